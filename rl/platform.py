@@ -1,0 +1,107 @@
+"""What an operator knows of a platform before anything is measured: who, where, which options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tier = Literal["L", "E", "C"]
+"""Where a request runs: on the device itself (local), on its home edge, in the cloud."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Option:
+    """What one device may be told: a variant and a tier, written `d3@L`."""
+
+    variant: str
+    tier: Tier
+
+    def __str__(self) -> str:
+        return f"{self.variant}@{self.tier}"
+
+    @classmethod
+    def parse(cls, text: str) -> Option:
+        """Read `d3@L`; raises ValueError naming the text when it is not of that form."""
+        variant, at, tier = text.partition("@")
+        if not variant or not at or tier not in ("L", "E", "C"):
+            raise ValueError(f"not an option: {text!r} (expected e.g. d3@L, d0@E, d0@C)")
+        return cls(variant, cast(Tier, tier))
+
+
+VARIANTS = tuple(f"d{k}" for k in range(8))
+"""MobileNetV1 at four widths, fp32 then int8 (paper, Table III)."""
+
+OPTIONS = (*(Option(v, "L") for v in VARIANTS), Option("d0", "E"), Option("d0", "C"))
+"""The paper's ten options: any variant locally; edge and cloud always run d0 (section II-B)."""
+
+PAPER_ACCURACY = dict(zip(VARIANTS, (89.9, 88.2, 84.9, 74.2, 88.9, 87.0, 83.2, 72.8), strict=True))
+"""Top-5 accuracy in percent (paper, Table III)."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Devices and their home edges, the options and their accuracies. No timings."""
+
+    devices: tuple[str, ...]
+    home: tuple[str, ...]
+    """Home edge of each device, aligned with `devices`."""
+    accuracy: Mapping[str, float]
+    """Variant to accuracy in percent."""
+    options: tuple[Option, ...] = OPTIONS
+    cloud: str = "cloud"
+
+    def __post_init__(self) -> None:
+        if len(self.home) != len(self.devices):
+            raise ValueError(f"{len(self.devices)} devices but {len(self.home)} home edges")
+        if len(set(self.devices)) != len(self.devices):
+            raise ValueError("a device is named twice")
+        missing = {o.variant for o in self.options} - self.accuracy.keys()
+        if missing:
+            raise ValueError(f"no accuracy for {', '.join(sorted(missing))}")
+
+    @cached_property
+    def edges(self) -> tuple[str, ...]:
+        """Every edge once, in the order in which devices name them."""
+        return tuple(dict.fromkeys(self.home))
+
+    @cached_property
+    def option_accuracy(self) -> NDArray[np.float64]:
+        """Accuracy in percent of each option, [O]."""
+        return np.array([self.accuracy[o.variant] for o in self.options])
+
+    @cached_property
+    def index(self) -> dict[Option, int]:
+        """Position of each option in `options`."""
+        return {option: k for k, option in enumerate(self.options)}
+
+    def node(self, device: str, option: Option) -> str:
+        """Name the node on which `option` runs for `device`."""
+        if option.tier == "L":
+            return device
+        return self.cloud if option.tier == "C" else self.home[self.devices.index(device)]
+
+
+Assignment = Mapping[str, Option]
+"""One option per active device: the joint action of one round."""
+
+
+def encode(platform: Platform, devices: Sequence[str], assignment: Assignment) -> NDArray[np.int64]:
+    """Return the option's index for each of `devices`, [n]; KeyError if a device has none."""
+    return np.array([platform.index[assignment[d]] for d in devices], dtype=np.int64)
+
+
+def decode(
+    platform: Platform, devices: Sequence[str], choice: Sequence[int] | NDArray[np.int64]
+) -> dict[str, Option]:
+    """The inverse of `encode`."""
+    return {d: platform.options[int(k)] for d, k in zip(devices, choice, strict=True)}
+
+
+def mean_accuracy(platform: Platform, assignment: Assignment) -> float:
+    """Average accuracy in percent over the devices of `assignment`."""
+    return float(np.mean([platform.accuracy[o.variant] for o in assignment.values()]))
