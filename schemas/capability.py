@@ -1,0 +1,34 @@
+"""capability.v1.<node>: what a node can run, how fast, how well; said at start, kept per node."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.message import Message, Milliseconds, Name, Percent
+
+
+class Capability(Message):
+    """Published by a node's inference service when it is ready to serve."""
+
+    SUBJECT: ClassVar = "capability.v1.{node}"
+    KEPT: ClassVar = True
+    type: Literal["capability.v1"] = "capability.v1"
+
+    node: Name
+    tier: Literal["device", "edge", "cloud"]
+    home: Name | None = Field(None, description="a device's home edge")
+    accuracy_pct: dict[str, Percent] = Field(description="variant to accuracy, percent")
+    profile_ms: dict[str, Milliseconds] = Field(
+        default_factory=dict, description="variant to median compute time measured here, ms"
+    )
+    cpu_share: float | None = Field(None, gt=0, le=1, description="emulated share of one core")
+    workers: int = Field(1, ge=1, description="requests computed at once")
+    weights: str = Field("", description="where the weights come from, in words")
+
+    @model_validator(mode="after")
+    def _device_has_home(self) -> Capability:
+        if self.tier == "device" and self.home is None:
+            raise ValueError("a device needs a home edge")
+        return self

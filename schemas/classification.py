@@ -1,0 +1,32 @@
+"""inference.v1.<node>: a JPEG goes in as raw bytes with headers, this comes back.
+
+Request: body = the JPEG; header `Variant` = d0..d7; header `Cause` = id of the decision (optional).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.fleet import Label
+from schemas.message import Message, Milliseconds, Name
+
+
+class Classification(Message):
+    """What an inference service answers: labels and its own times, or why not."""
+
+    SUBJECT: ClassVar = "inference.v1.{node}"
+    type: Literal["inference.v1"] = "inference.v1"
+
+    node: Name
+    status: Literal["ok", "overloaded", "refused"] = Field(
+        description="overloaded: queue full, run it yourself; refused: see reason, do not retry"
+    )
+    reason: str = ""
+    variant: str = ""
+    labels: tuple[Label, ...] = Field((), description="most probable first, at most five")
+    queue_ms: Milliseconds = Field(0.0, description="waited for a worker, ms")
+    compute_ms: Milliseconds = Field(0.0, description="decode and run, ms, emulation included")
+    emulated: bool = Field(False, description="held until thread time / cpu share had passed")
+    late: bool = Field(False, description="the host was busier than the emulated node would be")

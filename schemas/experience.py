@@ -1,0 +1,52 @@
+"""experience.v1.real: what one round taught, complete in itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.fleet import Condition, Fleet, GoalText
+from schemas.message import Message, Milliseconds, Name, OptionText, Percent
+from schemas.round import Purpose
+
+
+class Experience(Message):
+    """(state, assignment, outcomes, next state, goal) of one round, joined when it closed."""
+
+    SUBJECT: ClassVar = "experience.v1.real"
+    KEPT: ClassVar = True
+    type: Literal["experience.v1.real"] = "experience.v1.real"
+
+    round: int = Field(ge=1)
+    purpose: Purpose = "learn"
+    policy: str = Field(description="what chose the assignment")
+    policy_version: int | None = None
+    goal: GoalText
+    fleet: Fleet
+    active: tuple[Name, ...]
+    state: dict[Name, Condition] = Field(description="per node, when the round opened")
+    next_state: dict[Name, Condition] = Field(description="per node, when the round closed")
+    assigned: dict[Name, OptionText]
+    executed: dict[Name, OptionText] = Field(description="what was measured; learn from this")
+    response_ms: dict[Name, Milliseconds] = Field(
+        description="per device; empty where only the mean is known"
+    )
+    censored: tuple[Name, ...] = Field((), description="no outcome in time: a lower bound only")
+    average_ms: Milliseconds
+    accuracy_pct: Percent = Field(description="average accuracy of the executed options")
+    emulated: bool = False
+    simulated: bool = False
+
+    @model_validator(mode="after")
+    def _devices_agree(self) -> Experience:
+        if set(self.executed) != set(self.active):
+            raise ValueError("executed must name exactly the active devices")
+        if self.response_ms and set(self.response_ms) != set(self.active):
+            raise ValueError("response_ms must name exactly the active devices, or none")
+        unknown = set(self.executed.values()) - set(self.fleet.options)
+        if unknown:
+            raise ValueError(f"executed names unknown options: {', '.join(sorted(unknown))}")
+        if not set(self.active) <= set(self.fleet.devices):
+            raise ValueError("an active device is not of the fleet")
+        return self

@@ -1,0 +1,57 @@
+"""Parts that several messages carry: a fleet, a node's condition. No subject of their own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.message import Milliseconds, Name, OptionText, Percent, Share
+
+GoalText = Annotated[
+    str, Field(pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$", examples=["85"])
+]
+"""`min` (no constraint), `max` (the best variant's accuracy) or percent 0..100."""
+
+
+class Part(BaseModel):
+    """A frozen piece of a message."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Condition(Part):
+    """One node's background condition: what others, not this run, make of it."""
+
+    cpu: Share = Field(0.0, description="CPU utilisation by others, 0..1")
+    memory: Share = Field(0.0, description="share of memory in use, 0..1")
+    link_ms: Milliseconds = Field(0.0, description="round trip to the next tier's broker, ms")
+    weak: bool = Field(False, description="link discretised, with hysteresis: true above 10 ms")
+
+
+class Fleet(Part):
+    """What an operator knows without measuring: devices, homes, options, accuracies."""
+
+    devices: tuple[Name, ...]
+    home: tuple[Name, ...] = Field(description="home edge of each device, same order")
+    options: tuple[OptionText, ...]
+    accuracy_pct: dict[str, Percent] = Field(description="variant to accuracy, percent")
+    profile_ms: dict[str, dict[str, Milliseconds]] = Field(
+        default_factory=dict, description="device to variant to its own measured compute time, ms"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Fleet:
+        if len(self.home) != len(self.devices):
+            raise ValueError("home must name one edge for each device")
+        missing = {o.partition("@")[0] for o in self.options} - self.accuracy_pct.keys()
+        if missing:
+            raise ValueError(f"accuracy_pct lacks {', '.join(sorted(missing))}")
+        return self
+
+
+class Label(Part):
+    """One class a classifier saw, with its probability."""
+
+    name: str
+    probability: Share

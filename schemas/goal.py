@@ -1,0 +1,20 @@
+"""goal.v1: the operator's goal changed; the value in force lies in the control bucket."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.fleet import GoalText
+from schemas.message import Message
+
+
+class GoalSet(Message):
+    """Stored under `goal` in the control bucket, and announced."""
+
+    SUBJECT: ClassVar = "goal.v1"
+    type: Literal["goal.v1"] = "goal.v1"
+
+    goal: GoalText
+    by: str = Field("", description="who set it")

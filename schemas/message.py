@@ -1,0 +1,63 @@
+"""What all messages share: identity, time, cause, and a subject that follows from the fields."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Self
+from uuid import UUID, uuid4, uuid5
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""A device, edge or node: one token of a subject."""
+
+Milliseconds = Annotated[float, Field(ge=0, le=86_400_000, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+OptionText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}@[LEC]$", examples=["d3@L"])]
+"""Variant and tier: L on the device, E on its home edge, C in the cloud."""
+
+
+class Message(BaseModel):
+    """A fact on the bus.
+
+    Within one version fields are only ever added, and only with a default: old readers ignore
+    what they do not know, new readers fill in what is missing. Any other change is a new version:
+    a new subject and a new file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    SUBJECT: ClassVar[str]
+    """Subject template; `{field}` stands for the field's value, e.g. `decision.v1.{device}`."""
+    KEPT: ClassVar[bool] = False
+    """Publishing waits until a stream has stored it; everything else is sent and forgotten."""
+
+    id: UUID = Field(default_factory=uuid4, description="unique; also the stream's de-duplication")
+    at: AwareDatetime = Field(
+        default_factory=lambda: datetime.now(UTC), description="when it was said, by its sender"
+    )
+    cause: UUID | None = Field(None, description="id of the message that led to this one")
+
+    @property
+    def subject(self) -> str:
+        """The subject on which this very message travels."""
+        return self.SUBJECT.format_map(vars(self))
+
+    @classmethod
+    def pattern(cls, **tokens: str) -> str:
+        """Subject with `*` for every token that is not given: what to subscribe to."""
+        return cls.SUBJECT.format_map(_Wildcards(tokens))
+
+    @classmethod
+    def because(cls, cause: Message, key: str = "", **fields: Any) -> Self:
+        """Return a consequence of `cause`; its id is derived, so said twice it is stored once.
+
+        `key` tells the several consequences of one cause apart.
+        """
+        return cls(id=uuid5(cause.id, f"{cls.SUBJECT}/{key}"), cause=cause.id, **fields)
+
+
+class _Wildcards(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "*"

@@ -1,0 +1,38 @@
+"""outcome.v1.<device>: how long one request took, and where the time went."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.fleet import Label
+from schemas.message import Message, Milliseconds, Name, OptionText
+
+Fallback = Literal["none", "no-decision", "bad-decision", "overloaded", "no-responder", "refused"]
+
+
+class Outcome(Message):
+    """Published by a device once per request, with the decision's id as its cause."""
+
+    SUBJECT: ClassVar = "outcome.v1.{device}"
+    KEPT: ClassVar = True
+    type: Literal["outcome.v1"] = "outcome.v1"
+
+    device: Name
+    node: Name = Field(description="the node that ran it")
+    assigned: OptionText | None = Field(None, description="the option decided; null without one")
+    executed: OptionText = Field(description="the option that was run, and so measured")
+    fallback: Fallback = Field("none", description="why executed differs from assigned")
+    response_ms: Milliseconds = Field(description="from asking for a decision to the labels, ms")
+    decision_ms: Milliseconds = Field(0.0, description="part spent waiting for the decision, ms")
+    network_ms: Milliseconds = Field(0.0, description="part spent between the nodes, ms")
+    queue_ms: Milliseconds = Field(0.0, description="part spent waiting for a worker, ms")
+    compute_ms: Milliseconds = Field(0.0, description="part spent in decoding and inference, ms")
+    round: int | None = None
+    round_id: UUID | None = None
+    labels: tuple[Label, ...] = ()
+    emulated: bool = False
+    late: bool = False
+    simulated: bool = Field(False, description="times are virtual: a world in a box")

@@ -1,0 +1,25 @@
+"""parameters.v1.<owner>: a new version of some network's parameters lies in the store."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.message import Message, Name
+
+
+class Parameters(Message):
+    """Announced after the blob (safetensors) is stored under its immutable, versioned key."""
+
+    SUBJECT: ClassVar = "parameters.v1.{owner}"
+    type: Literal["parameters.v1"] = "parameters.v1"
+
+    owner: Name = Field(description="policy, or member-0..member-4")
+    version: int = Field(ge=0)
+    key: str = Field(description="key of the blob in the parameter bucket")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    seen: int = Field(0, ge=0, description="last EXPERIENCE stream sequence that is in effect")
+    learned: int = Field(0, ge=0, description="real experiences that are in effect")
+    epoch: int = Field(0, ge=0, description="the lease's epoch; an older one may not overwrite")
+    error: float | None = Field(None, description="the learner's own error figure, log units")

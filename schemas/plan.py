@@ -1,0 +1,25 @@
+"""plan.v1: please imagine some transitions from this state; a job for any one worker."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.fleet import Condition, Fleet, GoalText
+from schemas.message import Message, Name
+
+
+class Plan(Message):
+    """Put on the work queue by the learner, taken by one world-model worker."""
+
+    SUBJECT: ClassVar = "plan.v1"
+    KEPT: ClassVar = True
+    type: Literal["plan.v1"] = "plan.v1"
+
+    goal: GoalText
+    fleet: Fleet
+    active: tuple[Name, ...]
+    state: dict[Name, Condition]
+    transitions: int = Field(64, ge=1, le=4096, description="how many, per member")
+    seed: int = Field(0, ge=0)

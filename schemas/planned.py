@@ -1,0 +1,38 @@
+"""experience.v1.planned: transitions that one member of the system model imagined."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.fleet import Condition, Fleet, GoalText
+from schemas.message import Message, Milliseconds, Name
+
+
+class Planned(Message):
+    """A batch of planned experience: T transitions from one state, by one member."""
+
+    SUBJECT: ClassVar = "experience.v1.planned"
+    KEPT: ClassVar = True
+    type: Literal["experience.v1.planned"] = "experience.v1.planned"
+
+    member: int = Field(ge=0, description="which member of the ensemble imagined these")
+    version: int = Field(ge=0, description="version of that member's parameters")
+    goal: GoalText
+    fleet: Fleet
+    active: tuple[Name, ...]
+    state: dict[Name, Condition]
+    choice: tuple[tuple[int, ...], ...] = Field(description="[T, n] indexes into fleet.options")
+    response_ms: tuple[tuple[Milliseconds, ...], ...] = Field(description="[T, n] predicted, ms")
+
+    @model_validator(mode="after")
+    def _shapes_agree(self) -> Planned:
+        n, last = len(self.active), len(self.fleet.options) - 1
+        if len(self.choice) != len(self.response_ms):
+            raise ValueError("choice and response_ms differ in length")
+        if any(len(row) != n for row in (*self.choice, *self.response_ms)):
+            raise ValueError(f"every row of choice and response_ms must have {n} entries")
+        if any(not 0 <= k <= last for row in self.choice for k in row):
+            raise ValueError(f"choice must be 0..{last}")
+        return self

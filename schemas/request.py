@@ -1,0 +1,20 @@
+"""request.v1.<device>: a device asks what to do with its next picture; answered with a Decision."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.message import Message, Name
+
+
+class Request(Message):
+    """Asked once per inference, by request/reply."""
+
+    SUBJECT: ClassVar = "request.v1.{device}"
+    type: Literal["request.v1"] = "request.v1"
+
+    device: Name
+    round_id: UUID | None = Field(None, description="the round this request belongs to, if any")
