@@ -1,0 +1,1 @@
+"""The nerves: lifecycle, bus, streams, embedded broker, settings, log. Only here is nats."""

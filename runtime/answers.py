@@ -1,0 +1,100 @@
+"""Answer requests as a NATS micro service: it shows up in PING, INFO and STATS by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from nats.micro import add_service
+from nats.micro.request import Request as MicroRequest
+from nats.micro.service import EndpointConfig, Service, ServiceConfig
+
+from runtime import log
+from runtime.bus import Bus, M, parse
+from runtime.errors import ServiceError, Unprocessable
+from schemas import Message
+
+VERSION = "0.1.0"
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A request whose body is not JSON: a picture with headers."""
+
+    subject: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Answers:
+    """The endpoints of one service; made by `answering`."""
+
+    def __init__(self, bus: Bus, service: Service, tasks: asyncio.TaskGroup) -> None:
+        self._bus, self._service, self._tasks = bus, service, tasks
+
+    async def serve(
+        self, kind: type[M], answer: Callable[[M], Awaitable[Message]], **tokens: str
+    ) -> None:
+        """Answer each `kind`, one after the other: for answers that cost microseconds."""
+
+        async def on_request(request: MicroRequest) -> None:
+            try:
+                reply = await answer(parse(kind, request.data))
+            except ServiceError as error:
+                await self._refuse(request, error)
+                return
+            await request.respond(reply.model_dump_json().encode())
+
+        await self._endpoint(kind.SUBJECT, kind.pattern(**tokens), on_request)
+
+    async def serve_raw(
+        self, subject: str, answer: Callable[[Raw], Awaitable[Message]], *, name: str
+    ) -> None:
+        """Answer raw requests concurrently; `answer` itself bounds how many it takes on."""
+
+        async def work(request: MicroRequest) -> None:
+            raw = Raw(request.subject, request.data, request.headers or {})
+            try:
+                reply = await answer(raw)
+            except ServiceError as error:
+                await self._refuse(request, error)
+            except Exception as error:
+                _log.exception("answer failed", subject=request.subject)
+                await request.respond_error("500", type(error).__name__)
+            else:
+                await request.respond(reply.model_dump_json().encode())
+
+        async def on_request(request: MicroRequest) -> None:
+            self._tasks.create_task(work(request))
+
+        await self._endpoint(name, subject, on_request)
+
+    async def _endpoint(
+        self, name: str, subject: str, handler: Callable[[MicroRequest], Awaitable[None]]
+    ) -> None:
+        label = name.partition(".")[0]
+        await self._service.add_endpoint(
+            EndpointConfig(name=label, handler=handler, subject=subject)
+        )
+
+    async def _refuse(self, request: MicroRequest, error: ServiceError) -> None:
+        if isinstance(error, Unprocessable):
+            await self._bus.bury(request.subject, request.data, str(error))
+        await request.respond_error("400", str(error).replace("\n", " ")[:200])
+
+
+@asynccontextmanager
+async def answering(bus: Bus, name: str, **metadata: str) -> AsyncIterator[Answers]:
+    """Offer a micro service while inside; leaving stops listening and finishes what was taken."""
+    async with asyncio.TaskGroup() as tasks:
+        service = await add_service(
+            bus.client, ServiceConfig(name=name, version=VERSION, metadata=metadata or None)
+        )
+        try:
+            yield Answers(bus, service, tasks)
+        finally:
+            await service.stop()

@@ -1,0 +1,182 @@
+"""The bus: say a message, ask for one, hear them. Everything that crosses it is a schema."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, NoStreamResponseError
+from pydantic import ValidationError
+
+from runtime import log
+from runtime.errors import Misconfigured, NoAnswer, TryLater, Unprocessable
+from runtime.settings import BusSettings
+from schemas import Message
+
+M = TypeVar("M", bound=Message)
+Handler = Callable[[M], Awaitable[None]]
+
+PATIENCE = 10.0
+"""Seconds for which a kept message is offered to its stream before `publish` gives up."""
+
+_log = log.get(__name__)
+
+
+class Bus:
+    """One connection to the nearest broker."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.js: JetStreamContext = client.jetstream(timeout=2.0)
+
+    async def publish(self, message: Message) -> None:
+        """Say it. A kept message is offered until its stream has it: raises TryLater if none does.
+
+        The id travels as `Nats-Msg-Id`, so what is said twice is stored once.
+        """
+        body, headers = message.model_dump_json().encode(), {"Nats-Msg-Id": str(message.id)}
+        if not message.KEPT:
+            await self.client.publish(message.subject, body, headers=headers)
+            return
+        await self.keep(message.subject, body, headers)
+
+    async def keep(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
+        """Publish to a stream until it acknowledges; return the stream sequence."""
+        loop = asyncio.get_running_loop()
+        deadline, pause = loop.time() + PATIENCE, 0.05
+        while True:
+            try:
+                return (await self.js.publish(subject, body, headers=headers)).seq
+            except (TimeoutError, NoStreamResponseError, NatsError, APIError) as error:
+                if loop.time() > deadline:
+                    raise TryLater(f"{subject} was not stored: {error!r}") from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    async def ask(self, message: Message, reply: type[M], patience: float) -> M:
+        """Ask on the message's subject; raises NoAnswer when nobody answers in `patience` s."""
+        return await self.ask_raw(
+            message.subject, message.model_dump_json().encode(), None, reply, patience
+        )
+
+    async def ask_raw(
+        self,
+        subject: str,
+        body: bytes,
+        headers: dict[str, str] | None,
+        reply: type[M],
+        patience: float,
+    ) -> M:
+        """As `ask`, with a raw body (a picture) and headers."""
+        try:
+            raw = await self.client.request(subject, body, timeout=patience, headers=headers)
+        except NoRespondersError as error:
+            raise NoAnswer(f"nobody serves {subject}", responder=False) from error
+        except TimeoutError as error:
+            raise NoAnswer(f"no answer on {subject} in {patience} s", responder=True) from error
+        except NatsError as error:
+            raise NoAnswer(f"cannot ask on {subject}: {error!r}", responder=False) from error
+        if raw.headers and "Nats-Service-Error" in raw.headers:
+            raise Unprocessable(f"{subject}: {raw.headers['Nats-Service-Error']}")
+        return parse(reply, raw.data)
+
+    async def listen(self, kind: type[M], handle: Handler[M], **tokens: str) -> Subscription:
+        """Hear every `kind` from now on, one after the other; what is malformed is buried."""
+
+        async def on_message(raw: Msg) -> None:
+            try:
+                message = parse(kind, raw.data)
+            except Unprocessable as error:
+                await self.bury(raw.subject, raw.data, str(error))
+                return
+            try:
+                await handle(message)
+            except Exception:
+                _log.exception("handler failed", subject=raw.subject)
+
+        return await self.client.subscribe(kind.pattern(**tokens), cb=on_message)
+
+    async def bury(self, subject: str, body: bytes, reason: str) -> None:
+        """Keep the body where a person can look at it; never deliver it again."""
+        _log.error("buried", subject=subject, reason=reason)
+        headers = {"Reason": reason.replace("\n", " ")[:500]}
+        await self.client.publish(f"dead.{subject}", body, headers=headers)
+
+
+def parse(kind: type[M], body: bytes) -> M:
+    """Read a message; raises Unprocessable with a one-line reason that names the field."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "message"
+        raise Unprocessable(f"{kind.__name__}: {field}: {first['msg']}") from error
+
+
+@asynccontextmanager
+async def connect(
+    settings: BusSettings, name: str, stop: asyncio.Event | None = None
+) -> AsyncIterator[Bus]:
+    """Yield a bus; on the way out, flush what was said before hanging up.
+
+    Raises Misconfigured when no broker answers within `settings.connect_patience` seconds; a
+    `stop` that comes first ends the waiting. Once connected, reconnects for ever.
+    """
+    options = {
+        "name": name,
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.25,
+        "inbox_prefix": settings.inbox_prefix,
+        "error_cb": _on_error,
+        "disconnected_cb": _on_disconnect,
+        "reconnected_cb": _on_reconnect,
+    }
+    if settings.bus_credentials:
+        options["user_credentials"] = str(settings.bus_credentials)
+    client = await _first_connection(settings, options, stop)
+    try:
+        yield Bus(client)
+    finally:
+        await (client.drain() if client.is_connected else client.close())
+
+
+async def _first_connection(
+    settings: BusSettings, options: dict[str, Any], stop: asyncio.Event | None
+) -> Client:
+    attempt = asyncio.ensure_future(nats.connect(settings.bus_url, **options))
+    waiting = asyncio.ensure_future((stop or asyncio.Event()).wait())
+    try:
+        await asyncio.wait(
+            {attempt, waiting},
+            timeout=settings.connect_patience,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if attempt.done():
+            return attempt.result()
+        raise Misconfigured(f"no broker answers at {settings.bus_url}")
+    except (OSError, NatsError, ValueError) as error:
+        raise Misconfigured(f"cannot use the broker at {settings.bus_url}: {error}") from error
+    finally:
+        attempt.cancel()
+        waiting.cancel()
+
+
+async def _on_error(error: Exception) -> None:
+    _log.warning("bus trouble", error=repr(error))
+
+
+async def _on_disconnect() -> None:
+    _log.warning("bus lost")
+
+
+async def _on_reconnect() -> None:
+    _log.info("bus found again")

@@ -1,0 +1,77 @@
+"""Consume a stream through a durable: at least once, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from runtime import log
+from runtime.bus import Bus, Handler, M, parse
+from runtime.errors import Fenced, TryLater, Unprocessable
+from runtime.topology import DURABLES
+
+POLL = 1.0
+"""Seconds a pull waits for a message, hence how long a stop may go unnoticed."""
+MAX_DELIVER = 3
+"""Deliveries of a message that trips over a bug of ours, before it is buried."""
+
+_log = log.get(__name__)
+
+
+async def consume(
+    bus: Bus, kind: type[M], handle: Handler[M], *, durable: str, stop: asyncio.Event
+) -> None:
+    """Feed every `kind` to `handle`, at least once, until `stop`, which is heeded between messages.
+
+    Messages are fetched one by one: with nats-py 2.16 a larger fetch can stall for seconds after
+    one that timed out (tests/bus/test_durable.py).
+    """
+    pull = await bus.js.pull_subscribe_bind(durable=durable, stream=DURABLES[durable].stream)
+    try:
+        while not stop.is_set():
+            raw = await _next(pull, stop)
+            if raw is not None:
+                await _deliver(bus, raw, kind, handle)
+    finally:
+        # Else drain() waits 30 s for messages that nats-py never marks as done.
+        await pull.unsubscribe()
+
+
+async def _next(pull: JetStreamContext.PullSubscription, stop: asyncio.Event) -> Msg | None:
+    try:
+        return (await pull.fetch(1, timeout=POLL))[0]
+    except TimeoutError:
+        return None  # A quiet bus is not an error.
+    except NatsError as error:
+        _log.warning("fetch failed", error=repr(error))
+        await asyncio.sleep(POLL)
+        return None
+
+
+async def _deliver(bus: Bus, raw: Msg, kind: type[M], handle: Handler[M]) -> None:
+    """Run the handler once, then tell the stream how it went."""
+    attempt = raw.metadata.num_delivered
+    with structlog.contextvars.bound_contextvars(subject=raw.subject, attempt=attempt):
+        try:
+            await handle(parse(kind, raw.data))
+        except Unprocessable as error:
+            await bus.bury(raw.subject, raw.data, str(error))
+            await raw.term()
+        except Fenced:
+            raise
+        except TryLater as error:
+            _log.warning("postponed", reason=str(error), delay=error.delay)
+            await raw.nak(delay=error.delay)
+        except Exception as error:
+            _log.exception("handler failed")
+            if attempt < MAX_DELIVER:
+                await raw.nak(delay=2.0**attempt / 10)
+            else:
+                await bus.bury(raw.subject, raw.data, repr(error))
+                await raw.term()
+        else:
+            await raw.ack()

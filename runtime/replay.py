@@ -1,0 +1,70 @@
+"""Read a stream back without a consumer of one's own: for restarts, and for last-known facts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from nats.js.api import RawStreamMsg
+from nats.js.errors import NotFoundError
+
+from runtime import log
+from runtime.bus import Bus, M, parse
+from runtime.errors import Unprocessable
+from runtime.topology import stream_of
+
+_log = log.get(__name__)
+
+
+async def replay(
+    bus: Bus, kind: type[M], *, start: int = 1, last: int | None = None
+) -> AsyncIterator[tuple[int, M]]:
+    """Yield (sequence, message) from `start`, or from the `last` so many sequences, oldest first.
+
+    Reads by direct get, so it needs neither a consumer nor the right to make one. What no longer
+    parses is skipped: it was buried when it came.
+    """
+    stream = stream_of(kind.pattern())
+    state = (await bus.js.stream_info(stream)).state
+    sequence = max(start, state.first_seq, state.last_seq - last + 1 if last else 1, 1)
+    while sequence <= state.last_seq:
+        try:
+            raw = await bus.js.get_msg(
+                stream, sequence, subject=kind.pattern(), direct=True, next=True
+            )
+        except NotFoundError:
+            return
+        sequence = (raw.seq or sequence) + 1
+        message = _parsed(kind, raw)
+        if message is not None:
+            yield sequence - 1, message
+
+
+async def last_each(bus: Bus, kind: type[M]) -> list[M]:
+    """Return the last message on each of the kind's subjects, e.g. every node's capability."""
+    stream = stream_of(kind.pattern())
+    info = await bus.js.stream_info(stream, subjects_filter=kind.pattern())
+    messages = []
+    for subject in sorted(info.state.subjects or {}):
+        raw = await bus.js.get_last_msg(stream, subject, direct=True)
+        message = _parsed(kind, raw)
+        if message is not None:
+            messages.append(message)
+    return messages
+
+
+async def last_one(bus: Bus, kind: type[M]) -> tuple[int, M] | None:
+    """Return the newest message of a kind with its sequence, or None."""
+    try:
+        raw = await bus.js.get_last_msg(stream_of(kind.pattern()), kind.pattern(), direct=True)
+    except NotFoundError:
+        return None
+    message = _parsed(kind, raw)
+    return None if message is None else (raw.seq or 0, message)
+
+
+def _parsed(kind: type[M], raw: RawStreamMsg) -> M | None:
+    try:
+        return parse(kind, raw.data or b"")
+    except Unprocessable as error:
+        _log.warning("skipped in replay", sequence=raw.seq, reason=str(error))
+        return None

@@ -1,0 +1,53 @@
+"""Settings every service shares, read once from the environment (`TERCET_…`) and then frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runtime.errors import Misconfigured
+
+PREFIX = "TERCET_"
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class BusSettings(BaseSettings):
+    """How to reach the bus, and how to stop."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+    bus_url: str = "nats://127.0.0.1:4222"
+    """Where the nearest broker listens."""
+    bus_credentials: Path | None = None
+    """An nkey or credentials file; none: no authentication."""
+    inbox_prefix: str = "_INBOX"
+    """Where replies are sent; private per user once permissions are in force."""
+    connect_patience: float = Field(30.0, gt=0)
+    """Seconds to wait for the broker at start."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe level that is logged."""
+    grace: float = Field(4.0, gt=0)
+    """Seconds a service may take to finish after SIGTERM."""
+
+
+class NodeSettings(BusSettings):
+    """A service that lives on one node."""
+
+    node: str = Field("device-1", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Name of the node; a device's name is also the name of its application."""
+
+
+def read(kind: type[S]) -> S:
+    """Read settings from the environment; raises Misconfigured naming the first wrong variable."""
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        raise Misconfigured(f"{variable}: {first['msg']} (got {first['input']!r})") from error

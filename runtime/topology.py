@@ -1,0 +1,201 @@
+"""The streams and durable consumers, in one table; one command declares them, nobody else does.
+
+`python -m runtime.topology` declares it on the broker at TERCET_BUS_URL; twice is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass, field
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StreamConfig,
+)
+from nats.js.errors import BadRequestError, NotFoundError
+
+MEMBERS = 5
+"""Members of the ensemble that learns the system model; each has a durable of its own."""
+
+DAY = 86_400.0
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream: what it keeps, for how long, and why."""
+
+    name: str
+    subjects: tuple[str, ...]
+    reason: str
+    max_age: float = 7 * DAY
+    """Seconds; 0: for ever."""
+    max_bytes: int = 256 * MIB
+    per_subject: int = -1
+    """Messages kept per subject; -1: all."""
+    work_queue: bool = False
+    duplicates: float = 120.0
+    """Seconds in which the same id is stored once."""
+
+    def config(self) -> StreamConfig:
+        """Say it in the broker's words."""
+        return StreamConfig(
+            name=self.name,
+            subjects=list(self.subjects),
+            description=self.reason,
+            max_age=self.max_age,
+            max_bytes=self.max_bytes,
+            max_msgs_per_subject=self.per_subject,
+            retention=RetentionPolicy.WORK_QUEUE if self.work_queue else RetentionPolicy.LIMITS,
+            duplicate_window=self.duplicates,
+            allow_direct=True,
+        )
+
+
+@dataclass(frozen=True)
+class Durable:
+    """One consumer that survives its process."""
+
+    name: str
+    stream: str
+    reason: str
+    subjects: tuple[str, ...] = field(default_factory=tuple)
+    ack_wait: float = 30.0
+    """Seconds after which an unacknowledged message is delivered again."""
+    pending: int = 256
+    """Unacknowledged messages at most; delivery silently stops there."""
+
+    def config(self) -> ConsumerConfig:
+        """Say it in the broker's words."""
+        config = ConsumerConfig(
+            durable_name=self.name,
+            description=self.reason,
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=self.ack_wait,
+            max_ack_pending=self.pending,
+        )
+        if self.subjects:
+            config.filter_subjects = list(self.subjects)
+        return config
+
+
+REAL, PLANNED = "experience.v1.real", "experience.v1.planned"
+
+STREAMS = {
+    stream.name: stream
+    for stream in (
+        Stream("EXPERIENCE", (REAL,), "real experience: what all learning starts from"),
+        Stream(
+            "PLANNED",
+            (PLANNED,),
+            "planned experience: cheap to make again, so kept briefly",
+            max_age=DAY / 24,
+        ),
+        Stream(
+            "PLAN",
+            ("plan.v1",),
+            "planning jobs, one worker each; an old job is worthless",
+            max_age=60.0,
+            max_bytes=16 * MIB,
+            work_queue=True,
+        ),
+        Stream("OUTCOMES", ("outcome.v1.*",), "every measured response time, as accepted"),
+        Stream("DECISIONS", ("decision.v1.*",), "every decision, for outsiders to replay"),
+        Stream("TELEMETRY", ("telemetry.v1.*",), "each node's last day", max_age=DAY),
+        Stream(
+            "CAPABILITY",
+            ("capability.v1.*",),
+            "what each node can do, as it last said",
+            max_age=0,
+            max_bytes=16 * MIB,
+            per_subject=1,
+        ),
+        Stream(
+            "PARAMETERS",
+            ("blob.*",),
+            "parameter blobs; a version is its sequence, and the last four are kept per owner",
+            max_age=0,
+            per_subject=4,
+        ),
+        Stream("DEAD", ("dead.>",), "what could not be processed, with the reason in a header"),
+    )
+}
+
+DURABLES = {
+    durable.name: durable
+    for durable in (
+        Durable("learner-real", "EXPERIENCE", "direct RL, on what was measured"),
+        Durable("learner-planned", "PLANNED", "direct RL, on what was imagined"),
+        Durable("planner", "PLAN", "planning, shared by all world-model workers"),
+        *(
+            Durable(f"member-{k}", "EXPERIENCE", f"model learning, member {k} of the ensemble")
+            for k in range(MEMBERS)
+        ),
+    )
+}
+
+BUCKETS = {
+    "control": "what operators set while it runs: the goal",
+    "parameters": "per owner, which parameter blob is current",
+}
+
+
+def stream_of(subject: str) -> str:
+    """Name the stream that keeps `subject` (which may hold `*`); KeyError if none does."""
+    for stream in STREAMS.values():
+        for pattern in stream.subjects:
+            if _covers(pattern.split("."), subject.split(".")):
+                return stream.name
+    raise KeyError(f"no stream keeps {subject}")
+
+
+def _covers(pattern: list[str], subject: list[str]) -> bool:
+    if pattern[-1] == ">":
+        return len(subject) >= len(pattern) and _covers(pattern[:-1], subject[: len(pattern) - 1])
+    return len(pattern) == len(subject) and all(
+        p in ("*", s) for p, s in zip(pattern, subject, strict=True)
+    )
+
+
+async def declare(js: JetStreamContext) -> None:
+    """Create or update all streams, durables and buckets. Idempotent."""
+    for stream in STREAMS.values():
+        try:
+            await js.add_stream(stream.config())
+        except BadRequestError:
+            await js.update_stream(stream.config())
+    for durable in DURABLES.values():
+        await js.add_consumer(durable.stream, durable.config())
+    for bucket, reason in BUCKETS.items():
+        try:
+            await js.key_value(bucket)
+        except NotFoundError:
+            await js.create_key_value(KeyValueConfig(bucket, description=reason, history=5))
+
+
+async def main() -> None:
+    """Declare the topology on the configured broker."""
+    from runtime.bus import connect  # late: bus reads this module's tables
+    from runtime.settings import BusSettings, read
+
+    async with connect(read(BusSettings), "topology") as bus:
+        await declare(bus.js)
+
+
+if __name__ == "__main__":
+    from runtime import log
+    from runtime.errors import Misconfigured
+
+    log.configure("topology")
+    try:
+        asyncio.run(main())
+    except Misconfigured as error:
+        log.get(__name__).error("misconfigured", reason=str(error))
+        sys.exit(2)
