@@ -105,6 +105,16 @@ class Bus:
 
         return await self.client.subscribe(kind.pattern(**tokens), cb=on_message)
 
+    async def round_trip(self) -> float:
+        """Return the milliseconds to the broker and back; raises NoAnswer while it is away."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        try:
+            await self.client.flush(timeout=2)
+        except (TimeoutError, NatsError) as error:
+            raise NoAnswer("the broker is away", responder=False) from error
+        return (loop.time() - start) * 1000
+
     async def bury(self, subject: str, body: bytes, reason: str) -> None:
         """Keep the body where a person can look at it; never deliver it again."""
         _log.error("buried", subject=subject, reason=reason)

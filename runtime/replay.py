@@ -39,10 +39,11 @@ async def replay(
             yield sequence - 1, message
 
 
-async def last_each(bus: Bus, kind: type[M]) -> list[M]:
+async def last_each(bus: Bus, kind: type[M], **tokens: str) -> list[M]:
     """Return the last message on each of the kind's subjects, e.g. every node's capability."""
+    pattern = kind.pattern(**tokens)
     stream = stream_of(kind.pattern())
-    info = await bus.js.stream_info(stream, subjects_filter=kind.pattern())
+    info = await bus.js.stream_info(stream, subjects_filter=pattern)
     messages = []
     for subject in sorted(info.state.subjects or {}):
         raw = await bus.js.get_last_msg(stream, subject, direct=True)

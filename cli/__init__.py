@@ -1,0 +1,1 @@
+"""The hand: `tercet`, one file per verb."""

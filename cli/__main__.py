@@ -1,0 +1,26 @@
+"""`tercet`: every verb, and one way to end with an error: one line on stderr, exit 2."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        import typer  # noqa: F401  (only to say kindly that it is missing)
+    except ModuleNotFoundError:
+        sys.exit("tercet: the command line needs its extra: pip install 'tercet[cli]'")
+    from cli.app import app
+    from cli.complaint import Complaint
+    from runtime.errors import Misconfigured
+
+    try:
+        app()
+    except (Complaint, Misconfigured) as error:
+        print(f"tercet: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

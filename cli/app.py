@@ -1,0 +1,23 @@
+"""The verbs of `tercet`, gathered."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.up import EPILOG, up
+
+app = typer.Typer(
+    name="tercet",
+    help="Learns online where each inference runs (device, edge, cloud) and with which model.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback()
+def tercet() -> None:
+    """Learns online where each inference runs (device, edge, cloud) and with which model."""
+
+
+app.command(epilog=EPILOG)(up)

@@ -1,0 +1,81 @@
+"""What is checked before anything is started, so that bad input leaves nothing half done."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cli.complaint import Complaint
+from rl.goal import parse_goal, required_accuracy
+from zoo import manifest
+from zoo.errors import ZooError
+from zoo.images import load_pictures
+from zoo.manifest import Manifest
+
+
+@contextmanager
+def complaining() -> Iterator[None]:
+    """Turn what the zoo or a parser refuses into a complaint to the user."""
+    try:
+        yield
+    except (ZooError, ValueError) as error:
+        raise Complaint(str(error)) from error
+
+
+def pictures(folder: Path | None, console: Console) -> None:
+    """Complain about a folder without pictures; name the files that will be skipped."""
+    with complaining():
+        _, skipped = load_pictures(folder)
+    for name, reason in skipped:
+        console.print(f"skipped picture {name}: {reason}", style="yellow", highlight=False)
+
+
+def port(number: int) -> None:
+    """Complain about a port that is taken."""
+    if number < 0:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", number))
+        except OSError as error:
+            raise Complaint(f"--port {number}: {error.strerror}") from error
+
+
+def models(folder: Path | None, console: Console) -> Manifest:
+    """Build the variants that are missing, and verify the files of all."""
+    directory = folder or manifest.default_directory()
+    with complaining(), _progress(console) as progress:
+        task = progress.add_task("models", total=None)
+        return manifest.ensure(
+            directory,
+            lambda variant, stage: progress.update(task, description=f"model {variant}: {stage}"),
+        )
+
+
+def goal(text: str, found: Manifest) -> str:
+    """Complain about a goal that is malformed, or that no variant can reach."""
+    with complaining():
+        parsed = parse_goal(text)
+    accuracies = {name: entry.accuracy_pct for name, entry in found.variants.items()}
+    best = max(accuracies, key=accuracies.__getitem__)
+    if required_accuracy(parsed, accuracies.values()) > accuracies[best]:
+        raise Complaint(
+            f"--goal {text}: above the best variant's accuracy ({best}, {accuracies[best]} %)"
+        )
+    return parsed if isinstance(parsed, str) else f"{parsed:g}"
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )

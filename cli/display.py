@@ -1,0 +1,104 @@
+"""What `tercet up` shows while it runs: a live panel on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from rl.goal import met, required_accuracy
+from schemas.experience import Experience
+from schemas.outcome import Outcome
+
+EVERY = 10
+"""Without a terminal, one line per so many rounds."""
+
+
+class Display:
+    """Takes what happens, shows the present."""
+
+    def __init__(self, console: Console, total: int | None) -> None:
+        self._console, self._total = console, total
+        self._live: Live | None = None
+        self._now: Experience | None = None
+        self._best: float | None = None
+        self._outcomes: dict[str, Outcome] = {}
+        self._status = ""
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show while inside; a terminal gets one live panel, anything else plain lines."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(console=self._console, refresh_per_second=4, transient=True) as self._live:
+            yield
+        self._live = None
+
+    def say(self, status: str) -> None:
+        """Show what is going on apart from rounds."""
+        self._status = status
+        if self._live is None:
+            self._console.print(status, highlight=False)
+        self._refresh()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Remember where a device's time went."""
+        self._outcomes[outcome.device] = outcome
+
+    def experience(self, experience: Experience) -> None:
+        """A round has closed."""
+        self._now = experience
+        if experience.purpose == "learn" and _meets(experience):
+            self._best = min(experience.average_ms, self._best or experience.average_ms)
+        last = experience.round == self._total
+        if self._live is None and (experience.round % EVERY == 0 or last):
+            self._console.print(self._line(experience), highlight=False)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._live is not None:
+            self._live.update(self._panel())
+
+    def _line(self, now: Experience) -> str:
+        of = f"/{self._total}" if self._total else ""
+        best = "–" if self._best is None else f"{self._best:.1f} ms"
+        return (
+            f"round {now.round}{of} ({now.policy})  average response {now.average_ms:.1f} ms, "
+            f"best so far {best}  accuracy {now.accuracy_pct:.2f} %, goal {now.goal}"
+        )
+
+    def _panel(self) -> RenderableType:
+        if self._now is None:
+            return Text(self._status, style="bold")
+        table = Table(expand=False)
+        for heading in ("device", "told", "ran", "response", "decision", "network", "queue", "compute"):
+            table.add_column(heading, justify="left" if heading in ("device", "told", "ran") else "right")
+        for device, option in self._now.assigned.items():
+            outcome = self._outcomes.get(device)
+            table.add_row(device, option, *(_cells(outcome) if outcome else ()))
+        return Group(Text(self._line(self._now), style="bold"), table, Text(self._status, style="dim"))
+
+
+def _cells(outcome: Outcome) -> tuple[str, ...]:
+    ran = f"{outcome.executed} on {outcome.node}"
+    if outcome.fallback != "none":
+        ran += f" ({outcome.fallback})"
+    parts = (
+        outcome.response_ms,
+        outcome.decision_ms,
+        outcome.network_ms,
+        outcome.queue_ms,
+        outcome.compute_ms,
+    )
+    return (ran, *(f"{part:.1f} ms" for part in parts))
+
+
+def _meets(experience: Experience) -> bool:
+    goal = experience.goal if experience.goal in ("min", "max") else float(experience.goal)
+    required = required_accuracy(goal, experience.fleet.accuracy_pct.values())
+    return met(experience.accuracy_pct, required)

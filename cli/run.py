@@ -1,0 +1,160 @@
+"""Conduct one run: broker, streams, processes; follow it to its end; leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.complaint import Complaint
+from cli.display import Display
+from cli.fleet import Plan, children
+from cli.supervisor import Child, Supervisor
+from runtime import broker, topology
+from runtime.bus import Bus, connect
+from runtime.errors import Misconfigured
+from runtime.replay import last_one, replay
+from runtime.settings import BusSettings
+from runtime.store import write_goal
+from schemas.capability import Capability
+from schemas.experience import Experience
+from schemas.goal import GoalSet
+from schemas.outcome import Outcome
+
+PROBE_PATIENCE = 3.0
+"""Seconds in which a broker given by --bus must answer."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, checked."""
+
+    rounds: int | None
+    goal: str
+    devices: int
+    workers: int
+    evaluations: int
+    period: float
+    images: Path | None
+    models: Path
+    bus: str | None
+    port: int
+    seed: int
+    store: Path
+    logs: Path
+
+
+async def conduct(request: Request, display: Display) -> list[Experience]:
+    """Run to the last round or the first signal; return the experience of all its rounds.
+
+    Raises Complaint when the broker or a service cannot start.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    supervisor = Supervisor(
+        request.logs,
+        on_restart=lambda name, code: display.say(f"{name} ended with {code}: restarting it"),
+    )
+    try:
+        url = request.bus or await _embedded(supervisor, request)
+        async with _connected(url) as bus:
+            return await _follow(bus, url, supervisor, request, display, stop)
+    finally:
+        await supervisor.stop()
+
+
+async def _follow(
+    bus: Bus,
+    url: str,
+    supervisor: Supervisor,
+    request: Request,
+    display: Display,
+    stop: asyncio.Event,
+) -> list[Experience]:
+    await topology.declare(bus.js)
+    await write_goal(bus, GoalSet(goal=request.goal, by="tercet up"))
+    before = await last_one(bus, Experience)
+    start = before[0] + 1 if before else 1
+    last = await _watch(bus, request, display, stop)
+    for child in children(_plan(url, request)):
+        await supervisor.start(child)
+    ended = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({ended, supervisor.failed, last}, return_when=asyncio.FIRST_COMPLETED)
+    ended.cancel()
+    if supervisor.failed.done():
+        raise Complaint(supervisor.failed.result())
+    # Read back rather than collected on the way: complete even if the broker was restarted.
+    return [experience async for _, experience in replay(bus, Experience, start=start)]
+
+
+async def _watch(
+    bus: Bus, request: Request, display: Display, stop: asyncio.Event
+) -> asyncio.Future[None]:
+    """Feed the display; the future is done when the last round has closed."""
+    last: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    total = total_rounds(request)
+    ready: set[str] = set()
+
+    async def on_capability(capability: Capability) -> None:
+        ready.add(capability.node)
+        display.say(f"{len(ready)} of {request.devices + 2} nodes are profiled and ready")
+
+    async def on_outcome(outcome: Outcome) -> None:
+        display.outcome(outcome)
+
+    async def on_experience(experience: Experience) -> None:
+        display.experience(experience)
+        if experience.round == total and not last.done():
+            last.set_result(None)
+
+    await bus.listen(Capability, on_capability)
+    await bus.listen(Outcome, on_outcome)
+    await bus.listen(Experience, on_experience)
+    return last
+
+
+def total_rounds(request: Request) -> int | None:
+    """Learning and evaluation rounds together; None without an end."""
+    if request.rounds is None:
+        return None
+    return request.rounds + request.evaluations * POLICIES
+
+
+POLICIES = 5
+"""The learned policy and four fixed ones (services/orchestrator/schedule.py)."""
+
+
+def _plan(url: str, request: Request) -> Plan:
+    return Plan(
+        bus_url=url,
+        models=request.models,
+        images=request.images,
+        goal=request.goal,
+        rounds=request.rounds,
+        evaluations=request.evaluations,
+        round_period=request.period,
+        devices=request.devices,
+        workers=request.workers,
+        seed=request.seed,
+        run_pid=os.getpid(),
+    )
+
+
+async def _embedded(supervisor: Supervisor, request: Request) -> str:
+    """Start a broker of our own; it keeps its port when it has to be restarted."""
+    command = broker.command(request.store, request.port)
+    process = await supervisor.start(Child("nats-server", tuple(command)))
+    return await broker.listening(request.store, process.pid)
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Bus]:
+    settings = BusSettings(bus_url=url, connect_patience=PROBE_PATIENCE)
+    async with connect(settings, "up") as bus:
+        yield bus

@@ -1,0 +1,88 @@
+"""The paper's Table V for this machine, from the experience of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from schemas.experience import Experience
+
+GREEDY = "greedy"
+
+
+def summarise(experiences: Sequence[Experience], goal: str) -> dict[str, Any]:
+    """Join the evaluation rounds: the learned policy, the fixed ones, the reduction against each.
+
+    Without evaluation rounds (stopped early) the last ten learning rounds stand in, and
+    `evaluated` is false.
+    """
+    evaluation = [e for e in experiences if e.purpose == "evaluate"]
+    learning = [e for e in experiences if e.purpose == "learn"]
+    by_policy: dict[str, list[Experience]] = {}
+    for experience in evaluation:
+        by_policy.setdefault(experience.policy, []).append(experience)
+    learned = by_policy.pop(GREEDY, learning[-10:])
+    figures = _figures(learned)
+    return {
+        "rounds": len(learning),
+        "goal": goal,
+        **figures,
+        "assignment": dict(learned[-1].assigned) if learned else {},
+        "fixed": {
+            name: {**_figures(rounds), "reduction_pct": _reduction(figures, _figures(rounds))}
+            for name, rounds in by_policy.items()
+        },
+        "evaluated": GREEDY in {e.policy for e in evaluation},
+        "evaluation_rounds": len(learned),
+        "censored": sum(len(e.censored) for e in evaluation),
+        "emulated": any(e.emulated for e in experiences),
+    }
+
+
+def _figures(rounds: Sequence[Experience]) -> dict[str, float | None]:
+    if not rounds:
+        return {"average_response_ms": None, "average_accuracy_pct": None}
+    return {
+        "average_response_ms": round(fmean(e.average_ms for e in rounds), 3),
+        "average_accuracy_pct": round(fmean(e.accuracy_pct for e in rounds), 3),
+    }
+
+
+def _reduction(ours: dict[str, float | None], theirs: dict[str, float | None]) -> float | None:
+    a, b = ours["average_response_ms"], theirs["average_response_ms"]
+    return None if a is None or not b else round(100 * (1 - a / b), 1)
+
+
+def render(summary: dict[str, Any], weights: str) -> RenderableType:
+    """Show the summary on a terminal."""
+    devices = Table(title=f"Learned in {summary['rounds']} rounds, goal {summary['goal']}")
+    devices.add_column("device")
+    devices.add_column("option")
+    for device, option in summary["assignment"].items():
+        devices.add_row(device, option)
+    policies = Table(title=f"{summary['evaluation_rounds']} evaluation rounds of each policy")
+    for heading in ("policy", "average response", "average accuracy", "learned is faster by"):
+        policies.add_column(heading, justify="left" if heading == "policy" else "right")
+    policies.add_row("learned", *_cells(summary), "", style="bold")
+    for name, figures in summary["fixed"].items():
+        reduction = figures["reduction_pct"]
+        policies.add_row(name, *_cells(figures), "" if reduction is None else f"{reduction:.1f} %")
+    notes = [f"Weights: {weights}."]
+    if summary["emulated"]:
+        notes.append("Emulated tiers: compute time is thread time over each node's CPU share.")
+    if not summary["evaluated"]:
+        notes.append("Stopped before evaluation: the figures are those of the last rounds.")
+    return Group(devices, policies, Text(" ".join(notes), style="dim"))
+
+
+def _cells(figures: dict[str, Any]) -> tuple[str, str]:
+    response, accuracy = figures["average_response_ms"], figures["average_accuracy_pct"]
+    return (
+        "–" if response is None else f"{response:.1f} ms",
+        "–" if accuracy is None else f"{accuracy:.2f} %",
+    )

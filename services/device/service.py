@@ -1,0 +1,94 @@
+"""The shell: a picture per round, or by itself when no round comes."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from itertools import cycle
+
+from runtime import log
+from runtime.bus import Bus
+from runtime.errors import Misconfigured, TryLater
+from runtime.replay import last_each
+from schemas.capability import Capability
+from schemas.goal import GoalSet
+from schemas.round import Round
+from services.device.fallback import Knowledge
+from services.device.journey import Journey
+from services.device.settings import Settings
+from zoo.classifier import Classifier
+from zoo.errors import ZooError
+from zoo.images import Picture, load_pictures
+
+_log = log.get(__name__)
+
+
+async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+    """Make a request whenever a round asks for one, until `stop`."""
+    pictures = cycle(await asyncio.to_thread(load, settings))
+    knowledge = Knowledge(settings.node)
+    rounds: asyncio.Queue[Round] = asyncio.Queue()
+
+    async def on_round(opened: Round) -> None:
+        if settings.node in opened.devices:
+            rounds.put_nowait(opened)
+
+    async def on_goal(message: GoalSet) -> None:
+        knowledge.heed_goal(message.goal)
+
+    async def on_capability(message: Capability) -> None:
+        knowledge.profile_ms, knowledge.accuracy_pct = message.profile_ms, message.accuracy_pct
+
+    @cache
+    def own() -> Classifier:
+        return Classifier(settings.models, threads=settings.threads, cpu_share=settings.cpu_share)
+
+    await bus.listen(Capability, on_capability, node=settings.node)
+    for message in await last_each(bus, Capability, node=settings.node):
+        await on_capability(message)
+    await bus.listen(GoalSet, on_goal)
+    await bus.listen(Round, on_round)
+    journey = Journey(bus, settings, knowledge, own)
+    while not stop.is_set():
+        opened = await next_round(rounds, stop, settings.idle)
+        if not stop.is_set():
+            await one_request(bus, journey, next(pictures), opened)
+
+
+async def next_round(
+    rounds: asyncio.Queue[Round], stop: asyncio.Event, idle: float
+) -> Round | None:
+    """Wait for a round, `stop`, or `idle` seconds; of several that piled up only the newest."""
+    arrival = asyncio.ensure_future(rounds.get())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({arrival, stopping}, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not arrival.done():
+        arrival.cancel()
+        return None
+    opened = arrival.result()
+    while not rounds.empty():
+        opened = rounds.get_nowait()
+    return opened
+
+
+async def one_request(bus: Bus, journey: Journey, picture: Picture, opened: Round | None) -> None:
+    """Take one picture through the system and report how it went."""
+    try:
+        outcome = await journey.take(picture.jpeg, opened)
+        await bus.publish(outcome)
+    except ZooError as error:
+        _log.error("request failed", picture=picture.name, reason=str(error))
+    except TryLater as error:
+        _log.error("outcome lost", reason=str(error))
+
+
+def load(settings: Settings) -> list[Picture]:
+    """Load the pictures, naming what is skipped; raises Misconfigured when none is left."""
+    try:
+        pictures, skipped = load_pictures(settings.images)
+    except ZooError as error:
+        raise Misconfigured(str(error)) from error
+    for name, reason in skipped:
+        _log.warning("picture skipped", name=name, reason=reason)
+    return pictures

@@ -1,0 +1,31 @@
+"""What an inference service can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from runtime.settings import NodeSettings
+
+
+class Settings(NodeSettings):
+    """Read from `TERCET_…`."""
+
+    tier: Literal["device", "edge", "cloud"] = "device"
+    """Which tier the node belongs to."""
+    home: str | None = None
+    """A device's home edge."""
+    models: Path | None = None
+    """Directory of the model variants; unset: the user's cache directory."""
+    threads: int = Field(1, ge=1)
+    """Threads of one inference."""
+    workers: int = Field(1, ge=1)
+    """Inferences at once."""
+    queue_limit: int = Field(16, ge=0)
+    """Requests that may wait; one more is told `overloaded`."""
+    cpu_share: float | None = Field(None, gt=0, le=1)
+    """Emulate a node with this share of one core; unset on a real node."""
+    profile_repeats: int = Field(3, ge=1)
+    """Timed runs of each variant at start."""

@@ -1,0 +1,42 @@
+"""The shell: look once a period, say what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+
+from runtime.bus import Bus
+from runtime.errors import NoAnswer
+from schemas.fleet import Condition
+from schemas.telemetry import Telemetry
+from services.monitor.link import Link
+from services.monitor.probe import Probe
+from services.monitor.settings import Settings
+
+
+async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+    """Publish telemetry until `stop`."""
+    probe = Probe(run_pid=settings.run_pid)
+    link = Link(weak_above=settings.weak_above_ms, regular_below=settings.regular_below_ms)
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), settings.period)
+        seen = await asyncio.to_thread(probe.look)
+        with contextlib.suppress(NoAnswer):
+            link.add(await bus.round_trip())
+        await bus.publish(
+            Telemetry(
+                node=settings.node,
+                condition=Condition(
+                    cpu=seen.background_cpu,
+                    memory=seen.memory,
+                    link_ms=link.typical_ms,
+                    weak=link.weak,
+                ),
+                total_cpu=seen.total_cpu,
+                cores=seen.cores,
+                memory_mib=seen.memory_mib,
+            )
+        )
+

@@ -1,0 +1,21 @@
+"""What a monitor can be told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from runtime.settings import NodeSettings
+
+
+class Settings(NodeSettings):
+    """Read from `TERCET_…`."""
+
+    period: float = Field(1.0, gt=0.05)
+    """Seconds between two telemetry messages."""
+    run_pid: int | None = None
+    """Ancestor of all processes of this run; their load is not background. Unset in a container,
+    where every process of the container belongs to the run."""
+    weak_above_ms: float = Field(10.0, gt=0)
+    """A link slower than this becomes weak."""
+    regular_below_ms: float = Field(7.0, gt=0)
+    """A weak link faster than this becomes regular again (hysteresis)."""

@@ -1,0 +1,16 @@
+"""Orchestrator, in two processes: `decide` answers every request, `learn` improves the policy.
+
+decide
+Hears  request.v1.<device>      answered from the assignment in force, by a table look-up
+       outcome.v1.<device>      joined into the round's experience
+       telemetry.v1.<node>      the state
+       capability.v1.<node>     who is there, what they can run
+       parameters.v1.policy     a new policy, taken up between rounds
+       goal.v1                  a new goal, obeyed from the next round
+Says   decision.v1.<device>, round.v1, experience.v1.real
+
+learn
+Hears  experience.v1.real, experience.v1.planned
+Says   parameters.v1.policy, plan.v1
+Keeps  the policy's parameters
+"""

@@ -1,0 +1,63 @@
+"""Who is there, what they can do, and in what condition they are."""
+
+from __future__ import annotations
+
+from schemas.capability import Capability
+from schemas.fleet import Condition, Fleet
+from schemas.telemetry import Telemetry
+from services.translate import fleet_of
+
+
+class Roster:
+    """Built from capability and telemetry messages; time is passed in, in seconds."""
+
+    def __init__(self, absent: float) -> None:
+        """A node that has been silent for `absent` seconds is gone."""
+        self._absent = absent
+        self._capabilities: dict[str, Capability] = {}
+        self._telemetry: dict[str, Condition] = {}
+        self._heard: dict[str, float] = {}
+        self._fleet: Fleet | None = None
+
+    @property
+    def fleet(self) -> Fleet | None:
+        """All devices ever met, whether present or not; None before the first."""
+        return self._fleet
+
+    @property
+    def nodes(self) -> int:
+        """Nodes that said what they can do."""
+        return len(self._capabilities)
+
+    def can(self, capability: Capability, now: float) -> None:
+        """A node said what it can do."""
+        self._capabilities[capability.node] = capability
+        self._heard[capability.node] = now
+        self._fleet = fleet_of(self._capabilities.values())
+
+    def looks(self, telemetry: Telemetry, now: float) -> None:
+        """A node said how it is."""
+        self._telemetry[telemetry.node] = telemetry.condition
+        self._heard[telemetry.node] = now
+
+    def alive(self, node: str, now: float) -> None:
+        """A node was heard of in another way."""
+        self._heard[node] = now
+
+    def active(self, now: float) -> tuple[str, ...]:
+        """Devices present: known, and heard of lately."""
+        devices = self._fleet.devices if self._fleet else ()
+        return tuple(d for d in devices if now - self._heard.get(d, -1e9) <= self._absent)
+
+    def conditions(self) -> dict[str, Condition]:
+        """Last known condition of every node."""
+        return dict(self._telemetry)
+
+    def tier(self, node: str) -> str:
+        """Tier of a node that said what it can do."""
+        return self._capabilities[node].tier
+
+    @property
+    def cloud(self) -> str:
+        """Name of the cloud node; `cloud` until one introduces itself."""
+        return next((c.node for c in self._capabilities.values() if c.tier == "cloud"), "cloud")

@@ -1,0 +1,32 @@
+"""What the orchestrator can be told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from runtime.settings import BusSettings
+
+
+class Settings(BusSettings):
+    """Read from `TERCET_…`."""
+
+    goal: str = Field("85", pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$")
+    """Goal until someone sets one (`tercet goal`): min, max, or percent."""
+    rounds: int | None = Field(None, ge=1)
+    """Learning rounds before evaluation; unset: learn for ever."""
+    evaluations: int = Field(12, ge=0)
+    """Evaluation rounds of each policy after the learning rounds."""
+    round_period: float = Field(0.5, ge=0)
+    """Seconds from one round's opening to the next one's, at least."""
+    round_timeout: float = Field(5.0, gt=0)
+    """Seconds after which a round closes without the outcomes that are missing."""
+    absent: float = Field(5.0, gt=0)
+    """Seconds without a word from a node after which it counts as gone."""
+    devices: int = Field(1, ge=1)
+    """Devices to wait for before the first round."""
+    nodes: int = Field(1, ge=1)
+    """Nodes (devices, edges, cloud) to wait for before the first round."""
+    threads: int = Field(1, ge=1)
+    """Torch threads of this process."""
+    seed: int = 0
+    """Where this process's chance begins."""

@@ -1,0 +1,90 @@
+"""From messages to the plain types of `rl` and back: shared by the services that think.
+
+This is the one module of `services` that several of them import; it is not a service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rl.experience import Experience, NodeState, State
+from rl.goal import Goal, parse_goal
+from rl.platform import OPTIONS, Option, Platform
+from schemas import experience as words
+from schemas.capability import Capability
+from schemas.fleet import Condition, Fleet
+
+
+def goal_text(goal: Goal) -> str:
+    """Write a goal as messages do: `85`, `max`."""
+    return goal if isinstance(goal, str) else f"{goal:g}"
+
+
+def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
+    """Join what the nodes said they can do; None before there is a device.
+
+    An option is offered when every device (or every edge, or the cloud) can run it.
+    """
+    said = sorted(capabilities, key=lambda c: c.node)
+    devices = [c for c in said if c.tier == "device" and c.home]
+    if not devices:
+        return None
+    accuracy: dict[str, float] = {}
+    for capability in said:
+        accuracy.update(capability.accuracy_pct)
+    return Fleet(
+        devices=tuple(c.node for c in devices),
+        home=tuple(c.home or "" for c in devices),
+        options=tuple(str(o) for o in _offered(said)),
+        accuracy_pct=accuracy,
+        profile_ms={c.node: c.profile_ms for c in said},
+    )
+
+
+def _offered(said: list[Capability]) -> list[Option]:
+    tiers = {
+        "L": [c for c in said if c.tier == "device"],
+        "E": [c for c in said if c.tier == "edge"],
+        "C": [c for c in said if c.tier == "cloud"],
+    }
+    return [
+        o
+        for o in OPTIONS
+        if tiers[o.tier] and all(o.variant in c.accuracy_pct for c in tiers[o.tier])
+    ]
+
+
+def platform_of(fleet: Fleet, cloud: str = "cloud") -> Platform:
+    """The fleet as `rl` knows it."""
+    return Platform(
+        devices=fleet.devices,
+        home=fleet.home,
+        accuracy=fleet.accuracy_pct,
+        options=tuple(Option.parse(text) for text in fleet.options),
+        cloud=cloud,
+    )
+
+
+def state_of(active: Iterable[str], conditions: Mapping[str, Condition]) -> State:
+    """The state as `rl` knows it."""
+    return State(
+        active=tuple(active),
+        nodes={
+            name: NodeState(cpu=c.cpu, memory=c.memory, link_ms=c.link_ms, weak=c.weak)
+            for name, c in conditions.items()
+        },
+    )
+
+
+def experience_of(message: words.Experience) -> Experience:
+    """One round's experience as `rl` learns from it."""
+    return Experience(
+        state=state_of(message.active, message.state),
+        assignment={d: Option.parse(text) for d, text in message.executed.items()},
+        response_ms=message.response_ms,
+        average_ms=message.average_ms,
+        next_state=state_of(message.active, message.next_state),
+        goal=parse_goal(message.goal),
+        censored=frozenset(message.censored),
+        id=str(message.id),
+    )
