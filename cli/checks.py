@@ -12,10 +12,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.complaint import Complaint
 from rl.goal import parse_goal, required_accuracy
-from zoo import manifest
 from zoo.errors import ZooError
 from zoo.images import load_pictures
 from zoo.manifest import Manifest
+from zoo.store import ensure
 
 
 @contextmanager
@@ -49,11 +49,10 @@ def port(number: int) -> None:
 
 def models(folder: Path | None, console: Console) -> Manifest:
     """Build the variants that are missing, and verify the files of all."""
-    directory = folder or manifest.default_directory()
     with complaining(), _progress(console) as progress:
         task = progress.add_task("models", total=None)
-        return manifest.ensure(
-            directory,
+        return ensure(
+            folder,
             lambda variant, stage: progress.update(task, description=f"model {variant}: {stage}"),
         )
 

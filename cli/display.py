@@ -17,6 +17,9 @@ from schemas.outcome import Outcome
 EVERY = 10
 """Without a terminal, one line per so many rounds."""
 
+WORDS = ("device", "told", "ran")
+TIMES = ("response", "decision", "network", "queue", "compute")
+
 
 class Display:
     """Takes what happens, shows the present."""
@@ -76,12 +79,15 @@ class Display:
         if self._now is None:
             return Text(self._status, style="bold")
         table = Table(expand=False)
-        for heading in ("device", "told", "ran", "response", "decision", "network", "queue", "compute"):
-            table.add_column(heading, justify="left" if heading in ("device", "told", "ran") else "right")
+        for heading in WORDS:
+            table.add_column(heading)
+        for heading in TIMES:
+            table.add_column(heading, justify="right")
         for device, option in self._now.assigned.items():
             outcome = self._outcomes.get(device)
             table.add_row(device, option, *(_cells(outcome) if outcome else ()))
-        return Group(Text(self._line(self._now), style="bold"), table, Text(self._status, style="dim"))
+        line, status = self._line(self._now), Text(self._status, style="dim")
+        return Group(Text(line, style="bold"), table, status)
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:

@@ -74,9 +74,7 @@ def children(plan: Plan) -> list[Child]:
             )
         )
         if node.tier == "device":
-            listed.append(
-                service(node.name, "device", **common, **models, **emulated, **images)
-            )
+            listed.append(service(node.name, "device", **common, **models, **emulated, **images))
         listed.append(
             service(
                 f"monitor-{node.name}",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cli.complaint import Complaint
 from cli.display import Display
@@ -17,7 +17,6 @@ from cli.fleet import Plan, children
 from cli.supervisor import Child, Supervisor
 from runtime import broker, topology
 from runtime.bus import Bus, connect
-from runtime.errors import Misconfigured
 from runtime.replay import last_one, replay
 from runtime.settings import BusSettings
 from runtime.store import write_goal
@@ -25,6 +24,7 @@ from schemas.capability import Capability
 from schemas.experience import Experience
 from schemas.goal import GoalSet
 from schemas.outcome import Outcome
+from services.orchestrator.schedule import Schedule
 
 PROBE_PATIENCE = 3.0
 """Seconds in which a broker given by --bus must answer."""
@@ -84,8 +84,9 @@ async def _follow(
     last = await _watch(bus, request, display, stop)
     for child in children(_plan(url, request)):
         await supervisor.start(child)
-    ended = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({ended, supervisor.failed, last}, return_when=asyncio.FIRST_COMPLETED)
+    ended: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+    ends: set[asyncio.Future[Any]] = {ended, supervisor.failed, last}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     ended.cancel()
     if supervisor.failed.done():
         raise Complaint(supervisor.failed.result())
@@ -121,13 +122,7 @@ async def _watch(
 
 def total_rounds(request: Request) -> int | None:
     """Learning and evaluation rounds together; None without an end."""
-    if request.rounds is None:
-        return None
-    return request.rounds + request.evaluations * POLICIES
-
-
-POLICIES = 5
-"""The learned policy and four fixed ones (services/orchestrator/schedule.py)."""
+    return Schedule(request.rounds, request.evaluations).total
 
 
 def _plan(url: str, request: Request) -> Plan:

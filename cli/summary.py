@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.experience import Experience
-
-GREEDY = "greedy"
+from services.orchestrator.schedule import GREEDY
 
 
 def summarise(experiences: Sequence[Experience], goal: str) -> dict[str, Any]:

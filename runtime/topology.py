@@ -105,6 +105,7 @@ STREAMS = {
             max_age=60.0,
             max_bytes=16 * MIB,
             work_queue=True,
+            duplicates=60.0,
         ),
         Stream("OUTCOMES", ("outcome.v1.*",), "every measured response time, as accepted"),
         Stream("DECISIONS", ("decision.v1.*",), "every decision, for outsiders to replay"),

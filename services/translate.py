@@ -13,6 +13,8 @@ from rl.platform import OPTIONS, Option, Platform
 from schemas import experience as words
 from schemas.capability import Capability
 from schemas.fleet import Condition, Fleet
+from schemas.plan import Plan
+from schemas.planned import Planned
 
 
 def goal_text(goal: Goal) -> str:
@@ -87,4 +89,45 @@ def experience_of(message: words.Experience) -> Experience:
         goal=parse_goal(message.goal),
         censored=frozenset(message.censored),
         id=str(message.id),
+    )
+
+
+def lessons_of(batch: Planned) -> list[Experience]:
+    """A batch of planned transitions, one experience each."""
+    options = [Option.parse(text) for text in batch.fleet.options]
+    state, goal = state_of(batch.active, batch.state), parse_goal(batch.goal)
+    return [
+        Experience(
+            state=state,
+            assignment={d: options[k] for d, k in zip(batch.active, choice, strict=True)},
+            response_ms=dict(zip(batch.active, response, strict=True)),
+            average_ms=sum(response) / len(response),
+            next_state=state,
+            goal=goal,
+            member=batch.member,
+            id=f"{batch.id}/{row}",
+        )
+        for row, (choice, response) in enumerate(
+            zip(batch.choice, batch.response_ms, strict=True)
+        )
+    ]
+
+
+def batch_of(
+    job: Plan, member: int, version: int, planned: Iterable[Experience]
+) -> Planned:
+    """What one member imagined for a job, as one message."""
+    options = {text: k for k, text in enumerate(job.fleet.options)}
+    rows = list(planned)
+    return Planned.because(
+        job,
+        key=f"{member}",
+        member=member,
+        version=version,
+        goal=job.goal,
+        fleet=job.fleet,
+        active=job.active,
+        state=job.state,
+        choice=tuple(tuple(options[str(e.assignment[d])] for d in job.active) for e in rows),
+        response_ms=tuple(tuple(e.response_ms[d] for d in job.active) for e in rows),
     )

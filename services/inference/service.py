@@ -71,9 +71,7 @@ def reply(node: str, variant: str, seen: Classified, waited_ms: float) -> Classi
     )
 
 
-def capability(
-    settings: Settings, classifier: Classifier, profile: dict[str, float]
-) -> Capability:
+def capability(settings: Settings, classifier: Classifier, profile: dict[str, float]) -> Capability:
     """Say what this node can run, how well and how fast."""
     variants = classifier.manifest.variants
     return Capability(

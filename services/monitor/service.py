@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-
 from runtime.bus import Bus
 from runtime.errors import NoAnswer
 from schemas.fleet import Condition
@@ -39,4 +38,3 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
                 memory_mib=seen.memory_mib,
             )
         )
-

@@ -1,0 +1,41 @@
+# The verbs of the house; `make help` lists them.
+VENV := .venv
+PYTHON ?= python3.11
+ROUNDS ?= 200
+GOAL ?= 85
+ARGS ?=
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with every extra
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed (set PYTHON=…)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	@touch $@
+
+.PHONY: run
+run: $(READY) ## Learn on this host: make run ROUNDS=60 GOAL=80 ARGS=--json
+	@$(VENV)/bin/tercet up --rounds $(ROUNDS) --goal $(GOAL) $(ARGS)
+
+.PHONY: test
+test: $(READY) ## Run the tests
+	$(VENV)/bin/python -m pytest
+
+.PHONY: lint
+lint: $(READY) ## Check style (ruff) and types (mypy --strict)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+.PHONY: clean
+clean: ## Remove .venv and caches
+	rm -rf $(VENV) *.egg-info build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

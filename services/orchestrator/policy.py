@@ -1,0 +1,80 @@
+"""Choose an assignment: by the learned policy, or by a fixed one it is compared with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rl.assign import solve
+from rl.experience import State
+from rl.goal import Goal, parse_goal, required_accuracy
+from rl.hybrid import HybridSettings, Parameters, decide, explore_head, from_bytes
+from rl.platform import Option, Platform, decode
+from schemas.fleet import Condition, Fleet
+from services.orchestrator.schedule import CLOUD, EDGE, EXPLORE, LOCAL
+from services.translate import platform_of, state_of
+
+UNPROFILED_MS = 1e6
+"""Cost of an option that a node has never timed: the solver takes it last."""
+
+
+class Policy:
+    """The parameters in force and the chance to explore with."""
+
+    def __init__(self, seed: int) -> None:
+        self._settings = HybridSettings()
+        self._rng = np.random.default_rng(seed)
+        self._parameters: Parameters | None = None
+        self.version: int | None = None
+
+    def adopt(self, version: int, blob: bytes) -> None:
+        """Take up new parameters; raises ValueError when they are malformed."""
+        self._parameters = from_bytes(blob)
+        self.version = version
+
+    def choose(
+        self,
+        name: str,
+        fleet: Fleet,
+        cloud: str,
+        active: tuple[str, ...],
+        conditions: dict[str, Condition],
+        goal: str,
+    ) -> dict[str, str]:
+        """Return an option for each active device. Before anything is learned: `profile`."""
+        platform = platform_of(fleet, cloud)
+        fixed = FIXED.get(name)
+        if fixed is not None and fixed in platform.options:
+            return dict.fromkeys(active, str(fixed))
+        parsed, state = parse_goal(goal), state_of(active, conditions)
+        if self._parameters is None or name not in ("explore", "greedy"):
+            chosen = by_profile(platform, fleet, state, parsed)
+        else:
+            head = explore_head(self._settings, self._rng) if name == EXPLORE else None
+            chosen = decide(
+                self._parameters, platform, state, parsed, head, self._rng, fleet.profile_ms
+            ).assignment
+        return {device: str(chosen[device]) for device in active}
+
+
+FIXED = {LOCAL: Option("d0", "L"), EDGE: Option("d0", "E"), CLOUD: Option("d0", "C")}
+
+
+def by_profile(
+    platform: Platform, fleet: Fleet, state: State, goal: Goal
+) -> dict[str, Option]:
+    """The solver on the nodes' start-up profiles, blind to contention and links."""
+    devices = tuple(d for d in platform.devices if d in state.active)
+    costs = np.empty((len(devices), len(platform.options), len(devices)))
+    for i, device in enumerate(devices):
+        for k, option in enumerate(platform.options):
+            profile = fleet.profile_ms.get(platform.node(device, option), {})
+            costs[i, k, :] = profile.get(option.variant, UNPROFILED_MS)
+    home = [platform.edges.index(platform.home[platform.devices.index(d)]) for d in devices]
+    solution = solve(
+        costs,
+        platform.option_accuracy,
+        required_accuracy(goal, (platform.accuracy[o.variant] for o in platform.options)),
+        [o.tier for o in platform.options],
+        home,
+    )
+    return decode(platform, devices, solution.choice)

@@ -1,0 +1,42 @@
+"""Planning with the newest parameters of all members, wherever they were learned."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rl.hybrid import Parameters, from_bytes, plan
+from rl.goal import parse_goal
+from schemas.plan import Plan
+from schemas.planned import Planned
+from services.translate import batch_of, platform_of, state_of
+
+
+class Planner:
+    """Knows each member's newest parameters; a member that it never heard of does not plan."""
+
+    def __init__(self) -> None:
+        self._members: dict[int, tuple[int, Parameters]] = {}
+
+    def adopt(self, slot: int, version: int, blob: bytes) -> None:
+        """Take up a member's new parameters; raises ValueError when they are malformed."""
+        self._members[slot] = (version, from_bytes(blob))
+
+    def imagine(self, job: Plan) -> list[Planned]:
+        """Do a job: one batch per member that is known. Blocking."""
+        platform = platform_of(job.fleet)
+        state, goal = state_of(job.active, job.state), parse_goal(job.goal)
+        batches = []
+        for slot, (version, parameters) in sorted(self._members.items()):
+            rng = np.random.default_rng((job.seed, slot, version))
+            planned = plan(
+                parameters,
+                platform,
+                state,
+                goal,
+                job.transitions,
+                rng,
+                slots=(slot,),
+                profile=job.fleet.profile_ms,
+            )
+            batches.append(batch_of(job, slot, version, planned))
+        return batches
