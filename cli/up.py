@@ -15,6 +15,7 @@ from cli import checks
 from cli.display import Display
 from cli.run import Request, conduct, total_rounds
 from cli.summary import render, summarise
+from runtime import log
 
 EPILOG = (
     "Examples: [bold]tercet up[/] runs until Ctrl-C. "
@@ -58,7 +59,8 @@ def up(
     ] = False,
 ) -> None:
     """Start everything on this host, learn, and compare what was learned with fixed policies."""
-    console = Console(stderr=True)
+    log.configure("up", "ERROR")
+    console = Console(stderr=True, soft_wrap=True)
     checks.port(port)
     checks.pictures(images, console)
     found = checks.models(models, console)

@@ -141,13 +141,19 @@ async def connect(
     Raises Misconfigured when no broker answers within `settings.connect_patience` seconds; a
     `stop` that comes first ends the waiting. Once connected, reconnects for ever.
     """
+    leaving = False
+
+    async def on_disconnect() -> None:
+        if not leaving:
+            _log.warning("bus lost")
+
     options = {
         "name": name,
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.25,
         "inbox_prefix": settings.inbox_prefix,
         "error_cb": _on_error,
-        "disconnected_cb": _on_disconnect,
+        "disconnected_cb": on_disconnect,
         "reconnected_cb": _on_reconnect,
     }
     if settings.bus_credentials:
@@ -156,6 +162,7 @@ async def connect(
     try:
         yield Bus(client)
     finally:
+        leaving = True
         await (client.drain() if client.is_connected else client.close())
 
 
@@ -182,10 +189,6 @@ async def _first_connection(
 
 async def _on_error(error: Exception) -> None:
     _log.warning("bus trouble", error=repr(error))
-
-
-async def _on_disconnect() -> None:
-    _log.warning("bus lost")
 
 
 async def _on_reconnect() -> None:

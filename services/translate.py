@@ -107,15 +107,11 @@ def lessons_of(batch: Planned) -> list[Experience]:
             member=batch.member,
             id=f"{batch.id}/{row}",
         )
-        for row, (choice, response) in enumerate(
-            zip(batch.choice, batch.response_ms, strict=True)
-        )
+        for row, (choice, response) in enumerate(zip(batch.choice, batch.response_ms, strict=True))
     ]
 
 
-def batch_of(
-    job: Plan, member: int, version: int, planned: Iterable[Experience]
-) -> Planned:
+def batch_of(job: Plan, member: int, version: int, planned: Iterable[Experience]) -> Planned:
     """What one member imagined for a job, as one message."""
     options = {text: k for k, text in enumerate(job.fleet.options)}
     rows = list(planned)

@@ -84,7 +84,9 @@ def test_a_forbidden_import_is_found(file: str, planted: str) -> None:
     assert violations(Path(file), planted) != []
 
 
-@pytest.mark.parametrize("service", ["monitor", "inference", "device", "orchestrator", "world_model"])
+@pytest.mark.parametrize(
+    "service", ["monitor", "inference", "device", "orchestrator", "world_model"]
+)
 def test_all_services_look_alike(service: str) -> None:
     files = {f.name for f in (ROOT / "services" / service).glob("*.py")}
     assert {"__init__.py", "__main__.py", "settings.py", "service.py"} < files

@@ -55,12 +55,8 @@ class Learner:
         """The learner on this fleet's platform; it moves when devices joined or left."""
         platform: Platform = platform_of(fleet)
         if self._direct is None:
-            self._direct = DirectLearner.born(
-                platform, self._settings, self._rng, fleet.profile_ms
-            )
+            self._direct = DirectLearner.born(platform, self._settings, self._rng, fleet.profile_ms)
         elif self._fleet != fleet:
             self._direct.move(platform)
         self._fleet = fleet
         return self._direct
-
-

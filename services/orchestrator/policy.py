@@ -59,9 +59,7 @@ class Policy:
 FIXED = {LOCAL: Option("d0", "L"), EDGE: Option("d0", "E"), CLOUD: Option("d0", "C")}
 
 
-def by_profile(
-    platform: Platform, fleet: Fleet, state: State, goal: Goal
-) -> dict[str, Option]:
+def by_profile(platform: Platform, fleet: Fleet, state: State, goal: Goal) -> dict[str, Option]:
     """The solver on the nodes' start-up profiles, blind to contention and links."""
     devices = tuple(d for d in platform.devices if d in state.active)
     costs = np.empty((len(devices), len(platform.options), len(devices)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rl.hybrid import Parameters, from_bytes, plan
 from rl.goal import parse_goal
+from rl.hybrid import Parameters, from_bytes, plan
 from schemas.plan import Plan
 from schemas.planned import Planned
 from services.translate import batch_of, platform_of, state_of

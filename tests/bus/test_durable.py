@@ -110,9 +110,7 @@ async def test_what_was_not_acknowledged_goes_to_another(bus: Bus) -> None:
     async def dies(_: Plan) -> None:
         raise asyncio.CancelledError
 
-    task = asyncio.ensure_future(
-        consume(bus, Plan, dies, durable="planner", stop=asyncio.Event())
-    )
+    task = asyncio.ensure_future(consume(bus, Plan, dies, durable="planner", stop=asyncio.Event()))
     await asyncio.wait({task})
     info = await bus.js.consumer_info("PLAN", "planner")
     assert info.num_ack_pending == 1  # still owed; redelivered after ack_wait
