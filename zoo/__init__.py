@@ -2,5 +2,6 @@
 
 What runs on a small host (`variants`, `manifest`, `images`, `session`, `pace`, `classifier`) and
 what sees to it that models are there (`store`, `workers`) import neither torch nor onnx. What
-builds them (`build`, `mobilenet`, `weights`, `graph`, `quantise`) does, in processes of its own.
+builds them (`build`, `mobilenet`, `weights`, `augment`, `graph`, `quantise`) does, in processes of
+its own.
 """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +74,23 @@ def test_a_failed_build_says_why_and_leaves_nothing(
     with pytest.raises(ModelError, match=r"width 0\.25 failed: .*this torch is broken"):
         ensure(tmp_path / "models", variants=SMALLEST)
     assert [path.name for path in (tmp_path / "models").iterdir()] == [".lock"]
+
+
+def test_an_interrupted_build_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "zoo", str(tmp_path)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        # Of whoever runs this in the background, an ignored SIGINT would be inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert "weights" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)  # To the parent only, as a supervisor would.
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    with pytest.raises(ProcessLookupError):  # Its session has no member left.
+        os.killpg(process.pid, 0)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
