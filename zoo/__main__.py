@@ -9,7 +9,7 @@ from zoo.store import ensure
 
 
 def main() -> int:
-    """0 when all eight are there and verified, else 2 with one line on stderr."""
+    """0 when all eight are there and verified, 2 with one line on stderr if not, 130 if stopped."""
     started = time.monotonic()
 
     def progress(variant: str, stage: str) -> None:
@@ -20,6 +20,8 @@ def main() -> int:
     except ZooError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     for name, entry in manifest.variants.items():
         print(
             f"{name}  {entry.precision}  {entry.million_macs:6.1f} M MACs  {entry.bytes:9d} bytes"

@@ -1,4 +1,4 @@
-"""Many views of few pictures, seeded: crops, flips and brightness, for statistics and calibration."""
+"""Many views of few pictures, seeded: crops, flips, brightness; for statistics and calibration."""
 
 from __future__ import annotations
 

@@ -44,8 +44,9 @@ def ensure(
     """Build what is missing of `variants` (default: all eight), and return the verified manifest.
 
     Blocks; about half a minute for all on two cores, and well under half a second once complete.
-    Two processes may do it at once: the second waits for the first. Raises `ModelError` when a
-    listed file is damaged, or the building libraries are not installed.
+    Two processes may do it at once: the second waits for the first. An exception in this thread,
+    such as KeyboardInterrupt, stops the builders and leaves nothing behind. Raises `ModelError`
+    when a listed file is damaged, or the building libraries are not installed.
     """
     directory = directory or default_directory()
     for name in variants:
