@@ -57,9 +57,7 @@ class Front:
         )
 
 
-def search(
-    problem: Problem, bounded: Bounded, width: int, incumbent_cost: float = np.inf
-) -> Found:
+def search(problem: Problem, bounded: Bounded, width: int, incumbent_cost: float = np.inf) -> Found:
     """Search the load vectors of `bounded` with at most `width` labels per device."""
     if not len(bounded.loads):
         return Found(None, np.inf, incumbent_cost)
@@ -115,9 +113,7 @@ def _expand(problem: Problem, front: Front, device: int, table: Floats, waste: F
     )
 
 
-def _may_finish(
-    problem: Problem, loads: Integers, front: Front, device: int
-) -> NDArray[np.bool_]:
+def _may_finish(problem: Problem, loads: Integers, front: Front, device: int) -> NDArray[np.bool_]:
     """Whether a label can still fill its nodes exactly and reach the accuracy."""
     left = loads[front.vector] - front.used
     rest = problem.node[device + 1 :]
