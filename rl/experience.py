@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """(s, a, r, s') with one label per device (DESIGN: experience); real, or planned by a member."""
+    """(s, a, r, s') with one label per device; real, or planned by a member."""
 
     state: State
     assignment: Assignment

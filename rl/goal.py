@@ -8,7 +8,7 @@ Goal = float | str
 """`min` (no constraint), a number 0..100 in percent, or `max` (the best variant's accuracy)."""
 
 SLACK = 1e-9
-"""A goal is met when the average is at least the goal less this, so that rounding cannot miss it."""
+"""A goal is met when the average is at least the goal less this: rounding cannot miss it."""
 
 
 def parse_goal(text: str | float) -> Goal:

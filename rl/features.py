@@ -1,0 +1,163 @@
+"""From (device, option, load, condition) to features, for any number of devices and edges.
+
+A row is one prediction to make: device i under option o when its node serves `load` devices. It
+has a few sparse columns (who, what, where, how loaded; `rl.layout`) and a small dense vector z
+that feeds the hidden layer. Identity is not in z, so z has the same width on every platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rl.experience import State
+from rl.layout import KNOTS, SIGNALS, TIERS, Layout
+from rl.platform import Platform
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+Profile = Mapping[str, Mapping[str, float]]
+"""Measured local compute, device -> variant -> milliseconds; either may be missing."""
+
+LINK_UNIT = 10.0
+"""Milliseconds of round trip that count as one unit of link (log1p); the paper's weak limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """R rows: sparse columns with values, [R, Z] each, and the hidden layer's input z, [R, F]."""
+
+    columns: Integers
+    values: Floats
+    z: Floats
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __getitem__(self, index: Integers | slice) -> Rows:
+        return Rows(self.columns[index], self.values[index], self.z[index])
+
+    @classmethod
+    def join(cls, parts: Sequence[Rows]) -> Rows:
+        """All rows of `parts`, in order; shorter ones are padded with zeros in column 0."""
+        widest = max(p.columns.shape[1] for p in parts)
+        missing = [((0, 0), (0, widest - p.columns.shape[1])) for p in parts]
+        return cls(
+            np.concatenate([np.pad(p.columns, m) for p, m in zip(parts, missing, strict=True)]),
+            np.concatenate([np.pad(p.values, m) for p, m in zip(parts, missing, strict=True)]),
+            np.concatenate([p.z for p in parts]),
+        )
+
+    def sparse_dot(self, weights: Floats) -> Floats:
+        """Sparse part of the prediction: `weights` [..., D] -> [..., R]."""
+        dot: Floats = (weights[..., self.columns] * self.values).sum(axis=-1)
+        return dot
+
+    def dense(self, width: int) -> Floats:
+        """The sparse columns written out, [R, width]."""
+        flat = (np.arange(len(self))[:, None] * width + self.columns).ravel()
+        out = np.bincount(flat, weights=self.values.ravel(), minlength=len(self) * width)
+        return out.reshape(len(self), width)
+
+
+def signals(platform: Platform, state: State) -> Floats:
+    """Condition of each device with its edge and the cloud, [n, len(SIGNALS)]."""
+    cloud = state.node(platform.cloud)
+    found = []
+    for device, edge in zip(platform.devices, platform.home, strict=True):
+        here = []
+        for node in (state.node(device), state.node(edge)):
+            link = float(np.log1p(max(node.link_ms, 0.0) / LINK_UNIT))
+            here += [link, float(node.weak), node.cpu, node.memory]
+        found.append([*here, cloud.cpu, cloud.memory])
+    return np.array(found, dtype=np.float64).reshape(-1, len(SIGNALS))
+
+
+def profile_feature(platform: Platform, profile: Profile | None) -> Floats:
+    """Logarithm of the measured local compute over its mean, [n, O]; 0 where nothing is known."""
+    known = np.full((len(platform.devices), len(platform.options)), np.nan)
+    for i, device in enumerate(platform.devices):
+        for k, option in enumerate(platform.options):
+            ms = (profile or {}).get(device, {}).get(option.variant, 0.0)
+            if option.tier == "L" and ms > 0:
+                known[i, k] = np.log(ms)
+    if np.isnan(known).all():
+        return np.zeros_like(known)
+    centred: Floats = np.nan_to_num(known - np.nanmean(known))
+    return centred
+
+
+def bends(load: Floats) -> tuple[Integers, Floats]:
+    """The two knots around each load and how near it is to each, [R, 2] both."""
+    position = np.clip(np.log(np.maximum(load, 1.0)), 0.0, np.log(KNOTS[-1]))
+    right = np.clip(np.searchsorted(np.log(KNOTS), position), 1, len(KNOTS) - 1)
+    low, high = np.log(KNOTS[right - 1]), np.log(KNOTS[right])
+    share = (position - low) / (high - low)
+    return np.stack([right - 1, right], axis=1), np.stack([1.0 - share, share], axis=1)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One platform in one state: makes rows for any (device, option, load)."""
+
+    layout: Layout
+    signal: Floats
+    profile: Floats
+
+    @classmethod
+    def of(cls, layout: Layout, state: State, profile: Profile | None = None) -> Scene:
+        """Look once at the state and the measured profiles."""
+        platform = layout.platform
+        return cls(layout, signals(platform, state), profile_feature(platform, profile))
+
+    def rows(self, device: Integers, option: Integers, load: Floats) -> Rows:
+        """One row per entry; `device` indexes platform.devices, `load` is the node's, all [R]."""
+        layout, platform = self.layout, self.layout.platform
+        tier = np.array([TIERS.index(o.tier) for o in platform.options])[option]
+        shared = (tier > 0).astype(np.float64)
+        level = np.log(np.maximum(load, 1.0)) * shared
+        home = np.array([platform.edges.index(e) for e in platform.home], dtype=np.int64)
+        node = np.where(tier == 2, len(platform.edges), home[device])
+        signal = self.signal[device]
+        profile = self.profile[device, option]
+        columns, values = [], []
+
+        def add(group: str, index: Integers | int, value: Floats | float) -> None:
+            column = layout.start[group] + np.asarray(index)
+            columns.append(np.broadcast_to(column, device.shape))
+            values.append(np.broadcast_to(np.asarray(value, dtype=np.float64), device.shape))
+
+        options = len(platform.options)
+        add("bias", 0, 1.0)
+        add("option", option, 1.0)
+        add("load.slope", 0, level)
+        add("node", node, shared)
+        add("node.slope", node, level)
+        add("device", device, 1.0)
+        add("device.tier", device * len(TIERS) + tier, 1.0)
+        add("device.option", device * options + option, 1.0)
+        add("device.slope", device, level)
+        add("profile", 0, profile)
+        knot, weight = bends(load)
+        for side in range(2):
+            add("load.bend", knot[:, side], weight[:, side] * shared)
+            add("node.bend", node * len(KNOTS) + knot[:, side], weight[:, side] * shared)
+        for s in np.flatnonzero(self.signal.any(axis=0)):
+            add("signal", int(s), signal[:, s])
+            add("signal.option", int(s) * options + option, signal[:, s])
+            add("signal.slope", int(s), signal[:, s] * level)
+        z = np.concatenate(
+            [
+                np.eye(options)[option],
+                np.eye(len(TIERS))[tier],
+                level[:, None],
+                signal,
+                profile[:, None],
+            ],
+            axis=1,
+        )
+        return Rows(np.stack(columns, axis=1), np.stack(values, axis=1), z)

@@ -1,0 +1,53 @@
+"""`hybrid`: load-factored values, an ensemble, planning; the same functions in every process.
+
+Three learners that may live apart, and one function on the decision path:
+
+    settings = HybridSettings()                        # frozen; every default documented
+    policy = DirectLearner.born(platform, settings, rng)             # one process
+    model = ModelLearner.born(platform, settings, (0, 1, 2), rng)    # members 0-2; others elsewhere
+
+    policy.observe(experience)      # real (member None) and planned (member m -> head m only)
+    parameters = policy.learn(alpha=0.3)               # dict[str, Tensor], M = settings.members
+    model.observe(experience)       # real only
+    models = model.learn()                             # dict[str, Tensor], M = len(slots)
+
+    everyone = stack([models, models_of_others])       # members in slot order
+    for experience in plan(everyone, platform, state, goal, count=2, rng=rng): ...
+
+    data = to_bytes(parameters); parameters = from_bytes(data)       # ValueError when malformed
+
+    decision = decide(parameters, platform, state, goal, head=explore_head(settings, rng), rng=rng)
+    decision = decide(parameters, platform, state, goal)             # greedy: mean of the heads
+
+`observe` is cheap and `learn` costs a few milliseconds for five devices; call it once per round
+or less often. Parameters name their columns, so a decider may use them for a platform on which
+devices have since joined or left; a learner is told with `move(platform)`. Local compute times
+from capability messages may be passed as `profile` (device -> variant -> ms) to the learners'
+`born` and to `decide` and `plan`; pass the same to all, or to none.
+
+`rng` is a numpy Generator; the caller owns it. Nothing here reads a clock or a global.
+"""
+
+from rl.hybrid.agent import Hybrid, explore_head
+from rl.hybrid.deciding import Decision, decide
+from rl.hybrid.direct import DirectLearner
+from rl.hybrid.model import Drift, ModelLearner
+from rl.hybrid.planning import plan
+from rl.hybrid.settings import HybridSettings
+from rl.network import Parameters, from_bytes, stack, to_bytes
+
+__all__ = [
+    "Decision",
+    "DirectLearner",
+    "Drift",
+    "Hybrid",
+    "HybridSettings",
+    "ModelLearner",
+    "Parameters",
+    "decide",
+    "explore_head",
+    "from_bytes",
+    "plan",
+    "stack",
+    "to_bytes",
+]

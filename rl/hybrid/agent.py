@@ -1,0 +1,91 @@
+"""The three loops in one process, one after the other: what `bench` measures.
+
+Staleness is one round: each round's decision sees everything up to the round before.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rl.experience import Experience, State
+from rl.features import Profile
+from rl.goal import Goal
+from rl.hybrid.deciding import Decision, decide
+from rl.hybrid.direct import DirectLearner
+from rl.hybrid.model import ModelLearner
+from rl.hybrid.planning import plan
+from rl.hybrid.settings import HybridSettings
+from rl.network import Parameters
+from rl.platform import Assignment, Platform
+
+ALPHA_ROUNDS = 200
+"""Rounds over which α rises from 0 to 1 (Algorithm 1, line 5, with a round for an epoch)."""
+
+
+def explore_head(settings: HybridSettings, rng: np.random.Generator) -> int | None:
+    """One head per round (Thompson sampling); None, the mean, when exploring by epsilon."""
+    return int(rng.integers(settings.members)) if settings.epsilon is None else None
+
+
+class Hybrid:
+    """An `rl.agent.Agent`: direct learner, system model and planner, in turn."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        seed: int = 0,
+        settings: HybridSettings | None = None,
+        profile: Profile | None = None,
+    ) -> None:
+        self.platform, self.profile = platform, profile
+        self.settings = settings or HybridSettings()
+        self.rng = np.random.default_rng(seed)
+        slots = tuple(range(self.settings.members))
+        self.policy = DirectLearner.born(platform, self.settings, self.rng, profile)
+        self.model = ModelLearner.born(platform, self.settings, slots, self.rng, profile)
+        self.parameters: Parameters = self.policy.learn()
+        self.planned = 0
+        self.rounds = 0
+
+    def act(self, state: State, goal: Goal) -> Assignment:
+        """Thompson sampling by one random head, or epsilon-greedy when the settings say so."""
+        epsilon = self.settings.epsilon
+        if epsilon is not None and self.rng.random() < epsilon:
+            wild = self.parameters | {"sample": self.parameters["sample"] * 0.0}
+            return self._random(wild, state, goal)
+        head = explore_head(self.settings, self.rng)
+        return self.decide(state, goal, head).assignment
+
+    def greedy(self, state: State, goal: Goal) -> Assignment:
+        """The mean of all heads."""
+        return self.decide(state, goal, None).assignment
+
+    def decide(self, state: State, goal: Goal, head: int | None) -> Decision:
+        """Decide with the newest parameters."""
+        rng = self.rng if head is not None else None
+        return decide(self.parameters, self.platform, state, goal, head, rng, self.profile)
+
+    def observe(self, experience: Experience) -> None:
+        """One turn of all three loops."""
+        self.rounds += 1
+        self.policy.observe(experience)
+        if self.settings.plan_weight > 0:
+            self.model.observe(experience)
+            models, goal, state = self.model.learn(), experience.goal, experience.next_state
+            count, rng, drift = self.settings.plans, self.rng, self.model.drift
+            for planned in plan(
+                models, self.platform, state, goal, count, rng, None, self.profile, drift
+            ):
+                self.policy.observe(planned)
+                self.planned += 1
+        self.parameters = self.policy.learn(min(1.0, self.rounds / ALPHA_ROUNDS))
+
+    def _random(self, _: Parameters, state: State, goal: Goal) -> Assignment:
+        """A random assignment that meets the goal, for epsilon-greedy: random costs, then solve."""
+        costs = dict(self.parameters)
+        costs["mean"] = costs["mean"] * 0.0
+        costs["sample"] = self.parameters["sample"].new_tensor(
+            self.rng.standard_normal(tuple(self.parameters["sample"].shape))
+        )
+        head = int(self.rng.integers(self.settings.members))
+        return decide(costs, self.platform, state, goal, head, self.rng, self.profile).assignment

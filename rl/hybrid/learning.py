@@ -1,0 +1,105 @@
+"""What both learners share: one exact last layer per member, fed with real experience."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rl.experience import Experience
+from rl.features import Profile
+from rl.hybrid.lessons import Lesson, lesson
+from rl.hybrid.settings import HybridSettings
+from rl.layout import Layout
+from rl.network import Parameters, pack, stack
+from rl.platform import Platform
+from rl.posterior import Evidence, Mixture, Posterior
+
+GROWTH = 1.1
+"""Spreads and noise are refitted whenever there is a tenth more to learn them from."""
+
+
+def newborn(layout: Layout, settings: HybridSettings, rng: np.random.Generator) -> Posterior:
+    """A member that has seen nothing; its hidden layer is drawn here, once."""
+    weight = settings.hidden_reach * rng.standard_normal((settings.hidden, layout.inputs))
+    return Posterior(layout, weight, settings.hidden_reach * rng.standard_normal(settings.hidden))
+
+
+@dataclass
+class Students:
+    """Several members that see the same real experience; all state is in these fields."""
+
+    layout: Layout
+    settings: HybridSettings
+    rng: np.random.Generator
+    profile: Profile | None = None
+    minds: list[Posterior] = field(default_factory=list)
+    next_refit: float = 0.0
+    experiences: int = 0
+
+    @classmethod
+    def born(
+        cls,
+        platform: Platform,
+        settings: HybridSettings,
+        count: int,
+        rng: np.random.Generator,
+        profile: Profile | None = None,
+    ) -> Students:
+        """`count` members with hidden layers of their own."""
+        layout = Layout(platform, settings.hidden)
+        minds = [newborn(layout, settings, rng) for _ in range(count)]
+        return cls(layout, settings, rng, profile, minds)
+
+    def observe(self, experience: Experience) -> None:
+        """Take in one real experience; cheap, call `learn` for the consequences."""
+        taught = lesson(self.layout, experience, self.profile)
+        if taught is None:
+            return
+        self.experiences += 1
+        for mind in self.minds:
+            mind.fade(1.0 - 1.0 / self.settings.memory)
+            _teach(mind, taught, self.settings)
+
+    def move(self, platform: Platform) -> None:
+        """Go on with another platform: devices or edges have joined or left."""
+        self.layout = Layout(platform, self.settings.hidden)
+        self.minds = [mind.moved(self.layout) for mind in self.minds]
+
+    def learn(self, hints: list[Evidence | None] | None = None) -> Parameters:
+        """Solve every member's last layer, draw its sample, and return parameters [M members]."""
+        count = self.minds[0].count
+        refit = count >= self.next_refit
+        if refit:
+            self.next_refit = count * GROWTH + 1.0
+        parts = []
+        for k, mind in enumerate(self.minds):
+            mind.solve(hints[k] if hints else None, learn_spread=refit)
+            parts.append(_parameters(mind, self.rng))
+        return stack(parts)
+
+
+def _teach(mind: Posterior, taught: Lesson, settings: HybridSettings) -> None:
+    """Give one member a lesson; a lower bound is raised to what the member already expects."""
+    factor = np.where(taught.bound, settings.censored_factor, 1.0)
+    if taught.mean_only:
+        mind.mixtures.append(Mixture(taught.rows, float(taught.labels[0]), float(factor[0])))
+        del mind.mixtures[: -settings.world_capacity]
+        return
+    labels = taught.labels
+    if taught.bound.any():
+        labels = np.where(taught.bound, np.maximum(labels, mind.predict(taught.rows)), labels)
+    mind.observe(taught.rows, labels, factor)
+
+
+def _parameters(mind: Posterior, rng: np.random.Generator) -> Parameters:
+    """One member as parameters with M = 1."""
+    return pack(
+        mind.layout.names,
+        mind.mean[None],
+        mind.draw(rng)[None],
+        mind.scale[None],
+        mind.weight[None],
+        mind.bias[None],
+        np.array([mind.noise]),
+    )

@@ -1,0 +1,217 @@
+"""The exact last layer: Bayesian linear regression on the network's features.
+
+With the hidden layer fixed, log response time is linear in the last layer, so its posterior is
+known in closed form (neural-linear; Riquelme et al., 2018): no step size, no forgetting by
+accident, an estimate that is as precise as the data allow, and an uncertainty that is calibrated
+when the features fit. Each group of columns has a prior spread that is learned from the data
+(evidence, by expectation maximisation; MacKay, 1992), so nothing is tuned to one platform.
+
+A label is the log response time of one device, or, when only the mean is fed back, the log of a
+mean over several; the latter is linearised around the present estimate (Gauss-Newton).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rl.features import Rows
+from rl.layout import GROUPS, Layout
+from rl.network import hidden_features
+
+Floats = NDArray[np.float64]
+
+NOISE = 0.2
+"""First guess of the standard deviation of log response time; the data correct it."""
+
+TRUST = 2.0
+"""How many observations each first guess (of a spread, of the noise) counts for."""
+
+LINEARISATIONS = 3
+"""Gauss-Newton iterations per solve, for labels that are means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """A label that is a mean: its devices' rows, log of the mean, and a variance factor."""
+
+    rows: Rows
+    label: float
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Weighted sums that say all there is to know about linear labels."""
+
+    gram: Floats  # [D, D]
+    moment: Floats  # [D]
+    square: float
+    count: float
+
+    @classmethod
+    def none(cls, width: int) -> Evidence:
+        """No label yet."""
+        return cls(np.zeros((width, width)), np.zeros(width), 0.0, 0.0)
+
+    @classmethod
+    def of(cls, design: Floats, labels: Floats, factor: Floats) -> Evidence:
+        """From rows `design` [N, D], labels [N] and variance factors [N]."""
+        weighted = design / factor[:, None]
+        square = float((labels**2 / factor).sum())
+        return cls(weighted.T @ design, weighted.T @ labels, square, float(len(labels)))
+
+    def __add__(self, other: Evidence) -> Evidence:
+        return Evidence(
+            self.gram + other.gram,
+            self.moment + other.moment,
+            self.square + other.square,
+            self.count + other.count,
+        )
+
+    def scaled(self, by: float) -> Evidence:
+        """The same evidence, believed `by` times as much."""
+        return Evidence(self.gram * by, self.moment * by, self.square * by, self.count * by)
+
+
+@dataclass
+class Posterior:
+    """One member's last layer: everything it has learned is in these fields."""
+
+    layout: Layout
+    weight: Floats
+    """Hidden layer A, [H, F]."""
+    bias: Floats
+    """Hidden layer b, [H]."""
+    linear: Evidence = field(init=False)
+    mixtures: list[Mixture] = field(default_factory=list)
+    scale: Floats = field(default_factory=lambda: np.array([g.scale for g in GROUPS]))
+    noise: float = NOISE
+    mean: Floats = field(init=False)
+    """Posterior mean of the last layer, [D]."""
+    _touched: NDArray[np.int64] = field(init=False)
+    _factor: Floats = field(init=False)
+    """Cholesky factor of the precision over the touched columns."""
+
+    def __post_init__(self) -> None:
+        self.linear = Evidence.none(self.layout.width)
+        self.mean = self.layout.prior_mean.copy()
+        self._touched = np.zeros(0, dtype=np.int64)
+        self._factor = np.zeros((0, 0))
+
+    @property
+    def count(self) -> float:
+        """Labels seen, as far as they are still believed."""
+        return self.linear.count + len(self.mixtures)
+
+    def design(self, rows: Rows) -> Floats:
+        """All features of `rows`, sparse and hidden, [R, D]."""
+        out = rows.dense(self.layout.width)
+        first = self.layout.start["hidden"]
+        out[:, first : first + len(self.bias)] = hidden_features(rows, self.weight, self.bias)
+        return out
+
+    def predict(self, rows: Rows) -> Floats:
+        """Log response time at the posterior mean, [R]."""
+        prediction: Floats = self.design(rows) @ self.mean
+        return prediction
+
+    def observe(self, rows: Rows, labels: Floats, factor: Floats) -> None:
+        """Take labels of single devices, log ms [R], with variance factors [R]."""
+        self.linear = self.linear + Evidence.of(self.design(rows), labels, factor)
+
+    def fade(self, keep: float) -> None:
+        """Believe everything seen so far `keep` times as much, so that the world may change."""
+        self.linear = self.linear.scaled(keep)
+        self.mixtures = [Mixture(m.rows, m.label, m.factor / keep) for m in self.mixtures]
+
+    def evidence(self) -> Evidence:
+        """All labels, mixtures linearised around the present mean."""
+        if not self.mixtures:
+            return self.linear
+        rows = Rows.join([m.rows for m in self.mixtures])
+        sizes = np.array([len(m.rows) for m in self.mixtures])
+        first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        design = self.design(rows)
+        value = np.clip(design @ self.mean, -50.0, 50.0)
+        top = np.repeat(np.maximum.reduceat(value, first), sizes)
+        raised = np.exp(value - top)
+        total = np.add.reduceat(raised, first)
+        share = raised / np.repeat(total, sizes)
+        level = np.log(total / sizes) + top[first]
+        mixed = np.add.reduceat(design * share[:, None], first, axis=0)
+        labels = np.array([m.label for m in self.mixtures])
+        labels = labels - level + np.add.reduceat(share * value, first)
+        factor = np.add.reduceat(share**2, first) * np.array([m.factor for m in self.mixtures])
+        return self.linear + Evidence.of(mixed, labels, factor)
+
+    def solve(self, hint: Evidence | None = None, learn_spread: bool = False) -> None:
+        """Recompute mean and precision; `hint` adds weak evidence, `learn_spread` refits priors."""
+        for _ in range(LINEARISATIONS if self.mixtures else 1):
+            seen = self.evidence()
+            self._fit(seen if hint is None else seen + hint)
+        if learn_spread and seen.count:
+            self._respread(seen)
+            self._fit(seen if hint is None else seen + hint)
+
+    def _fit(self, seen: Evidence) -> None:
+        """Mean and Cholesky factor given the spreads and the noise."""
+        prior = self.layout.prior_mean
+        touched = np.flatnonzero(np.diag(seen.gram) > 1e-12)
+        precision = seen.gram[np.ix_(touched, touched)] / self.noise**2
+        spread = self.scale[self.layout.group[touched]]
+        precision[np.diag_indices(len(touched))] += 1.0 / spread**2
+        surprise = (seen.moment - seen.gram @ prior)[touched] / self.noise**2
+        self._touched = touched
+        self._factor = np.linalg.cholesky(precision)
+        half = np.linalg.solve(self._factor, surprise)
+        self.mean = prior.copy()
+        self.mean[touched] += np.linalg.solve(self._factor.T, half)
+
+    def _respread(self, seen: Evidence) -> None:
+        """One step of expectation maximisation for the spread of each group and the noise."""
+        touched = self._touched
+        inverse = np.linalg.inv(self._factor)
+        covariance = inverse.T @ inverse
+        delta = (self.mean - self.layout.prior_mean)[touched]
+        energy = delta**2 + np.diag(covariance)
+        group = self.layout.group[touched]
+        size = np.bincount(group, minlength=len(GROUPS))
+        first = np.array([g.scale for g in GROUPS])
+        total = np.bincount(group, weights=energy, minlength=len(GROUPS))
+        refit = np.sqrt((total + TRUST * first**2) / (size + TRUST))
+        refit[0] = first[0]  # The bias is one column: nothing to learn its spread from.
+        gram = seen.gram[np.ix_(touched, touched)]
+        moment = (seen.moment - seen.gram @ self.layout.prior_mean)[touched]
+        prior = self.layout.prior_mean
+        square = seen.square - 2 * prior @ seen.moment + prior @ seen.gram @ prior
+        left = square - 2 * delta @ moment + delta @ gram @ delta
+        left = max(left, 0.0) + float((covariance * gram).sum())
+        self.noise = float(np.sqrt((left + TRUST * NOISE**2) / (seen.count + TRUST)))
+        self.scale = refit
+
+    def draw(self, rng: np.random.Generator) -> Floats:
+        """A sample from the posterior less its mean, [D]; columns never seen vary as the prior."""
+        sample = self.scale[self.layout.group] * rng.standard_normal(self.layout.width)
+        if len(self._touched):
+            noise = rng.standard_normal(len(self._touched))
+            sample[self._touched] = np.linalg.solve(self._factor.T, noise)
+        return sample
+
+    def moved(self, layout: Layout) -> Posterior:
+        """The same knowledge on another platform's columns; what has gone is forgotten.
+
+        Mixtures keep their rows' column numbers, so they are dropped when columns move.
+        """
+        position = {name: k for k, name in enumerate(self.layout.names)}
+        index = np.array([position.get(name, -1) for name in layout.names])
+        known, other = np.flatnonzero(index >= 0), Posterior(layout, self.weight, self.bias)
+        gram, moment = other.linear.gram, other.linear.moment
+        gram[np.ix_(known, known)] = self.linear.gram[np.ix_(index[known], index[known])]
+        moment[known] = self.linear.moment[index[known]]
+        other.linear = Evidence(gram, moment, self.linear.square, self.linear.count)
+        other.scale, other.noise = self.scale.copy(), self.noise
+        other.solve()
+        return other
