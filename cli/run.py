@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cli.complaint import Complaint
 from cli.display import Display
 from cli.fleet import Plan, children
+from cli.record import Record
 from cli.supervisor import Child, Supervisor
 from runtime import broker, topology
 from runtime.bus import Bus, connect
-from runtime.replay import last_one, replay
+from runtime.replay import last_one, tail
 from runtime.settings import BusSettings
 from runtime.store import write_goal
 from schemas.capability import Capability
@@ -49,8 +47,8 @@ class Request:
     logs: Path
 
 
-async def conduct(request: Request, display: Display) -> list[Experience]:
-    """Run to the last round or the first signal; return the experience of all its rounds.
+async def conduct(request: Request, display: Display) -> Record:
+    """Run to the last round or the first signal; return the record of its rounds.
 
     Raises Complaint when the broker or a service cannot start.
     """
@@ -61,45 +59,48 @@ async def conduct(request: Request, display: Display) -> list[Experience]:
         request.logs,
         on_restart=lambda name, code: display.say(f"{name} ended with {code}: restarting it"),
     )
+    record = Record()
     try:
         url = request.bus or await _embedded(supervisor, request)
-        async with _connected(url) as bus:
-            return await _follow(bus, url, supervisor, request, display, stop)
+        settings = BusSettings(bus_url=url, connect_patience=PROBE_PATIENCE)
+        async with connect(settings, "up", stop) as bus:
+            await topology.declare(bus.js)
+            await write_goal(bus, GoalSet(goal=request.goal, by="tercet up"))
+            before = await last_one(bus, Experience)
+            for child in children(_plan(url, request)):
+                await supervisor.start(child)
+            start = before[0] + 1 if before else 1
+            await _follow(bus, start, supervisor, request, display, record, stop)
     finally:
         await supervisor.stop()
+    return record
 
 
 async def _follow(
     bus: Bus,
-    url: str,
+    start: int,
     supervisor: Supervisor,
     request: Request,
     display: Display,
+    record: Record,
     stop: asyncio.Event,
-) -> list[Experience]:
-    await topology.declare(bus.js)
-    await write_goal(bus, GoalSet(goal=request.goal, by="tercet up"))
-    before = await last_one(bus, Experience)
-    start = before[0] + 1 if before else 1
-    last = await _watch(bus, request, display, stop)
-    for child in children(_plan(url, request)):
-        await supervisor.start(child)
-    ended: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
-    ends: set[asyncio.Future[Any]] = {ended, supervisor.failed, last}
-    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    ended.cancel()
+) -> None:
+    """Show and record every round, to the last one, the first signal or a service's failure."""
+    await _watch(bus, request, display)
+    supervisor.failed.add_done_callback(lambda _: stop.set())
+    total = total_rounds(request)
+    # Read from the stream: complete even if the broker is restarted on the way.
+    async for _, experience in tail(bus, Experience, start=start, stop=stop):
+        record.add(experience)
+        display.experience(experience)
+        if experience.round == total:
+            return
     if supervisor.failed.done():
         raise Complaint(supervisor.failed.result())
-    # Read back rather than collected on the way: complete even if the broker was restarted.
-    return [experience async for _, experience in replay(bus, Experience, start=start)]
 
 
-async def _watch(
-    bus: Bus, request: Request, display: Display, stop: asyncio.Event
-) -> asyncio.Future[None]:
-    """Feed the display; the future is done when the last round has closed."""
-    last: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    total = total_rounds(request)
+async def _watch(bus: Bus, request: Request, display: Display) -> None:
+    """Feed the display with what is not a round."""
     ready: set[str] = set()
 
     async def on_capability(capability: Capability) -> None:
@@ -109,15 +110,8 @@ async def _watch(
     async def on_outcome(outcome: Outcome) -> None:
         display.outcome(outcome)
 
-    async def on_experience(experience: Experience) -> None:
-        display.experience(experience)
-        if experience.round == total and not last.done():
-            last.set_result(None)
-
     await bus.listen(Capability, on_capability)
     await bus.listen(Outcome, on_outcome)
-    await bus.listen(Experience, on_experience)
-    return last
 
 
 def total_rounds(request: Request) -> int | None:
@@ -144,12 +138,5 @@ def _plan(url: str, request: Request) -> Plan:
 async def _embedded(supervisor: Supervisor, request: Request) -> str:
     """Start a broker of our own; it keeps its port when it has to be restarted."""
     command = broker.command(request.store, request.port)
-    process = await supervisor.start(Child("nats-server", tuple(command)))
+    process = await supervisor.start(Child("nats-server", tuple(command), foundation=True))
     return await broker.listening(request.store, process.pid)
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Bus]:
-    settings = BusSettings(bus_url=url, connect_patience=PROBE_PATIENCE)
-    async with connect(settings, "up") as bus:
-        yield bus

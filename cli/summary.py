@@ -10,25 +10,25 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cli.record import Record
 from schemas.experience import Experience
 from services.orchestrator.schedule import GREEDY
 
 
-def summarise(experiences: Sequence[Experience], goal: str) -> dict[str, Any]:
-    """Join the evaluation rounds: the learned policy, the fixed ones, the reduction against each.
+def summarise(record: Record, goal: str) -> dict[str, Any]:
+    """Compare the learned policy with the fixed ones over the evaluation rounds.
 
-    Without evaluation rounds (stopped early) the last ten learning rounds stand in, and
+    Without evaluation rounds (stopped early) the latest learning rounds stand in, and
     `evaluated` is false.
     """
-    evaluation = [e for e in experiences if e.purpose == "evaluate"]
-    learning = [e for e in experiences if e.purpose == "learn"]
     by_policy: dict[str, list[Experience]] = {}
-    for experience in evaluation:
+    for experience in record.evaluation:
         by_policy.setdefault(experience.policy, []).append(experience)
-    learned = by_policy.pop(GREEDY, learning[-10:])
+    evaluated = GREEDY in by_policy
+    learned = by_policy.pop(GREEDY, list(record.recent))
     figures = _figures(learned)
     return {
-        "rounds": len(learning),
+        "rounds": record.learned,
         "goal": goal,
         **figures,
         "assignment": dict(learned[-1].assigned) if learned else {},
@@ -36,10 +36,10 @@ def summarise(experiences: Sequence[Experience], goal: str) -> dict[str, Any]:
             name: {**_figures(rounds), "reduction_pct": _reduction(figures, _figures(rounds))}
             for name, rounds in by_policy.items()
         },
-        "evaluated": GREEDY in {e.policy for e in evaluation},
-        "evaluation_rounds": len(learned),
-        "censored": sum(len(e.censored) for e in evaluation),
-        "emulated": any(e.emulated for e in experiences),
+        "evaluated": evaluated,
+        "evaluation_rounds": len(learned) if evaluated else 0,
+        "censored": sum(len(e.censored) for e in record.evaluation),
+        "emulated": any(e.emulated for e in learned),
     }
 
 

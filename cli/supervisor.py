@@ -16,17 +16,21 @@ MISCONFIGURED = 2
 """Exit code of a service that no restart will help."""
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds before the first, second, … restart of one child."""
-GRACE = 3.0
+GRACE = 2.5
 """Seconds between SIGTERM and SIGKILL."""
+FOUNDATION_GRACE = 1.0
+"""The same for the broker, once everyone else has left."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Child:
     """How to start one process."""
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    foundation: bool = False
+    """Ended last: the others need it to end well (the broker)."""
 
 
 def service(name: str, module: str, *arguments: str, **environment: str) -> Child:
@@ -48,7 +52,7 @@ class Supervisor:
     ) -> None:
         """`logs` takes one file per child; `on_restart` hears of each death (name, exit code)."""
         self._logs, self._on_restart = logs, on_restart
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[Child, asyncio.Task[None]] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = False
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -61,22 +65,30 @@ class Supervisor:
     async def start(self, child: Child) -> asyncio.subprocess.Process:
         """Start a child and keep it running from now on."""
         process = await self._spawn(child)
-        self._tasks.append(asyncio.create_task(self._keep(child, process), name=child.name))
+        self._tasks[child] = asyncio.create_task(self._keep(child, process), name=child.name)
         return process
 
     async def stop(self) -> None:
-        """End all children, the youngest kind first asked, whoever lingers killed."""
+        """End all children, the foundation last; whoever lingers is killed."""
         self._stopping = True
-        for process in self._running.values():
-            _signal(process, signal.SIGTERM)
-        pending = set(self._tasks)
-        if pending:
-            _, pending = await asyncio.wait(pending, timeout=GRACE)
-        for process in self._running.values():
-            _signal(process, signal.SIGKILL)
-        if pending:
-            await asyncio.wait(pending)
-        self._tasks.clear()
+        await self._end({c for c in self._tasks if not c.foundation}, GRACE)
+        await self._end(set(self._tasks), FOUNDATION_GRACE)
+
+    async def _end(self, children: set[Child], grace: float) -> None:
+        tasks = {self._tasks.pop(child) for child in children}
+        if not tasks:
+            return
+        self._signal(children, signal.SIGTERM)
+        _, lingering = await asyncio.wait(tasks, timeout=grace)
+        self._signal(children, signal.SIGKILL)
+        if lingering:
+            await asyncio.wait(lingering)
+
+    def _signal(self, children: set[Child], number: signal.Signals) -> None:
+        for child in children:
+            process = self._running.get(child.name)
+            if process is not None and process.returncode is None:
+                process.send_signal(number)
 
     async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
         with (self._logs / f"{child.name}.log").open("ab") as sink:
@@ -118,8 +130,3 @@ class Supervisor:
         """The last line of a child's log."""
         lines = (self._logs / f"{name}.log").read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "no log"
-
-
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    if process.returncode is None:
-        process.send_signal(number)

@@ -66,7 +66,7 @@ def up(
     found = checks.models(models, console)
     weights = ", ".join(sorted({entry.weights for entry in found.variants.values()}))
     goal = checks.goal(goal, found)
-    if "untrained" in weights:
+    if found.untrained:
         console.print(f"Weights: {weights}. Timing is real, labels are not.", style="yellow")
     with tempfile.TemporaryDirectory(prefix="tercet-") as scratch:
         request = Request(
@@ -86,8 +86,8 @@ def up(
         )
         display = Display(console, total_rounds(request))
         with display.shown():
-            experiences = asyncio.run(conduct(request, display))
-    summary = summarise(experiences, goal)
+            record = asyncio.run(conduct(request, display))
+    summary = summarise(record, goal)
     if as_json:
         print(json.dumps(summary))
     else:

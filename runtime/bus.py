@@ -28,6 +28,9 @@ Handler = Callable[[M], Awaitable[None]]
 PATIENCE = 10.0
 """Seconds for which a kept message is offered to its stream before `publish` gives up."""
 
+HANG_UP_PATIENCE = 2.0
+"""Seconds for what was said last to reach the broker."""
+
 _log = log.get(__name__)
 
 
@@ -163,7 +166,16 @@ async def connect(
         yield Bus(client)
     finally:
         leaving = True
-        await (client.drain() if client.is_connected else client.close())
+        await _hang_up(client)
+
+
+async def _hang_up(client: Client) -> None:
+    """Flush and close; a broker that has gone away meanwhile is not waited for."""
+    try:
+        async with asyncio.timeout(HANG_UP_PATIENCE):
+            await (client.drain() if client.is_connected else client.close())
+    except (TimeoutError, NatsError):
+        await client.close()
 
 
 async def _first_connection(

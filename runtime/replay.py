@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
+from nats.errors import Error as NatsError
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
@@ -11,6 +14,9 @@ from runtime import log
 from runtime.bus import Bus, M, parse
 from runtime.errors import Unprocessable
 from runtime.topology import stream_of
+
+LOOK = 0.2
+"""Seconds between two looks of `tail` for something new."""
 
 _log = log.get(__name__)
 
@@ -37,6 +43,21 @@ async def replay(
         message = _parsed(kind, raw)
         if message is not None:
             yield sequence - 1, message
+
+
+async def tail(
+    bus: Bus, kind: type[M], *, start: int, stop: asyncio.Event
+) -> AsyncIterator[tuple[int, M]]:
+    """As `replay`, and then go on with what comes, until `stop`. A broker restart is waited out."""
+    while not stop.is_set():
+        try:
+            async for sequence, message in replay(bus, kind, start=start):
+                start = sequence + 1
+                yield sequence, message
+        except (TimeoutError, NatsError) as error:
+            _log.warning("cannot read", error=repr(error))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK)
 
 
 async def last_each(bus: Bus, kind: type[M], **tokens: str) -> list[M]:

@@ -1,0 +1,27 @@
+"""What is remembered of a run: enough for its summary, however long it runs."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from schemas.experience import Experience
+
+RECENT = 10
+"""Learning rounds that stand in for an evaluation when a run is stopped before it."""
+
+
+class Record:
+    """Counts the learning rounds, keeps the evaluation rounds and the latest learning rounds."""
+
+    def __init__(self) -> None:
+        self.learned = 0
+        self.recent: deque[Experience] = deque(maxlen=RECENT)
+        self.evaluation: list[Experience] = []
+
+    def add(self, experience: Experience) -> None:
+        """Take note of one round."""
+        if experience.purpose == "evaluate":
+            self.evaluation.append(experience)
+        else:
+            self.learned += 1
+            self.recent.append(experience)

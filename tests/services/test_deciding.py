@@ -1,0 +1,173 @@
+"""The books of the deciding role: schedule, roster, ledger, policy."""
+
+from __future__ import annotations
+
+import pytest
+
+from rl.platform import Option
+from schemas.capability import Capability
+from schemas.fleet import Condition, Fleet
+from schemas.outcome import Outcome
+from schemas.round import Round
+from schemas.telemetry import Telemetry
+from services.orchestrator.ledger import Ledger
+from services.orchestrator.policy import Policy
+from services.orchestrator.roster import Roster
+from services.orchestrator.schedule import EVALUATED, GREEDY, Schedule
+from services.translate import fleet_of
+
+ACCURACY = {"d0": 89.9, "d3": 74.2, "d7": 72.8}
+
+
+def capability(node: str, tier: str, ms: float) -> Capability:
+    return Capability(
+        node=node,
+        tier=tier,
+        home="edge-1" if tier == "device" else None,
+        accuracy_pct=ACCURACY,
+        profile_ms={"d0": ms, "d3": ms / 5, "d7": ms / 4},
+    )
+
+
+NODES = (
+    capability("a", "device", 100),
+    capability("b", "device", 100),
+    capability("edge-1", "edge", 40),
+    capability("sky", "cloud", 15),
+)
+
+
+def fleet() -> Fleet:
+    found = fleet_of(NODES)
+    assert found is not None
+    return found
+
+
+def ledger(**assigned: str) -> Ledger:
+    opened = Round(number=3, devices=tuple(assigned), policy="explore")
+    return Ledger(opened, fleet(), "85", 7, assigned, {"a": Condition(cpu=0.5)})
+
+
+def outcome(book: Ledger, device: str, option: str, ms: float, **more: object) -> Outcome:
+    return Outcome(
+        device=device,
+        node=device,
+        assigned=book.assigned[device],
+        executed=option,
+        response_ms=ms,
+        round_id=book.opened.id,
+        **more,
+    )
+
+
+def test_learning_comes_first_then_all_policies_in_turn() -> None:
+    schedule = Schedule(rounds=3, evaluations=2)
+    assert schedule.total == 3 + 2 * len(EVALUATED)
+    assert schedule.round(3) == ("learn", "explore")
+    policies = [schedule.round(k)[1] for k in range(4, schedule.total + 1)]
+    assert policies == [*EVALUATED, *EVALUATED]
+    assert not schedule.over(schedule.total)
+    assert schedule.over(schedule.total + 1)
+
+
+def test_without_an_end_it_learns_for_ever() -> None:
+    schedule = Schedule(rounds=None, evaluations=2)
+    assert schedule.total is None
+    assert schedule.round(10**6) == ("learn", "explore")
+
+
+def test_the_fleet_is_what_the_nodes_said() -> None:
+    found = fleet()
+    assert found.devices == ("a", "b")
+    assert found.home == ("edge-1", "edge-1")
+    assert found.options == ("d0@L", "d3@L", "d7@L", "d0@E", "d0@C")
+
+
+def test_an_option_that_one_device_lacks_is_not_offered() -> None:
+    weak = capability("c", "device", 300).model_copy(update={"accuracy_pct": {"d7": 72.8}})
+    found = fleet_of([*NODES, weak])
+    assert found is not None
+    assert found.options == ("d7@L", "d0@E", "d0@C")
+
+
+def test_there_is_no_fleet_without_a_device() -> None:
+    assert fleet_of(NODES[2:]) is None
+
+
+def test_a_silent_device_is_gone_and_comes_back() -> None:
+    roster = Roster(absent=5)
+    for node in NODES:
+        roster.can(node, now=0)
+    assert roster.active(now=4) == ("a", "b")
+    roster.looks(Telemetry(node="b", condition=Condition(cpu=0.2)), now=6)
+    assert roster.active(now=8) == ("b",)
+    roster.alive("a", now=9)
+    assert roster.active(now=9) == ("a", "b")
+    assert roster.conditions()["b"].cpu == 0.2
+    assert roster.cloud == "sky"
+
+
+def test_experience_holds_what_was_executed_not_what_was_assigned() -> None:
+    book = ledger(a="d0@C", b="d3@L")
+    assert book.record(outcome(book, "a", "d7@L", 30, fallback="overloaded"))
+    assert book.record(outcome(book, "b", "d3@L", 20))
+    assert book.complete
+    experience = book.join({}, waited_ms=55)
+    assert experience.executed == {"a": "d7@L", "b": "d3@L"}
+    assert experience.assigned["a"] == "d0@C"
+    assert experience.average_ms == 25
+    assert experience.accuracy_pct == pytest.approx((72.8 + 74.2) / 2)
+    assert experience.censored == ()
+    assert experience.state["a"].cpu == 0.5
+
+
+def test_what_is_missing_at_the_timeout_is_censored() -> None:
+    book = ledger(a="d0@C", b="d3@L")
+    book.record(outcome(book, "b", "d3@L", 20))
+    experience = book.join({}, waited_ms=5000)
+    assert experience.censored == ("a",)
+    assert experience.response_ms == {"a": 5000, "b": 20}
+
+
+def test_a_round_takes_each_device_once_and_only_its_own() -> None:
+    book, other = ledger(a="d0@C"), ledger(a="d0@C")
+    assert not book.record(outcome(other, "a", "d0@C", 10))
+    assert not book.record(outcome(book, "a", "d9@L", 10))
+    assert book.record(outcome(book, "a", "d0@C", 10))
+    assert not book.record(outcome(book, "a", "d0@C", 99))
+    assert book.join({}, 0).response_ms == {"a": 10}
+
+
+def test_joining_twice_gives_the_same_experience() -> None:
+    book = ledger(a="d0@C")
+    assert book.join({}, 1).id == book.join({}, 1).id
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("all d0@L", "d0@L"), ("all d0@E", "d0@E"), ("all d0@C", "d0@C")]
+)
+def test_fixed_policies(name: str, option: str) -> None:
+    chosen = Policy(seed=0).choose(name, fleet(), "sky", ("a", "b"), {}, "85")
+    assert chosen == {"a": option, "b": option}
+
+
+def test_profile_is_blind_to_contention() -> None:
+    """The cloud is fastest for one, so everyone is sent there."""
+    chosen = Policy(seed=0).choose("profile", fleet(), "sky", ("a", "b"), {}, "85")
+    assert chosen == {"a": "d0@C", "b": "d0@C"}
+
+
+def test_before_anything_is_learned_the_profile_decides() -> None:
+    policy = Policy(seed=0)
+    assert policy.version is None
+    for name in ("explore", GREEDY):
+        assert policy.choose(name, fleet(), "sky", ("a",), {}, "min") == {"a": "d0@C"}
+
+
+def test_malformed_parameters_are_refused() -> None:
+    with pytest.raises(ValueError, match="safetensors"):
+        Policy(seed=0).adopt(1, b"not safetensors")
+
+
+def test_options_read_as_they_are_written() -> None:
+    assert str(Option.parse("d3@L")) == "d3@L"

@@ -1,0 +1,132 @@
+"""Single services as processes: a request travels, SIGTERM drains, bad settings are named."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runtime.bus import Bus
+from runtime.errors import NoAnswer
+from schemas.capability import Capability
+from schemas.classification import Classification
+from schemas.telemetry import Telemetry
+from tests.conftest import Server
+from zoo.images import Picture
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(server: Server, models: Path) -> Iterator[Start]:
+    running = []
+
+    def service(module: str, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        defaults = {"bus_url": server.url, "models": str(models), "connect_patience": "2"}
+        merged = {f"TERCET_{k.upper()}": v for k, v in {**defaults, **settings}.items()}
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"services.{module}", *arguments],
+            env={**os.environ, **merged},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield service
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def last_event(process: subprocess.Popen[str]) -> dict:
+    _, errors = process.communicate(timeout=20)
+    return json.loads(errors.strip().splitlines()[-1])
+
+
+async def ready(bus: Bus) -> Capability:
+    heard: asyncio.Queue[Capability] = asyncio.Queue()
+    subscription = await bus.listen(Capability, heard.put)
+    capability = await asyncio.wait_for(heard.get(), 30)
+    await subscription.unsubscribe()
+    return capability
+
+
+async def classify(bus: Bus, jpeg: bytes, variant: str) -> Classification:
+    return await bus.ask_raw("inference.v1.edge-1", jpeg, {"Variant": variant}, Classification, 10)
+
+
+async def test_inference_answers_every_variant_and_refuses_nonsense(
+    bus: Bus, start: Start, photographs: list[Picture]
+) -> None:
+    start("inference", node="edge-1", tier="edge", profile_repeats="1")
+    capability = await ready(bus)
+    assert (capability.node, capability.tier) == ("edge-1", "edge")
+    for variant in capability.accuracy_pct:
+        answer = await classify(bus, photographs[0].jpeg, variant)
+        assert (answer.status, len(answer.labels)) == ("ok", 5)
+        assert answer.compute_ms > 0
+    for jpeg, variant, word in (
+        (photographs[0].jpeg, "d99", "d99"),
+        (b"", "d3", "zero bytes"),
+        (b"no picture", "d3", "picture"),
+    ):
+        answer = await classify(bus, jpeg, variant)
+        assert answer.status == "refused"
+        assert word in answer.reason
+
+
+async def test_sigterm_in_the_middle_of_a_request_still_answers_it(
+    bus: Bus, start: Start, photographs: list[Picture]
+) -> None:
+    service = start("inference", node="edge-1", tier="edge", cpu_share="0.01", profile_repeats="1")
+    await ready(bus)
+    asked = asyncio.create_task(classify(bus, photographs[0].jpeg, "d3"))
+    await asyncio.sleep(0.05)
+    service.send_signal(signal.SIGTERM)
+    answer = await asked
+    assert (answer.status, answer.emulated) == ("ok", True)
+    assert await asyncio.to_thread(service.wait, 10) == 0
+    with pytest.raises(NoAnswer):
+        await classify(bus, photographs[0].jpeg, "d3")
+
+
+async def test_a_monitor_reports(bus: Bus, start: Start) -> None:
+    heard: asyncio.Queue[Telemetry] = asyncio.Queue()
+    await bus.listen(Telemetry, heard.put)
+    service = start("monitor", node="cam-1", period="0.2")
+    telemetry = await asyncio.wait_for(heard.get(), 20)
+    assert telemetry.node == "cam-1"
+    assert 0 < telemetry.condition.link_ms < 1000
+    assert telemetry.memory_mib > 0
+    service.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(service.wait, 10) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "words"),
+    [
+        ("monitor", {"period": "soon"}, "TERCET_PERIOD"),
+        ("monitor", {"node": "a.b"}, "TERCET_NODE"),
+        ("monitor", {"bus_url": "nats://127.0.0.1:9"}, "127.0.0.1:9"),
+        ("inference", {"models": "/nowhere"}, "/nowhere"),
+        ("inference", {"cpu_share": "2"}, "TERCET_CPU_SHARE"),
+        ("device", {"images": "/nowhere"}, "/nowhere"),
+    ],
+)
+def test_what_cannot_start_says_why_in_one_line(
+    start: Start, module: str, settings: dict[str, str], words: str
+) -> None:
+    service = start(module, **settings)
+    event = last_event(service)
+    assert service.returncode == 2
+    assert event["event"] == "misconfigured"
+    assert words in event["reason"]
+    assert "\n" not in event["reason"]
