@@ -137,6 +137,7 @@ def _plan(url: str, request: Request) -> Plan:
 
 async def _embedded(supervisor: Supervisor, request: Request) -> str:
     """Start a broker of our own; it keeps its port when it has to be restarted."""
-    command = broker.command(request.store, request.port)
+    port = request.port if request.port >= 0 else broker.free_port()
+    command = broker.command(request.store, port)
     process = await supervisor.start(Child("nats-server", tuple(command), foundation=True))
     return await broker.listening(request.store, process.pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import socket
 import sysconfig
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def command(directory: Path, port: int = -1) -> list[str]:
         f"--ports_file_dir={directory}",
         f"--log={directory}/nats.log",
     ]
+
+
+def free_port() -> int:
+    """A port on the loopback interface that nobody holds right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 async def listening(directory: Path, pid: int) -> str:

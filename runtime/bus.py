@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -14,7 +15,6 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
-from nats.js.errors import APIError, NoStreamResponseError
 from pydantic import ValidationError
 
 from runtime import log
@@ -24,6 +24,9 @@ from schemas import Message
 
 M = TypeVar("M", bound=Message)
 Handler = Callable[[M], Awaitable[None]]
+
+TROUBLE = (NatsError, OSError)
+"""What nats-py raises while a broker is away or has just come back; time-outs are OSErrors too."""
 
 PATIENCE = 10.0
 """Seconds for which a kept message is offered to its stream before `publish` gives up."""
@@ -47,10 +50,13 @@ class Bus:
         The id travels as `Nats-Msg-Id`, so what is said twice is stored once.
         """
         body, headers = message.model_dump_json().encode(), {"Nats-Msg-Id": str(message.id)}
-        if not message.KEPT:
-            await self.client.publish(message.subject, body, headers=headers)
+        if message.KEPT:
+            await self.keep(message.subject, body, headers)
             return
-        await self.keep(message.subject, body, headers)
+        try:
+            await self.client.publish(message.subject, body, headers=headers)
+        except TROUBLE as error:
+            _log.warning("not said", subject=message.subject, error=repr(error))
 
     async def keep(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
         """Publish to a stream until it acknowledges; return the stream sequence."""
@@ -59,7 +65,7 @@ class Bus:
         while True:
             try:
                 return (await self.js.publish(subject, body, headers=headers)).seq
-            except (TimeoutError, NoStreamResponseError, NatsError, APIError) as error:
+            except TROUBLE as error:
                 if loop.time() > deadline:
                     raise TryLater(f"{subject} was not stored: {error!r}") from error
             await asyncio.sleep(pause)
@@ -86,7 +92,7 @@ class Bus:
             raise NoAnswer(f"nobody serves {subject}", responder=False) from error
         except TimeoutError as error:
             raise NoAnswer(f"no answer on {subject} in {patience} s", responder=True) from error
-        except NatsError as error:
+        except TROUBLE as error:
             raise NoAnswer(f"cannot ask on {subject}: {error!r}", responder=False) from error
         if raw.headers and "Nats-Service-Error" in raw.headers:
             raise Unprocessable(f"{subject}: {raw.headers['Nats-Service-Error']}")
@@ -114,7 +120,7 @@ class Bus:
         start = loop.time()
         try:
             await self.client.flush(timeout=2)
-        except (TimeoutError, NatsError) as error:
+        except TROUBLE as error:
             raise NoAnswer("the broker is away", responder=False) from error
         return (loop.time() - start) * 1000
 
@@ -122,7 +128,8 @@ class Bus:
         """Keep the body where a person can look at it; never deliver it again."""
         _log.error("buried", subject=subject, reason=reason)
         headers = {"Reason": reason.replace("\n", " ")[:500]}
-        await self.client.publish(f"dead.{subject}", body, headers=headers)
+        with contextlib.suppress(*TROUBLE):
+            await self.client.publish(f"dead.{subject}", body, headers=headers)
 
 
 def parse(kind: type[M], body: bytes) -> M:
@@ -174,8 +181,9 @@ async def _hang_up(client: Client) -> None:
     try:
         async with asyncio.timeout(HANG_UP_PATIENCE):
             await (client.drain() if client.is_connected else client.close())
-    except (TimeoutError, NatsError):
-        await client.close()
+    except TROUBLE:
+        with contextlib.suppress(*TROUBLE):
+            await client.close()
 
 
 async def _first_connection(
@@ -192,7 +200,7 @@ async def _first_connection(
         if attempt.done():
             return attempt.result()
         raise Misconfigured(f"no broker answers at {settings.bus_url}")
-    except (OSError, NatsError, ValueError) as error:
+    except (*TROUBLE, ValueError) as error:
         raise Misconfigured(f"cannot use the broker at {settings.bus_url}: {error}") from error
     finally:
         attempt.cancel()

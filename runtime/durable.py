@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import structlog
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from runtime import log
-from runtime.bus import Bus, Handler, M, parse
+from runtime.bus import TROUBLE, Bus, Handler, M, parse
 from runtime.errors import Fenced, TryLater, Unprocessable
 from runtime.topology import DURABLES
 
@@ -35,10 +35,14 @@ async def consume(
         while not stop.is_set():
             raw = await _next(pull, stop)
             if raw is not None:
-                await _deliver(bus, raw, kind, handle)
+                try:
+                    await _deliver(bus, raw, kind, handle)
+                except TROUBLE as error:  # Not acknowledged, so it will be delivered again.
+                    _log.warning("not acknowledged", error=repr(error))
     finally:
         # Else drain() waits 30 s for messages that nats-py never marks as done.
-        await pull.unsubscribe()
+        with contextlib.suppress(*TROUBLE):
+            await pull.unsubscribe()
 
 
 async def _next(pull: JetStreamContext.PullSubscription, stop: asyncio.Event) -> Msg | None:
@@ -46,7 +50,7 @@ async def _next(pull: JetStreamContext.PullSubscription, stop: asyncio.Event) ->
         return (await pull.fetch(1, timeout=POLL))[0]
     except TimeoutError:
         return None  # A quiet bus is not an error.
-    except NatsError as error:
+    except TROUBLE as error:
         _log.warning("fetch failed", error=repr(error))
         await asyncio.sleep(POLL)
         return None

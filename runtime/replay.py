@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from nats.errors import Error as NatsError
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
 from runtime import log
-from runtime.bus import Bus, M, parse
+from runtime.bus import TROUBLE, Bus, M, parse
 from runtime.errors import Unprocessable
 from runtime.topology import stream_of
 
@@ -54,7 +53,7 @@ async def tail(
             async for sequence, message in replay(bus, kind, start=start):
                 start = sequence + 1
                 yield sequence, message
-        except (TimeoutError, NatsError) as error:
+        except TROUBLE as error:
             _log.warning("cannot read", error=repr(error))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK)

@@ -7,8 +7,8 @@ import hashlib
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
 from nats.js.kv import KeyValue
 
-from runtime.bus import Bus, parse
-from runtime.errors import Fenced, Unprocessable
+from runtime.bus import TROUBLE, Bus, parse
+from runtime.errors import Fenced, TryLater, Unprocessable
 from schemas.goal import GoalSet
 from schemas.parameters import Parameters
 
@@ -40,6 +40,8 @@ class ParameterStore:
             raw = await self._bus.js.get_msg("PARAMETERS", int(pointer.key), direct=True)
         except NotFoundError as error:
             raise Unprocessable(f"{pointer.owner} {pointer.version} is no longer kept") from error
+        except TROUBLE as trouble:
+            raise TryLater(f"{pointer.owner} cannot be read: {trouble!r}") from trouble
         blob = raw.data or b""
         if hashlib.sha256(blob).hexdigest() != pointer.sha256:
             raise Unprocessable(f"{pointer.owner} {pointer.version}: hash differs")
@@ -55,7 +57,10 @@ class ParameterStore:
         learned: int = 0,
         error: float | None = None,
     ) -> Parameters:
-        """Store the next version and announce it; raises Fenced if a newer epoch owns `owner`."""
+        """Store the next version and announce it.
+
+        Raises Fenced if a newer epoch owns `owner`, TryLater while the broker is away.
+        """
         entry = await self._entry(owner)
         current, revision = entry if entry else (None, 0)
         if current is not None and current.epoch > epoch:
@@ -75,6 +80,8 @@ class ParameterStore:
             await self._bucket.update(owner, pointer.model_dump_json().encode(), last=revision)
         except KeyWrongLastSequenceError as conflict:
             raise Fenced(f"{owner} was written by another process") from conflict
+        except TROUBLE as trouble:
+            raise TryLater(f"{owner} was not published: {trouble!r}") from trouble
         await self._bus.publish(pointer)
         return pointer
 
@@ -83,6 +90,8 @@ class ParameterStore:
             entry = await self._bucket.get(owner)
         except KeyNotFoundError:
             return None
+        except TROUBLE as trouble:
+            raise TryLater(f"{owner} cannot be looked up: {trouble!r}") from trouble
         return parse(Parameters, entry.value or b""), entry.revision or 0
 
 

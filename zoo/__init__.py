@@ -5,3 +5,9 @@ what sees to it that models are there (`store`, `workers`) import neither torch 
 builds them (`build`, `mobilenet`, `weights`, `augment`, `graph`, `quantise`) does, in processes of
 its own.
 """
+
+import os
+
+# From 1.29 on, onnxruntime's Linux wheels report home unless told not to. The package requires an
+# older one; this covers whoever installs another. It is read when onnxruntime is first imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

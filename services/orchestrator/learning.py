@@ -7,6 +7,7 @@ import asyncio
 from runtime import log
 from runtime.bus import Bus
 from runtime.durable import consume
+from runtime.errors import TryLater
 from runtime.replay import replay
 from runtime.store import ParameterStore
 from schemas.experience import Experience
@@ -81,8 +82,15 @@ class Learning:
                 blob = await asyncio.to_thread(self._learner.improve)
                 learned = self._learner.learned
             if blob is not None:
-                await self._store.publish("policy", blob, seen=self._seen, learned=learned)
+                await self._publish(blob, learned)
             await _within(stop, REST)
+
+    async def _publish(self, blob: bytes, learned: int) -> None:
+        try:
+            await self._store.publish("policy", blob, seen=self._seen, learned=learned)
+        except TryLater as error:
+            _log.warning("policy not published", reason=str(error))
+            self._fresh.set()
 
 
 def plan_after(experience: Experience) -> Plan:

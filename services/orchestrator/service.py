@@ -163,6 +163,8 @@ class Decider:
             return
         try:
             self._policy.adopt(news.version, await self._store.read(news))
+        except TryLater:
+            self._news = self._news or news
         except (Unprocessable, ValueError) as error:
             _log.error("policy refused", version=news.version, reason=str(error))
 

@@ -7,7 +7,7 @@ import asyncio
 from runtime import log
 from runtime.bus import Bus
 from runtime.durable import consume
-from runtime.errors import Unprocessable
+from runtime.errors import TryLater, Unprocessable
 from runtime.replay import replay
 from runtime.store import ParameterStore
 from runtime.topology import MEMBERS
@@ -76,5 +76,5 @@ class Worker:
         try:
             blob = await self._store.read(message)
             self._planner.adopt(int(message.owner.removeprefix("member-")), message.version, blob)
-        except (Unprocessable, ValueError) as error:
-            _log.error("parameters refused", owner=message.owner, reason=str(error))
+        except (TryLater, Unprocessable, ValueError) as error:
+            _log.error("parameters not taken up", owner=message.owner, reason=str(error))
