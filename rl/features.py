@@ -61,7 +61,7 @@ class Rows:
         """The sparse columns written out, [R, width]."""
         flat = (np.arange(len(self))[:, None] * width + self.columns).ravel()
         out = np.bincount(flat, weights=self.values.ravel(), minlength=len(self) * width)
-        return out.reshape(len(self), width)
+        return out.reshape(len(self), width).astype(np.float64, copy=False)
 
 
 def signals(platform: Platform, state: State) -> Floats:

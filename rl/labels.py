@@ -126,7 +126,7 @@ def _may_finish(problem: Problem, loads: Integers, front: Front, device: int) ->
 
 
 def _undominated(front: Front, n: int) -> Integers:
-    """Indexes of labels that no other with the same vector and filling beats in cost and accuracy."""
+    """Indexes of labels that none with the same vector and filling beats in both respects."""
     key = front.vector.astype(np.int64)
     for k in range(front.used.shape[1]):
         key = key * (n + 1) + front.used[:, k]

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rl.features import Rows
@@ -31,6 +32,16 @@ TRUST = 2.0
 
 LINEARISATIONS = 3
 """Gauss-Newton iterations per solve, for labels that are means."""
+
+
+def triangular(factor: Floats, right: Floats, transposed: bool = False) -> Floats:
+    """Solve L x = b, or Lᵀ x = b; b is [D] or [D, k]. numpy alone would factorise L again."""
+    lower = torch.from_numpy(factor)
+    known = torch.from_numpy(right[:, None] if right.ndim == 1 else right)
+    matrix = lower.T if transposed else lower
+    solved = torch.linalg.solve_triangular(matrix, known, upper=transposed)
+    answer: Floats = solved.numpy().reshape(right.shape)
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +171,20 @@ class Posterior:
         """Mean and Cholesky factor given the spreads and the noise."""
         prior = self.layout.prior_mean
         touched = np.flatnonzero(np.diag(seen.gram) > 1e-12)
-        precision = seen.gram[np.ix_(touched, touched)] / self.noise**2
+        precision: Floats = seen.gram[np.ix_(touched, touched)] / self.noise**2
         spread = self.scale[self.layout.group[touched]]
         precision[np.diag_indices(len(touched))] += 1.0 / spread**2
         surprise = (seen.moment - seen.gram @ prior)[touched] / self.noise**2
         self._touched = touched
-        self._factor = np.linalg.cholesky(precision)
-        half = np.linalg.solve(self._factor, surprise)
+        self._factor = np.linalg.cholesky(precision).astype(np.float64, copy=False)
+        half = triangular(self._factor, surprise)
         self.mean = prior.copy()
-        self.mean[touched] += np.linalg.solve(self._factor.T, half)
+        self.mean[touched] += triangular(self._factor, half, transposed=True)
 
     def _respread(self, seen: Evidence) -> None:
         """One step of expectation maximisation for the spread of each group and the noise."""
         touched = self._touched
-        inverse = np.linalg.inv(self._factor)
+        inverse = triangular(self._factor, np.eye(len(touched)))
         covariance = inverse.T @ inverse
         delta = (self.mean - self.layout.prior_mean)[touched]
         energy = delta**2 + np.diag(covariance)
@@ -187,8 +198,8 @@ class Posterior:
         moment = (seen.moment - seen.gram @ self.layout.prior_mean)[touched]
         prior = self.layout.prior_mean
         square = seen.square - 2 * prior @ seen.moment + prior @ seen.gram @ prior
-        left = square - 2 * delta @ moment + delta @ gram @ delta
-        left = max(left, 0.0) + float((covariance * gram).sum())
+        left = max(0.0, float(square - 2 * delta @ moment + delta @ gram @ delta))
+        left += float((covariance * gram).sum())
         self.noise = float(np.sqrt((left + TRUST * NOISE**2) / (seen.count + TRUST)))
         self.scale = refit
 
@@ -197,7 +208,7 @@ class Posterior:
         sample = self.scale[self.layout.group] * rng.standard_normal(self.layout.width)
         if len(self._touched):
             noise = rng.standard_normal(len(self._touched))
-            sample[self._touched] = np.linalg.solve(self._factor.T, noise)
+            sample[self._touched] = triangular(self._factor, noise, transposed=True)
         return sample
 
     def moved(self, layout: Layout) -> Posterior:

@@ -78,7 +78,8 @@ def start(problem: Problem) -> Integers:
     """Some feasible assignment: each device's cheapest most accurate option, alone on its node."""
     accurate = problem.units == problem.units.max()
     alone = np.where(accurate[None, :], problem.costs[:, :, 0], np.inf)
-    return alone.argmin(axis=1).astype(np.int64)
+    cheapest: Integers = alone.argmin(axis=1).astype(np.int64)
+    return cheapest
 
 
 def _climb(problem: Problem, loads: Integers, best: Integers, cost: float) -> Bounded:

@@ -119,7 +119,7 @@ def grid(
     device, option, load = np.nonzero(matters)
     index = np.array([platform.devices.index(d) for d in devices], dtype=np.int64)
     scene = Scene.of(layout, state, profile)
-    return (device, option, load), scene.rows(index[device], option, load + 1.0)
+    return (device, option, load), scene.rows(index[device], option, (load + 1).astype(np.float64))
 
 
 def _fill(platform: Platform, table: Floats) -> Floats:

@@ -70,7 +70,7 @@ class Drift:
 
     def observe(self, before: State, after: State) -> None:
         """Learn from one transition, nodes pooled."""
-        names = before.nodes.keys() & after.nodes.keys()
+        names = sorted(before.nodes.keys() & after.nodes.keys())
         if not names:
             return
         for k, quantity in enumerate(QUANTITIES):
@@ -83,7 +83,10 @@ class Drift:
         """Expected next state; without evidence, the same state."""
         nodes: Mapping[str, NodeState] = {
             name: replace(
-                node, **{q: self._next(k, getattr(node, q)) for k, q in enumerate(QUANTITIES)}
+                node,
+                cpu=self._next(0, node.cpu),
+                memory=self._next(1, node.memory),
+                link_ms=self._next(2, node.link_ms),
             )
             for name, node in state.nodes.items()
         }

@@ -39,8 +39,7 @@ def plan(
         if not best.devices:
             continue
         proposals = [best.assignment]
-        for _ in range(count - 1):
-            proposals.append(perturbed(platform, best.assignment, goal, rng))
+        proposals += [perturbed(platform, best.assignment, goal, rng) for _ in range(count - 1)]
         for assignment in proposals:
             response = read(platform, best.devices, assignment, best.table)
             average = sum(response.values()) / len(response)

@@ -1,0 +1,1 @@
+"""The world: the paper's platform in a box, and worlds that differ from it."""
