@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.complaint import Complaint
 from rl.goal import parse_goal, required_accuracy
@@ -48,13 +47,15 @@ def port(number: int) -> None:
 
 
 def models(folder: Path | None, console: Console) -> Manifest:
-    """Build the variants that are missing, and verify the files of all."""
-    with complaining(), _progress(console) as progress:
-        task = progress.add_task("models", total=None)
-        return ensure(
-            folder,
-            lambda variant, stage: progress.update(task, description=f"model {variant}: {stage}"),
-        )
+    """Build the variants that are missing, showing how far it is, and verify the files of all."""
+    with complaining(), console.status("checking the models") as status:
+
+        def progress(variant: str, stage: str) -> None:
+            status.update(f"building model {variant}: {stage}")
+            if not console.is_terminal:
+                console.print(f"building model {variant}: {stage}", highlight=False)
+
+        return ensure(folder, progress)
 
 
 def goal(text: str, found: Manifest) -> str:
@@ -68,13 +69,3 @@ def goal(text: str, found: Manifest) -> str:
             f"--goal {text}: above the best variant's accuracy ({best}, {accuracies[best]} %)"
         )
     return parsed if isinstance(parsed, str) else f"{parsed:g}"
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
