@@ -13,6 +13,7 @@ from rich.text import Text
 from cli.record import Record
 from schemas.experience import Experience
 from services.orchestrator.schedule import GREEDY
+from zoo.manifest import Manifest
 
 
 def summarise(record: Record, goal: str) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def _reduction(ours: dict[str, float | None], theirs: dict[str, float | None]) -
     return None if a is None or not b else round(100 * (1 - a / b), 1)
 
 
-def render(summary: dict[str, Any], weights: str) -> RenderableType:
+def render(summary: dict[str, Any], models: Manifest) -> RenderableType:
     """Show the summary on a terminal."""
     devices = Table(title=f"Learned in {summary['rounds']} rounds, goal {summary['goal']}")
     devices.add_column("device")
@@ -71,6 +72,7 @@ def render(summary: dict[str, Any], weights: str) -> RenderableType:
     for name, figures in summary["fixed"].items():
         reduction = figures["reduction_pct"]
         policies.add_row(name, *_cells(figures), "" if reduction is None else f"{reduction:.1f} %")
+    weights = ", ".join(sorted({entry.weights for entry in models.variants.values()}))
     notes = [f"Weights: {weights}."]
     if summary["emulated"]:
         notes.append("Emulated tiers: compute time is thread time over each node's CPU share.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -60,14 +61,18 @@ def up(
 ) -> None:
     """Start everything on this host, learn, and compare what was learned with fixed policies."""
     log.configure("up", "ERROR")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, soft_wrap=True)
-    checks.port(port)
-    checks.pictures(images, console)
-    found = checks.models(models, console)
-    weights = ", ".join(sorted({entry.weights for entry in found.variants.values()}))
-    goal = checks.goal(goal, found)
+    try:
+        checks.port(port)
+        checks.pictures(images, console)
+        found = checks.models(models, console)
+        goal = checks.goal(goal, found)
+    except KeyboardInterrupt:
+        console.print("Stopped before anything was started.")
+        raise typer.Exit from None
     if found.untrained:
-        console.print(f"Weights: {weights}. Timing is real, labels are not.", style="yellow")
+        console.print("Weights: seeded, untrained. Timing is real, labels are not.", style="yellow")
     with tempfile.TemporaryDirectory(prefix="tercet-") as scratch:
         request = Request(
             rounds=rounds,
@@ -91,7 +96,7 @@ def up(
     if as_json:
         print(json.dumps(summary))
     else:
-        Console().print(render(summary, weights))
+        Console().print(render(summary, found))
 
 
 def _folder(path: Path) -> Path:
