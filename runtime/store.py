@@ -55,6 +55,7 @@ class ParameterStore:
         epoch: int = 0,
         seen: int = 0,
         learned: int = 0,
+        newest_round: int = 0,
         error: float | None = None,
     ) -> Parameters:
         """Store the next version and announce it.
@@ -74,6 +75,7 @@ class ParameterStore:
             epoch=epoch,
             seen=seen,
             learned=learned,
+            round=newest_round,
             error=error,
         )
         try:

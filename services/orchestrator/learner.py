@@ -25,6 +25,8 @@ class Learner:
         self._fleet: Fleet | None = None
         self._known: set[object] = set()
         self.learned = 0
+        self.round = 0
+        """Newest round that is in effect."""
 
     def real(self, experience: Experience) -> bool:
         """Take in a measured round; False when it was known, or is for evaluation only."""
@@ -33,6 +35,7 @@ class Learner:
         self._known.add(experience.id)
         self._at(experience.fleet).observe(experience_of(experience))
         self.learned += 1
+        self.round = max(self.round, experience.round)
         return True
 
     def planned(self, batch: Planned) -> bool:

@@ -80,14 +80,16 @@ class Learning:
             self._fresh.clear()
             async with self._busy:
                 blob = await asyncio.to_thread(self._learner.improve)
-                learned = self._learner.learned
+                learned, newest = self._learner.learned, self._learner.round
             if blob is not None:
-                await self._publish(blob, learned)
+                await self._publish(blob, learned, newest)
             await _within(stop, REST)
 
-    async def _publish(self, blob: bytes, learned: int) -> None:
+    async def _publish(self, blob: bytes, learned: int, newest: int) -> None:
         try:
-            await self._store.publish("policy", blob, seen=self._seen, learned=learned)
+            await self._store.publish(
+                "policy", blob, seen=self._seen, learned=learned, newest_round=newest
+            )
         except TryLater as error:
             _log.warning("policy not published", reason=str(error))
             self._fresh.set()

@@ -38,7 +38,10 @@ class Roster:
     def looks(self, telemetry: Telemetry, now: float) -> None:
         """A node said how it is."""
         self._telemetry[telemetry.node] = telemetry.condition
-        self._heard[telemetry.node] = now
+        if telemetry.leaving:
+            self._heard.pop(telemetry.node, None)
+        else:
+            self._heard[telemetry.node] = now
 
     def alive(self, node: str, now: float) -> None:
         """A node was heard of in another way."""

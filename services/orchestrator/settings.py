@@ -20,6 +20,10 @@ class Settings(BusSettings):
     """Seconds from one round's opening to the next one's, at least."""
     round_timeout: float = Field(5.0, gt=0)
     """Seconds after which a round closes without the outcomes that are missing."""
+    max_staleness: int | None = Field(None, ge=0)
+    """Experiences that a round's parameters may lack; unset: rounds never wait for learning."""
+    staleness_patience: float = Field(30.0, gt=0)
+    """Seconds after which a round that waits for parameters goes on without."""
     absent: float = Field(5.0, gt=0)
     """Seconds without a word from a node after which it counts as gone."""
     devices: int = Field(1, ge=1)
