@@ -32,7 +32,7 @@ class Conductor:
         self, bus: Bus, settings: Settings, situation: Situation, stop: asyncio.Event
     ) -> None:
         self._bus, self._settings, self._situation, self._stop = bus, settings, situation, stop
-        self._schedule = Schedule(settings.rounds, settings.evaluations)
+        self._schedule = Schedule(settings.rounds, settings.evaluations, settings.after)
         self._closed = asyncio.Event()
         self._taught: deque[int] = deque(maxlen=REMEMBERED)
         self.ledger: Ledger | None = None
