@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _measured(
-    found: argparse._SubParsersAction[argparse.ArgumentParser],
+    found: argparse._SubParsersAction[Parser],
     name: str,
     verb: Callable[[argparse.Namespace], None],
     text: str,
@@ -99,7 +99,7 @@ def _measured(
     return made
 
 
-def _learn(found: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _learn(found: argparse._SubParsersAction[Parser]) -> None:
     """Any agent on anyone's environment."""
     text = "any agent on anyone's environment, one line per real step"
     made = found.add_parser("learn", help=text, description=text)

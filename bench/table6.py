@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from bench import paper
 from bench.agents import build
-from bench.store import Cell, Store
+from bench.store import Cell
+from bench.summary import median, shown, worst
 from bench.trial import converge
 from rl.goal import Goal
 from sim import scenarios
@@ -87,11 +87,6 @@ def _cell(agent: str, scenario: str, n: int, goal: Goal, feedback: str, seed: in
     return key, lambda: compute(agent, scenario, n, goal, feedback, seed)
 
 
-def run(store: Store, wanted: list[Cell]) -> list[Row]:
-    """Compute what is missing and gather the seeds of each cell."""
-    return gather(store.fill(wanted))
-
-
 def gather(runs: list[Row]) -> list[Row]:
     """One row per (users, scenario, constraint, agent, feedback)."""
     rows: dict[tuple[Any, ...], Row] = {}
@@ -112,16 +107,10 @@ def gather(runs: list[Row]) -> list[Row]:
             row[k].append(round(one[k], 3))
     for row in rows.values():
         row["median"] = median(row["steps"])
-        row["worst"] = None if None in row["steps"] else max(row["steps"])
+        row["worst"] = worst(row["steps"])
         row["paper"] = paper.printed(row["agent"].split("-")[0], row["users"], row["constraint"])
     order = {name: k for k, name in enumerate(("users", "scenario"))}
     return sorted(rows.values(), key=lambda row: [row[k] for k in order])
-
-
-def median(steps: list[int | None]) -> float | None:
-    """Median, never counting as infinity; None when that is never."""
-    middle = statistics.median(float("inf") if s is None else float(s) for s in steps)
-    return None if middle == float("inf") else middle
 
 
 def at_least(row: Row) -> tuple[float, bool]:
@@ -142,8 +131,8 @@ def render(rows: list[Row]) -> str:
         exact = median(row["steps_exact"])
         lines.append(
             f"| {row['users']} | {row['scenario']} | {row['constraint']} | {row['agent']} "
-            f"| {row['feedback']} | {_shown(row['median'])} [{_shown(row['worst'])}] "
-            f"| {_shown(exact)} | {len(row['seeds'])} | {row['paper'] or ''} | {row['cap']} |"
+            f"| {row['feedback']} | {shown(row['median'])} [{shown(row['worst'])}] "
+            f"| {shown(exact)} | {len(row['seeds'])} | {row['paper'] or ''} | {row['cap']} |"
         )
     return "\n".join([*lines, "", *ratios(rows)])
 
@@ -171,7 +160,3 @@ def ratios(rows: list[Row]) -> list[str]:
                 f"| {'>' if bound else ''}{steps / ours['median']:,.1f} | {printed} |"
             )
     return lines
-
-
-def _shown(value: float | None) -> str:
-    return "never" if value is None else f"{value:,.0f}"

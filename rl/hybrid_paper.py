@@ -28,14 +28,14 @@ class HybridPaperSettings:
 
     real_planning: bool = False
     """How line 30 is read."""
-    epochs: int = 100
+    epochs: int = 30
     """N: epochs over which α rises from 0 to 1; afterwards it stays 1."""
     direct_sessions: int = 8
-    direct_steps: int = 4
-    world_sessions: int = 40
+    direct_steps: int = 2
+    world_sessions: int = 80
     suggest_sessions: int = 2
     suggest_steps: int = 1
-    plan_sessions: int = 40
+    plan_sessions: int = 80
     best_actions: int = 16
     """K."""
     keep_first_guess: bool = False
@@ -43,10 +43,10 @@ class HybridPaperSettings:
     believes early errors for ever. False: planned costs follow the model as it learns."""
     refresh: int = 20
     """Real steps between two scorings of all joint actions by Q."""
-    epsilon: float = 0.5
+    epsilon: float = 0.3
     """Constant in the listing."""
     hidden: tuple[int, ...] = (64, 32)
-    rate: float = 1e-3
+    rate: float = 3e-4
     batch: int = 64
     capacity: int = 20_000
     discount: float = 0.0
