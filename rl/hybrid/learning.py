@@ -13,7 +13,7 @@ from rl.hybrid.settings import HybridSettings
 from rl.layout import Layout
 from rl.network import Parameters, pack, stack
 from rl.platform import Platform
-from rl.posterior import Evidence, Mixture, Posterior
+from rl.posterior import Evidence, Posterior
 
 GROWTH = 1.1
 """Spreads and noise are refitted whenever there is a tenth more to learn them from."""
@@ -83,8 +83,8 @@ def _teach(mind: Posterior, taught: Lesson, settings: HybridSettings) -> None:
     """Give one member a lesson; a lower bound is raised to what the member already expects."""
     factor = np.where(taught.bound, settings.censored_factor, 1.0)
     if taught.mean_only:
-        mind.mixtures.append(Mixture(taught.rows, float(taught.labels[0]), float(factor[0])))
-        del mind.mixtures[: -settings.world_capacity]
+        label, capacity = float(taught.labels[0]), settings.world_capacity
+        mind.observe_mean(taught.rows, label, float(factor[0]), capacity)
         return
     labels = taught.labels
     if taught.bound.any():

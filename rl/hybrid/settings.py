@@ -17,6 +17,8 @@ class HybridSettings:
     """Standard deviation of the hidden layer's fixed random weights."""
     plans: int = 2
     """Planned experiences per member and round: the solver's proposal, then perturbations of it."""
+    planners: int = 1
+    """Members that plan in one round when all loops share a process (`Hybrid`), in turn."""
     plan_capacity: int = 64
     """Planned experiences kept per member (D_plan)."""
     plan_batch: int = 16
