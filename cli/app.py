@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import goal, topology, up
+from cli import audit, goal, reset, status, topology, up
 
 app = typer.Typer(
     name="tercet",
@@ -22,4 +22,7 @@ def tercet() -> None:
 
 app.command(epilog=up.EPILOG)(up.up)
 app.command(epilog=goal.EPILOG)(goal.goal)
+app.command(epilog=status.EPILOG)(status.status)
+app.command(epilog=audit.EPILOG)(audit.audit)
+app.command(epilog=reset.EPILOG)(reset.reset)
 app.add_typer(topology.app, name="topology")

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.supervisor import Child, module, service
+from runtime.supervisor import Child, module, service
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from bench.oracle import Oracle
-
 from rl.goal import parse_goal
 from rl.platform import Option
 from schemas.experience import Experience

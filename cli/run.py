@@ -12,12 +12,12 @@ from cli.display import Display
 from cli.fleet import Plan, children
 from cli.record import Record
 from cli.site import announced
-from cli.supervisor import Child, Supervisor
 from runtime import broker, topology
 from runtime.bus import Bus, connect
 from runtime.replay import last_one, tail
 from runtime.settings import BusSettings
 from runtime.store import write_goal
+from runtime.supervisor import Child, Supervisor
 from schemas.capability import Capability
 from schemas.experience import Experience
 from schemas.goal import GoalSet

@@ -114,7 +114,11 @@ class Conductor:
             return
         needed, situation = self._taught[-1 - limit], self._situation
         deadline = situation.now() + self._settings.staleness_patience
+        resets = situation.resets
         while situation.newest_round < needed and not self._stop.is_set():
+            if situation.resets > resets:
+                self._taught.clear()
+                return
             situation.heard_of_parameters.clear()
             await self._wait(situation.heard_of_parameters, POLL)
             if situation.now() > deadline:
