@@ -36,11 +36,14 @@ class Judge:
         self.oracle_ms = self._oracle.optimum(state, goal).average_ms
         self.average_ms = self._oracle.average_ms(state, greedy)
         self.regret = self._oracle.regret(state, goal, greedy)
-        self._rounds = experience.round
+        self._rounds += 1
         if self.regret > WITHIN:
-            self._last_miss = experience.round
+            self._last_miss = self._rounds
 
     @property
     def steps_to_optimal(self) -> int | None:
-        """Real steps before the first round from which on the regret stayed within 1 %."""
+        """Real steps of this run before the round from which on the regret stayed within 1 %.
+
+        None while the latest round was not.
+        """
         return None if self._last_miss == self._rounds else self._last_miss
