@@ -75,6 +75,9 @@ class Oracle:
         if not met(float(place.option_accuracy[choice].mean()), self.required(goal)):
             return float("inf")
         best = self.optimum(state, goal).average_ms
+        if self._costs is not None:
+            weights = len(place.options) ** np.arange(len(choice))[::-1]
+            return float(self._costs[int(choice @ weights)]) / best - 1.0
         return float(self.world.expected_ms(state, choice[None])[0].mean()) / best - 1.0
 
     def _all(self, state: State, goal: Goal) -> Optimum:
