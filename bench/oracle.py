@@ -41,8 +41,9 @@ class Oracle:
     """Asks `expected_ms`, which no agent may."""
 
     world: Environment
-    _optima: dict[object, Optimum] = field(default_factory=dict)
-    _costs: dict[object, Floats] = field(default_factory=dict)
+    _state: State | None = None
+    _optima: dict[Goal, Optimum] = field(default_factory=dict)
+    _costs: Floats | None = None
 
     def required(self, goal: Goal) -> float:
         """Average accuracy that `goal` asks for, percent."""
@@ -50,12 +51,16 @@ class Oracle:
         return required_accuracy(goal, (place.accuracy[o.variant] for o in place.options))
 
     def optimum(self, state: State, goal: Goal) -> Optimum:
-        """The exact optimum; remembered."""
-        key = (_name(state), goal)
-        if key not in self._optima:
+        """The exact optimum; remembered for as long as the very same state object lasts.
+
+        Equal is not enough: behind an equal state a world may have changed.
+        """
+        if state is not self._state:
+            self._state, self._optima, self._costs = state, {}, None
+        if goal not in self._optima:
             small = len(self.world.platform.options) ** len(state.active) <= MOST
-            self._optima[key] = self._all(state, goal) if small else self._solved(state, goal)
-        return self._optima[key]
+            self._optima[goal] = self._all(state, goal) if small else self._solved(state, goal)
+        return self._optima[goal]
 
     def average_ms(self, state: State, assignment: Assignment) -> float:
         """True expected mean response time."""
@@ -70,16 +75,19 @@ class Oracle:
         if not met(float(place.option_accuracy[choice].mean()), self.required(goal)):
             return float("inf")
         best = self.optimum(state, goal).average_ms
+        if self._costs is not None:
+            weights = len(place.options) ** np.arange(len(choice))[::-1]
+            return float(self._costs[int(choice @ weights)]) / best - 1.0
         return float(self.world.expected_ms(state, choice[None])[0].mean()) / best - 1.0
 
     def _all(self, state: State, goal: Goal) -> Optimum:
         """Evaluate every joint assignment of the active devices."""
-        place, name = self.world.platform, _name(state)
+        place = self.world.platform
         here = JointActions(_only(place, active(place, state)))
-        if name not in self._costs:
-            self._costs[name] = self.world.expected_ms(state, here.digits).mean(axis=1)
+        if self._costs is None:
+            self._costs = self.world.expected_ms(state, here.digits).mean(axis=1)
         accuracy = here.accuracy
-        costs = np.where(accuracy >= self.required(goal) - 1e-9, self._costs[name], np.inf)
+        costs = np.where(accuracy >= self.required(goal) - 1e-9, self._costs, np.inf)
         best = int(costs.argmin())
         return Optimum(here.digits[best], float(costs[best]), float(accuracy[best]), 0.0)
 
@@ -127,8 +135,3 @@ def _only(place: Platform, devices: tuple[str, ...]) -> Platform:
     homes = dict(zip(place.devices, place.home, strict=True))
     home = tuple(homes[d] for d in devices)
     return Platform(devices, home, place.accuracy, place.options, place.cloud)
-
-
-def _name(state: State) -> object:
-    """Something hashable that stands for a state."""
-    return (state.active, tuple(sorted(state.nodes.items(), key=lambda item: item[0])))

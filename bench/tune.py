@@ -24,7 +24,7 @@ USERS = 3
 SPACES: dict[str, dict[str, list[Any]]] = {
     "autoscale": {
         "epsilon": [0.1, 0.3, 0.5, 1.0],
-        "half_life": [300.0, 1000.0, 3000.0, 10000.0],
+        "half_life": [0.3, 1.0, 3.0, 10.0],
         "floor": [0.0, 0.02, 0.05, 0.1],
         "rate": [0.01, 0.05, 0.2],
         "penalty": [1.0, 1.5, 3.0],
@@ -78,7 +78,7 @@ CAPS = {
 
 BY_HAND: dict[str, dict[str, Any]] = {
     "autoscale": {
-        "epsilon": 0.5, "half_life": 2000.0, "floor": 0.02, "rate": 0.05, "penalty": 1.5,
+        "epsilon": 0.5, "half_life": 2.0, "floor": 0.02, "rate": 0.05, "penalty": 1.5,
     },
     "adadeep": {
         "hidden": (64, 32), "rate": 1e-3, "batch": 64, "train_every": 2, "refresh": 50,

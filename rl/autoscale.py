@@ -25,8 +25,9 @@ class AutoScaleSettings:
     """Start every value at 0 ms rather than at the worst."""
     epsilon: float = 0.5
     """Chance of a random action at the first step."""
-    half_life: float = 2000.0
-    """Steps in which that chance halves."""
+    half_life: float = 2.0
+    """Steps in which that chance halves, in numbers of joint actions: with more of them to try,
+    trying must last longer."""
     floor: float = 0.02
     """Chance of a random action that always remains."""
     rate: float = 0.05
@@ -42,6 +43,27 @@ class Table:
     value: NDArray[np.float64]
     visits: NDArray[np.int64]
     best: int = 0
+    second: float = 0.0
+    """Least value of all others at most: while the best stays below, it is the best."""
+
+    def set(self, action: int, value: float) -> None:
+        """Change one value and keep track of the least."""
+        self.value[action] = value
+        if action == self.best:
+            if value > self.second:
+                self._rank()
+        elif value < self.value[self.best]:
+            self.second, self.best = float(self.value[self.best]), action
+        else:
+            self.second = min(self.second, value)
+
+    def _rank(self) -> None:
+        """Find the two least values; a scan of all, so it is done only when needed."""
+        self.best = int(self.value.argmin())
+        least = self.value[self.best]
+        self.value[self.best] = np.inf
+        self.second = float(self.value.min())
+        self.value[self.best] = least
 
 
 class AutoScale:
@@ -55,10 +77,13 @@ class AutoScale:
         self.rng = np.random.default_rng(seed)
         self.cost = Cost(platform, self.settings.penalty)
         self.tables: dict[object, Table] = {}
+        self.last: tuple[State, Goal, Table] | None = None
         self.steps = 0
 
     def table(self, state: State, goal: Goal) -> Table:
         """The table for this state and goal, made when first needed."""
+        if self.last is not None and self.last[0] is state and self.last[1] == goal:
+            return self.last[2]
         name = (key(self.platform, state), goal)
         if name not in self.tables:
             start = 0.0 if self.settings.optimistic else np.inf
@@ -67,12 +92,14 @@ class AutoScale:
             value = np.full(self.joint.count, start)
             visits = np.zeros(self.joint.count, dtype=np.int64)
             self.tables[name] = Table(value, visits, first)
+        self.last = (state, goal, self.tables[name])
         return self.tables[name]
 
     def act(self, state: State, goal: Goal) -> Assignment:
         """Epsilon-greedy, the chance of a random action decaying to a floor."""
         settings = self.settings
-        chance = max(settings.floor, settings.epsilon * 0.5 ** (self.steps / settings.half_life))
+        life = settings.half_life * self.joint.count
+        chance = max(settings.floor, settings.epsilon * 0.5 ** (self.steps / life))
         if self.rng.random() < chance:
             return self.joint.assignment(int(self.rng.integers(self.joint.count)), state)
         return self.greedy(state, goal)
@@ -90,9 +117,8 @@ class AutoScale:
         table.visits[action] += 1
         visits = int(table.visits[action])
         if visits == 1:
-            table.value[action] = cost
+            table.set(action, cost)
         else:
             rate = max(self.settings.rate, 1.0 / visits)
-            table.value[action] += rate * (cost - table.value[action])
-        if action == table.best or table.value[action] < table.value[table.best]:
-            table.best = int(table.value.argmin())
+            old = float(table.value[action])
+            table.set(action, old + rate * (cost - old))

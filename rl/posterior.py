@@ -128,6 +128,29 @@ class Posterior:
         prediction: Floats = self.design(rows) @ self.mean
         return prediction
 
+    def surprise(self, rows: Rows, labels: Floats, mean_only: bool) -> float:
+        """Mean squared standardised error of new labels: about 1 while the world is as believed.
+
+        `labels` is [R], or [1] for the mean over all rows when `mean_only`.
+        """
+        design = self.design(rows)
+        expected = np.clip(design @ self.mean, -50.0, 50.0)
+        variance = np.full(len(labels), self.noise**2)
+        if mean_only:
+            share = np.exp(expected - expected.max())
+            level = float(np.log(share.mean()) + expected.max())
+            share /= share.sum()
+            design, expected = share[None] @ design, np.array([level])
+            variance = variance * float((share**2).sum())
+        touched = np.zeros(self.layout.width, dtype=bool)
+        touched[self._touched] = True
+        if len(self._touched):
+            solved = triangular(self._factor, np.ascontiguousarray(design[:, touched].T))
+            variance += (solved**2).sum(axis=0)
+        untouched = self.scale[self.layout.group[~touched]]
+        variance += ((design[:, ~touched] * untouched) ** 2).sum(axis=1)
+        return float(((labels - expected) ** 2 / variance).mean())
+
     def observe(self, rows: Rows, labels: Floats, factor: Floats) -> None:
         """Take labels of single devices, log ms [R], with variance factors [R]."""
         self.linear = self.linear + Evidence.of(self.design(rows), labels, factor)

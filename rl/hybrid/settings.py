@@ -29,6 +29,13 @@ class HybridSettings:
     """Mean-only labels kept (D_world); labels of single devices need no buffer, only sums."""
     memory: float = 2000.0
     """Rounds after which a real label counts 1/e of a fresh one."""
+    alarm: float = 6.0
+    """Mean squared standardised error that counts as a surprise; two rounds of it on end mean that
+    the world has changed."""
+    alarm_keep: float = 0.02
+    """What old labels count after that, as a share; 1 switches the alarm off."""
+    alarm_rest: int = 20
+    """Rounds after the start or an alarm in which there is none, while it still learns."""
     epsilon: float | None = None
     """None: explore by uncertainty, one head a round. Else epsilon-greedy (for the ablation)."""
     censored_factor: float = 4.0
