@@ -34,6 +34,10 @@ def up(
         str, typer.Option(help="Least average accuracy: min, max, or percent 0..100.")
     ] = "85",
     devices: Annotated[int, typer.Option(min=1, max=50, help="Devices to emulate.")] = 5,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, max=50, help="World-model workers: share five members, and plan."),
+    ] = 1,
     evaluations: Annotated[
         int, typer.Option(min=0, help="Evaluation rounds of each policy after the last round.")
     ] = 12,
@@ -78,7 +82,7 @@ def up(
             rounds=rounds,
             goal=goal,
             devices=devices,
-            workers=1,
+            workers=workers,
             evaluations=evaluations if rounds else 0,
             period=period,
             images=images,

@@ -61,29 +61,59 @@ class ParameterStore:
 
         Raises Fenced if a newer epoch owns `owner`, TryLater while the broker is away.
         """
+        key = None
+        while True:
+            current, revision = await self._own(owner, epoch)
+            key = key or str(await self._bus.keep(f"blob.{owner}", blob, {}))
+            pointer = Parameters(
+                owner=owner,
+                version=0 if current is None else current.version + 1,
+                key=key,
+                sha256=hashlib.sha256(blob).hexdigest(),
+                epoch=epoch,
+                seen=seen,
+                learned=learned,
+                error=error,
+            )
+            if await self._move(pointer, revision, over=current):
+                await self._bus.publish(pointer)
+                return pointer
+
+    async def claim(self, owner: str, epoch: int) -> Parameters | None:
+        """Make `epoch` the one that may publish; return what was published before, if anything.
+
+        From here on older epochs are Fenced, even before this one has published. Raises as
+        `publish` does.
+        """
+        while True:
+            current, revision = await self._own(owner, epoch)
+            if current is None or current.epoch == epoch:
+                return current
+            claimed = current.model_copy(update={"epoch": epoch})
+            if await self._move(claimed, revision, over=current):
+                return claimed
+
+    async def _own(self, owner: str, epoch: int) -> tuple[Parameters | None, int]:
+        """The pointer and its revision; raises Fenced when it is a newer epoch's."""
         entry = await self._entry(owner)
-        current, revision = entry if entry else (None, 0)
-        if current is not None and current.epoch > epoch:
-            raise Fenced(f"{owner} belongs to epoch {current.epoch}, this is {epoch}")
-        digest = hashlib.sha256(blob).hexdigest()
-        pointer = Parameters(
-            owner=owner,
-            version=0 if current is None else current.version + 1,
-            key=str(await self._bus.keep(f"blob.{owner}", blob, {})),
-            sha256=digest,
-            epoch=epoch,
-            seen=seen,
-            learned=learned,
-            error=error,
-        )
+        if entry is None:
+            return None, 0
+        if entry[0].epoch > epoch:
+            raise Fenced(f"{owner} belongs to epoch {entry[0].epoch}, this is {epoch}")
+        return entry
+
+    async def _move(self, pointer: Parameters, revision: int, *, over: Parameters | None) -> bool:
+        """Move the pointer; False when an older epoch was faster once more: look again."""
+        owner, body = pointer.owner, pointer.model_dump_json().encode()
         try:
-            await self._bucket.update(owner, pointer.model_dump_json().encode(), last=revision)
+            await self._bucket.update(owner, body, last=revision)
         except KeyWrongLastSequenceError as conflict:
+            if pointer.epoch and (over is None or over.epoch < pointer.epoch):
+                return False
             raise Fenced(f"{owner} was written by another process") from conflict
         except TROUBLE as trouble:
             raise TryLater(f"{owner} was not published: {trouble!r}") from trouble
-        await self._bus.publish(pointer)
-        return pointer
+        return True
 
     async def _entry(self, owner: str) -> tuple[Parameters, int] | None:
         try:

@@ -18,6 +18,7 @@ from schemas.planned import Planned
 from schemas.request import Request
 from schemas.round import Round
 from schemas.telemetry import Telemetry
+from schemas.worker import Worker
 
 MESSAGES: tuple[type[Message], ...] = (
     Request,
@@ -31,6 +32,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Planned,
     Plan,
     Parameters,
+    Worker,
     GoalSet,
 )
 

@@ -1,4 +1,9 @@
-"""Direct reinforcement learning: real and planned experience in, policy parameters out."""
+"""Direct reinforcement learning: real and planned experience in, policy parameters out.
+
+Plans go stale. One is dropped, and counted, when it was imagined for another fleet than the
+present one, or by parameters more than `max_plan_age` versions older than that member's newest
+known version: the newest that was announced or that any plan has used.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import numpy as np
 
 from rl.hybrid import DirectLearner, HybridSettings, to_bytes
 from rl.platform import Platform
+from runtime.recent import Recent
 from schemas.experience import Experience
 from schemas.fleet import Fleet
 from schemas.planned import Planned
@@ -15,16 +21,31 @@ ALPHA_ROUNDS = 200
 """Real experiences over which α rises from 0 to 1 (Algorithm 1, line 5)."""
 
 
+MAX_PLAN_AGE = 10
+"""Versions of a member that may pass before what it planned is stale."""
+KNOWN = 20_000
+"""Ids remembered of each kind; four times the real experiences that are read back at start."""
+
+
 class Learner:
     """Everything is seen once in effect: what arrives twice is known by its id."""
 
-    def __init__(self, seed: int, settings: HybridSettings | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        settings: HybridSettings | None = None,
+        max_plan_age: int = MAX_PLAN_AGE,
+    ) -> None:
         self._settings = settings or HybridSettings()
+        self._max_plan_age = max_plan_age
         self._rng = np.random.default_rng(seed)
         self._direct: DirectLearner | None = None
         self._fleet: Fleet | None = None
-        self._known: set[object] = set()
+        self._known, self._known_plans = Recent(KNOWN), Recent(KNOWN)
+        self._newest: dict[int, int] = {}
         self.learned = 0
+        self.stale = 0
+        """Planned batches that were dropped."""
 
     def real(self, experience: Experience) -> bool:
         """Take in a measured round; False when it was known, or is for evaluation only."""
@@ -35,15 +56,27 @@ class Learner:
         self.learned += 1
         return True
 
+    def newest(self, member: int, version: int) -> None:
+        """A member of the system model has reached a version."""
+        self._newest[member] = max(version, self._newest.get(member, 0))
+
     def planned(self, batch: Planned) -> bool:
-        """Take in what a member imagined; of another fleet than the present one it is stale."""
-        if batch.id in self._known or self._fleet is None or batch.fleet != self._fleet:
+        """Take in what a member imagined; False when it was known, or is stale."""
+        if batch.id in self._known_plans:
             return False
-        self._known.add(batch.id)
+        self._known_plans.add(batch.id)
+        self.newest(batch.member, batch.version)
+        if self._stale(batch):
+            self.stale += 1
+            return False
         direct = self._at(batch.fleet)
         for lesson in lessons_of(batch):
             direct.observe(lesson)
         return True
+
+    def _stale(self, batch: Planned) -> bool:
+        age = self._newest[batch.member] - batch.version
+        return self._fleet is None or batch.fleet != self._fleet or age > self._max_plan_age
 
     def improve(self) -> bytes | None:
         """Update the policy, and return its parameters; None before any experience. Blocking."""

@@ -11,6 +11,7 @@ from runtime.errors import TryLater
 from runtime.replay import replay
 from runtime.store import ParameterStore
 from schemas.experience import Experience
+from schemas.parameters import Parameters
 from schemas.plan import Plan
 from schemas.planned import Planned
 from services.orchestrator.learner import Learner
@@ -27,6 +28,7 @@ _log = log.get(__name__)
 async def learn(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Learn from the two experience subjects until `stop`."""
     learning = Learning(bus, settings, await ParameterStore.open(bus))
+    await bus.listen(Parameters, learning.on_parameters)
     await learning.recall()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
@@ -43,7 +45,7 @@ class Learning:
 
     def __init__(self, bus: Bus, settings: Settings, store: ParameterStore) -> None:
         self._bus, self._store = bus, store
-        self._learner = Learner(settings.seed)
+        self._learner = Learner(settings.seed, max_plan_age=settings.max_plan_age)
         self._seen = 0
         self._fresh = asyncio.Event()
         self._busy = asyncio.Lock()
@@ -71,6 +73,14 @@ class Learning:
             new = self._learner.planned(batch)
         if new:
             self._fresh.set()
+        else:
+            _log.debug("plan dropped", member=batch.member, stale=self._learner.stale)
+
+    async def on_parameters(self, message: Parameters) -> None:
+        """A member learned: what it planned long before is stale."""
+        kind, _, member = message.owner.partition("-")
+        if kind == "member" and member.isdigit():
+            self._learner.newest(int(member), message.version)
 
     async def improve(self, stop: asyncio.Event) -> None:
         """Update and publish whenever there is something new."""
