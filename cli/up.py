@@ -45,7 +45,10 @@ def up(
     devices: Annotated[
         int, typer.Option("--devices", "--users", min=1, max=50, help="Devices to emulate.")
     ] = 5,
-    workers: Annotated[int, typer.Option(min=1, max=16, help="World-model workers.")] = 1,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, max=50, help="World-model workers: share five members, and plan."),
+    ] = 1,
     evaluations: Annotated[
         int | None,
         typer.Option(min=0, help="Evaluation rounds per policy at the end [12; in a world 0]."),

@@ -12,7 +12,7 @@ from nats.micro.request import Request as MicroRequest
 from nats.micro.service import EndpointConfig, Service, ServiceConfig
 
 from runtime import log
-from runtime.bus import Bus, M, parse
+from runtime.bus import TROUBLE, Bus, M, parse
 from runtime.errors import ServiceError, Unprocessable
 from schemas import Message
 
@@ -56,7 +56,7 @@ class Answers:
                 await self._refuse(request, error)
                 return
             body = reply.model_dump_json().encode()
-            await request.respond(body)
+            await _respond(request, body)
             if announce:
                 await self._bus.say(reply, body)
 
@@ -75,9 +75,9 @@ class Answers:
                 await self._refuse(request, error)
             except Exception as error:
                 _log.exception("answer failed", subject=request.subject)
-                await request.respond_error("500", type(error).__name__)
+                await _respond(request, error=("500", type(error).__name__))
             else:
-                await request.respond(reply.model_dump_json().encode())
+                await _respond(request, reply.model_dump_json().encode())
 
         async def on_request(request: MicroRequest) -> None:
             self._tasks.create_task(work(request))
@@ -95,7 +95,20 @@ class Answers:
     async def _refuse(self, request: MicroRequest, error: ServiceError) -> None:
         if isinstance(error, Unprocessable):
             await self._bus.bury(request.subject, request.data, str(error))
-        await request.respond_error("400", str(error).replace("\n", " ")[:200])
+        await _respond(request, error=("400", str(error).replace("\n", " ")[:200]))
+
+
+async def _respond(
+    request: MicroRequest, body: bytes = b"", error: tuple[str, str] | None = None
+) -> None:
+    """Answer; a request without a reply subject, or a broker that is away, is not our end."""
+    try:
+        if error is None:
+            await request.respond(body)
+        else:
+            await request.respond_error(*error)
+    except (*TROUBLE, ValueError) as trouble:
+        _log.warning("not answered", subject=request.subject, reason=str(trouble))
 
 
 @asynccontextmanager

@@ -66,6 +66,8 @@ async def _deliver(bus: Bus, raw: Msg, kind: type[M], handle: Handler[M]) -> Non
             await bus.bury(raw.subject, raw.data, str(error))
             await raw.term()
         except Fenced:
+            with contextlib.suppress(*TROUBLE):
+                await raw.nak()  # The successor gets it now, not after ack_wait.
             raise
         except TryLater as error:
             _log.warning("postponed", reason=str(error), delay=error.delay)

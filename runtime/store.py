@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
 from nats.js.kv import KeyValue
 
+from runtime import log
 from runtime.bus import TROUBLE, Bus, parse
-from runtime.errors import Fenced, TryLater, Unprocessable
+from runtime.errors import Fenced, Misconfigured, TryLater, Unprocessable
 from schemas.goal import GoalSet
 from schemas.parameters import Parameters
+
+_log = log.get(__name__)
 
 
 class ParameterStore:
@@ -27,12 +31,11 @@ class ParameterStore:
     @classmethod
     async def open(cls, bus: Bus) -> ParameterStore:
         """Bind to the bucket that the topology job made."""
-        return cls(bus, await bus.js.key_value("parameters"))
+        return cls(bus, await bucket_of(bus, "parameters"))
 
     async def pointer(self, owner: str) -> Parameters | None:
         """Return what is current for `owner`, without the blob."""
-        entry = await self._entry(owner)
-        return None if entry is None else entry[0]
+        return (await self._entry(owner))[0]
 
     async def read(self, pointer: Parameters) -> bytes:
         """Return the blob; raises Unprocessable when it is gone or is not what was announced."""
@@ -63,55 +66,99 @@ class ParameterStore:
 
         Raises Fenced if a newer epoch owns `owner`, TryLater while the broker is away.
         """
-        entry = await self._entry(owner)
-        current, revision = entry if entry else (None, 0)
+        key = None
+        while True:
+            current, revision = await self._own(owner, epoch)
+            key = key or str(await self._bus.keep(f"blob.{owner}", blob, {}))
+            pointer = Parameters(
+                owner=owner,
+                version=0 if current is None else current.version + 1,
+                key=key,
+                sha256=hashlib.sha256(blob).hexdigest(),
+                epoch=epoch,
+                seen=seen,
+                learned=learned,
+                round=newest_round,
+                ids=ids,
+                error=error,
+            )
+            if await self._move(pointer, revision, over=current):
+                await self._bus.publish(pointer)
+                return pointer
+
+    async def claim(self, owner: str, epoch: int) -> Parameters | None:
+        """Make `epoch` the one that may publish; return what was published before, if anything.
+
+        From here on older epochs are Fenced, even before this one has published. Raises as
+        `publish` does.
+        """
+        while True:
+            current, revision = await self._own(owner, epoch)
+            if current is None or current.epoch == epoch:
+                return current
+            claimed = current.model_copy(update={"epoch": epoch})
+            if await self._move(claimed, revision, over=current):
+                return claimed
+
+    async def _own(self, owner: str, epoch: int) -> tuple[Parameters | None, int]:
+        """The pointer and its revision; raises Fenced when it is a newer epoch's."""
+        current, revision = await self._entry(owner)
         if current is not None and current.epoch > epoch:
             raise Fenced(f"{owner} belongs to epoch {current.epoch}, this is {epoch}")
-        digest = hashlib.sha256(blob).hexdigest()
-        pointer = Parameters(
-            owner=owner,
-            version=0 if current is None else current.version + 1,
-            key=str(await self._bus.keep(f"blob.{owner}", blob, {})),
-            sha256=digest,
-            epoch=epoch,
-            seen=seen,
-            learned=learned,
-            round=newest_round,
-            ids=ids,
-            error=error,
-        )
+        return current, revision
+
+    async def _move(self, pointer: Parameters, revision: int, *, over: Parameters | None) -> bool:
+        """Move the pointer; False when an older epoch was faster once more: look again."""
+        owner, body = pointer.owner, pointer.model_dump_json().encode()
         try:
-            await self._bucket.update(owner, pointer.model_dump_json().encode(), last=revision)
+            await self._bucket.update(owner, body, last=revision)
         except KeyWrongLastSequenceError as conflict:
+            if pointer.epoch and (over is None or over.epoch < pointer.epoch):
+                return False
             raise Fenced(f"{owner} was written by another process") from conflict
         except TROUBLE as trouble:
             raise TryLater(f"{owner} was not published: {trouble!r}") from trouble
-        await self._bus.publish(pointer)
-        return pointer
+        return True
 
-    async def _entry(self, owner: str) -> tuple[Parameters, int] | None:
+    async def _entry(self, owner: str) -> tuple[Parameters | None, int]:
+        """The pointer, None if there is none that can be read, and the revision it has."""
         try:
             entry = await self._bucket.get(owner)
         except KeyNotFoundError:
-            return None
+            return None, 0
         except TROUBLE as trouble:
             raise TryLater(f"{owner} cannot be looked up: {trouble!r}") from trouble
-        return parse(Parameters, entry.value or b""), entry.revision or 0
+        try:
+            return parse(Parameters, entry.value or b""), entry.revision or 0
+        except Unprocessable as error:
+            _log.error("pointer cannot be read", owner=owner, reason=str(error))
+            return None, entry.revision or 0
+
+
+async def bucket_of(bus: Bus, name: str) -> KeyValue:
+    """Bind to a bucket that the topology job made; raises Misconfigured when it is not there."""
+    try:
+        return await bus.patiently(partial(bus.js.key_value, name))
+    except NotFoundError as error:
+        raise Misconfigured(f"bucket {name} is not declared: tercet topology apply") from error
 
 
 async def read_goal(bus: Bus) -> GoalSet | None:
-    """Return the goal in force, or None before anyone set one."""
-    bucket = await bus.js.key_value("control")
+    """Return the goal in force, or None before anyone set a valid one."""
+    bucket = await bucket_of(bus, "control")
     try:
-        entry = await bucket.get("goal")
+        entry = await bus.patiently(partial(bucket.get, "goal"))
+        return parse(GoalSet, entry.value or b"")
     except KeyNotFoundError:
         return None
-    return parse(GoalSet, entry.value or b"")
+    except Unprocessable as error:
+        _log.error("the goal in the control bucket cannot be read", reason=str(error))
+        return None
 
 
 async def write_goal(bus: Bus, goal: GoalSet) -> None:
     """Put the goal in force and announce it."""
-    bucket = await bus.js.key_value("control")
+    bucket = await bucket_of(bus, "control")
     await bucket.put("goal", goal.model_dump_json().encode())
     await bus.publish(goal)
 

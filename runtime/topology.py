@@ -139,9 +139,19 @@ DURABLES = {
     for durable in (
         Durable("learner-real", "EXPERIENCE", "direct RL, on what was measured"),
         Durable("learner-planned", "PLANNED", "direct RL, on what was imagined"),
-        Durable("planner", "PLAN", "planning, shared by all world-model workers"),
+        Durable(
+            "planner",
+            "PLAN",
+            "planning, shared by all world-model workers; a dead one's job is soon done by another",
+            ack_wait=5.0,
+        ),
         *(
-            Durable(f"member-{k}", "EXPERIENCE", f"model learning, member {k} of the ensemble")
+            Durable(
+                f"member-{k}",
+                "EXPERIENCE",
+                f"model learning, member {k} of the ensemble",
+                ack_wait=10.0,
+            )
             for k in range(MEMBERS)
         ),
     )
@@ -150,6 +160,7 @@ DURABLES = {
 BUCKETS = {
     "control": "what operators set while it runs: the goal",
     "parameters": "per owner, which parameter blob is current",
+    "leases": "per slot (a member of the ensemble), which worker holds it; epochs only grow",
 }
 
 

@@ -19,6 +19,7 @@ from schemas.request import Request
 from schemas.reset import Reset
 from schemas.round import Round
 from schemas.telemetry import Telemetry
+from schemas.worker import Worker
 
 MESSAGES: tuple[type[Message], ...] = (
     Request,
@@ -32,6 +33,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Planned,
     Plan,
     Parameters,
+    Worker,
     GoalSet,
     Reset,
 )

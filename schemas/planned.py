@@ -11,7 +11,11 @@ from schemas.message import Message, Milliseconds, Name
 
 
 class Planned(Message):
-    """A batch of planned experience: T transitions from one state, by one member."""
+    """A batch of planned experience: T transitions from one state, by one member.
+
+    The learner drops it as stale when `fleet` is not the present one, or when `version` is more
+    than `max_plan_age` (10) versions older than the newest it knows of that member.
+    """
 
     SUBJECT: ClassVar = "experience.v1.planned"
     KEPT: ClassVar = True

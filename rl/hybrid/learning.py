@@ -88,12 +88,16 @@ class Students:
         self.layout = Layout(platform, self.settings.hidden)
         self.minds = [mind.moved(self.layout) for mind in self.minds]
 
+    @property
+    def due(self) -> bool:
+        """Whether the next `learn` refits spreads and noise."""
+        return self.minds[0].count >= self.next_refit
+
     def learn(self, hints: list[Evidence | None] | None = None) -> Parameters:
         """Solve every member's last layer, draw its sample, and return parameters [M members]."""
-        count = self.minds[0].count
-        refit = count >= self.next_refit
+        refit = self.due
         if refit:
-            self.next_refit = count * GROWTH + 1.0
+            self.next_refit = self.minds[0].count * GROWTH + 1.0
         parts = []
         for k, mind in enumerate(self.minds):
             mind.solve(hints[k] if hints else None, learn_spread=refit)

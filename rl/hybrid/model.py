@@ -50,6 +50,9 @@ class ModelLearner:
     def observe(self, experience: Experience) -> None:
         """Take in one real experience; planned ones are ignored, a model must not teach itself."""
         if experience.member is None:
+            if experience.censored:  # A bound is raised to what the members expect by now.
+                for mind in self.students.minds:
+                    mind.solve()
             self.students.observe(experience)
             self.drift.observe(experience.state, experience.next_state)
 
@@ -60,6 +63,24 @@ class ModelLearner:
     def learn(self) -> Parameters:
         """Update the members and return their parameters, M = len(slots)."""
         return self.students.learn()
+
+    def keep_up(self) -> None:
+        """Refit if that is due: call it after each `observe` when `learn` comes less often."""
+        if self.students.due:
+            self.students.learn()
+
+    def snapshot(self, rng: np.random.Generator) -> Parameters:
+        """As `learn`, but without a trace: what comes later does not depend on when it was asked.
+
+        With `keep_up` after each `observe` the result depends on the experiences and `rng` alone,
+        so a member goes on the same wherever, and in however many pieces, it is learned.
+        """
+        means = [mind.mean for mind in self.students.minds]
+        self.students.rng = rng
+        parameters = self.students.learn()
+        for mind, mean in zip(self.students.minds, means, strict=True):
+            mind.mean = mean
+        return parameters
 
 
 @dataclass

@@ -32,6 +32,8 @@ class Settings(BusSettings):
     """Devices to wait for before the first round."""
     nodes: int = Field(1, ge=1)
     """Nodes (devices, edges, cloud) to wait for before the first round."""
+    max_plan_age: int = Field(10, ge=0)
+    """Versions of a member's parameters after which what it planned is stale, and dropped."""
     threads: int = Field(1, ge=1)
     """Torch threads of this process."""
     seed: int = 0

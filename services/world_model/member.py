@@ -1,45 +1,66 @@
-"""One member of the ensemble: real experience in, its parameters out. No bus in it."""
+"""One member of the ensemble: real experience in, its parameters out. No bus in it.
+
+What it says is a function of its seed, its slot and the experiences, in their order: not of when
+or how often it was asked, nor of how many workers hold the slots. So a successor that reads the
+stream back goes on exactly where its predecessor was.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from rl.hybrid import HybridSettings, ModelLearner, to_bytes
+from runtime.recent import Recent
 from schemas.experience import Experience
 from schemas.fleet import Fleet
 from services.translate import experience_of, platform_of
+
+KNOWN = 10_000
+"""Ids remembered at least; more than twice the default window that is read back."""
 
 
 class Member:
     """Everything is seen once in effect: what arrives twice is known by its id."""
 
-    def __init__(self, slot: int, seed: int, settings: HybridSettings | None = None) -> None:
+    def __init__(
+        self, slot: int, seed: int, settings: HybridSettings | None = None, known: int = KNOWN
+    ) -> None:
         self.slot = slot
+        self._seed = (seed, slot)
         self._settings = settings or HybridSettings()
-        self._rng = np.random.default_rng((seed, slot))
         self._model: ModelLearner | None = None
         self._fleet: Fleet | None = None
-        self._known: set[object] = set()
+        self._known = Recent(max(known, KNOWN))
         self.learned = 0
 
+    def knows(self, experience: Experience) -> bool:
+        """Whether it was taken in, or was for evaluation only."""
+        return experience.purpose != "learn" or experience.id in self._known
+
     def real(self, experience: Experience) -> bool:
-        """Take in a measured round; False when it was known, or is for evaluation only."""
-        if experience.purpose != "learn" or experience.id in self._known:
+        """Take in a measured round; False when there is nothing new in it. Blocking."""
+        if self.knows(experience):
             return False
         self._known.add(experience.id)
-        self._at(experience.fleet).observe(experience_of(experience))
+        model = self._at(experience.fleet)
+        model.observe(experience_of(experience))
+        model.keep_up()
         self.learned += 1
         return True
 
     def improve(self) -> bytes | None:
         """Update, and return the parameters; None before any experience. Blocking."""
-        return None if self._model is None else to_bytes(self._model.learn())
+        if self._model is None:
+            return None
+        rng = np.random.default_rng((*self._seed, 1 + self.learned))
+        return to_bytes(self._model.snapshot(rng))
 
     def _at(self, fleet: Fleet) -> ModelLearner:
         platform = platform_of(fleet)
         if self._model is None:
+            rng = np.random.default_rng(self._seed)
             self._model = ModelLearner.born(
-                platform, self._settings, (self.slot,), self._rng, fleet.profile_ms
+                platform, self._settings, (self.slot,), rng, fleet.profile_ms
             )
         elif self._fleet != fleet:
             self._model.move(platform)

@@ -21,12 +21,16 @@ class Planner:
         """Take up a member's new parameters; raises ValueError when they are malformed."""
         self._members[slot] = (version, from_bytes(blob))
 
+    def wants(self, slot: int, version: int) -> bool:
+        """Whether a version is newer than the one it has."""
+        return slot not in self._members or self._members[slot][0] < version
+
     def imagine(self, job: Plan) -> list[Planned]:
         """Do a job: one batch per member that is known. Blocking."""
         platform = platform_of(job.fleet)
         state, goal = state_of(job.active, job.state), parse_goal(job.goal)
         batches = []
-        for slot, (version, parameters) in sorted(self._members.items()):
+        for slot, (version, parameters) in sorted(dict(self._members).items()):
             rng = np.random.default_rng((job.seed, slot, version))
             planned = plan(
                 parameters,

@@ -1,34 +1,44 @@
-"""The shell of a worker: members learn side by side, and one planner takes jobs."""
+"""The shell of a worker: it learns the members whose slots it holds, and takes planning jobs."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from runtime import log
 from runtime.bus import Bus
+from runtime.crew import Crew
 from runtime.durable import consume
 from runtime.errors import TryLater, Unprocessable
-from runtime.replay import replay
+from runtime.lease import Leases
 from runtime.store import ParameterStore
 from runtime.topology import MEMBERS
-from schemas.experience import Experience
 from schemas.parameters import Parameters
 from schemas.plan import Plan
+from services.history import History
 from services.world_model.member import Member
 from services.world_model.planner import Planner
 from services.world_model.settings import Settings
+from services.world_model.slot import Slot
+
+SLOTS = {f"member-{k}": k for k in range(MEMBERS)}
+"""Owner of parameters, durable and lease of each member, all of one name."""
+
+REFRESH = 5.0
+"""Seconds between two looks at what is current: announcements are not kept for who was away."""
 
 _log = log.get(__name__)
 
 
 async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
-    """Learn and plan until `stop`. This worker holds all members."""
+    """Learn a fair share of the members, and plan, until `stop`."""
     worker = Worker(bus, settings, await ParameterStore.open(bus))
-    await worker.listen()
+    leases = await Leases.open(bus, tuple(SLOTS), settings.worker, settings.lease_ttl)
+    await bus.listen(Parameters, worker.on_parameters)
     async with asyncio.TaskGroup() as tasks:
-        for slot in range(MEMBERS):
-            tasks.create_task(worker.learn(slot, stop))
+        tasks.create_task(Crew(bus, leases, worker.learn, settings.lease_period).run(stop))
         tasks.create_task(consume(bus, Plan, worker.on_plan, durable="planner", stop=stop))
+        tasks.create_task(worker.refresh(stop))
 
 
 class Worker:
@@ -36,45 +46,40 @@ class Worker:
 
     def __init__(self, bus: Bus, settings: Settings, store: ParameterStore) -> None:
         self._bus, self._settings, self._store = bus, settings, store
+        self._history = History(bus, settings.memory)
         self._planner = Planner()
 
-    async def listen(self) -> None:
-        """Hear of new parameters from now on, and recall those that are current."""
-        await self._bus.listen(Parameters, self._on_parameters)
-        for slot in range(MEMBERS):
-            pointer = await self._store.pointer(f"member-{slot}")
-            if pointer is not None:
-                await self._on_parameters(pointer)
-
-    async def learn(self, slot: int, stop: asyncio.Event) -> None:
-        """Hold one member: recall what it had seen, then learn from each new round."""
-        member = Member(slot, self._settings.seed)
-        async for _, experience in replay(self._bus, Experience, last=self._settings.memory):
-            member.real(experience)
-        if member.learned:
-            await self._publish(member)
-
-        async def on_real(experience: Experience) -> None:
-            if member.real(experience):
-                await self._publish(member)
-
-        await consume(self._bus, Experience, on_real, durable=f"member-{slot}", stop=stop)
+    async def learn(self, slot: str, epoch: int, let_go: asyncio.Event) -> None:
+        """Learn one member for as long as its slot is held."""
+        settings = self._settings
+        member = Member(SLOTS[slot], settings.seed, known=2 * settings.memory)
+        await Slot(self._bus, self._store, self._history, member, epoch).hold(let_go)
 
     async def on_plan(self, job: Plan) -> None:
         """Imagine what a job asks for, one batch per member."""
         for batch in await asyncio.to_thread(self._planner.imagine, job):
             await self._bus.publish(batch)
 
-    async def _publish(self, member: Member) -> None:
-        blob = await asyncio.to_thread(member.improve)
-        if blob is not None:
-            await self._store.publish(f"member-{member.slot}", blob, learned=member.learned)
+    async def refresh(self, stop: asyncio.Event) -> None:
+        """Take up what is current, again and again, whoever learned it."""
+        while not stop.is_set():
+            for owner in SLOTS:
+                try:
+                    pointer = await self._store.pointer(owner)
+                except TryLater as error:
+                    _log.warning("parameters not looked up", reason=str(error))
+                    continue
+                if pointer is not None:
+                    await self.on_parameters(pointer)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), REFRESH)
 
-    async def _on_parameters(self, message: Parameters) -> None:
-        if not message.owner.startswith("member-"):
+    async def on_parameters(self, message: Parameters) -> None:
+        """A member said that it has new parameters."""
+        slot = SLOTS.get(message.owner)
+        if slot is None or not self._planner.wants(slot, message.version):
             return
         try:
-            blob = await self._store.read(message)
-            self._planner.adopt(int(message.owner.removeprefix("member-")), message.version, blob)
+            self._planner.adopt(slot, message.version, await self._store.read(message))
         except (TryLater, Unprocessable, ValueError) as error:
             _log.error("parameters not taken up", owner=message.owner, reason=str(error))

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import os
+import re
+import socket
+
+from pydantic import Field, ValidationInfo, field_validator
 
 from runtime.settings import BusSettings
+
+
+def own_name() -> str:
+    """Host and process: no two workers at a time are called the same."""
+    host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:48]
+    return f"{host}-{os.getpid()}"
 
 
 class Settings(BusSettings):
@@ -13,4 +23,17 @@ class Settings(BusSettings):
     seed: int = Field(0, ge=0)
     """Where chance begins; each member derives its own from it."""
     memory: int = Field(5000, ge=1)
-    """Real experiences a member reads back at start."""
+    """Real experiences a member reads back when it is taken over."""
+    worker: str = Field(default_factory=own_name, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Name of this worker, its own among all; unset: host name and process id."""
+    lease_period: float = Field(1.0, gt=0, le=60)
+    """Seconds between two renewals of its leases, and two looks at those of others."""
+    lease_ttl: float = Field(3.0, gt=0, le=300)
+    """Seconds without a renewal after which a worker's slots go to others; 3 periods or more."""
+
+    @field_validator("lease_ttl")
+    @classmethod
+    def _outlasts_a_period(cls, ttl: float, info: ValidationInfo) -> float:
+        if ttl < 2 * info.data.get("lease_period", 0.0):
+            raise ValueError("must be at least twice the lease period")
+        return ttl

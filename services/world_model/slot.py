@@ -1,0 +1,117 @@
+"""One held slot: recall what its member had seen, learn from each new round, publish, let go.
+
+The durable rings, the stream tells: whatever message comes, all that is new is read from the
+stream in its order, taken in, published once, and only then acknowledged. So waiting rounds share
+one update, no redelivery changes the order, and what was acknowledged is what a successor that
+reads the stream back has in effect too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+
+from runtime import log
+from runtime.bus import Bus
+from runtime.durable import consume
+from runtime.errors import TryLater, Unprocessable
+from runtime.recent import Recent
+from runtime.store import ParameterStore
+from schemas.experience import Experience
+from services.history import Entry, History
+from services.world_model.member import Member
+
+SLICE = 200
+"""Experiences taken in at a stretch, in a thread; well below the grace period's worth."""
+REFUSED = 1000
+"""Ids remembered of experiences that could not be learned from."""
+
+_log = log.get(__name__)
+
+
+class Slot:
+    """Wires one member to the bus, under the epoch of its lease."""
+
+    def __init__(
+        self, bus: Bus, store: ParameterStore, history: History, member: Member, epoch: int
+    ) -> None:
+        self._bus, self._store, self._history = bus, store, history
+        self._member, self._epoch = member, epoch
+        self._owner = f"member-{member.slot}"
+        self._seen = 0
+        self._published = 0
+        """Experiences that are in effect in what was published."""
+        self._current = ""
+        """Hash of what was published, by this holder or one before."""
+        self._refused = Recent(REFUSED)
+
+    async def hold(self, let_go: asyncio.Event) -> None:
+        """Hold it until `let_go`; raises Fenced when a newer epoch holds it."""
+        while not (let_go.is_set() or await self._began(let_go)):
+            continue
+        if not let_go.is_set():
+            await consume(self._bus, Experience, self.on_real, durable=self._owner, stop=let_go)
+
+    async def on_real(self, experience: Experience) -> None:
+        """A round was measured; acknowledged when it is in effect in what is published."""
+        if self._owing or not self._member.knows(experience):
+            await self.catch_up(asyncio.Event())
+        reason = self._refused.get(experience.id)
+        if reason is not None:
+            raise Unprocessable(reason)
+
+    async def claim(self) -> None:
+        """From now on older epochs are fenced; raises Fenced when ours is the older one."""
+        before = await self._store.claim(self._owner, self._epoch)
+        self._current = before.sha256 if before else ""
+
+    async def catch_up(self, let_go: asyncio.Event) -> None:
+        """Take in all that is new in the stream, update once, publish; raises Fenced, TryLater."""
+        fresh = await self._history.since(self._seen)
+        for first in range(0, len(fresh), SLICE):
+            if let_go.is_set():
+                return
+            await asyncio.to_thread(self._take_in, fresh[first : first + SLICE])
+        if self._owing:
+            learned = self._member.learned
+            blob = await asyncio.to_thread(self._member.improve)
+            if blob is not None:
+                await self._publish(blob, learned)
+            self._published = learned
+
+    @property
+    def _owing(self) -> bool:
+        return self._member.learned > self._published
+
+    async def _began(self, let_go: asyncio.Event) -> bool:
+        """Claim and recall; False when the broker was away, after a pause."""
+        try:
+            await self.claim()
+            await self.catch_up(let_go)
+        except TryLater as error:
+            _log.warning("slot cannot begin", slot=self._owner, reason=str(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(let_go.wait(), error.delay)
+            return False
+        _log.info("recalled", slot=self._owner, learned=self._member.learned, seen=self._seen)
+        return True
+
+    def _take_in(self, entries: list[Entry]) -> None:
+        for sequence, experience in entries:
+            try:
+                self._member.real(experience)
+            except Exception as error:
+                # Were it raised, every successor would read it back and trip over it again.
+                _log.exception("not learned from", slot=self._owner, sequence=sequence)
+                self._refused.add(experience.id, repr(error))
+            self._seen = sequence
+
+    async def _publish(self, blob: bytes, learned: int) -> None:
+        """Publish, unless a predecessor had said exactly this."""
+        digest = hashlib.sha256(blob).hexdigest()
+        if digest != self._current:
+            await self._store.publish(
+                self._owner, blob, epoch=self._epoch, seen=self._seen, learned=learned
+            )
+            self._current = digest
