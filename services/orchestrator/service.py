@@ -31,7 +31,7 @@ async def answer(
 ) -> Decision:
     """The decision path: a look-up in the assignment in force, no network evaluation.
 
-    Raises Unprocessable for a device that has not said what it can do.
+    Raises Unprocessable for a device that has not said what it can do, or was left out.
     """
     fleet, device = situation.roster.fleet, request.device
     situation.roster.alive(device, situation.now())
@@ -45,7 +45,7 @@ async def answer(
         request,
         device=device,
         option=option,
-        node={"L": device, "E": home, "C": situation.roster.cloud}[option[-1]],
+        node={"L": device, "E": home, "C": fleet.cloud}[option[-1]],
         goal=situation.goal,
         policy=conductor.policy_name,
         policy_version=situation.policy.version,
