@@ -57,7 +57,7 @@ class Fleet:
     async def say_capability(self, node: str, profile: dict[str, float], **more: str) -> None:
         """Introduce one node: what it can run, how well, and how fast when it is alone."""
         accuracy = {variant: ACCURACY_PCT[variant] for variant in profile}
-        fields = {"node": node, "accuracy_pct": accuracy, "profile_ms": profile, **more}
+        fields: Message = {"node": node, "accuracy_pct": accuracy, "profile_ms": profile, **more}
         await self.keep(f"capability.v1.{node}", message("capability.v1", **fields))
 
     async def say_telemetry(self, leaving: bool = False) -> None:
