@@ -38,6 +38,8 @@ class Fleet(Part):
         default_factory=dict, description="device to variant to its own measured compute time, ms"
     )
 
+    cloud: Name = Field("cloud", description="name of the cloud node")
+
     @model_validator(mode="after")
     def _agree(self) -> Fleet:
         if len(self.home) != len(self.devices):

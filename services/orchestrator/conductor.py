@@ -10,6 +10,7 @@ from runtime.bus import Bus
 from runtime.errors import TryLater
 from runtime.replay import last_one
 from schemas.experience import Experience
+from schemas.fleet import Fleet
 from schemas.outcome import Outcome
 from schemas.round import Round
 from services.orchestrator.ledger import Ledger
@@ -48,7 +49,7 @@ class Conductor:
                 continue
             started = self._situation.now()
             if self._schedule.over(number):
-                await self._put_in_force(GREEDY)
+                await self._put_in_force(GREEDY, self._situation.fleet, self._situation.active())
                 await self._stop.wait()
                 return
             await self._round(number)
@@ -85,12 +86,14 @@ class Conductor:
         purpose, name = self._schedule.round(number)
         await self._learned_enough()
         await self._situation.adopt_news()
-        assigned = await self._put_in_force(name)
-        greedy = await self._situation.choose(GREEDY) if purpose == "learn" else {}
+        fleet, active = self._situation.fleet, self._situation.active()
+        assigned = await self._put_in_force(name, fleet, active)
+        learning = purpose == "learn"
+        greedy = await self._situation.choose(GREEDY, fleet, active) if learning else {}
         self._closed.clear()
         self.ledger = Ledger(
             opened=Round(number=number, devices=tuple(assigned), purpose=purpose, policy=name),
-            fleet=self._situation.fleet,
+            fleet=fleet,
             goal=self._situation.goal,
             policy_version=self._situation.policy.version,
             assigned=assigned,
@@ -99,8 +102,10 @@ class Conductor:
         )
         return self.ledger
 
-    async def _put_in_force(self, name: str) -> dict[str, str]:
-        assigned = await self._situation.choose(name)
+    async def _put_in_force(
+        self, name: str, fleet: Fleet, active: tuple[str, ...]
+    ) -> dict[str, str]:
+        assigned = await self._situation.choose(name, fleet, active)
         self.in_force, self.policy_name = {**self.in_force, **assigned}, name
         return assigned
 

@@ -35,13 +35,12 @@ class Policy:
         self,
         name: str,
         fleet: Fleet,
-        cloud: str,
         active: tuple[str, ...],
         conditions: dict[str, Condition],
         goal: str,
     ) -> dict[str, str]:
         """Return an option for each active device. Before anything is learned: `profile`."""
-        platform = platform_of(fleet, cloud)
+        platform = platform_of(fleet)
         fixed = FIXED.get(name)
         if fixed is not None and fixed in platform.options:
             return dict.fromkeys(active, str(fixed))

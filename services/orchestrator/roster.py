@@ -29,11 +29,15 @@ class Roster:
         """Nodes that said what they can do."""
         return len(self._capabilities)
 
-    def can(self, capability: Capability, now: float) -> None:
-        """A node said what it can do."""
-        self._capabilities[capability.node] = capability
+    def can(self, capability: Capability, now: float) -> bool:
+        """A node said what it can do; False if with it no option would be left for anyone."""
+        joined = {**self._capabilities, capability.node: capability}
+        fleet = fleet_of(joined.values())
+        if fleet is None and self._fleet is not None:
+            return False
+        self._capabilities, self._fleet = joined, fleet
         self._heard[capability.node] = now
-        self._fleet = fleet_of(self._capabilities.values())
+        return True
 
     def looks(self, telemetry: Telemetry, now: float) -> None:
         """A node said how it is."""
@@ -59,8 +63,3 @@ class Roster:
     def tier(self, node: str) -> str:
         """Tier of a node that said what it can do."""
         return self._capabilities[node].tier
-
-    @property
-    def cloud(self) -> str:
-        """Name of the cloud node; `cloud` until one introduces itself."""
-        return next((c.node for c in self._capabilities.values() if c.tier == "cloud"), "cloud")

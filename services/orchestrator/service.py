@@ -35,7 +35,7 @@ async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
 async def answer(situation: Situation, conductor: Conductor, request: Request) -> Decision:
     """The decision path: a look-up in the assignment in force, no network evaluation.
 
-    Raises Unprocessable for a device that has not said what it can do.
+    Raises Unprocessable for a device that has not said what it can do, or was left out.
     """
     fleet, device = situation.roster.fleet, request.device
     situation.roster.alive(device, situation.now())
@@ -49,7 +49,7 @@ async def answer(situation: Situation, conductor: Conductor, request: Request) -
         request,
         device=device,
         option=option,
-        node={"L": device, "E": home, "C": situation.roster.cloud}[option[-1]],
+        node={"L": device, "E": home, "C": fleet.cloud}[option[-1]],
         goal=situation.goal,
         policy=conductor.policy_name,
         policy_version=situation.policy.version,

@@ -73,16 +73,13 @@ class Situation:
         assert self.roster.fleet is not None, "nothing can be decided before a device is known"
         return self.roster.fleet
 
-    async def choose(self, name: str) -> dict[str, str]:
-        """Ask a policy for an option per active device, in a thread: requests go on meanwhile."""
+    async def choose(self, name: str, fleet: Fleet, active: tuple[str, ...]) -> dict[str, str]:
+        """Ask a policy for an option per active device, in a thread: requests go on meanwhile.
+
+        Nodes come and go meanwhile too, so a round looks once who is there and stays with that.
+        """
         return await asyncio.to_thread(
-            self.policy.choose,
-            name,
-            self.fleet,
-            self.roster.cloud,
-            self.active(),
-            self.conditions(),
-            self.goal,
+            self.policy.choose, name, fleet, active, self.conditions(), self.goal
         )
 
     @property
@@ -108,7 +105,8 @@ class Situation:
         self.roster.alive(outcome.device, self.now())
 
     async def _on_capability(self, message: Capability) -> None:
-        self.roster.can(message, self.now())
+        if not self.roster.can(message, self.now()):
+            _log.warning("node left out: no option would be left", node=message.node)
 
     async def _on_telemetry(self, message: Telemetry) -> None:
         self.roster.looks(message, self.now())

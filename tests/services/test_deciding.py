@@ -14,7 +14,7 @@ from services.orchestrator.ledger import Ledger
 from services.orchestrator.policy import Policy
 from services.orchestrator.roster import Roster
 from services.orchestrator.schedule import EVALUATED, GREEDY, Schedule
-from services.translate import fleet_of
+from services.translate import fleet_of, platform_of
 
 ACCURACY = {"d0": 89.9, "d3": 74.2, "d7": 72.8}
 
@@ -101,6 +101,31 @@ def test_there_is_no_fleet_without_a_device() -> None:
     assert fleet_of(NODES[2:]) is None
 
 
+def odd(node: str, *variants: str) -> Capability:
+    accuracy = dict.fromkeys(variants, 90.0)
+    return Capability(node=node, tier="device", home="edge-1", accuracy_pct=accuracy)
+
+
+def test_a_node_that_runs_nothing_we_know_is_left_out() -> None:
+    assert fleet_of([*NODES, odd("stranger", "resnet50")]) == fleet()
+    assert fleet_of([odd("stranger", "resnet50")]) is None
+
+
+def test_a_device_with_which_no_option_is_left_is_not_taken_in() -> None:
+    roster = Roster(absent=5)
+    assert roster.can(odd("a", "d0"), now=0)
+    assert not roster.can(odd("b", "d3"), now=0)
+    assert roster.can(odd("c", "d0", "d1"), now=0)
+    assert roster.active(now=1) == ("a", "c")
+    assert roster.fleet is not None
+    assert roster.fleet.options == ("d0@L",)
+
+
+def test_the_cloud_may_have_any_name() -> None:
+    assert platform_of(fleet()).node("a", Option("d0", "C")) == "sky"
+    assert platform_of(fleet()).cloud == "sky"
+
+
 def test_a_silent_device_is_gone_and_comes_back() -> None:
     roster = Roster(absent=5)
     for node in NODES:
@@ -111,7 +136,8 @@ def test_a_silent_device_is_gone_and_comes_back() -> None:
     roster.alive("a", now=9)
     assert roster.active(now=9) == ("a", "b")
     assert roster.conditions()["b"].cpu == 0.2
-    assert roster.cloud == "sky"
+    assert roster.fleet is not None
+    assert roster.fleet.cloud == "sky"
 
 
 def test_experience_holds_what_was_executed_not_what_was_assigned() -> None:
@@ -154,13 +180,13 @@ def test_joining_twice_gives_the_same_experience() -> None:
     ("name", "option"), [("all d0@L", "d0@L"), ("all d0@E", "d0@E"), ("all d0@C", "d0@C")]
 )
 def test_fixed_policies(name: str, option: str) -> None:
-    chosen = Policy(seed=0).choose(name, fleet(), "sky", ("a", "b"), {}, "85")
+    chosen = Policy(seed=0).choose(name, fleet(), ("a", "b"), {}, "85")
     assert chosen == {"a": option, "b": option}
 
 
 def test_profile_is_blind_to_contention() -> None:
     """The cloud is fastest for one, so everyone is sent there."""
-    chosen = Policy(seed=0).choose("profile", fleet(), "sky", ("a", "b"), {}, "85")
+    chosen = Policy(seed=0).choose("profile", fleet(), ("a", "b"), {}, "85")
     assert chosen == {"a": "d0@C", "b": "d0@C"}
 
 
@@ -168,7 +194,7 @@ def test_before_anything_is_learned_the_profile_decides() -> None:
     policy = Policy(seed=0)
     assert policy.version is None
     for name in ("explore", GREEDY):
-        assert policy.choose(name, fleet(), "sky", ("a",), {}, "min") == {"a": "d0@C"}
+        assert policy.choose(name, fleet(), ("a",), {}, "min") == {"a": "d0@C"}
 
 
 def test_malformed_parameters_are_refused() -> None:
