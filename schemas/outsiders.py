@@ -62,6 +62,7 @@ PARAMETERS = {
     "device": "name of a device: letters, digits, - and _, at most 64",
     "node": "name of a device, an edge or the cloud: letters, digits, - and _, at most 64",
     "owner": "whose parameters: policy, or member-0..member-4",
+    "worker": "name of a world-model worker",
 }
 
 STREAMS = {

@@ -29,7 +29,9 @@ async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     await bus.listen(Outcome, conductor.on_outcome)
     async with answering(bus, "orchestrator") as answers:
         await answers.serve(Request, partial(answer, situation, conductor), announce=True)
-        await conductor.conduct()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(situation.refresh(stop))
+            tasks.create_task(conductor.conduct())
 
 
 async def answer(situation: Situation, conductor: Conductor, request: Request) -> Decision:
@@ -42,14 +44,13 @@ async def answer(situation: Situation, conductor: Conductor, request: Request) -
     if fleet is None or device not in fleet.devices:
         raise Unprocessable(f"device: {device} has not said what it can do")
     option = conductor.in_force.get(device, "d0@L")
-    home = fleet.home[fleet.devices.index(device)]
     ledger = conductor.ledger
     in_round = ledger is not None and request.round_id == ledger.opened.id
     return Decision.because(
         request,
         device=device,
         option=option,
-        node={"L": device, "E": home, "C": fleet.cloud}[option[-1]],
+        node=fleet.node(device, option),
         goal=situation.goal,
         policy=conductor.policy_name,
         policy_version=situation.policy.version,

@@ -26,6 +26,8 @@ class Settings(BusSettings):
     """Experiences that a round's parameters may lack; unset: rounds never wait for learning."""
     staleness_patience: float = Field(30.0, gt=0)
     """Seconds after which a round that waits for parameters goes on without."""
+    evaluation_patience: float = Field(60.0, gt=0)
+    """Seconds to wait, before evaluation, for parameters that have seen every learning round."""
     absent: float = Field(5.0, gt=0)
     """Seconds without a word from a node after which it counts as gone."""
     devices: int = Field(1, ge=1)

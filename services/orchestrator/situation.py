@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from runtime import log
 from runtime.bus import Bus
@@ -21,6 +22,9 @@ from services.orchestrator.roster import Roster
 from services.orchestrator.settings import Settings
 
 _log = log.get(__name__)
+
+REFRESH = 5.0
+"""Seconds between two looks at the goal and the policy in force."""
 
 
 class Situation:
@@ -48,12 +52,35 @@ class Situation:
         await bus.listen(Parameters, situation._on_parameters, owner="policy")
         await bus.listen(Reset, situation._on_reset)
         for capability in await last_each(bus, Capability):
-            await situation._on_capability(capability)
-        situation._news = await situation._store.pointer("policy")
-        goal = await read_goal(bus)
-        if goal is not None:
-            situation.goal = goal.goal
+            situation.roster.can(capability, situation.now(), recalled=True)
+        await situation.look()
         return situation
+
+    async def refresh(self, stop: asyncio.Event) -> None:
+        """Look again and again: announcements are missed while the broker is away."""
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), REFRESH)
+            try:
+                await self.look()
+            except TryLater as error:
+                _log.warning("cannot look", reason=str(error))
+
+    async def look(self) -> None:
+        """Read the goal and the policy's pointer from where they are kept."""
+        pointer = await self._store.pointer("policy")
+        if pointer is not None and pointer.version > self._version:
+            await self._on_parameters(pointer)
+        goal = await read_goal(self._bus)
+        if goal is not None:
+            self.goal = goal.goal
+
+    @property
+    def _version(self) -> int:
+        """Newest version heard of."""
+        if self._news is not None:
+            return self._news.version
+        return -1 if self.policy.version is None else self.policy.version
 
     def now(self) -> float:
         """Seconds on the loop's clock."""
@@ -78,8 +105,9 @@ class Situation:
 
         Nodes come and go meanwhile too, so a round looks once who is there and stays with that.
         """
+        unavailable = self.roster.unavailable(self.now())
         return await asyncio.to_thread(
-            self.policy.choose, name, fleet, active, self.conditions(), self.goal
+            self.policy.choose, name, fleet, active, self.conditions(), self.goal, unavailable
         )
 
     @property
@@ -90,7 +118,7 @@ class Situation:
     async def adopt_news(self) -> None:
         """Take up the newest announced policy; to be called between rounds."""
         news, self._news = self._news, None
-        if news is None or news.version <= (-1 if (v := self.policy.version) is None else v):
+        if news is None or news.version <= self._version:
             return
         try:
             self.policy.adopt(news.version, await self._store.read(news))
@@ -101,8 +129,16 @@ class Situation:
             _log.error("policy refused", version=news.version, reason=str(error))
 
     def heard_from(self, outcome: Outcome) -> None:
-        """A device that reports is present."""
+        """A device that reports is present; a node that left it without an answer is not."""
         self.roster.alive(outcome.device, self.now())
+        fleet = self.roster.fleet
+        if fleet is None or outcome.device not in fleet.devices:
+            return
+        if outcome.fallback == "no-responder" and outcome.assigned in fleet.options:
+            node = fleet.node(outcome.device, outcome.assigned)
+            if node != outcome.device:
+                _log.warning("node does not answer", node=node, device=outcome.device)
+                self.roster.unanswered(node, self.now())
 
     async def _on_capability(self, message: Capability) -> None:
         if not self.roster.can(message, self.now()):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests_support_rl import TIERS, instance
+from tests.rl.tests_support_rl import TIERS, instance
 
 from rl.assign import solve
 from rl.goal import SLACK

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
-from tests_support_rl import TIERS, instance
+from tests.rl.tests_support_rl import TIERS, instance
 
 from rl import decompose
 from rl.assign import solve
