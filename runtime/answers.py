@@ -37,9 +37,17 @@ class Answers:
         self._bus, self._service, self._tasks = bus, service, tasks
 
     async def serve(
-        self, kind: type[M], answer: Callable[[M], Awaitable[Message]], **tokens: str
+        self,
+        kind: type[M],
+        answer: Callable[[M], Awaitable[Message]],
+        *,
+        announce: bool = False,
+        **tokens: str,
     ) -> None:
-        """Answer each `kind`, one after the other: for answers that cost microseconds."""
+        """Answer each `kind`, one after the other: for answers that cost microseconds.
+
+        `announce` also publishes each answer on its own subject, once it has been given.
+        """
 
         async def on_request(request: MicroRequest) -> None:
             try:
@@ -47,7 +55,10 @@ class Answers:
             except ServiceError as error:
                 await self._refuse(request, error)
                 return
-            await request.respond(reply.model_dump_json().encode())
+            body = reply.model_dump_json().encode()
+            await request.respond(body)
+            if announce:
+                await self._bus.say(reply, body)
 
         await self._endpoint(kind.SUBJECT, kind.pattern(**tokens), on_request)
 

@@ -49,10 +49,15 @@ class Bus:
 
         The id travels as `Nats-Msg-Id`, so what is said twice is stored once.
         """
-        body, headers = message.model_dump_json().encode(), {"Nats-Msg-Id": str(message.id)}
+        body = message.model_dump_json().encode()
         if message.KEPT:
-            await self.keep(message.subject, body, headers)
-            return
+            await self.keep(message.subject, body, {"Nats-Msg-Id": str(message.id)})
+        else:
+            await self.say(message, body)
+
+    async def say(self, message: Message, body: bytes) -> None:
+        """Send a message that is already written, and forget it."""
+        headers = {"Nats-Msg-Id": str(message.id)}
         try:
             await self.client.publish(message.subject, body, headers=headers)
         except TROUBLE as error:

@@ -56,6 +56,7 @@ class ParameterStore:
         seen: int = 0,
         learned: int = 0,
         newest_round: int = 0,
+        ids: str = "",
         error: float | None = None,
     ) -> Parameters:
         """Store the next version and announce it.
@@ -76,6 +77,7 @@ class ParameterStore:
             seen=seen,
             learned=learned,
             round=newest_round,
+            ids=ids,
             error=error,
         )
         try:
@@ -112,3 +114,21 @@ async def write_goal(bus: Bus, goal: GoalSet) -> None:
     bucket = await bus.js.key_value("control")
     await bucket.put("goal", goal.model_dump_json().encode())
     await bus.publish(goal)
+
+
+LEARNED = ("EXPERIENCE", "PLANNED", "PLAN", "PARAMETERS")
+"""Streams that hold what was learned, and what it was learned from."""
+
+
+async def forget(bus: Bus) -> int:
+    """Empty all that was learned, pointers included; return how many messages that were.
+
+    The sequence numbers of the streams go on, so nothing new is mistaken for something old.
+    """
+    count = 0
+    for name in LEARNED:
+        count += (await bus.js.stream_info(name)).state.messages
+        await bus.js.purge_stream(name)
+    # The bucket's stream rather than its keys: a deleted key would leave a marker behind.
+    await bus.js.purge_stream("KV_parameters")
+    return count

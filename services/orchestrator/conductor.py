@@ -33,7 +33,7 @@ class Conductor:
         self, bus: Bus, settings: Settings, situation: Situation, stop: asyncio.Event
     ) -> None:
         self._bus, self._settings, self._situation, self._stop = bus, settings, situation, stop
-        self._schedule = Schedule(settings.rounds, settings.evaluations)
+        self._schedule = Schedule(settings.rounds, settings.evaluations, settings.after)
         self._closed = asyncio.Event()
         self._taught: deque[int] = deque(maxlen=REMEMBERED)
         self.ledger: Ledger | None = None
@@ -119,7 +119,11 @@ class Conductor:
             return
         needed, situation = self._taught[-1 - limit], self._situation
         deadline = situation.now() + self._settings.staleness_patience
+        resets = situation.resets
         while situation.newest_round < needed and not self._stop.is_set():
+            if situation.resets > resets:
+                self._taught.clear()
+                return
             situation.heard_of_parameters.clear()
             await self._wait(situation.heard_of_parameters, POLL)
             if situation.now() > deadline:

@@ -9,6 +9,7 @@ from rl.platform import Platform
 from schemas.experience import Experience
 from schemas.fleet import Fleet
 from schemas.planned import Planned
+from services.tally import Tally
 from services.translate import experience_of, lessons_of, platform_of
 
 ALPHA_ROUNDS = 200
@@ -27,6 +28,7 @@ class Learner:
         self.learned = 0
         self.round = 0
         """Newest round that is in effect."""
+        self.tally = Tally()
 
     def real(self, experience: Experience) -> bool:
         """Take in a measured round; False when it was known, or is for evaluation only."""
@@ -35,6 +37,7 @@ class Learner:
         self._known.add(experience.id)
         self._at(experience.fleet).observe(experience_of(experience))
         self.learned += 1
+        self.tally.add(experience.id)
         self.round = max(self.round, experience.round)
         return True
 

@@ -13,6 +13,7 @@ from runtime.store import ParameterStore
 from schemas.experience import Experience
 from schemas.plan import Plan
 from schemas.planned import Planned
+from schemas.reset import Reset
 from services.orchestrator.learner import Learner
 from services.orchestrator.settings import Settings
 
@@ -27,6 +28,7 @@ _log = log.get(__name__)
 async def learn(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Learn from the two experience subjects until `stop`."""
     learning = Learning(bus, settings, await ParameterStore.open(bus))
+    await bus.listen(Reset, learning.on_reset)
     await learning.recall()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
@@ -42,7 +44,7 @@ class Learning:
     """Wires the learner to the bus: one update for all that arrived since the last."""
 
     def __init__(self, bus: Bus, settings: Settings, store: ParameterStore) -> None:
-        self._bus, self._store = bus, store
+        self._bus, self._settings, self._store = bus, settings, store
         self._learner = Learner(settings.seed)
         self._seen = 0
         self._fresh = asyncio.Event()
@@ -81,14 +83,20 @@ class Learning:
             async with self._busy:
                 blob = await asyncio.to_thread(self._learner.improve)
                 learned, newest = self._learner.learned, self._learner.round
+                ids = str(self._learner.tally)
             if blob is not None:
-                await self._publish(blob, learned, newest)
+                await self._publish(blob, learned, newest, ids)
             await _within(stop, REST)
 
-    async def _publish(self, blob: bytes, learned: int, newest: int) -> None:
+    async def on_reset(self, _: Reset) -> None:
+        """Forget on purpose."""
+        async with self._busy:
+            self._learner = Learner(self._settings.seed)
+
+    async def _publish(self, blob: bytes, learned: int, newest: int, ids: str) -> None:
         try:
             await self._store.publish(
-                "policy", blob, seen=self._seen, learned=learned, newest_round=newest
+                "policy", blob, seen=self._seen, learned=learned, newest_round=newest, ids=ids
             )
         except TryLater as error:
             _log.warning("policy not published", reason=str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from functools import partial
 
 from runtime.answers import answering
@@ -15,20 +16,23 @@ from services.orchestrator.conductor import Conductor
 from services.orchestrator.settings import Settings
 from services.orchestrator.situation import Situation
 
+SWITCH = 5e-4
+"""Seconds for which choosing an assignment, in its thread, may keep a request waiting for the
+interpreter; Python's default is ten times that (`python -m bench decisions`)."""
+
 
 async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Answer requests and conduct rounds until `stop`."""
+    sys.setswitchinterval(SWITCH)
     situation = await Situation.recall(bus, settings)
     conductor = Conductor(bus, settings, situation, stop)
     await bus.listen(Outcome, conductor.on_outcome)
     async with answering(bus, "orchestrator") as answers:
-        await answers.serve(Request, partial(answer, bus, situation, conductor))
+        await answers.serve(Request, partial(answer, situation, conductor), announce=True)
         await conductor.conduct()
 
 
-async def answer(
-    bus: Bus, situation: Situation, conductor: Conductor, request: Request
-) -> Decision:
+async def answer(situation: Situation, conductor: Conductor, request: Request) -> Decision:
     """The decision path: a look-up in the assignment in force, no network evaluation.
 
     Raises Unprocessable for a device that has not said what it can do, or was left out.
@@ -41,7 +45,7 @@ async def answer(
     home = fleet.home[fleet.devices.index(device)]
     ledger = conductor.ledger
     in_round = ledger is not None and request.round_id == ledger.opened.id
-    decision = Decision.because(
+    return Decision.because(
         request,
         device=device,
         option=option,
@@ -52,5 +56,3 @@ async def answer(
         round=ledger.opened.number if ledger and in_round else None,
         round_id=request.round_id,
     )
-    await bus.publish(decision)
-    return decision

@@ -14,6 +14,8 @@ class Settings(BusSettings):
     """Goal until someone sets one (`tercet goal`): min, max, or percent."""
     rounds: int | None = Field(None, ge=1)
     """Learning rounds before evaluation; unset: learn for ever."""
+    after: int = Field(0, ge=0)
+    """Rounds that were done before this run began, in earlier runs on the same streams."""
     evaluations: int = Field(12, ge=0)
     """Evaluation rounds of each policy after the learning rounds."""
     round_period: float = Field(0.5, ge=0)

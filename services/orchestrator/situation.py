@@ -14,6 +14,7 @@ from schemas.fleet import Condition, Fleet
 from schemas.goal import GoalSet
 from schemas.outcome import Outcome
 from schemas.parameters import Parameters
+from schemas.reset import Reset
 from schemas.telemetry import Telemetry
 from services.orchestrator.policy import Policy
 from services.orchestrator.roster import Roster
@@ -28,11 +29,14 @@ class Situation:
     def __init__(self, bus: Bus, settings: Settings, store: ParameterStore) -> None:
         self._bus, self._store = bus, store
         self.roster = Roster(settings.absent)
+        self._seed = settings.seed
         self.policy = Policy(settings.seed)
         self.goal = settings.goal
         self.heard_of_parameters = asyncio.Event()
         self._news: Parameters | None = None
         self._adopted_round = 0
+        self.resets = 0
+        """How often everything was forgotten."""
 
     @classmethod
     async def recall(cls, bus: Bus, settings: Settings) -> Situation:
@@ -42,6 +46,7 @@ class Situation:
         await bus.listen(Telemetry, situation._on_telemetry)
         await bus.listen(GoalSet, situation._on_goal)
         await bus.listen(Parameters, situation._on_parameters, owner="policy")
+        await bus.listen(Reset, situation._on_reset)
         for capability in await last_each(bus, Capability):
             await situation._on_capability(capability)
         situation._news = await situation._store.pointer("policy")
@@ -108,6 +113,10 @@ class Situation:
 
     async def _on_goal(self, message: GoalSet) -> None:
         self.goal = message.goal
+
+    async def _on_reset(self, _: Reset) -> None:
+        self.policy, self._news, self._adopted_round = Policy(self._seed), None, 0
+        self.resets += 1
 
     async def _on_parameters(self, message: Parameters) -> None:
         self._news = message

@@ -62,17 +62,24 @@ def outcome(book: Ledger, device: str, option: str, ms: float, **more: object) -
 
 def test_learning_comes_first_then_all_policies_in_turn() -> None:
     schedule = Schedule(rounds=3, evaluations=2)
-    assert schedule.total == 3 + 2 * len(EVALUATED)
+    assert schedule.last == 3 + 2 * len(EVALUATED)
     assert schedule.round(3) == ("learn", "explore")
-    policies = [schedule.round(k)[1] for k in range(4, schedule.total + 1)]
+    policies = [schedule.round(k)[1] for k in range(4, schedule.last + 1)]
     assert policies == [*EVALUATED, *EVALUATED]
-    assert not schedule.over(schedule.total)
-    assert schedule.over(schedule.total + 1)
+    assert not schedule.over(schedule.last)
+    assert schedule.over(schedule.last + 1)
+
+
+def test_a_second_run_counts_on() -> None:
+    schedule = Schedule(rounds=3, evaluations=1, after=100)
+    assert schedule.round(103) == ("learn", "explore")
+    assert schedule.round(104) == ("evaluate", EVALUATED[0])
+    assert schedule.last == 103 + len(EVALUATED)
 
 
 def test_without_an_end_it_learns_for_ever() -> None:
     schedule = Schedule(rounds=None, evaluations=2)
-    assert schedule.total is None
+    assert schedule.last is None
     assert schedule.round(10**6) == ("learn", "explore")
 
 
