@@ -59,6 +59,7 @@ class Worker:
         """Imagine what a job asks for, one batch per member."""
         for batch in await asyncio.to_thread(self._planner.imagine, job):
             await self._bus.publish(batch)
+        _log.debug("planned", job=str(job.id))
 
     async def refresh(self, stop: asyncio.Event) -> None:
         """Take up what is current, again and again, whoever learned it."""
