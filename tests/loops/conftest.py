@@ -15,7 +15,7 @@ import pytest
 from torch.testing import assert_close
 
 from rl.hybrid import from_bytes
-from runtime.bus import Bus
+from runtime.bus import TROUBLE, Bus
 from runtime.process import die_with_parent
 from runtime.store import ParameterStore
 from runtime.topology import MEMBERS
@@ -70,9 +70,6 @@ class Workers:
         """How often a worker logged an event."""
         return self._log(name).read_text().count(f'"event": "{event}"')
 
-    def log(self, name: str) -> str:
-        return self._log(name).read_text()
-
     def _log(self, name: str) -> Path:
         return self._directory / f"{name}.log"
 
@@ -99,7 +96,7 @@ async def until(condition: Callable[[], Awaitable[T]], seconds: float = 60.0) ->
                     if found := await condition():
                         return found
                     last = found
-                except OSError as error:  # the broker is away
+                except TROUBLE as error:  # the broker is away
                     last = error
                 await asyncio.sleep(0.1)
     except TimeoutError:
