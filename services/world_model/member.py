@@ -2,7 +2,8 @@
 
 What it says is a function of its seed, its slot and the experiences, in their order: not of when
 or how often it was asked, nor of how many workers hold the slots. So a successor that reads the
-stream back goes on exactly where its predecessor was.
+stream back goes on exactly where its predecessor was, but for the last bits where its linear
+algebra takes another number of threads.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from rl.goal import parse_goal
@@ -20,6 +22,10 @@ class Planner:
     def adopt(self, slot: int, version: int, blob: bytes) -> None:
         """Take up a member's new parameters; raises ValueError when they are malformed."""
         self._members[slot] = (version, from_bytes(blob))
+
+    def lacks(self, slots: Iterable[int]) -> bool:
+        """Whether there is a member among these that it has never heard of."""
+        return not self._members.keys() >= set(slots)
 
     def wants(self, slot: int, version: int) -> bool:
         """Whether a version is newer than the one it has."""

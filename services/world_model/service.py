@@ -56,30 +56,39 @@ class Worker:
         await Slot(self._bus, self._store, self._history, member, epoch).hold(let_go)
 
     async def on_plan(self, job: Plan) -> None:
-        """Imagine what a job asks for, one batch per member."""
+        """Imagine what a job asks for, one batch per member; raises TryLater without the store."""
+        if self._planner.lacks(SLOTS.values()):
+            await self._look_up()
         for batch in await asyncio.to_thread(self._planner.imagine, job):
             await self._bus.publish(batch)
+        _log.debug("planned", job=str(job.id))
+
+    async def on_parameters(self, message: Parameters) -> None:
+        """A member said that it has new parameters."""
+        with contextlib.suppress(TryLater):  # The next look will find them.
+            await self._adopt(message)
 
     async def refresh(self, stop: asyncio.Event) -> None:
         """Take up what is current, again and again, whoever learned it."""
         while not stop.is_set():
-            for owner in SLOTS:
-                try:
-                    pointer = await self._store.pointer(owner)
-                except TryLater as error:
-                    _log.warning("parameters not looked up", reason=str(error))
-                    continue
-                if pointer is not None:
-                    await self.on_parameters(pointer)
+            try:
+                await self._look_up()
+            except TryLater as error:
+                _log.warning("parameters not looked up", reason=str(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), REFRESH)
 
-    async def on_parameters(self, message: Parameters) -> None:
-        """A member said that it has new parameters."""
+    async def _look_up(self) -> None:
+        for owner in SLOTS:
+            pointer = await self._store.pointer(owner)
+            if pointer is not None:
+                await self._adopt(pointer)
+
+    async def _adopt(self, message: Parameters) -> None:
         slot = SLOTS.get(message.owner)
         if slot is None or not self._planner.wants(slot, message.version):
             return
         try:
             self._planner.adopt(slot, message.version, await self._store.read(message))
-        except (TryLater, Unprocessable, ValueError) as error:
+        except (Unprocessable, ValueError) as error:
             _log.error("parameters not taken up", owner=message.owner, reason=str(error))

@@ -107,3 +107,30 @@ def test_plans_of_another_fleet_are_stale() -> None:
     other = job.fleet.model_copy(update={"home": ("edge-1", "edge-2")})
     (batch,) = planner.imagine(job.model_copy(update={"fleet": other}))
     assert not learner.planned(batch)
+    assert learner.stale == 1
+
+
+def test_plans_of_parameters_long_past_are_stale() -> None:
+    planner, learner, member = Planner(), Learner(seed=0, max_plan_age=2), Member(0, seed=0)
+    member.real(ROUNDS[0])
+    learner.real(ROUNDS[0])
+    planner.adopt(0, 5, member.improve() or b"")
+    learner.newest(0, 7)
+    learner.newest(1, 99)  # another member's affair
+    (batch,) = planner.imagine(plan_after(ROUNDS[0]))
+    assert learner.planned(batch)
+    learner.newest(0, 8)
+    (batch,) = planner.imagine(plan_after(ROUNDS[1]))
+    assert not learner.planned(batch)
+    assert learner.stale == 1
+    planner.adopt(0, 9, member.improve() or b"")
+    (batch,) = planner.imagine(plan_after(ROUNDS[2]))
+    assert learner.planned(batch)
+
+
+def test_a_planner_wants_only_what_is_newer() -> None:
+    planner, member = Planner(), Member(0, seed=0)
+    member.real(ROUNDS[0])
+    assert planner.wants(0, 0)
+    planner.adopt(0, 3, member.improve() or b"")
+    assert [planner.wants(0, version) for version in (2, 3, 4)] == [False, False, True]

@@ -1,0 +1,159 @@
+"""Members are a function of the stream; slots ring, read, publish, and are fenced. In process."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from runtime.bus import Bus
+from runtime.durable import consume
+from runtime.errors import Fenced, TryLater
+from runtime.store import ParameterStore
+from schemas.experience import Experience
+from services.world_model.history import History
+from services.world_model.member import Member
+from services.world_model.slot import Slot
+from tests.bus.test_bus import dead
+from tests.conftest import Server
+from tests.loops.conftest import learned_here, lessons, pointers, rounds, say, until
+
+SAID = rounds(40)
+
+
+@pytest.mark.parametrize("every", [3, 10, 1000])
+def test_what_a_member_says_depends_on_the_experiences_alone(every: int) -> None:
+    """Whether it updated after each round, or once after all: the same bytes."""
+    assert learned_here(2, SAID, every) == learned_here(2, SAID, 1)
+
+
+def test_members_differ() -> None:
+    assert learned_here(0, SAID) != learned_here(1, SAID)
+
+
+async def slot(bus: Bus, epoch: int, number: int = 0) -> Slot:
+    store = await ParameterStore.open(bus)
+    return Slot(bus, store, History(bus, 1000), Member(number, seed=0), epoch)
+
+
+async def test_what_waits_is_one_update(bus: Bus) -> None:
+    await say(bus, SAID)
+    held = await slot(bus, 1)
+    await held.on_real(SAID[0])
+    (pointer,) = await pointers(bus)
+    assert (pointer.version, pointer.learned, pointer.seen) == (0, lessons(SAID), len(SAID))
+    for experience in SAID:
+        await held.on_real(experience)
+    assert [p.version for p in await pointers(bus)] == [0]
+
+
+async def test_a_successor_that_has_nothing_new_to_say_says_nothing(bus: Bus) -> None:
+    await say(bus, SAID)
+    await (await slot(bus, 1)).catch_up(asyncio.Event())
+    successor = await slot(bus, 2)
+    await successor.claim()
+    await successor.catch_up(asyncio.Event())
+    (pointer,) = await pointers(bus)
+    assert (pointer.version, pointer.epoch) == (0, 2)
+
+
+async def test_a_late_holder_is_fenced_before_its_successor_has_published(bus: Bus) -> None:
+    late, successor = await slot(bus, 1), await slot(bus, 2)
+    await say(bus, SAID[:10])
+    await late.claim()
+    await late.catch_up(asyncio.Event())
+    await successor.claim()
+    await say(bus, SAID[10:])
+    with pytest.raises(Fenced):
+        await late.catch_up(asyncio.Event())
+    await successor.catch_up(asyncio.Event())
+    (pointer,) = await pointers(bus)
+    assert (pointer.version, pointer.epoch, pointer.learned) == (1, 2, lessons(SAID))
+
+
+async def test_what_a_late_holder_was_given_goes_to_its_successor_at_once(bus: Bus) -> None:
+    late, successor = await slot(bus, 1), await slot(bus, 2)
+    await say(bus, SAID[:10])
+    await late.catch_up(asyncio.Event())
+    await successor.claim()
+    await say(bus, SAID[10:12])
+    with pytest.raises(Fenced):
+        await consume(bus, Experience, late.on_real, durable="member-0", stop=asyncio.Event())
+    stop = asyncio.Event()
+    holding = asyncio.create_task(successor.hold(stop))
+
+    async def all_acknowledged() -> bool:
+        info = await bus.js.consumer_info("EXPERIENCE", "member-0")
+        return (info.num_pending, info.num_ack_pending) == (0, 0)
+
+    await until(all_acknowledged, 9)  # ack_wait is 10 s
+    stop.set()
+    await holding
+
+
+async def test_a_crash_between_publication_and_acknowledgement_counts_once(bus: Bus) -> None:
+    await say(bus, SAID[:5])
+    before = await slot(bus, 1)
+
+    async def dies(experience: Experience) -> None:
+        await before.on_real(experience)
+        raise asyncio.CancelledError
+
+    crash = asyncio.ensure_future(
+        consume(bus, Experience, dies, durable="member-0", stop=asyncio.Event())
+    )
+    await asyncio.wait({crash})
+    assert [p.learned for p in await pointers(bus)] == [5]
+    after = await slot(bus, 2)
+    await after.claim()
+    await after.catch_up(asyncio.Event())
+    for experience in SAID[:6]:
+        await after.on_real(experience)
+    assert [p.learned for p in await pointers(bus)] == [5]
+
+
+async def test_nothing_is_acknowledged_that_could_not_be_published(
+    bus: Bus, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.bus.PATIENCE", 0.5)
+    await say(bus, SAID[:5])
+    held = await slot(bus, 1)
+    await held.catch_up(asyncio.Event())
+    await say(bus, SAID[5:8])
+    fresh = await held._history.since(0)
+    assert len(fresh) == 8
+    server.kill()
+    with pytest.raises(TryLater):
+        await held.on_real(SAID[5])
+    server.start()
+
+    async def in_effect() -> bool:
+        try:
+            await held.on_real(SAID[5])  # redelivered
+        except TryLater:
+            return False
+        return True
+
+    await until(in_effect)
+    assert [p.learned for p in await pointers(bus)] == [8]
+
+
+async def test_what_cannot_be_learned_from_is_buried_and_the_rest_learned(bus: Bus) -> None:
+    more = {"devices": ("a", "b", "b"), "home": ("edge-1",) * 3}
+    twice = SAID[3].fleet.model_copy(update=more)
+    await say(bus, [*SAID[:3], SAID[3].model_copy(update={"fleet": twice}), *SAID[4:6]])
+    await bus.client.publish("experience.v1.real", b'{"round": "none"}')
+    stop, held = asyncio.Event(), await slot(bus, 1)
+    holding = asyncio.create_task(held.hold(stop))
+
+    async def buried() -> bool:
+        return (await bus.js.stream_info("DEAD")).state.messages == 2
+
+    await until(buried)
+    stop.set()
+    await holding
+    assert sorted(reason for _, reason in await dead(bus)) == [
+        "Experience: round: Input should be a valid integer, unable to parse string as an integer",
+        "ValueError('a device is named twice')",
+    ]
+    assert [p.learned for p in await pointers(bus)] == [lessons(SAID[:6]) - 1]
