@@ -24,6 +24,10 @@ class History:
         self._entries: deque[Entry] = deque(maxlen=memory)
         self._reading = asyncio.Lock()
 
+    def clear(self) -> None:
+        """Forget what was read."""
+        self._entries.clear()
+
     async def since(self, sequence: int) -> list[Entry]:
         """All that is kept after `sequence`, up to the stream's end now; raises TryLater."""
         async with self._reading:

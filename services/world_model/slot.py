@@ -74,11 +74,15 @@ class Slot:
                 return
             await asyncio.to_thread(self._take_in, fresh[first : first + SLICE])
         if self._owing:
-            learned = self._member.learned
-            blob = await asyncio.to_thread(self._member.improve)
+            member, learned = self._member, self._member.learned
+            blob = await asyncio.to_thread(member.improve)
             if blob is not None:
-                await self._publish(blob, learned)
+                await self._publish(blob, member)
             self._published = learned
+
+    def forget(self, newborn: Member) -> None:
+        """Start from nothing, on purpose: the streams were emptied."""
+        self._member, self._published, self._current = newborn, 0, ""
 
     @property
     def _owing(self) -> bool:
@@ -107,11 +111,17 @@ class Slot:
                 self._refused.add(experience.id, repr(error))
             self._seen = sequence
 
-    async def _publish(self, blob: bytes, learned: int) -> None:
+    async def _publish(self, blob: bytes, member: Member) -> None:
         """Publish, unless a predecessor had said exactly this."""
         digest = hashlib.sha256(blob).hexdigest()
         if digest != self._current:
             await self._store.publish(
-                self._owner, blob, epoch=self._epoch, seen=self._seen, learned=learned
+                self._owner,
+                blob,
+                epoch=self._epoch,
+                seen=self._seen,
+                learned=member.learned,
+                newest_round=member.round,
+                ids=str(member.tally),
             )
             self._current = digest

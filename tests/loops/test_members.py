@@ -11,7 +11,7 @@ from runtime.durable import consume
 from runtime.errors import Fenced, TryLater
 from runtime.store import ParameterStore
 from schemas.experience import Experience
-from services.world_model.history import History
+from services.history import History
 from services.world_model.member import Member
 from services.world_model.slot import Slot
 from tests.bus.test_bus import dead
@@ -153,7 +153,7 @@ async def test_what_cannot_be_learned_from_is_buried_and_the_rest_learned(bus: B
     stop.set()
     await holding
     assert sorted(reason for _, reason in await dead(bus)) == [
+        "Experience: fleet: Value error, a device is named twice",
         "Experience: round: Input should be a valid integer, unable to parse string as an integer",
-        "ValueError('a device is named twice')",
     ]
     assert [p.learned for p in await pointers(bus)] == [lessons(SAID[:6]) - 1]
