@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli.up import EPILOG, up
+from cli import audit, goal, reset, status, topology, up
 
 app = typer.Typer(
     name="tercet",
@@ -20,4 +20,9 @@ def tercet() -> None:
     """Learns online where each inference runs (device, edge, cloud) and with which model."""
 
 
-app.command(epilog=EPILOG)(up)
+app.command(epilog=up.EPILOG)(up.up)
+app.command(epilog=goal.EPILOG)(goal.goal)
+app.command(epilog=status.EPILOG)(status.status)
+app.command(epilog=audit.EPILOG)(audit.audit)
+app.command(epilog=reset.EPILOG)(reset.reset)
+app.add_typer(topology.app, name="topology")

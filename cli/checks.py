@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,14 +58,14 @@ def models(folder: Path | None, console: Console) -> Manifest:
         return ensure(folder, progress)
 
 
-def goal(text: str, found: Manifest) -> str:
-    """Complain about a goal that is malformed, or that no variant can reach."""
+def reachable(goal: str, accuracies: Mapping[str, float]) -> str:
+    """Complain about a goal that is malformed or that no variant can reach; return it tidied."""
     with complaining():
-        parsed = parse_goal(text)
-    accuracies = {name: entry.accuracy_pct for name, entry in found.variants.items()}
-    best = max(accuracies, key=accuracies.__getitem__)
-    if required_accuracy(parsed, accuracies.values()) > accuracies[best]:
-        raise Complaint(
-            f"--goal {text}: above the best variant's accuracy ({best}, {accuracies[best]} %)"
-        )
+        parsed = parse_goal(goal)
+    if accuracies:
+        best = max(accuracies, key=accuracies.__getitem__)
+        if required_accuracy(parsed, accuracies.values()) > accuracies[best]:
+            raise Complaint(
+                f"goal {goal}: above the best variant's accuracy ({best}, {accuracies[best]} %)"
+            )
     return parsed if isinstance(parsed, str) else f"{parsed:g}"

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cli.judge import Judge
 from rl.goal import met, required_accuracy
 from schemas.experience import Experience
 from schemas.outcome import Outcome
@@ -24,13 +25,15 @@ TIMES = ("response", "decision", "network", "queue", "compute")
 class Display:
     """Takes what happens, shows the present."""
 
-    def __init__(self, console: Console, total: int | None) -> None:
-        self._console, self._total = console, total
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: int | None = None
         self._live: Live | None = None
         self._now: Experience | None = None
         self._best: float | None = None
         self._outcomes: dict[str, Outcome] = {}
         self._status = ""
+        self._judge: Judge | None = None
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -53,12 +56,16 @@ class Display:
         """Remember where a device's time went."""
         self._outcomes[outcome.device] = outcome
 
-    def experience(self, experience: Experience) -> None:
+    def expect(self, last: int | None) -> None:
+        """Learn the number of the last round; None: there is no end."""
+        self._last = last
+
+    def experience(self, experience: Experience, judge: Judge | None = None) -> None:
         """A round has closed."""
-        self._now = experience
+        self._now, self._judge = experience, judge
         if experience.purpose == "learn" and _meets(experience):
             self._best = min(experience.average_ms, self._best or experience.average_ms)
-        last = experience.round == self._total
+        last = experience.round == self._last
         if self._live is None and (experience.round % EVERY == 0 or last):
             self._console.print(self._line(experience), highlight=False)
         self._refresh()
@@ -68,11 +75,12 @@ class Display:
             self._live.update(self._panel())
 
     def _line(self, now: Experience) -> str:
-        of = f"/{self._total}" if self._total else ""
+        of = f"/{self._last}" if self._last else ""
         best = "–" if self._best is None else f"{self._best:.1f} ms"
+        regret = f"  regret {self._judge.regret:.2%}" if self._judge else ""
         return (
             f"round {now.round}{of} ({now.policy})  average response {now.average_ms:.1f} ms, "
-            f"best so far {best}  accuracy {now.accuracy_pct:.2f} %, goal {now.goal}"
+            f"best so far {best}  accuracy {now.accuracy_pct:.2f} %, goal {now.goal}{regret}"
         )
 
     def _panel(self) -> RenderableType:

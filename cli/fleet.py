@@ -1,11 +1,12 @@
-"""One host stands for seven: which nodes `tercet up` starts, and how fast each pretends to be."""
+"""Which processes `tercet up` starts; one host stands for seven nodes, or a world for all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.supervisor import Child, service
+from runtime.supervisor import Child, module, service
 
 
 @dataclass(frozen=True)
@@ -37,78 +38,83 @@ def nodes(devices: int) -> list[Node]:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything `up` needs to know to start the processes."""
+    """What `tercet up` was asked for, checked: everything needed to start the processes."""
 
-    bus_url: str
-    models: Path
-    images: Path | None
     goal: str
-    rounds: int | None
-    evaluations: int
-    round_period: float
-    devices: int
-    workers: int
-    seed: int
-    run_pid: int
+    rounds: int | None = None
+    evaluations: int = 0
+    period: float = 0.0
+    devices: int = 5
+    nodes: int = 7
+    """Devices, edges and cloud together."""
+    workers: int = 1
+    staleness: int | None = None
+    images: Path | None = None
+    models: Path | None = None
+    world: str | None = None
+    speed: float = 50.0
+    seed: int = 0
 
 
-def children(plan: Plan) -> list[Child]:
-    """List the processes: per node a monitor and an inference service, then those who decide."""
-    common = {"bus_url": plan.bus_url}
-    models = {"models": str(plan.models)}
-    images = {"images": str(plan.images)} if plan.images else {}
-    fleet = nodes(plan.devices)
-    listed = []
-    for node in fleet:
-        emulated = {"node": node.name, "cpu_share": str(node.cpu_share)}
-        home = {"home": node.home} if node.home else {}
-        listed.append(
-            service(
-                f"inference-{node.name}",
-                "inference",
-                **common,
-                **models,
-                **emulated,
-                **home,
-                tier=node.tier,
-            )
-        )
-        if node.tier == "device":
-            listed.append(service(node.name, "device", **common, **models, **emulated, **images))
-        listed.append(
-            service(
-                f"monitor-{node.name}",
-                "monitor",
-                **common,
-                node=node.name,
-                run_pid=str(plan.run_pid),
-            )
-        )
-    return [*listed, *_thinkers(plan, common, len(fleet))]
+def children(plan: Plan, bus_url: str, after: int) -> list[Child]:
+    """List the processes on a bus on which `after` rounds were done before.
+
+    Either per node a monitor and an inference service, and the devices; or a simulated world in
+    the place of all of them. Then those who decide and learn.
+    """
+    common = {"bus_url": bus_url}
+    return [
+        *(_world(plan, common) if plan.world else _site(plan, common)),
+        *_thinkers(plan, common, after),
+    ]
 
 
-def _thinkers(plan: Plan, common: dict[str, str], nodes_in_all: int) -> list[Child]:
-    rounds = {"rounds": str(plan.rounds)} if plan.rounds else {}
-    orchestrator = {
-        "goal": plan.goal,
-        "evaluations": str(plan.evaluations),
-        "round_period": str(plan.round_period),
-        "devices": str(plan.devices),
-        "nodes": str(nodes_in_all),
+def _world(plan: Plan, common: dict[str, str]) -> list[Child]:
+    settings = {
+        **common,
+        "world": plan.world or "",
+        "users": str(plan.devices),
+        "speed": str(plan.speed),
         "seed": str(plan.seed),
     }
+    return [module("world", "cli.world", **settings)]
+
+
+def _site(plan: Plan, common: dict[str, str]) -> list[Child]:
+    models = {"models": str(plan.models)}
+    images = {"images": str(plan.images)} if plan.images else {}
+    listed = []
+    for node in nodes(plan.devices):
+        mine = {**common, "node": node.name}
+        running = {**mine, **models, "cpu_share": str(node.cpu_share)}
+        home = {"home": node.home} if node.home else {}
+        inference = service("inference", tier=node.tier, **running, **home)
+        listed.append(replace(inference, name=f"inference-{node.name}"))
+        if node.tier == "device":
+            listed.append(replace(service("device", **running, **images), name=node.name))
+        monitor = service("monitor", **mine, run_pid=str(os.getpid()))
+        listed.append(replace(monitor, name=f"monitor-{node.name}"))
+    return listed
+
+
+def _thinkers(plan: Plan, common: dict[str, str], after: int) -> list[Child]:
+    settings = {
+        **common,
+        "goal": plan.goal,
+        "after": str(after),
+        "evaluations": str(plan.evaluations),
+        "round_period": str(plan.period),
+        "devices": str(plan.devices),
+        "nodes": str(plan.nodes),
+        "seed": str(plan.seed),
+    }
+    if plan.rounds:
+        settings["rounds"] = str(plan.rounds)
+    if plan.staleness is not None:
+        settings["max_staleness"] = str(plan.staleness)
+    worker = service("world_model", **common, seed=str(plan.seed))
     return [
-        service(
-            "orchestrator",
-            "orchestrator",
-            "--role=decide",
-            **common,
-            **orchestrator,
-            **rounds,
-        ),
-        service("learner", "orchestrator", "--role=learn", **common, **orchestrator),
-        *(
-            service(f"world-model-{k}", "world_model", **common, seed=str(plan.seed))
-            for k in range(1, plan.workers + 1)
-        ),
+        replace(service("orchestrator", "--role=decide", **settings), name="orchestrator"),
+        replace(service("orchestrator", "--role=learn", **settings), name="learner"),
+        *(replace(worker, name=f"world-model-{k}") for k in range(1, plan.workers + 1)),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from cli.judge import Judge
 from schemas.experience import Experience
 
 RECENT = 10
@@ -13,7 +14,9 @@ RECENT = 10
 class Record:
     """Counts the learning rounds, keeps the evaluation rounds and the latest learning rounds."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: Judge | None = None) -> None:
+        """`judge` knows the truth of a simulated world; None on real nodes."""
+        self.judge = judge
         self.learned = 0
         self.recent: deque[Experience] = deque(maxlen=RECENT)
         self.evaluation: list[Experience] = []
@@ -22,6 +25,8 @@ class Record:
         """Take note of one round."""
         if experience.purpose == "evaluate":
             self.evaluation.append(experience)
-        else:
-            self.learned += 1
-            self.recent.append(experience)
+            return
+        self.learned += 1
+        self.recent.append(experience)
+        if self.judge is not None:
+            self.judge.see(experience)

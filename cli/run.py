@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ from cli.complaint import Complaint
 from cli.display import Display
 from cli.fleet import Plan, children
 from cli.record import Record
-from cli.supervisor import Child, Supervisor
+from cli.site import announced
 from runtime import broker, topology
 from runtime.bus import Bus, connect
 from runtime.replay import last_one, tail
 from runtime.settings import BusSettings
 from runtime.store import write_goal
+from runtime.supervisor import Child, Supervisor
 from schemas.capability import Capability
 from schemas.experience import Experience
 from schemas.goal import GoalSet
@@ -29,26 +29,21 @@ PROBE_PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the user asked for, checked."""
+class Place:
+    """Where a run takes place: its broker and its files."""
 
-    rounds: int | None
-    goal: str
-    devices: int
-    workers: int
-    evaluations: int
-    period: float
-    images: Path | None
-    models: Path
-    bus: str | None
-    port: int
-    seed: int
     store: Path
+    """Folder of the embedded broker's streams."""
     logs: Path
+    """One file per process."""
+    bus: str | None = None
+    """URL of a broker that runs already; None: an embedded one."""
+    port: int = -1
+    """Port of the embedded broker; -1: a free one."""
 
 
-async def conduct(request: Request, display: Display) -> Record:
-    """Run to the last round or the first signal; return the record of its rounds.
+async def conduct(plan: Plan, place: Place, display: Display, record: Record) -> None:
+    """Run to the last round or the first signal, recording all rounds.
 
     Raises Complaint when the broker or a service cannot start.
     """
@@ -56,56 +51,57 @@ async def conduct(request: Request, display: Display) -> Record:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     supervisor = Supervisor(
-        request.logs,
+        place.logs,
         on_restart=lambda name, code: display.say(f"{name} ended with {code}: restarting it"),
     )
-    record = Record()
     try:
-        url = request.bus or await _embedded(supervisor, request)
+        url = place.bus or await _embedded(supervisor, place)
         settings = BusSettings(bus_url=url, connect_patience=PROBE_PATIENCE)
         async with connect(settings, "up", stop) as bus:
-            await topology.declare(bus.js)
-            await write_goal(bus, GoalSet(goal=request.goal, by="tercet up"))
-            before = await last_one(bus, Experience)
-            for child in children(_plan(url, request)):
-                await supervisor.start(child)
-            start = before[0] + 1 if before else 1
-            await _follow(bus, start, supervisor, request, display, record, stop)
+            with announced(url):
+                await _live(bus, url, supervisor, plan, display, record, stop)
     finally:
         await supervisor.stop()
-    return record
 
 
-async def _follow(
+async def _live(
     bus: Bus,
-    start: int,
+    url: str,
     supervisor: Supervisor,
-    request: Request,
+    plan: Plan,
     display: Display,
     record: Record,
     stop: asyncio.Event,
 ) -> None:
-    """Show and record every round, to the last one, the first signal or a service's failure."""
-    await _watch(bus, request, display)
+    """Start everyone; show and record every round, to the last one, a signal, or a failure."""
+    await topology.declare(bus.js)
+    await write_goal(bus, GoalSet(goal=plan.goal, by="tercet up"))
+    before = await last_one(bus, Experience)
+    sequence, after = (before[0], before[1].round) if before else (0, 0)
+    await _watch(bus, plan, display)
+    for child in children(plan, url, after):
+        await supervisor.start(child)
     supervisor.failed.add_done_callback(lambda _: stop.set())
-    total = total_rounds(request)
+    last = Schedule(plan.rounds, plan.evaluations, after).last
+    display.expect(last)
     # Read from the stream: complete even if the broker is restarted on the way.
-    async for _, experience in tail(bus, Experience, start=start, stop=stop):
+    async for _, experience in tail(bus, Experience, start=sequence + 1, stop=stop):
         record.add(experience)
-        display.experience(experience)
-        if experience.round == total:
+        display.experience(experience, record.judge)
+        if experience.round == last:
             return
     if supervisor.failed.done():
         raise Complaint(supervisor.failed.result())
 
 
-async def _watch(bus: Bus, request: Request, display: Display) -> None:
+async def _watch(bus: Bus, plan: Plan, display: Display) -> None:
     """Feed the display with what is not a round."""
     ready: set[str] = set()
 
     async def on_capability(capability: Capability) -> None:
         ready.add(capability.node)
-        display.say(f"{len(ready)} of {request.devices + 2} nodes are profiled and ready")
+        if not plan.world:
+            display.say(f"{len(ready)} of {plan.nodes} nodes are profiled and ready")
 
     async def on_outcome(outcome: Outcome) -> None:
         display.outcome(outcome)
@@ -114,30 +110,9 @@ async def _watch(bus: Bus, request: Request, display: Display) -> None:
     await bus.listen(Outcome, on_outcome)
 
 
-def total_rounds(request: Request) -> int | None:
-    """Learning and evaluation rounds together; None without an end."""
-    return Schedule(request.rounds, request.evaluations).total
-
-
-def _plan(url: str, request: Request) -> Plan:
-    return Plan(
-        bus_url=url,
-        models=request.models,
-        images=request.images,
-        goal=request.goal,
-        rounds=request.rounds,
-        evaluations=request.evaluations,
-        round_period=request.period,
-        devices=request.devices,
-        workers=request.workers,
-        seed=request.seed,
-        run_pid=os.getpid(),
-    )
-
-
-async def _embedded(supervisor: Supervisor, request: Request) -> str:
+async def _embedded(supervisor: Supervisor, place: Place) -> str:
     """Start a broker of our own; it keeps its port when it has to be restarted."""
-    port = request.port if request.port >= 0 else broker.free_port()
-    command = broker.command(request.store, port)
+    port = place.port if place.port >= 0 else broker.free_port()
+    command = broker.command(place.store, port)
     process = await supervisor.start(Child("nats-server", tuple(command), foundation=True))
-    return await broker.listening(request.store, process.pid)
+    return await broker.listening(place.store, process.pid)

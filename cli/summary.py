@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from statistics import fmean
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cli.judge import Judge
 from cli.record import Record
 from schemas.experience import Experience
 from services.orchestrator.schedule import GREEDY
@@ -41,6 +43,17 @@ def summarise(record: Record, goal: str) -> dict[str, Any]:
         "evaluation_rounds": len(learned) if evaluated else 0,
         "censored": sum(len(e.censored) for e in record.evaluation),
         "emulated": any(e.emulated for e in learned),
+        **(_truth(record.judge) if record.judge else {}),
+    }
+
+
+def _truth(judge: Judge) -> dict[str, Any]:
+    """What is known only in a simulated world: the optimum, and how far the policy is from it."""
+    return {
+        "simulated": True,
+        "oracle_ms": judge.oracle_ms if isfinite(judge.oracle_ms) else None,
+        "regret": judge.regret if isfinite(judge.regret) else None,
+        "steps_to_optimal": judge.steps_to_optimal,
     }
 
 
@@ -58,7 +71,7 @@ def _reduction(ours: dict[str, float | None], theirs: dict[str, float | None]) -
     return None if a is None or not b else round(100 * (1 - a / b), 1)
 
 
-def render(summary: dict[str, Any], models: Manifest) -> RenderableType:
+def render(summary: dict[str, Any], models: Manifest | None) -> RenderableType:
     """Show the summary on a terminal."""
     devices = Table(title=f"Learned in {summary['rounds']} rounds, goal {summary['goal']}")
     devices.add_column("device")
@@ -72,13 +85,28 @@ def render(summary: dict[str, Any], models: Manifest) -> RenderableType:
     for name, figures in summary["fixed"].items():
         reduction = figures["reduction_pct"]
         policies.add_row(name, *_cells(figures), "" if reduction is None else f"{reduction:.1f} %")
-    weights = ", ".join(sorted({entry.weights for entry in models.variants.values()}))
-    notes = [f"Weights: {weights}."]
+    notes = []
+    if models is not None:
+        weights = ", ".join(sorted({entry.weights for entry in models.variants.values()}))
+        notes.append(f"Weights: {weights}.")
     if summary["emulated"]:
         notes.append("Emulated tiers: compute time is thread time over each node's CPU share.")
-    if not summary["evaluated"]:
+    if summary.get("simulated"):
+        notes.append(_truth_in_words(summary))
+    elif not summary["evaluated"]:
         notes.append("Stopped before evaluation: the figures are those of the last rounds.")
     return Group(devices, policies, Text(" ".join(notes), style="dim"))
+
+
+def _truth_in_words(summary: dict[str, Any]) -> str:
+    oracle, regret, steps = (summary[key] for key in ("oracle_ms", "regret", "steps_to_optimal"))
+    if oracle is None:
+        return "Simulated world; no round was finished."
+    far = "it misses the goal" if regret is None else f"regret {regret:.2%}"
+    when = "not within 1 % to the end" if steps is None else f"within 1 % after {steps} real steps"
+    return (
+        f"Simulated world: the oracle's average is {oracle:.1f} ms; greedy policy: {far}, {when}."
+    )
 
 
 def _cells(figures: dict[str, Any]) -> tuple[str, str]:

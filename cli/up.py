@@ -7,22 +7,31 @@ import json
 import signal
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 
 from cli import checks
 from cli.display import Display
-from cli.run import Request, conduct, total_rounds
+from cli.fleet import Plan
+from cli.judge import Judge
+from cli.record import Record
+from cli.run import Place, conduct
 from cli.summary import render, summarise
+from cli.world import load
 from runtime import log
+from sim.environment import Environment
+from zoo.manifest import Manifest
+
+T = TypeVar("T")
 
 EPILOG = (
     "Examples: [bold]tercet up[/] runs until Ctrl-C. "
     "[bold]tercet up --rounds 60 --goal 80[/] learns for 60 rounds, compares, ends. "
     "[bold]tercet up --rounds 60 --json[/] prints the summary as JSON. "
-    "[bold]tercet up --images ~/pictures[/] classifies your own pictures."
+    "[bold]tercet up --images ~/pictures[/] classifies your own pictures. "
+    "[bold]tercet up --world paper-A --rounds 300 --workers 2[/] simulates the paper's platform."
 )
 
 
@@ -33,15 +42,20 @@ def up(
     goal: Annotated[
         str, typer.Option(help="Least average accuracy: min, max, or percent 0..100.")
     ] = "85",
-    devices: Annotated[int, typer.Option(min=1, max=50, help="Devices to emulate.")] = 5,
+    devices: Annotated[
+        int, typer.Option("--devices", "--users", min=1, max=50, help="Devices to emulate.")
+    ] = 5,
     workers: Annotated[
         int,
         typer.Option(min=1, max=50, help="World-model workers: share five members, and plan."),
     ] = 1,
     evaluations: Annotated[
-        int, typer.Option(min=0, help="Evaluation rounds of each policy after the last round.")
-    ] = 12,
-    period: Annotated[float, typer.Option(min=0.0, help="Seconds from round to round.")] = 0.5,
+        int | None,
+        typer.Option(min=0, help="Evaluation rounds per policy at the end [12; in a world 0]."),
+    ] = None,
+    period: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds from round to round [0.5; world 0].")
+    ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder of pictures; without it: three photographs.")
     ] = None,
@@ -49,12 +63,27 @@ def up(
         Path | None,
         typer.Option(envvar="TERCET_MODELS", help="Model directory; built there when missing."),
     ] = None,
+    world: Annotated[
+        str | None,
+        typer.Option(help="Simulate all nodes: paper-A..paper-D, or package.module:factory."),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.01, help="Virtual seconds per second in a simulated world.")
+    ] = 50.0,
+    staleness: Annotated[
+        int | None,
+        typer.Option(min=0, help="Rounds that parameters may lack [unbounded; world 1]."),
+    ] = None,
     bus: Annotated[
         str | None, typer.Option(help="URL of a broker to use instead of an embedded one.")
     ] = None,
     port: Annotated[
         int, typer.Option(min=-1, max=65535, help="Port of the embedded broker; -1: a free one.")
     ] = -1,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Keep the streams in this folder, and go on from what is there."),
+    ] = None,
     logs: Annotated[
         Path | None, typer.Option(help="Keep one log file per process in this folder.")
     ] = None,
@@ -67,40 +96,72 @@ def up(
     log.configure("up", "ERROR")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, soft_wrap=True)
+    simulated = world is not None
+    environment = None if world is None else load(world, devices)
     try:
         checks.port(port)
-        checks.pictures(images, console)
-        found = checks.models(models, console)
-        goal = checks.goal(goal, found)
+        found = None if simulated else prepared(images, models, console)
+        goal = checks.reachable(goal, accuracies(found, environment))
     except KeyboardInterrupt:
         console.print("Stopped before anything was started.")
         raise typer.Exit from None
-    if found.untrained:
-        console.print("Weights: seeded, untrained. Timing is real, labels are not.", style="yellow")
+    plan = Plan(
+        goal=goal,
+        rounds=rounds,
+        evaluations=_chosen(evaluations, 0 if simulated else 12) if rounds else 0,
+        period=_chosen(period, 0.0 if simulated else 0.5),
+        devices=len(environment.platform.devices) if environment else devices,
+        nodes=_node_count(environment, devices),
+        workers=workers,
+        staleness=1 if simulated and staleness is None else staleness,
+        images=images,
+        models=found.directory if found else None,
+        world=world,
+        speed=speed,
+        seed=seed,
+    )
+    record = Record(Judge(environment) if environment else None)
     with tempfile.TemporaryDirectory(prefix="tercet-") as scratch:
-        request = Request(
-            rounds=rounds,
-            goal=goal,
-            devices=devices,
-            workers=workers,
-            evaluations=evaluations if rounds else 0,
-            period=period,
-            images=images,
-            models=found.directory,
+        place = Place(
+            store=_folder(store or Path(scratch) / "store"),
+            logs=_folder(logs or Path(scratch) / "logs"),
             bus=bus,
             port=port,
-            seed=seed,
-            store=Path(scratch),
-            logs=_folder(logs or Path(scratch) / "logs"),
         )
-        display = Display(console, total_rounds(request))
+        display = Display(console)
         with display.shown():
-            record = asyncio.run(conduct(request, display))
+            asyncio.run(conduct(plan, place, display, record))
     summary = summarise(record, goal)
     if as_json:
         print(json.dumps(summary))
     else:
         Console().print(render(summary, found))
+
+
+def prepared(images: Path | None, models: Path | None, console: Console) -> Manifest:
+    """Check the pictures, and build or verify the models."""
+    checks.pictures(images, console)
+    found = checks.models(models, console)
+    if found.untrained:
+        console.print("Weights: seeded, untrained. Timing is real, labels are not.", style="yellow")
+    return found
+
+
+def accuracies(found: Manifest | None, world: Environment | None) -> dict[str, float]:
+    """Variant to accuracy, of the models or of the world."""
+    if world is not None:
+        return dict(world.platform.accuracy)
+    return {name: entry.accuracy_pct for name, entry in found.variants.items()} if found else {}
+
+
+def _node_count(world: Environment | None, devices: int) -> int:
+    if world is None:
+        return devices + 2
+    return len(world.platform.devices) + len(world.platform.edges) + 1
+
+
+def _chosen(value: T | None, default: T) -> T:
+    return default if value is None else value
 
 
 def _folder(path: Path) -> Path:

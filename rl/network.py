@@ -70,6 +70,12 @@ def stack(parts: Sequence[Parameters]) -> Parameters:
     return {"columns": torch.from_numpy(text), **joined}
 
 
+def select(parameters: Parameters, slots: Sequence[int]) -> Parameters:
+    """Only the members `slots`, in that order."""
+    index = list(slots)
+    return {k: v if k == "columns" else v[index] for k, v in parameters.items()}
+
+
 def _spread(part: Parameters, key: str, names: Sequence[str]) -> Tensor:
     """One member's rows of `key` over the union of columns."""
     own = column_names(part)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from rl.features import Rows
 from rl.layout import GROUPS, Layout
+from rl.mixtures import Mixtures
 from rl.network import hidden_features
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ NOISE = 0.2
 TRUST = 2.0
 """How many observations each first guess (of a spread, of the noise) counts for."""
 
-LINEARISATIONS = 3
+LINEARISATIONS = 2
 """Gauss-Newton iterations per solve, for labels that are means."""
 
 
@@ -42,15 +43,6 @@ def triangular(factor: Floats, right: Floats, transposed: bool = False) -> Float
     solved = torch.linalg.solve_triangular(matrix, known, upper=transposed)
     answer: Floats = solved.numpy().reshape(right.shape)
     return answer
-
-
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """A label that is a mean: its devices' rows, log of the mean, and a variance factor."""
-
-    rows: Rows
-    label: float
-    factor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +74,13 @@ class Evidence:
             self.count + other.count,
         )
 
+    def wide(self, columns: NDArray[np.int64], width: int) -> Evidence:
+        """Evidence about `columns` alone, written out over all `width` columns."""
+        gram, moment = np.zeros((width, width)), np.zeros(width)
+        gram[np.ix_(columns, columns)] = self.gram
+        moment[columns] = self.moment
+        return Evidence(gram, moment, self.square, self.count)
+
     def scaled(self, by: float) -> Evidence:
         """The same evidence, believed `by` times as much."""
         return Evidence(self.gram * by, self.moment * by, self.square * by, self.count * by)
@@ -97,7 +96,7 @@ class Posterior:
     bias: Floats
     """Hidden layer b, [H]."""
     linear: Evidence = field(init=False)
-    mixtures: list[Mixture] = field(default_factory=list)
+    mixtures: Mixtures = field(default_factory=Mixtures)
     scale: Floats = field(default_factory=lambda: np.array([g.scale for g in GROUPS]))
     noise: float = NOISE
     mean: Floats = field(init=False)
@@ -129,38 +128,57 @@ class Posterior:
         prediction: Floats = self.design(rows) @ self.mean
         return prediction
 
+    def surprise(self, rows: Rows, labels: Floats, mean_only: bool) -> float:
+        """Mean squared standardised error of new labels: about 1 while the world is as believed.
+
+        `labels` is [R], or [1] for the mean over all rows when `mean_only`.
+        """
+        design = self.design(rows)
+        expected = np.clip(design @ self.mean, -50.0, 50.0)
+        variance = np.full(len(labels), self.noise**2)
+        if mean_only:
+            share = np.exp(expected - expected.max())
+            level = float(np.log(share.mean()) + expected.max())
+            share /= share.sum()
+            design, expected = share[None] @ design, np.array([level])
+            variance = variance * float((share**2).sum())
+        touched = np.zeros(self.layout.width, dtype=bool)
+        touched[self._touched] = True
+        if len(self._touched):
+            solved = triangular(self._factor, np.ascontiguousarray(design[:, touched].T))
+            variance += (solved**2).sum(axis=0)
+        untouched = self.scale[self.layout.group[~touched]]
+        variance += ((design[:, ~touched] * untouched) ** 2).sum(axis=1)
+        return float(((labels - expected) ** 2 / variance).mean())
+
     def observe(self, rows: Rows, labels: Floats, factor: Floats) -> None:
         """Take labels of single devices, log ms [R], with variance factors [R]."""
         self.linear = self.linear + Evidence.of(self.design(rows), labels, factor)
 
+    def observe_mean(self, rows: Rows, label: float, factor: float, capacity: int) -> None:
+        """Take one label for the mean over `rows`, log ms; keep the last `capacity` of them."""
+        self.mixtures.add(rows, hidden_features(rows, self.weight, self.bias), label, factor)
+        self.mixtures.keep_last(capacity)
+
     def fade(self, keep: float) -> None:
         """Believe everything seen so far `keep` times as much, so that the world may change."""
         self.linear = self.linear.scaled(keep)
-        self.mixtures = [Mixture(m.rows, m.label, m.factor / keep) for m in self.mixtures]
+        self.mixtures.factor = self.mixtures.factor / keep
 
     def evidence(self) -> Evidence:
         """All labels, mixtures linearised around the present mean."""
-        if not self.mixtures:
+        if not len(self.mixtures):
             return self.linear
-        rows = Rows.join([m.rows for m in self.mixtures])
-        sizes = np.array([len(m.rows) for m in self.mixtures])
-        first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        design = self.design(rows)
-        value = np.clip(design @ self.mean, -50.0, 50.0)
-        top = np.repeat(np.maximum.reduceat(value, first), sizes)
-        raised = np.exp(value - top)
-        total = np.add.reduceat(raised, first)
-        share = raised / np.repeat(total, sizes)
-        level = np.log(total / sizes) + top[first]
-        mixed = np.add.reduceat(design * share[:, None], first, axis=0)
-        labels = np.array([m.label for m in self.mixtures])
-        labels = labels - level + np.add.reduceat(share * value, first)
-        factor = np.add.reduceat(share**2, first) * np.array([m.factor for m in self.mixtures])
-        return self.linear + Evidence.of(mixed, labels, factor)
+        first = self.layout.start["hidden"]
+        design, labels, factor = self.mixtures.linearised(self.mean, first)
+        used = np.flatnonzero(design.any(axis=0))
+        return self.linear + Evidence.of(design[:, used], labels, factor).wide(
+            used, self.layout.width
+        )
 
     def solve(self, hint: Evidence | None = None, learn_spread: bool = False) -> None:
         """Recompute mean and precision; `hint` adds weak evidence, `learn_spread` refits priors."""
-        for _ in range(LINEARISATIONS if self.mixtures else 1):
+        for _ in range(LINEARISATIONS if len(self.mixtures) else 1):
             seen = self.evidence()
             self._fit(seen if hint is None else seen + hint)
         if learn_spread and seen.count:

@@ -18,8 +18,9 @@ from rl.problem import UNIT, Problem
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-CLIMBS = 24
-"""Subgradient steps. More tighten the bound, fewer leave more for the exact search."""
+SKETCH, CLIMBS = 8, 20
+"""Subgradient steps for every load vector, then for those that may still hold the optimum. More
+tighten the bound, fewer leave more for the exact search."""
 
 CHUNK = 1_000_000
 """Table entries handled at once, so that memory stays bounded."""
@@ -37,7 +38,7 @@ class Bounded:
     """Price of accuracy, cost per percent, [V]."""
     toll: Floats
     """Price of a place on each node, [V, nodes]; may be negative: a subsidy."""
-    incumbent: Integers | None
+    incumbent: Integers
     incumbent_cost: float
 
     def below(self, cost: float) -> Bounded:
@@ -59,8 +60,12 @@ def bound(problem: Problem, loads: Integers) -> Bounded:
     cost = problem.total_cost(best)
     parts = []
     for first in range(0, len(loads), size):
-        part = _climb(problem, loads[first : first + size], best, cost)
-        if part.incumbent is not None and part.incumbent_cost < cost:
+        some = loads[first : first + size]
+        zeros = np.zeros(len(some))
+        none = Bounded(some, zeros - np.inf, zeros, np.zeros(some.shape), best, cost)
+        part = _climb(problem, none, SKETCH)
+        part = _climb(problem, part.below(part.incumbent_cost), CLIMBS)
+        if part.incumbent_cost < cost:
             best, cost = part.incumbent, part.incumbent_cost
         parts.append(part)
     joined = Bounded(
@@ -82,16 +87,16 @@ def start(problem: Problem) -> Integers:
     return cheapest
 
 
-def _climb(problem: Problem, loads: Integers, best: Integers, cost: float) -> Bounded:
-    """Raise prices for all of `loads` at once."""
+def _climb(problem: Problem, known: Bounded, climbs: int) -> Bounded:
+    """Raise the prices of all load vectors at once, from where they are."""
+    loads, best, cost = known.loads, known.incumbent, known.incumbent_cost
     table = problem.table(loads)
     spread = max(float(problem.accuracy.std()), 1e-9)  # one price unit is as much as one place
     gain = problem.accuracy / spread
     need = problem.n * problem.required / spread
-    price, toll = np.zeros(len(loads)), np.zeros(loads.shape)
-    top = np.full(len(loads), -np.inf)
+    price, toll, top = known.price * spread, known.toll, known.bound
     best_price, best_toll = price, toll
-    for climb in range(CLIMBS):
+    for climb in range(climbs if len(loads) else 0):
         reduced = reduce(problem, table, price, toll, gain)
         answer = reduced.argmin(axis=2)
         value = np.take_along_axis(reduced, answer[..., None], axis=2).sum(axis=(1, 2))
@@ -109,7 +114,7 @@ def _climb(problem: Problem, loads: Integers, best: Integers, cost: float) -> Bo
         short = need - gain[answer].sum(axis=1)
         crowd = problem.loads_of(answer) - loads
         length = short**2 + (crowd**2).sum(axis=1)
-        step = (1.0 - climb / (2 * CLIMBS)) * (cost - value) / np.maximum(length, 1e-12)
+        step = (1.0 - climb / (2 * climbs)) * (cost - value) / np.maximum(length, 1e-12)
         step = np.where(np.isfinite(step), step, 0.0)
         price = np.maximum(0.0, price + step * short)
         toll = toll + step[:, None] * crowd

@@ -12,7 +12,7 @@ from nats.micro.request import Request as MicroRequest
 from nats.micro.service import EndpointConfig, Service, ServiceConfig
 
 from runtime import log
-from runtime.bus import Bus, M, parse
+from runtime.bus import TROUBLE, Bus, M, parse
 from runtime.errors import ServiceError, Unprocessable
 from schemas import Message
 
@@ -37,9 +37,17 @@ class Answers:
         self._bus, self._service, self._tasks = bus, service, tasks
 
     async def serve(
-        self, kind: type[M], answer: Callable[[M], Awaitable[Message]], **tokens: str
+        self,
+        kind: type[M],
+        answer: Callable[[M], Awaitable[Message]],
+        *,
+        announce: bool = False,
+        **tokens: str,
     ) -> None:
-        """Answer each `kind`, one after the other: for answers that cost microseconds."""
+        """Answer each `kind`, one after the other: for answers that cost microseconds.
+
+        `announce` also publishes each answer on its own subject, once it has been given.
+        """
 
         async def on_request(request: MicroRequest) -> None:
             try:
@@ -47,7 +55,10 @@ class Answers:
             except ServiceError as error:
                 await self._refuse(request, error)
                 return
-            await request.respond(reply.model_dump_json().encode())
+            body = reply.model_dump_json().encode()
+            await _respond(request, body)
+            if announce:
+                await self._bus.say(reply, body)
 
         await self._endpoint(kind.SUBJECT, kind.pattern(**tokens), on_request)
 
@@ -64,9 +75,9 @@ class Answers:
                 await self._refuse(request, error)
             except Exception as error:
                 _log.exception("answer failed", subject=request.subject)
-                await request.respond_error("500", type(error).__name__)
+                await _respond(request, error=("500", type(error).__name__))
             else:
-                await request.respond(reply.model_dump_json().encode())
+                await _respond(request, reply.model_dump_json().encode())
 
         async def on_request(request: MicroRequest) -> None:
             self._tasks.create_task(work(request))
@@ -84,7 +95,20 @@ class Answers:
     async def _refuse(self, request: MicroRequest, error: ServiceError) -> None:
         if isinstance(error, Unprocessable):
             await self._bus.bury(request.subject, request.data, str(error))
-        await request.respond_error("400", str(error).replace("\n", " ")[:200])
+        await _respond(request, error=("400", str(error).replace("\n", " ")[:200]))
+
+
+async def _respond(
+    request: MicroRequest, body: bytes = b"", error: tuple[str, str] | None = None
+) -> None:
+    """Answer; a request without a reply subject, or a broker that is away, is not our end."""
+    try:
+        if error is None:
+            await request.respond(body)
+        else:
+            await request.respond_error(*error)
+    except (*TROUBLE, ValueError) as trouble:
+        _log.warning("not answered", subject=request.subject, reason=str(trouble))
 
 
 @asynccontextmanager

@@ -37,28 +37,37 @@ def run(name: str, main: Main[S], kind: type[S], *, nice: int = 0) -> None:
     except* Misconfigured as group:
         code = 2
         _log.error("misconfigured", reason=str(_first(group)))
-    except* TimeoutError:
+    except* GraceOver:
         code = 1
         _log.error("stopped before it was done: the grace period is over")
     sys.exit(code)
 
 
+class GraceOver(Exception):
+    """The service was told to stop, and did not within its grace."""
+
+
 async def live(name: str, main: Main[S], settings: S) -> None:
     """Connect, run `main`, and turn the first signal into its `stop` event."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    async with asyncio.timeout(None) as deadline:
+    deadline = asyncio.timeout(None)
 
-        def begin_stop() -> None:
-            if not stop.is_set():
-                stop.set()
-                deadline.reschedule(loop.time() + settings.grace)
+    def begin_stop() -> None:
+        if not stop.is_set():
+            stop.set()
+            deadline.reschedule(loop.time() + settings.grace)
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, begin_stop)
-        async with connect(settings, name, stop) as bus:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, begin_stop)
+    try:
+        async with deadline, connect(settings, name, stop) as bus:
             if not stop.is_set():
                 _log.info("up")
                 await main(bus, settings, stop)
+    except TimeoutError as error:
+        if deadline.expired():
+            raise GraceOver from error
+        raise
     _log.info("down")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import nats
@@ -15,6 +16,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 from pydantic import ValidationError
 
 from runtime import log
@@ -23,6 +25,7 @@ from runtime.settings import BusSettings
 from schemas import Message
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 Handler = Callable[[M], Awaitable[None]]
 
 TROUBLE = (NatsError, OSError)
@@ -49,10 +52,15 @@ class Bus:
 
         The id travels as `Nats-Msg-Id`, so what is said twice is stored once.
         """
-        body, headers = message.model_dump_json().encode(), {"Nats-Msg-Id": str(message.id)}
+        body = message.model_dump_json().encode()
         if message.KEPT:
-            await self.keep(message.subject, body, headers)
-            return
+            await self.keep(message.subject, body, {"Nats-Msg-Id": str(message.id)})
+        else:
+            await self.say(message, body)
+
+    async def say(self, message: Message, body: bytes) -> None:
+        """Send a message that is already written, and forget it."""
+        headers = {"Nats-Msg-Id": str(message.id)}
         try:
             await self.client.publish(message.subject, body, headers=headers)
         except TROUBLE as error:
@@ -60,16 +68,7 @@ class Bus:
 
     async def keep(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
         """Publish to a stream until it acknowledges; return the stream sequence."""
-        loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + PATIENCE, 0.05
-        while True:
-            try:
-                return (await self.js.publish(subject, body, headers=headers)).seq
-            except TROUBLE as error:
-                if loop.time() > deadline:
-                    raise TryLater(f"{subject} was not stored: {error!r}") from error
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 1.0)
+        return (await self.patiently(partial(self.js.publish, subject, body, headers=headers))).seq
 
     async def ask(self, message: Message, reply: type[M], patience: float) -> M:
         """Ask on the message's subject; raises NoAnswer when nobody answers in `patience` s."""
@@ -113,6 +112,21 @@ class Bus:
                 _log.exception("handler failed", subject=raw.subject)
 
         return await self.client.subscribe(kind.pattern(**tokens), cb=on_message)
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until the broker answers; raises TryLater when it stays away, NotFoundError."""
+        loop = asyncio.get_running_loop()
+        deadline, pause = loop.time() + PATIENCE, 0.05
+        while True:
+            try:
+                return await call()
+            except NotFoundError:
+                raise
+            except TROUBLE as error:
+                if loop.time() > deadline:
+                    raise TryLater(f"the broker does not answer: {error!r}") from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
 
     async def round_trip(self) -> float:
         """Return the milliseconds to the broker and back; raises NoAnswer while it is away."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
-from nats.js.api import RawStreamMsg
+from nats.js.api import RawStreamMsg, StreamInfo
 from nats.js.errors import NotFoundError
 
 from runtime import log
-from runtime.bus import TROUBLE, Bus, M, parse
-from runtime.errors import Unprocessable
+from runtime.bus import Bus, M, parse
+from runtime.errors import Misconfigured, TryLater, Unprocessable
 from runtime.topology import stream_of
 
 LOOK = 0.2
@@ -29,13 +30,12 @@ async def replay(
     parses is skipped: it was buried when it came.
     """
     stream = stream_of(kind.pattern())
-    state = (await bus.js.stream_info(stream)).state
+    state = (await _info(bus, stream)).state
+    read = partial(bus.js.get_msg, stream, subject=kind.pattern(), direct=True, next=True)
     sequence = max(start, state.first_seq, state.last_seq - last + 1 if last else 1, 1)
     while sequence <= state.last_seq:
         try:
-            raw = await bus.js.get_msg(
-                stream, sequence, subject=kind.pattern(), direct=True, next=True
-            )
+            raw = await bus.patiently(partial(read, sequence))
         except NotFoundError:
             return
         sequence = (raw.seq or sequence) + 1
@@ -53,7 +53,7 @@ async def tail(
             async for sequence, message in replay(bus, kind, start=start):
                 start = sequence + 1
                 yield sequence, message
-        except TROUBLE as error:
+        except TryLater as error:
             _log.warning("cannot read", error=repr(error))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK)
@@ -63,10 +63,10 @@ async def last_each(bus: Bus, kind: type[M], **tokens: str) -> list[M]:
     """Return the last message on each of the kind's subjects, e.g. every node's capability."""
     pattern = kind.pattern(**tokens)
     stream = stream_of(kind.pattern())
-    info = await bus.js.stream_info(stream, subjects_filter=pattern)
+    info = await _info(bus, stream, pattern)
     messages = []
     for subject in sorted(info.state.subjects or {}):
-        raw = await bus.js.get_last_msg(stream, subject, direct=True)
+        raw = await bus.patiently(partial(bus.js.get_last_msg, stream, subject, direct=True))
         message = _parsed(kind, raw)
         if message is not None:
             messages.append(message)
@@ -75,12 +75,23 @@ async def last_each(bus: Bus, kind: type[M], **tokens: str) -> list[M]:
 
 async def last_one(bus: Bus, kind: type[M]) -> tuple[int, M] | None:
     """Return the newest message of a kind with its sequence, or None."""
+    stream = stream_of(kind.pattern())
+    await _info(bus, stream)
+    read = partial(bus.js.get_last_msg, stream, kind.pattern(), direct=True)
     try:
-        raw = await bus.js.get_last_msg(stream_of(kind.pattern()), kind.pattern(), direct=True)
+        raw = await bus.patiently(read)
     except NotFoundError:
         return None
     message = _parsed(kind, raw)
     return None if message is None else (raw.seq or 0, message)
+
+
+async def _info(bus: Bus, stream: str, pattern: str | None = None) -> StreamInfo:
+    """What the broker says of a stream; raises Misconfigured when it does not know it."""
+    try:
+        return await bus.patiently(partial(bus.js.stream_info, stream, subjects_filter=pattern))
+    except NotFoundError as error:
+        raise Misconfigured(f"stream {stream} is not declared: tercet topology apply") from error
 
 
 def _parsed(kind: type[M], raw: RawStreamMsg) -> M | None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
 from nats.js.kv import KeyValue
 
+from runtime import log
 from runtime.bus import TROUBLE, Bus, parse
-from runtime.errors import Fenced, TryLater, Unprocessable
+from runtime.errors import Fenced, Misconfigured, TryLater, Unprocessable
 from schemas.goal import GoalSet
 from schemas.parameters import Parameters
+
+_log = log.get(__name__)
 
 
 class ParameterStore:
@@ -27,12 +31,11 @@ class ParameterStore:
     @classmethod
     async def open(cls, bus: Bus) -> ParameterStore:
         """Bind to the bucket that the topology job made."""
-        return cls(bus, await bus.js.key_value("parameters"))
+        return cls(bus, await bucket_of(bus, "parameters"))
 
     async def pointer(self, owner: str) -> Parameters | None:
         """Return what is current for `owner`, without the blob."""
-        entry = await self._entry(owner)
-        return None if entry is None else entry[0]
+        return (await self._entry(owner))[0]
 
     async def read(self, pointer: Parameters) -> bytes:
         """Return the blob; raises Unprocessable when it is gone or is not what was announced."""
@@ -55,6 +58,8 @@ class ParameterStore:
         epoch: int = 0,
         seen: int = 0,
         learned: int = 0,
+        newest_round: int = 0,
+        ids: str = "",
         error: float | None = None,
     ) -> Parameters:
         """Store the next version and announce it.
@@ -73,6 +78,8 @@ class ParameterStore:
                 epoch=epoch,
                 seen=seen,
                 learned=learned,
+                round=newest_round,
+                ids=ids,
                 error=error,
             )
             if await self._move(pointer, revision, over=current):
@@ -95,12 +102,10 @@ class ParameterStore:
 
     async def _own(self, owner: str, epoch: int) -> tuple[Parameters | None, int]:
         """The pointer and its revision; raises Fenced when it is a newer epoch's."""
-        entry = await self._entry(owner)
-        if entry is None:
-            return None, 0
-        if entry[0].epoch > epoch:
-            raise Fenced(f"{owner} belongs to epoch {entry[0].epoch}, this is {epoch}")
-        return entry
+        current, revision = await self._entry(owner)
+        if current is not None and current.epoch > epoch:
+            raise Fenced(f"{owner} belongs to epoch {current.epoch}, this is {epoch}")
+        return current, revision
 
     async def _move(self, pointer: Parameters, revision: int, *, over: Parameters | None) -> bool:
         """Move the pointer; False when an older epoch was faster once more: look again."""
@@ -115,28 +120,62 @@ class ParameterStore:
             raise TryLater(f"{owner} was not published: {trouble!r}") from trouble
         return True
 
-    async def _entry(self, owner: str) -> tuple[Parameters, int] | None:
+    async def _entry(self, owner: str) -> tuple[Parameters | None, int]:
+        """The pointer, None if there is none that can be read, and the revision it has."""
         try:
             entry = await self._bucket.get(owner)
         except KeyNotFoundError:
-            return None
+            return None, 0
         except TROUBLE as trouble:
             raise TryLater(f"{owner} cannot be looked up: {trouble!r}") from trouble
-        return parse(Parameters, entry.value or b""), entry.revision or 0
+        try:
+            return parse(Parameters, entry.value or b""), entry.revision or 0
+        except Unprocessable as error:
+            _log.error("pointer cannot be read", owner=owner, reason=str(error))
+            return None, entry.revision or 0
+
+
+async def bucket_of(bus: Bus, name: str) -> KeyValue:
+    """Bind to a bucket that the topology job made; raises Misconfigured when it is not there."""
+    try:
+        return await bus.patiently(partial(bus.js.key_value, name))
+    except NotFoundError as error:
+        raise Misconfigured(f"bucket {name} is not declared: tercet topology apply") from error
 
 
 async def read_goal(bus: Bus) -> GoalSet | None:
-    """Return the goal in force, or None before anyone set one."""
-    bucket = await bus.js.key_value("control")
+    """Return the goal in force, or None before anyone set a valid one."""
+    bucket = await bucket_of(bus, "control")
     try:
-        entry = await bucket.get("goal")
+        entry = await bus.patiently(partial(bucket.get, "goal"))
+        return parse(GoalSet, entry.value or b"")
     except KeyNotFoundError:
         return None
-    return parse(GoalSet, entry.value or b"")
+    except Unprocessable as error:
+        _log.error("the goal in the control bucket cannot be read", reason=str(error))
+        return None
 
 
 async def write_goal(bus: Bus, goal: GoalSet) -> None:
     """Put the goal in force and announce it."""
-    bucket = await bus.js.key_value("control")
+    bucket = await bucket_of(bus, "control")
     await bucket.put("goal", goal.model_dump_json().encode())
     await bus.publish(goal)
+
+
+LEARNED = ("EXPERIENCE", "PLANNED", "PLAN", "PARAMETERS")
+"""Streams that hold what was learned, and what it was learned from."""
+
+
+async def forget(bus: Bus) -> int:
+    """Empty all that was learned, pointers included; return how many messages that were.
+
+    The sequence numbers of the streams go on, so nothing new is mistaken for something old.
+    """
+    count = 0
+    for name in LEARNED:
+        count += (await bus.js.stream_info(name)).state.messages
+        await bus.js.purge_stream(name)
+    # The bucket's stream rather than its keys: a deleted key would leave a marker behind.
+    await bus.js.purge_stream("KV_parameters")
+    return count

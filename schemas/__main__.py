@@ -1,6 +1,7 @@
-"""Write the JSON Schemas: `python -m schemas`."""
+"""Write the JSON Schemas and the AsyncAPI document: `python -m schemas`."""
 
-from schemas.catalogue import write
+from schemas import asyncapi, catalogue
 
 if __name__ == "__main__":
-    write()
+    catalogue.write()
+    asyncapi.write()

@@ -16,6 +16,7 @@ from schemas.parameters import Parameters
 from schemas.plan import Plan
 from schemas.planned import Planned
 from schemas.request import Request
+from schemas.reset import Reset
 from schemas.round import Round
 from schemas.telemetry import Telemetry
 from schemas.worker import Worker
@@ -34,6 +35,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Parameters,
     Worker,
     GoalSet,
+    Reset,
 )
 
 CATALOGUE: dict[str, type[Message]] = {m.model_fields["type"].default: m for m in MESSAGES}

@@ -35,6 +35,9 @@ class Experience(Message):
     censored: tuple[Name, ...] = Field((), description="no outcome in time: a lower bound only")
     average_ms: Milliseconds
     accuracy_pct: Percent = Field(description="average accuracy of the executed options")
+    greedy: dict[Name, OptionText] = Field(
+        default_factory=dict, description="what the policy would do now if it did not explore"
+    )
     emulated: bool = False
     simulated: bool = False
 

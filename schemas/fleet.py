@@ -38,8 +38,21 @@ class Fleet(Part):
         default_factory=dict, description="device to variant to its own measured compute time, ms"
     )
 
+    cloud: Name = Field("cloud", description="name of the cloud node")
+
+    def node(self, device: str, option: str) -> str:
+        """The node on which an option runs for a device of this fleet."""
+        tier = option[-1]
+        if tier == "E":
+            return self.home[self.devices.index(device)]
+        return self.cloud if tier == "C" else device
+
     @model_validator(mode="after")
     def _agree(self) -> Fleet:
+        if len(set(self.devices)) != len(self.devices):
+            raise ValueError("a device is named twice")
+        if len(set(self.options)) != len(self.options):
+            raise ValueError("an option is named twice")
         if len(self.home) != len(self.devices):
             raise ValueError("home must name one edge for each device")
         missing = {o.partition("@")[0] for o in self.options} - self.accuracy_pct.keys()

@@ -21,5 +21,9 @@ class Parameters(Message):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     seen: int = Field(0, ge=0, description="last EXPERIENCE stream sequence that is in effect")
     learned: int = Field(0, ge=0, description="real experiences that are in effect")
+    round: int = Field(0, ge=0, description="newest round that is in effect")
+    ids: str = Field(
+        "", description="sum of the ids of those experiences modulo 2^128, as hex: for audits"
+    )
     epoch: int = Field(0, ge=0, description="the lease's epoch; an older one may not overwrite")
     error: float | None = Field(None, description="the learner's own error figure, log units")

@@ -21,3 +21,4 @@ class Telemetry(Message):
     total_cpu: Share = Field(0.0, description="CPU utilisation by all, this run included, 0..1")
     cores: float = Field(1.0, gt=0, description="cores this node may use (cgroup quota, or host's)")
     memory_mib: float = Field(0.0, ge=0, description="memory this node may use, MiB")
+    leaving: bool = Field(False, description="the node says goodbye; it is gone at once")

@@ -23,13 +23,16 @@ def goal_text(goal: Goal) -> str:
 
 
 def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
-    """Join what the nodes said they can do; None before there is a device.
+    """Join what the nodes said they can do; None while there is no device or no option.
 
-    An option is offered when every device (or every edge, or the cloud) can run it.
+    An option is offered when every device (or every edge, or the cloud) can run it. A node that
+    can run no variant we know of is left out, else it would take every option from the others.
     """
-    said = sorted(capabilities, key=lambda c: c.node)
+    known = {o.variant for o in OPTIONS}
+    said = sorted((c for c in capabilities if known & set(c.accuracy_pct)), key=lambda c: c.node)
     devices = [c for c in said if c.tier == "device" and c.home]
-    if not devices:
+    offered = _offered(said)
+    if not devices or not offered:
         return None
     accuracy: dict[str, float] = {}
     for capability in said:
@@ -37,9 +40,10 @@ def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
     return Fleet(
         devices=tuple(c.node for c in devices),
         home=tuple(c.home or "" for c in devices),
-        options=tuple(str(o) for o in _offered(said)),
+        options=tuple(str(o) for o in offered),
         accuracy_pct=accuracy,
         profile_ms={c.node: c.profile_ms for c in said},
+        cloud=next((c.node for c in said if c.tier == "cloud"), "cloud"),
     )
 
 
@@ -56,14 +60,14 @@ def _offered(said: list[Capability]) -> list[Option]:
     ]
 
 
-def platform_of(fleet: Fleet, cloud: str = "cloud") -> Platform:
+def platform_of(fleet: Fleet) -> Platform:
     """The fleet as `rl` knows it."""
     return Platform(
         devices=fleet.devices,
         home=fleet.home,
         accuracy=fleet.accuracy_pct,
         options=tuple(Option.parse(text) for text in fleet.options),
-        cloud=cloud,
+        cloud=fleet.cloud,
     )
 
 

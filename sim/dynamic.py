@@ -51,7 +51,7 @@ class Shift(World):
         self, world: World, at: int, state: State | None = None, physics: Physics | None = None
     ) -> None:
         super().__init__(world.platform, world.physics, world.initial)
-        self.at, self.later = at, state or world.initial
+        self.at, self.later = at, state or State(world.initial.active, world.initial.nodes)
         self.before, self.after = world.physics, physics or world.physics
         self.steps = 0
 

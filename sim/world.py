@@ -56,6 +56,7 @@ class World:
         self.initial = state or State(platform.devices)
         self.state = self.initial
         self.rng = np.random.default_rng(0)
+        self._seen: tuple[State, Physics, View] | None = None
 
     @property
     def platform(self) -> Platform:
@@ -85,8 +86,11 @@ class World:
 
     def expected_ms(self, state: State, assignments: Integers) -> Floats:
         """Expected milliseconds, [N, n], of option indexes [N, n]."""
-        view = View.of(self._platform, self.physics, state)
-        return view.expected(np.asarray(assignments))
+        seen = self._seen
+        if seen is None or seen[0] is not state or seen[1] is not self.physics:
+            seen = (state, self.physics, View.of(self._platform, self.physics, state))
+            self._seen = seen
+        return seen[2].expected(np.asarray(assignments))
 
 
 @dataclass(frozen=True)

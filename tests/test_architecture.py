@@ -24,7 +24,7 @@ IMPURE = {"asyncio", "nats", "socket", "time", "random", "logging", "structlog",
 TORCH = {"torch", "onnx", "safetensors"}
 LIGHT = ("services/monitor", "services/inference", "services/device", "runtime", "schemas")
 LIGHT_ZOO = {"manifest", "session", "classifier", "images", "variants", "errors", "pace"}
-SHARED_BY_SERVICES = {"translate"}
+SHARED_BY_SERVICES = {"translate", "tally", "history"}
 """Modules of `services` that are not services, and may be imported by all of them."""
 
 FILES = [f for layer in MAY_IMPORT for f in sorted((ROOT / layer).rglob("*.py"))]

@@ -15,7 +15,7 @@ from rl.hybrid.direct import DirectLearner
 from rl.hybrid.model import ModelLearner
 from rl.hybrid.planning import plan
 from rl.hybrid.settings import HybridSettings
-from rl.network import Parameters
+from rl.network import Parameters, select
 from rl.platform import Assignment, Platform
 
 ALPHA_ROUNDS = 200
@@ -44,7 +44,7 @@ class Hybrid:
         self.policy = DirectLearner.born(platform, self.settings, self.rng, profile)
         self.model = ModelLearner.born(platform, self.settings, slots, self.rng, profile)
         self.parameters: Parameters = self.policy.learn()
-        self.planned = 0
+        self.modelled_steps = 0
         self.rounds = 0
 
     def act(self, state: State, goal: Goal) -> Assignment:
@@ -71,14 +71,29 @@ class Hybrid:
         self.policy.observe(experience)
         if self.settings.plan_weight > 0:
             self.model.observe(experience)
-            models, goal, state = self.model.learn(), experience.goal, experience.next_state
-            count, rng, drift = self.settings.plans, self.rng, self.model.drift
-            for planned in plan(
-                models, self.platform, state, goal, count, rng, None, self.profile, drift
-            ):
+            for planned in self._imagine(experience):
                 self.policy.observe(planned)
-                self.planned += 1
+                self.modelled_steps += 1
         self.parameters = self.policy.learn(min(1.0, self.rounds / ALPHA_ROUNDS))
+
+    def _imagine(self, experience: Experience) -> list[Experience]:
+        """The members whose turn it is plan from where the real step led."""
+        settings, models = self.settings, self.model.learn()
+        slots = tuple(
+            (self.rounds * settings.planners + k) % settings.members
+            for k in range(min(settings.planners, settings.members))
+        )
+        return plan(
+            select(models, slots),
+            self.platform,
+            experience.next_state,
+            experience.goal,
+            settings.plans,
+            self.rng,
+            slots,
+            self.profile,
+            self.model.drift,
+        )
 
     def _random(self, _: Parameters, state: State, goal: Goal) -> Assignment:
         """A random assignment that meets the goal, for epsilon-greedy: random costs, then solve."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ from rl.platform import Assignment, Option, Platform, decode
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+OUT_OF_REACH_MS = 1e6
+"""Cost of an option whose node cannot run it: the solver takes it last."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,16 @@ def decide(
     head: int | None = None,
     rng: np.random.Generator | None = None,
     profile: Profile | None = None,
+    unavailable: Collection[str] = (),
 ) -> Decision:
-    """Choose one option per active device.
+    """Choose one option per active device; nodes that are `unavailable` only if nothing else is.
 
     `head` None is greedy; otherwise a Thompson sample of that head (modulo M), for which `rng`
     draws what no head has seen. Deterministic given its arguments and the state of `rng`.
     """
     devices = tuple(d for d in platform.devices if d in state.active)
     table, spread = tables(parameters, platform, state, devices, head, rng, profile)
+    table = avoiding(platform, devices, table, unavailable)
     required = required_accuracy(goal, (platform.accuracy[o.variant] for o in platform.options))
     home = [platform.edges.index(e) for d, e in zip(platform.devices, platform.home, strict=True)
             if d in state.active]  # fmt: skip
@@ -77,6 +83,18 @@ def decide(
         table=table,
         spread=spread,
     )
+
+
+def avoiding(
+    platform: Platform, devices: tuple[str, ...], table: Floats, unavailable: Collection[str]
+) -> Floats:
+    """The cost table [n, O, L] with the options of nodes that cannot run them priced out."""
+    priced = table.copy()
+    for i, device in enumerate(devices):
+        for k, option in enumerate(platform.options):
+            if platform.node(device, option) in unavailable:
+                priced[i, k, :] = OUT_OF_REACH_MS
+    return priced
 
 
 def tables(

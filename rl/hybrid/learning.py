@@ -13,7 +13,7 @@ from rl.hybrid.settings import HybridSettings
 from rl.layout import Layout
 from rl.network import Parameters, pack, stack
 from rl.platform import Platform
-from rl.posterior import Evidence, Mixture, Posterior
+from rl.posterior import Evidence, Posterior
 
 GROWTH = 1.1
 """Spreads and noise are refitted whenever there is a tenth more to learn them from."""
@@ -36,6 +36,11 @@ class Students:
     minds: list[Posterior] = field(default_factory=list)
     next_refit: float = 0.0
     experiences: int = 0
+    rested: int = 0
+    """Rounds since the start or the last alarm."""
+    surprised: bool = False
+    """Whether the last round was a surprise."""
+    alarms: int = 0
 
     @classmethod
     def born(
@@ -59,7 +64,24 @@ class Students:
         self.experiences += 1
         for mind in self.minds:
             mind.fade(1.0 - 1.0 / self.settings.memory)
+        self._heed(taught)
+        for mind in self.minds:
             _teach(mind, taught, self.settings)
+
+    def _heed(self, taught: Lesson) -> None:
+        """Forget most of the past when the present contradicts it twice in a row."""
+        self.rested += 1
+        settings = self.settings
+        if settings.alarm_keep >= 1 or self.rested <= settings.alarm_rest or taught.bound.any():
+            return
+        found = [m.surprise(taught.rows, taught.labels, taught.mean_only) for m in self.minds]
+        surprised = float(np.median(found)) > settings.alarm
+        if surprised and self.surprised:
+            for mind in self.minds:
+                mind.fade(settings.alarm_keep)
+            self.rested, self.alarms, surprised = 0, self.alarms + 1, False
+            self.next_refit = 0.0
+        self.surprised = surprised
 
     def move(self, platform: Platform) -> None:
         """Go on with another platform: devices or edges have joined or left."""
@@ -87,8 +109,8 @@ def _teach(mind: Posterior, taught: Lesson, settings: HybridSettings) -> None:
     """Give one member a lesson; a lower bound is raised to what the member already expects."""
     factor = np.where(taught.bound, settings.censored_factor, 1.0)
     if taught.mean_only:
-        mind.mixtures.append(Mixture(taught.rows, float(taught.labels[0]), float(factor[0])))
-        del mind.mixtures[: -settings.world_capacity]
+        label, capacity = float(taught.labels[0]), settings.world_capacity
+        mind.observe_mean(taught.rows, label, float(factor[0]), capacity)
         return
     labels = taught.labels
     if taught.bound.any():

@@ -17,6 +17,8 @@ class HybridSettings:
     """Standard deviation of the hidden layer's fixed random weights."""
     plans: int = 2
     """Planned experiences per member and round: the solver's proposal, then perturbations of it."""
+    planners: int = 1
+    """Members that plan in one round when all loops share a process (`Hybrid`), in turn."""
     plan_capacity: int = 64
     """Planned experiences kept per member (D_plan)."""
     plan_batch: int = 16
@@ -27,6 +29,13 @@ class HybridSettings:
     """Mean-only labels kept (D_world); labels of single devices need no buffer, only sums."""
     memory: float = 2000.0
     """Rounds after which a real label counts 1/e of a fresh one."""
+    alarm: float = 6.0
+    """Mean squared standardised error that counts as a surprise; two rounds of it on end mean that
+    the world has changed."""
+    alarm_keep: float = 0.02
+    """What old labels count after that, as a share; 1 switches the alarm off."""
+    alarm_rest: int = 20
+    """Rounds after the start or an alarm in which there is none, while it still learns."""
     epsilon: float | None = None
     """None: explore by uncertainty, one head a round. Else epsilon-greedy (for the ablation)."""
     censored_factor: float = 4.0

@@ -22,7 +22,8 @@ class Settings(NodeSettings):
     """Threads of one inference in this process."""
     decision_timeout: float = Field(0.5, gt=0)
     """Seconds to wait for a decision before falling back."""
-    inference_timeout: float = Field(5.0, gt=0)
-    """Seconds to wait for labels before running the picture in this process."""
+    inference_timeout: float = Field(2.0, gt=0)
+    """Seconds to wait for labels before running the picture elsewhere; well below the
+    orchestrator's round_timeout, so that the outcome still comes in time."""
     idle: float = Field(5.0, gt=0)
     """Seconds without a round after which the device makes a request by itself."""

@@ -1,4 +1,8 @@
-"""The shell of the learning role: hear experience, think in a thread, say parameters."""
+"""The shell of the learning role: hear experience, think in a thread, say parameters.
+
+The durable on real experience rings; what is new is then read from the stream, in its order. So
+all that waits shares one update, and a restart, which reads the same stream, ends up the same.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,22 @@ from runtime import log
 from runtime.bus import Bus
 from runtime.durable import consume
 from runtime.errors import TryLater
-from runtime.replay import replay
 from runtime.store import ParameterStore
 from schemas.experience import Experience
 from schemas.parameters import Parameters
 from schemas.plan import Plan
 from schemas.planned import Planned
+from schemas.reset import Reset
+from services.history import Entry, History
 from services.orchestrator.learner import Learner
 from services.orchestrator.settings import Settings
 
 MEMORY = 5000
-"""Real experiences read back at start, newest last."""
-REST = 0.05
-"""Seconds of rest after an update, so that planned batches of one round share one update."""
+"""Real experiences read back at start."""
+REST = 0.02
+"""Seconds of rest after an update, so that planned batches of one round share one."""
+PLANNED_WAITING = 1000
+"""Planned batches that may wait for an update; the oldest are dropped, newer plans are better."""
 
 _log = log.get(__name__)
 
@@ -28,8 +35,8 @@ _log = log.get(__name__)
 async def learn(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Learn from the two experience subjects until `stop`."""
     learning = Learning(bus, settings, await ParameterStore.open(bus))
+    await bus.listen(Reset, learning.on_reset)
     await bus.listen(Parameters, learning.on_parameters)
-    await learning.recall()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
             consume(bus, Experience, learning.on_real, durable="learner-real", stop=stop)
@@ -44,37 +51,23 @@ class Learning:
     """Wires the learner to the bus: one update for all that arrived since the last."""
 
     def __init__(self, bus: Bus, settings: Settings, store: ParameterStore) -> None:
-        self._bus, self._store = bus, store
+        self._bus, self._settings, self._store = bus, settings, store
         self._learner = Learner(settings.seed, max_plan_age=settings.max_plan_age)
+        self._history = History(bus, MEMORY)
+        self._planned: list[Planned] = []
         self._seen = 0
+        self._owing = False
         self._fresh = asyncio.Event()
-        self._busy = asyncio.Lock()
+        self._fresh.set()  # There may be something to recall.
 
-    async def recall(self) -> None:
-        """Read the stream back: what was acknowledged is not delivered again."""
-        async for sequence, experience in replay(self._bus, Experience, last=MEMORY):
-            self._learner.real(experience)
-            self._seen = sequence
-        if self._seen:
-            _log.info("recalled", experiences=self._learner.learned, sequence=self._seen)
-            self._fresh.set()
-
-    async def on_real(self, experience: Experience) -> None:
-        """A round was measured: take it in, and ask for plans from where it ended."""
-        async with self._busy:
-            new = self._learner.real(experience)
-        if new:
-            self._fresh.set()
-            await self._bus.publish(plan_after(experience))
+    async def on_real(self, _: Experience) -> None:
+        """A round was measured; it will be read from the stream."""
+        self._fresh.set()
 
     async def on_planned(self, batch: Planned) -> None:
         """A member imagined something."""
-        async with self._busy:
-            new = self._learner.planned(batch)
-        if new:
-            self._fresh.set()
-        else:
-            _log.debug("plan dropped", member=batch.member, stale=self._learner.stale)
+        self._planned = [*self._planned[1 - PLANNED_WAITING :], batch]
+        self._fresh.set()
 
     async def on_parameters(self, message: Parameters) -> None:
         """A member learned: what it planned long before is stale."""
@@ -82,25 +75,58 @@ class Learning:
         if kind == "member" and member.isdigit():
             self._learner.newest(int(member), message.version)
 
+    async def on_reset(self, _: Reset) -> None:
+        """Forget on purpose."""
+        self._learner = Learner(self._settings.seed, max_plan_age=self._settings.max_plan_age)
+        self._planned = []
+
     async def improve(self, stop: asyncio.Event) -> None:
         """Update and publish whenever there is something new."""
         while not stop.is_set():
             if not await _within(self._fresh, 0.5):
                 continue
             self._fresh.clear()
-            async with self._busy:
-                blob = await asyncio.to_thread(self._learner.improve)
-                learned = self._learner.learned
-            if blob is not None:
-                await self._publish(blob, learned)
+            try:
+                await self._turn()
+            except TryLater as error:
+                _log.warning("cannot learn now", reason=str(error))
+                self._fresh.set()
+                await _within(stop, error.delay)
             await _within(stop, REST)
 
-    async def _publish(self, blob: bytes, learned: int) -> None:
-        try:
-            await self._store.publish("policy", blob, seen=self._seen, learned=learned)
-        except TryLater as error:
-            _log.warning("policy not published", reason=str(error))
-            self._fresh.set()
+    async def _turn(self) -> None:
+        """Take in all that is new, update once, publish, and ask for plans from the newest round.
+
+        What was taken in but could not be published is owed, and published by a later turn.
+        """
+        entries = await self._history.since(self._seen)
+        planned, self._planned = self._planned, []
+        learner, before = self._learner, self._learner.learned
+        real = [experience for _, experience in entries]
+        self._owing |= await asyncio.to_thread(learner.take_in, real, planned)
+        if entries:
+            self._seen = entries[-1][0]
+        if self._owing:
+            blob = await asyncio.to_thread(learner.improve)
+            if blob is not None:
+                await self._publish(learner, blob)
+            self._owing = False
+        if learner.learned > before:
+            await self._bus.publish(plan_after(_newest(entries)))
+
+    async def _publish(self, learner: Learner, blob: bytes) -> None:
+        await self._store.publish(
+            "policy",
+            blob,
+            seen=self._seen,
+            learned=learner.learned,
+            newest_round=learner.round,
+            ids=str(learner.tally),
+        )
+
+
+def _newest(entries: list[Entry]) -> Experience:
+    return next(e for _, e in reversed(entries) if e.purpose == "learn")
 
 
 def plan_after(experience: Experience) -> Plan:

@@ -21,6 +21,8 @@ class Ledger:
     assigned: dict[str, str]
     """Device to option."""
     state: dict[str, Condition]
+    greedy: dict[str, str] = field(default_factory=dict)
+    """What the policy would do if it did not explore."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def record(self, outcome: Outcome) -> bool:
@@ -65,6 +67,7 @@ class Ledger:
             state=self.state,
             next_state=next_state,
             assigned=self.assigned,
+            greedy=self.greedy,
             executed=executed,
             response_ms=response,
             censored=missing,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from rl.assign import solve
 from rl.experience import State
 from rl.goal import Goal, parse_goal, required_accuracy
 from rl.hybrid import HybridSettings, Parameters, decide, explore_head, from_bytes
+from rl.hybrid.deciding import OUT_OF_REACH_MS, avoiding
 from rl.platform import Option, Platform, decode
+from runtime import log
 from schemas.fleet import Condition, Fleet
-from services.orchestrator.schedule import CLOUD, EDGE, EXPLORE, LOCAL
+from services.orchestrator.schedule import CLOUD, EDGE, EXPLORE, GREEDY, LOCAL
 from services.translate import platform_of, state_of
 
-UNPROFILED_MS = 1e6
-"""Cost of an option that a node has never timed: the solver takes it last."""
+_log = log.get(__name__)
 
 
 class Policy:
@@ -35,41 +38,65 @@ class Policy:
         self,
         name: str,
         fleet: Fleet,
-        cloud: str,
         active: tuple[str, ...],
         conditions: dict[str, Condition],
         goal: str,
+        unavailable: Collection[str] = (),
     ) -> dict[str, str]:
-        """Return an option for each active device. Before anything is learned: `profile`."""
-        platform = platform_of(fleet, cloud)
+        """Return an option for each active device, nodes that are `unavailable` avoided.
+
+        Before anything is learned, and where what was learned does not fit: `profile`.
+        """
+        platform = platform_of(fleet)
         fixed = FIXED.get(name)
         if fixed is not None and fixed in platform.options:
             return dict.fromkeys(active, str(fixed))
         parsed, state = parse_goal(goal), state_of(active, conditions)
-        if self._parameters is None or name not in ("explore", "greedy"):
-            chosen = by_profile(platform, fleet, state, parsed)
-        else:
-            head = explore_head(self._settings, self._rng) if name == EXPLORE else None
-            chosen = decide(
-                self._parameters, platform, state, parsed, head, self._rng, fleet.profile_ms
-            ).assignment
+        chosen = self._learned(name, platform, state, parsed, fleet, unavailable)
+        if chosen is None:
+            chosen = by_profile(platform, fleet, state, parsed, unavailable)
         return {device: str(chosen[device]) for device in active}
+
+    def _learned(
+        self,
+        name: str,
+        platform: Platform,
+        state: State,
+        goal: Goal,
+        fleet: Fleet,
+        unavailable: Collection[str],
+    ) -> dict[str, Option] | None:
+        """What the parameters say; None without any, or when they were learned on other options."""
+        if self._parameters is None or name not in (EXPLORE, GREEDY):
+            return None
+        head = explore_head(self._settings, self._rng) if name == EXPLORE else None
+        profile = fleet.profile_ms
+        try:
+            return decide(
+                self._parameters, platform, state, goal, head, self._rng, profile, unavailable
+            ).assignment
+        except ValueError as error:
+            _log.error("parameters do not fit", version=self.version, reason=str(error))
+            self._parameters = None
+            return None
 
 
 FIXED = {LOCAL: Option("d0", "L"), EDGE: Option("d0", "E"), CLOUD: Option("d0", "C")}
 
 
-def by_profile(platform: Platform, fleet: Fleet, state: State, goal: Goal) -> dict[str, Option]:
+def by_profile(
+    platform: Platform, fleet: Fleet, state: State, goal: Goal, unavailable: Collection[str] = ()
+) -> dict[str, Option]:
     """The solver on the nodes' start-up profiles, blind to contention and links."""
     devices = tuple(d for d in platform.devices if d in state.active)
     costs = np.empty((len(devices), len(platform.options), len(devices)))
     for i, device in enumerate(devices):
         for k, option in enumerate(platform.options):
             profile = fleet.profile_ms.get(platform.node(device, option), {})
-            costs[i, k, :] = profile.get(option.variant, UNPROFILED_MS)
+            costs[i, k, :] = profile.get(option.variant, OUT_OF_REACH_MS)
     home = [platform.edges.index(platform.home[platform.devices.index(d)]) for d in devices]
     solution = solve(
-        costs,
+        avoiding(platform, devices, costs, unavailable),
         platform.option_accuracy,
         required_accuracy(goal, (platform.accuracy[o.variant] for o in platform.options)),
         [o.tier for o in platform.options],

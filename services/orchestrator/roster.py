@@ -7,6 +7,9 @@ from schemas.fleet import Condition, Fleet
 from schemas.telemetry import Telemetry
 from services.translate import fleet_of
 
+RETRY = 4
+"""A node that did not answer is tried again after so many times the `absent` seconds."""
+
 
 class Roster:
     """Built from capability and telemetry messages; time is passed in, in seconds."""
@@ -17,6 +20,8 @@ class Roster:
         self._capabilities: dict[str, Capability] = {}
         self._telemetry: dict[str, Condition] = {}
         self._heard: dict[str, float] = {}
+        self._silent: dict[str, float] = {}
+        """Nodes that did not answer a picture, and when that was noticed."""
         self._fleet: Fleet | None = None
 
     @property
@@ -29,20 +34,41 @@ class Roster:
         """Nodes that said what they can do."""
         return len(self._capabilities)
 
-    def can(self, capability: Capability, now: float) -> None:
-        """A node said what it can do."""
-        self._capabilities[capability.node] = capability
-        self._heard[capability.node] = now
-        self._fleet = fleet_of(self._capabilities.values())
+    def can(self, capability: Capability, now: float, *, recalled: bool = False) -> bool:
+        """A node said what it can do; False if with it no option would be left for anyone.
+
+        What is `recalled` was said at some time before, and does not make a node present.
+        """
+        joined = {**self._capabilities, capability.node: capability}
+        fleet = fleet_of(joined.values())
+        if fleet is None and self._fleet is not None:
+            return False
+        self._capabilities, self._fleet = joined, fleet
+        self._silent.pop(capability.node, None)
+        if not recalled:
+            self._heard[capability.node] = now
+        return True
 
     def looks(self, telemetry: Telemetry, now: float) -> None:
         """A node said how it is."""
         self._telemetry[telemetry.node] = telemetry.condition
-        self._heard[telemetry.node] = now
+        if telemetry.leaving:
+            self._heard.pop(telemetry.node, None)
+        else:
+            self._heard[telemetry.node] = now
 
     def alive(self, node: str, now: float) -> None:
         """A node was heard of in another way."""
         self._heard[node] = now
+
+    def unanswered(self, node: str, now: float) -> None:
+        """A picture sent to a node found nobody to answer."""
+        self._silent[node] = now
+
+    def unavailable(self, now: float) -> set[str]:
+        """Nodes that are better not sent anything for a while; then they are tried again."""
+        self._silent = {n: t for n, t in self._silent.items() if now - t <= RETRY * self._absent}
+        return set(self._silent)
 
     def active(self, now: float) -> tuple[str, ...]:
         """Devices present: known, and heard of lately."""
@@ -56,8 +82,3 @@ class Roster:
     def tier(self, node: str) -> str:
         """Tier of a node that said what it can do."""
         return self._capabilities[node].tier
-
-    @property
-    def cloud(self) -> str:
-        """Name of the cloud node; `cloud` until one introduces itself."""
-        return next((c.node for c in self._capabilities.values() if c.tier == "cloud"), "cloud")

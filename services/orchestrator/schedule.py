@@ -19,21 +19,25 @@ class Schedule:
 
     rounds: int | None
     evaluations: int
+    after: int = 0
+    """Rounds that were done before this run began; it counts on from there."""
 
     @property
-    def total(self) -> int | None:
-        """Rounds in all, or None when learning never ends."""
-        return None if self.rounds is None else self.rounds + self.evaluations * len(EVALUATED)
+    def last(self) -> int | None:
+        """Number of the last round, or None when learning never ends."""
+        if self.rounds is None:
+            return None
+        return self.after + self.rounds + self.evaluations * len(EVALUATED)
 
     def over(self, number: int) -> bool:
         """Whether round `number` lies behind the end."""
-        return self.total is not None and number > self.total
+        return self.last is not None and number > self.last
 
     def round(self, number: int) -> tuple[Purpose, str]:
         """Return purpose and policy of round `number`, counted from 1.
 
         Evaluation takes each policy once in turn, so that drift and noise hit all alike.
         """
-        if self.rounds is None or number <= self.rounds:
+        if self.rounds is None or number <= self.after + self.rounds:
             return "learn", EXPLORE
-        return "evaluate", EVALUATED[(number - self.rounds - 1) % len(EVALUATED)]
+        return "evaluate", EVALUATED[(number - self.after - self.rounds - 1) % len(EVALUATED)]

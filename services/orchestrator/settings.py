@@ -14,12 +14,20 @@ class Settings(BusSettings):
     """Goal until someone sets one (`tercet goal`): min, max, or percent."""
     rounds: int | None = Field(None, ge=1)
     """Learning rounds before evaluation; unset: learn for ever."""
+    after: int = Field(0, ge=0)
+    """Rounds that were done before this run began, in earlier runs on the same streams."""
     evaluations: int = Field(12, ge=0)
     """Evaluation rounds of each policy after the learning rounds."""
     round_period: float = Field(0.5, ge=0)
     """Seconds from one round's opening to the next one's, at least."""
     round_timeout: float = Field(5.0, gt=0)
     """Seconds after which a round closes without the outcomes that are missing."""
+    max_staleness: int | None = Field(None, ge=0)
+    """Experiences that a round's parameters may lack; unset: rounds never wait for learning."""
+    staleness_patience: float = Field(30.0, gt=0)
+    """Seconds after which a round that waits for parameters goes on without."""
+    evaluation_patience: float = Field(60.0, gt=0)
+    """Seconds to wait, before evaluation, for parameters that have seen every learning round."""
     absent: float = Field(5.0, gt=0)
     """Seconds without a word from a node after which it counts as gone."""
     devices: int = Field(1, ge=1)

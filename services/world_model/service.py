@@ -15,7 +15,7 @@ from runtime.store import ParameterStore
 from runtime.topology import MEMBERS
 from schemas.parameters import Parameters
 from schemas.plan import Plan
-from services.world_model.history import History
+from services.history import History
 from services.world_model.member import Member
 from services.world_model.planner import Planner
 from services.world_model.settings import Settings

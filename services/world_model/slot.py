@@ -19,7 +19,7 @@ from runtime.errors import TryLater, Unprocessable
 from runtime.recent import Recent
 from runtime.store import ParameterStore
 from schemas.experience import Experience
-from services.world_model.history import Entry, History
+from services.history import Entry, History
 from services.world_model.member import Member
 
 SLICE = 200

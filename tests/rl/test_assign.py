@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.rl.tests_support_rl import TIERS, instance
 
 from rl.assign import solve
 from rl.goal import SLACK
 from rl.problem import Problem
-
-TIERS = ("L", "L", "L", "E", "C")
 
 
 def brute_force(costs, accuracy, required, tiers, home):
@@ -22,16 +21,6 @@ def brute_force(costs, accuracy, required, tiers, home):
     totals = problem.total_costs(choices)
     enough = accuracy[choices].mean(axis=1) >= required - SLACK
     return totals[enough].min() / len(costs) if enough.any() else None
-
-
-def random_instance(seed: int, n: int, edges: int = 1, shared: bool = False):
-    rng = np.random.default_rng(seed)
-    costs = np.exp(rng.normal(0, 0.7, (1 if shared else n, len(TIERS), 1))) * 100
-    growth = np.sort(np.exp(rng.normal(0, 0.5, (1, len(TIERS), n))), axis=2)
-    costs = np.broadcast_to(costs * growth, (n, len(TIERS), n)).copy()
-    accuracy = np.round(rng.uniform(60, 95, len(TIERS)), 1)
-    accuracy[4] = accuracy[3]
-    return costs, accuracy, rng.integers(0, edges, n)
 
 
 @settings(max_examples=150, deadline=None)
@@ -43,7 +32,7 @@ def random_instance(seed: int, n: int, edges: int = 1, shared: bool = False):
     shared=st.booleans(),
 )
 def test_it_agrees_with_brute_force(seed, n, edges, tightness, shared) -> None:
-    costs, accuracy, home = random_instance(seed, n, edges, shared)
+    costs, accuracy, home = instance(seed, n, edges, shared)
     required = accuracy.min() + tightness * (accuracy.max() - accuracy.min())
     found = solve(costs, accuracy, required, TIERS, home)
     assert found.exact and found.feasible and found.gap == 0
@@ -52,7 +41,7 @@ def test_it_agrees_with_brute_force(seed, n, edges, tightness, shared) -> None:
 
 
 def test_a_goal_out_of_reach_is_said_and_the_most_accurate_returned() -> None:
-    costs, accuracy, home = random_instance(3, 4)
+    costs, accuracy, home = instance(3, 4)
     found = solve(costs, accuracy, 99.0, TIERS, home)
     assert not found.feasible
     assert found.accuracy == pytest.approx(accuracy.max())
@@ -64,7 +53,7 @@ def test_no_device_is_no_work() -> None:
 
 
 def test_a_wrong_table_is_refused() -> None:
-    costs, accuracy, home = random_instance(1, 3)
+    costs, accuracy, home = instance(1, 3)
     with pytest.raises(ValueError, match="do not fit"):
         solve(costs[:, :4], accuracy, 0.0, TIERS, home)
     with pytest.raises(ValueError, match="not finite"):

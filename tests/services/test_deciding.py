@@ -14,7 +14,7 @@ from services.orchestrator.ledger import Ledger
 from services.orchestrator.policy import Policy
 from services.orchestrator.roster import Roster
 from services.orchestrator.schedule import EVALUATED, GREEDY, Schedule
-from services.translate import fleet_of
+from services.translate import fleet_of, platform_of
 
 ACCURACY = {"d0": 89.9, "d3": 74.2, "d7": 72.8}
 
@@ -62,17 +62,24 @@ def outcome(book: Ledger, device: str, option: str, ms: float, **more: object) -
 
 def test_learning_comes_first_then_all_policies_in_turn() -> None:
     schedule = Schedule(rounds=3, evaluations=2)
-    assert schedule.total == 3 + 2 * len(EVALUATED)
+    assert schedule.last == 3 + 2 * len(EVALUATED)
     assert schedule.round(3) == ("learn", "explore")
-    policies = [schedule.round(k)[1] for k in range(4, schedule.total + 1)]
+    policies = [schedule.round(k)[1] for k in range(4, schedule.last + 1)]
     assert policies == [*EVALUATED, *EVALUATED]
-    assert not schedule.over(schedule.total)
-    assert schedule.over(schedule.total + 1)
+    assert not schedule.over(schedule.last)
+    assert schedule.over(schedule.last + 1)
+
+
+def test_a_second_run_counts_on() -> None:
+    schedule = Schedule(rounds=3, evaluations=1, after=100)
+    assert schedule.round(103) == ("learn", "explore")
+    assert schedule.round(104) == ("evaluate", EVALUATED[0])
+    assert schedule.last == 103 + len(EVALUATED)
 
 
 def test_without_an_end_it_learns_for_ever() -> None:
     schedule = Schedule(rounds=None, evaluations=2)
-    assert schedule.total is None
+    assert schedule.last is None
     assert schedule.round(10**6) == ("learn", "explore")
 
 
@@ -94,6 +101,31 @@ def test_there_is_no_fleet_without_a_device() -> None:
     assert fleet_of(NODES[2:]) is None
 
 
+def odd(node: str, *variants: str) -> Capability:
+    accuracy = dict.fromkeys(variants, 90.0)
+    return Capability(node=node, tier="device", home="edge-1", accuracy_pct=accuracy)
+
+
+def test_a_node_that_runs_nothing_we_know_is_left_out() -> None:
+    assert fleet_of([*NODES, odd("stranger", "resnet50")]) == fleet()
+    assert fleet_of([odd("stranger", "resnet50")]) is None
+
+
+def test_a_device_with_which_no_option_is_left_is_not_taken_in() -> None:
+    roster = Roster(absent=5)
+    assert roster.can(odd("a", "d0"), now=0)
+    assert not roster.can(odd("b", "d3"), now=0)
+    assert roster.can(odd("c", "d0", "d1"), now=0)
+    assert roster.active(now=1) == ("a", "c")
+    assert roster.fleet is not None
+    assert roster.fleet.options == ("d0@L",)
+
+
+def test_the_cloud_may_have_any_name() -> None:
+    assert platform_of(fleet()).node("a", Option("d0", "C")) == "sky"
+    assert platform_of(fleet()).cloud == "sky"
+
+
 def test_a_silent_device_is_gone_and_comes_back() -> None:
     roster = Roster(absent=5)
     for node in NODES:
@@ -104,7 +136,8 @@ def test_a_silent_device_is_gone_and_comes_back() -> None:
     roster.alive("a", now=9)
     assert roster.active(now=9) == ("a", "b")
     assert roster.conditions()["b"].cpu == 0.2
-    assert roster.cloud == "sky"
+    assert roster.fleet is not None
+    assert roster.fleet.cloud == "sky"
 
 
 def test_experience_holds_what_was_executed_not_what_was_assigned() -> None:
@@ -147,13 +180,13 @@ def test_joining_twice_gives_the_same_experience() -> None:
     ("name", "option"), [("all d0@L", "d0@L"), ("all d0@E", "d0@E"), ("all d0@C", "d0@C")]
 )
 def test_fixed_policies(name: str, option: str) -> None:
-    chosen = Policy(seed=0).choose(name, fleet(), "sky", ("a", "b"), {}, "85")
+    chosen = Policy(seed=0).choose(name, fleet(), ("a", "b"), {}, "85")
     assert chosen == {"a": option, "b": option}
 
 
 def test_profile_is_blind_to_contention() -> None:
     """The cloud is fastest for one, so everyone is sent there."""
-    chosen = Policy(seed=0).choose("profile", fleet(), "sky", ("a", "b"), {}, "85")
+    chosen = Policy(seed=0).choose("profile", fleet(), ("a", "b"), {}, "85")
     assert chosen == {"a": "d0@C", "b": "d0@C"}
 
 
@@ -161,7 +194,7 @@ def test_before_anything_is_learned_the_profile_decides() -> None:
     policy = Policy(seed=0)
     assert policy.version is None
     for name in ("explore", GREEDY):
-        assert policy.choose(name, fleet(), "sky", ("a",), {}, "min") == {"a": "d0@C"}
+        assert policy.choose(name, fleet(), ("a",), {}, "min") == {"a": "d0@C"}
 
 
 def test_malformed_parameters_are_refused() -> None:

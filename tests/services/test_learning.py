@@ -69,7 +69,7 @@ def test_the_learned_policy_avoids_the_crowd() -> None:
     blob = learner.improve()
     assert blob is not None
     policy.adopt(1, blob)
-    chosen = policy.choose("greedy", fleet(), "sky", ("a", "b"), {}, "min")
+    chosen = policy.choose("greedy", fleet(), ("a", "b"), {}, "min")
     assert sorted(chosen.values()) == ["d0@C", "d3@L"]
 
 

@@ -1,12 +1,14 @@
-"""The real experience of the last while, read from its stream once for all slots of a worker."""
+"""The real experience of the last while, read from its stream once for all who learn in a process.
+
+As `services.translate`, a module that several services share, not a service.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-from runtime.bus import TROUBLE, Bus
-from runtime.errors import TryLater
+from runtime.bus import Bus
 from runtime.replay import replay
 from schemas.experience import Experience
 
@@ -25,10 +27,7 @@ class History:
     async def since(self, sequence: int) -> list[Entry]:
         """All that is kept after `sequence`, up to the stream's end now; raises TryLater."""
         async with self._reading:
-            try:
-                await self._read_on()
-            except TROUBLE as trouble:
-                raise TryLater(f"experience cannot be read: {trouble!r}") from trouble
+            await self._read_on()
         fresh: deque[Entry] = deque()
         for entry in reversed(self._entries):
             if entry[0] <= sequence:

@@ -33,13 +33,18 @@ class Child:
     """Ended last: the others need it to end well (the broker)."""
 
 
-def service(name: str, module: str, *arguments: str, **environment: str) -> Child:
-    """A service of ours: `python -m services.<module>`, settings as TERCET_… variables."""
+def module(name: str, path: str, *arguments: str, **settings: str) -> Child:
+    """A Python module of ours as a process, its settings as TERCET_… variables."""
     return Child(
         name,
-        (sys.executable, "-m", f"services.{module}", *arguments),
-        {f"TERCET_{key.upper()}": value for key, value in environment.items()},
+        (sys.executable, "-m", path, *arguments),
+        {f"TERCET_{key.upper()}": value for key, value in settings.items()},
     )
+
+
+def service(folder: str, *arguments: str, **settings: str) -> Child:
+    """A service: `python -m services.<folder>`."""
+    return module(folder, f"services.{folder}", *arguments, **settings)
 
 
 class Supervisor:

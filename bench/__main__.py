@@ -1,0 +1,23 @@
+"""`python -m bench`: one verb per table or figure; `python -m bench VERB --help` says more."""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+
+from bench.arguments import parser
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)  # Matrices are small: more threads only wait for each other.
+    given = parser().parse_args()
+    try:
+        given.verb(given)
+    except (ValueError, ImportError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("bench: interrupted; finished cells are kept, run the same to go on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

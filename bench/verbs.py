@@ -1,0 +1,142 @@
+"""What each verb does with its arguments: choose cells, fill them, print them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import learning
+from bench import table6 as steps_table
+from bench.store import RESULTS, Cell, Store
+
+Given = argparse.Namespace
+Row = dict[str, Any]
+
+
+def table6(given: Given) -> None:
+    """Steps to optimal."""
+    show(given, _steps(given), steps_table.render)
+
+
+def _steps(given: Given) -> list[Row]:
+    cells = steps_table.cells(
+        given.agent,
+        given.users,
+        given.goal or list(steps_table.GOALS),
+        given.scenario or ["A"],
+        given.feedback or ["per-device", "mean"],
+        given.seeds,
+    )
+    return steps_table.gather(fill(given, cells, "table6"))
+
+
+def table5(given: Given) -> None:
+    """Decisions of the 20 cells."""
+    from bench import table5 as module
+
+    cells = module.cells(given.agent, given.scenario or list("ABCD"), given.goal)
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
+def table7(given: Given) -> None:
+    """Minutes; the cells are those of table6."""
+    from bench import table7 as module
+
+    show(given, module.minutes(_steps(given)), module.render)
+
+
+def figure3(given: Given) -> None:
+    """Curves."""
+    from bench import figure3 as module
+
+    goals = given.goal or list(steps_table.GOALS)
+    cells = module.cells(given.agent, given.users, goals, given.steps, given.seeds)
+    show(given, module.draw(fill(given, cells), RESULTS), module.render)
+
+
+def speedup(given: Given) -> None:
+    """The sibling paper's headline."""
+    from bench import speedup as module
+
+    show(given, module.rows(given.scenario or list("ABCD"), given.goal), module.render)
+
+
+def ablation(given: Given) -> None:
+    """What each part contributes."""
+    from bench import ablation as module
+
+    goals = given.goal or list(steps_table.GOALS)
+    cells = module.cells(goals, given.feedback or ["per-device", "mean"], given.seeds)
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
+def worlds(given: Given) -> None:
+    """Worlds nothing was tuned on."""
+    from bench import worlds as module
+
+    goals = given.goal or list(steps_table.GOALS)
+    cells = module.cells(goals, given.feedback or ["per-device"], given.seeds)
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
+def goals(given: Given) -> None:
+    """The goal changes."""
+    from bench import goals as module
+
+    cells = module.cells(given.feedback or ["per-device", "mean"], given.seeds)
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
+def scale(given: Given) -> None:
+    """Many devices."""
+    from bench import scale as module
+
+    goals = given.goal or [85.0]
+    cells = module.cells(given.users, given.scenario or ["A"], goals, given.seeds)
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
+def drift(given: Given) -> None:
+    """A world that changes."""
+    from bench import drift as module
+
+    cells = module.cells(given.agent, given.goal or [85.0], given.feedback, given.seeds)
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
+def tune(given: Given) -> None:
+    """Random search; `--seeds` is not used, the budget is fixed."""
+    from bench import tune as module
+
+    cells = module.cells(given.agent, module.TRIALS)
+    show(given, fill(given, cells), module.render)
+
+
+def peers(given: Given) -> None:
+    """Other people's agents."""
+    from bench import peers as module
+
+    cells = module.cells(given.goal or [85.0], given.steps, min(given.seeds, 3))
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
+def learn(given: Given) -> None:
+    """One line per real step; the environment is anyone's."""
+    learning.run(given)
+
+
+def fill(given: Given, cells: Sequence[Cell], name: str | None = None) -> list[Row]:
+    """Compute what is missing, or with `--known` only look."""
+    default = RESULTS / "cells" / f"{name or given.name}.jsonl"
+    path = None if given.fresh else Path(given.keep) if given.keep else default
+    store = Store(path, quiet=not sys.stderr.isatty())
+    return store.find(cells) if given.known else store.fill(cells)
+
+
+def show(given: Given, rows: list[Row], render: Any) -> None:
+    """JSON for programs, Markdown for people."""
+    print(json.dumps(rows, indent=1) if given.json else render(rows))

@@ -1,0 +1,77 @@
+"""`tercet audit`: is each experience in the stream once, and in effect once with every learner?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from cli.site import Url, bus_at
+from runtime import inspection
+from runtime.bus import Bus
+from runtime.replay import replay
+from schemas.experience import Experience
+from services.tally import Tally
+
+EPILOG = "Example: [bold]tercet audit[/] exits with 1 when an account does not balance."
+
+
+def audit(
+    bus: Url = None,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Seconds to let learners catch up before it is a fault.")
+    ] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Compare the ids in the experience stream with what every learner says is in effect."""
+    found = asyncio.run(_settled(bus, settle))
+    if as_json:
+        print(json.dumps(found))
+    else:
+        print(f"experiences in the stream: {found['stored']}, stored twice: {found['doubled']}")
+        for account in found["accounts"]:
+            verdict = "balances" if account["balances"] else "DOES NOT BALANCE"
+            print(f"{account['owner']}: {account['in_effect']} in effect, {verdict}")
+    if not found["balances"]:
+        sys.exit(1)
+
+
+async def _settled(url: str | None, patience: float) -> dict[str, Any]:
+    loop = asyncio.get_running_loop()
+    async with bus_at(url) as bus:
+        deadline = loop.time() + patience
+        while True:
+            found = await account(bus)
+            if found["balances"] or loop.time() > deadline:
+                return found
+            await asyncio.sleep(0.5)
+
+
+async def account(bus: Bus) -> dict[str, Any]:
+    """Count by id: what is in the stream, and what each owner of parameters has in effect."""
+    seen: Counter[UUID] = Counter()
+    async for _, experience in replay(bus, Experience):
+        if experience.purpose == "learn":
+            seen[experience.id] += 1
+    expected, fingerprint = len(seen), str(Tally(seen))
+    accounts = [
+        {
+            "owner": pointer["owner"],
+            "in_effect": pointer["learned"],
+            "balances": pointer["learned"] == expected and pointer["ids"] == fingerprint,
+        }
+        for pointer in await inspection.parameters(bus)
+    ]
+    doubled = sum(count - 1 for count in seen.values())
+    complete = {a["owner"] for a in accounts} == set(inspection.OWNERS)
+    return {
+        "stored": expected,
+        "doubled": doubled,
+        "accounts": accounts,
+        "balances": doubled == 0 and complete and all(a["balances"] for a in accounts),
+    }

@@ -1,0 +1,52 @@
+"""`tercet goal`: read or set the goal of a running system; the next round obeys."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from typing import Annotated
+
+import typer
+
+from cli.checks import reachable
+from cli.complaint import Complaint
+from cli.site import Url, bus_at
+from runtime.bus import Bus
+from runtime.replay import last_each
+from runtime.store import read_goal, write_goal
+from schemas.capability import Capability
+from schemas.goal import GoalSet
+
+EPILOG = (
+    "Examples: [bold]tercet goal[/] prints it. [bold]tercet goal 85[/], [bold]tercet goal max[/]."
+)
+
+
+def goal(
+    value: Annotated[str | None, typer.Argument(help="min, max, or percent 0..100.")] = None,
+    bus: Url = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Print the goal in force, or set it; nothing needs to be relearned."""
+    found = asyncio.run(_goal(bus, value))
+    if as_json:
+        print(found.model_dump_json())
+    else:
+        print(f"goal {found.goal}" + (f" (set by {found.by})" if found.by else ""))
+
+
+async def _goal(url: str | None, value: str | None) -> GoalSet:
+    async with bus_at(url) as bus:
+        if value is None:
+            found = await read_goal(bus)
+            if found is None:
+                raise Complaint("no goal was ever set on this broker")
+            return found
+        message = GoalSet(goal=reachable(value, await _accuracies(bus)), by=getpass.getuser())
+        await write_goal(bus, message)
+        return message
+
+
+async def _accuracies(bus: Bus) -> dict[str, float]:
+    said = await last_each(bus, Capability)
+    return {v: pct for capability in said for v, pct in capability.accuracy_pct.items()}

@@ -1,0 +1,49 @@
+"""In a simulated world the truth is known: how far the greedy assignment is from the optimum."""
+
+from __future__ import annotations
+
+import math
+
+from bench.oracle import Oracle
+from rl.goal import parse_goal
+from rl.platform import Option
+from schemas.experience import Experience
+from services.translate import state_of
+from sim.environment import Environment
+
+WITHIN = 0.01
+"""Regret that counts as optimal."""
+
+
+class Judge:
+    """Asks the environment for expected times, which no agent may; keeps the regret per round."""
+
+    def __init__(self, world: Environment) -> None:
+        self._oracle = Oracle(world)
+        self.oracle_ms = math.nan
+        self.regret = math.nan
+        self.average_ms = math.nan
+        self._last_miss = 0
+        self._rounds = 0
+
+    def see(self, experience: Experience) -> None:
+        """Judge what the policy would have done in this round, had it not explored."""
+        if experience.purpose != "learn" or not experience.greedy:
+            return
+        goal = parse_goal(experience.goal)
+        state = state_of(experience.active, experience.state)
+        greedy = {d: Option.parse(text) for d, text in experience.greedy.items()}
+        self.oracle_ms = self._oracle.optimum(state, goal).average_ms
+        self.average_ms = self._oracle.average_ms(state, greedy)
+        self.regret = self._oracle.regret(state, goal, greedy)
+        self._rounds += 1
+        if self.regret > WITHIN:
+            self._last_miss = self._rounds
+
+    @property
+    def steps_to_optimal(self) -> int | None:
+        """Real steps of this run before the round from which on the regret stayed within 1 %.
+
+        None while the latest round was not.
+        """
+        return None if self._last_miss == self._rounds else self._last_miss

@@ -1,0 +1,34 @@
+"""`tercet reset`: forget on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from typing import Annotated
+
+import typer
+
+from cli.complaint import Complaint
+from cli.site import Url, bus_at
+from runtime.store import forget
+from schemas.reset import Reset
+
+EPILOG = "Example: [bold]tercet reset --yes[/] empties experience, plans and parameters."
+
+
+def reset(
+    bus: Url = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it nothing happens.")] = False,
+) -> None:
+    """Empty the experience streams and the parameters; a running system starts from nothing."""
+    if not yes:
+        raise Complaint("this forgets all experience and all parameters; say --yes to do it")
+    count = asyncio.run(_reset(bus))
+    print(f"forgot {count} messages")
+
+
+async def _reset(url: str | None) -> int:
+    async with bus_at(url) as bus:
+        count = await forget(bus)
+        await bus.publish(Reset(by=getpass.getuser()))
+        return count

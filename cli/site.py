@@ -1,0 +1,60 @@
+"""Where the running system is: the broker's URL, left by `tercet up` for the other verbs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from platformdirs import user_state_path
+
+from cli.complaint import Complaint
+from runtime.bus import Bus, connect
+from runtime.settings import BusSettings
+
+Url = Annotated[
+    str | None,
+    typer.Option("--bus", envvar="TERCET_BUS_URL", help="Broker; without it: the running `up`'s."),
+]
+PATIENCE = 3.0
+"""Seconds in which a broker must answer a verb."""
+
+
+def _file() -> Path:
+    return user_state_path("tercet") / "site.json"
+
+
+@contextmanager
+def announced(url: str) -> Iterator[None]:
+    """Leave the URL for other verbs while inside."""
+    file = _file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"bus": url, "pid": os.getpid()}))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def find(url: str | None) -> str:
+    """The URL given, else that of the `tercet up` that runs; raises Complaint when none does."""
+    if url is not None:
+        return url
+    try:
+        found = json.loads(_file().read_text())
+        os.kill(found["pid"], 0)
+        return str(found["bus"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Complaint("no `tercet up` is running here; name a broker with --bus") from None
+
+
+@asynccontextmanager
+async def bus_at(url: str | None) -> AsyncIterator[Bus]:
+    """Connect for the length of one verb; raises Misconfigured when no broker answers."""
+    settings = BusSettings(bus_url=find(url), connect_patience=PATIENCE)
+    async with connect(settings, "tercet") as bus:
+        yield bus

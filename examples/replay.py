@@ -1,0 +1,59 @@
+"""Replay all decisions from the first one stored, and go on after a restart where it stopped.
+
+python examples/replay.py --bus nats://127.0.0.1:4222 --name my-replay [--once] [--forget]
+
+The place in the stream is kept by the broker, in a durable consumer called `--name`. A decision is
+acknowledged after it was printed: one that was printed when the process died is printed again.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+
+import nats
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+STREAM = "DECISIONS"
+PATIENCE = 1.0  # Seconds that one fetch waits.
+
+
+async def main(bus: str, name: str, once: bool, forget: bool) -> None:
+    """Print what is new to `name`; with `once` only what is stored already."""
+    client = await nats.connect(bus, max_reconnect_attempts=-1)
+    stream = client.jetstream()
+    if forget:
+        with contextlib.suppress(NotFoundError):
+            await stream.delete_consumer(STREAM, name)
+    pull = await stream.pull_subscribe("decision.v1.*", durable=name, stream=STREAM)
+    try:
+        while await replay_one(pull) or not once:
+            pass
+    finally:
+        await pull.unsubscribe()
+        await client.close()
+
+
+async def replay_one(pull: JetStreamContext.PullSubscription) -> bool:
+    """Print the next decision; False when none came in time."""
+    try:
+        (message,) = await pull.fetch(1, timeout=PATIENCE)  # One by one: larger fetches can stall.
+    except TimeoutError:
+        return False
+    said = json.loads(message.data)
+    number = message.metadata.sequence.stream
+    print(number, said["at"], said["device"], said["option"], said["node"], flush=True)
+    await message.ack_sync()
+    return True
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Replay all decisions, durably.")
+    parser.add_argument("--bus", default="nats://127.0.0.1:4222", help="URL of the broker")
+    parser.add_argument("--name", default="replay-example", help="name of the durable consumer")
+    parser.add_argument("--once", action="store_true", help="end when nothing more is stored")
+    parser.add_argument("--forget", action="store_true", help="begin again with the first one")
+    arguments = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main(arguments.bus, arguments.name, arguments.once, arguments.forget))

@@ -1,0 +1,105 @@
+"""AdaDeep as the paper uses it: a DQN over joint actions, without a model.
+
+The context rarely changes, so all joint actions are scored once every `refresh` steps instead of
+at every step; in between the last scores decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rl.dqn import JointNetwork, Prioritised, learn
+from rl.experience import Experience, State
+from rl.goal import Goal
+from rl.joint import Cost, JointActions, context
+from rl.platform import Assignment, Platform
+
+
+@dataclass(frozen=True, slots=True)
+class AdaDeepSettings:
+    """Defaults are the best of the recorded random search (`bench tune`)."""
+
+    hidden: tuple[int, ...] = (128,)
+    rate: float = 1e-3
+    """Adam's step size."""
+    batch: int = 128
+    capacity: int = 20_000
+    train_every: int = 1
+    """Real steps per update."""
+    refresh: int = 50
+    """Real steps between two scorings of all actions, which is also the target network's period."""
+    epsilon: float = 1.0
+    half_life: float = 300.0
+    floor: float = 0.1
+    discount: float = 0.0
+    """γ; in a constant state it only adds a constant to every value."""
+    penalty: float = 3.0
+    """Cost of a missed goal, in slowest means seen."""
+    logarithm: bool = True
+    """Learn log cost rather than cost."""
+    priority: float = 0.0
+    """Exponent of prioritised replay; 0 is uniform."""
+
+
+class AdaDeep:
+    """An `rl.agent.Agent`."""
+
+    def __init__(
+        self, platform: Platform, seed: int = 0, settings: AdaDeepSettings | None = None
+    ) -> None:
+        self.platform, self.settings = platform, settings or AdaDeepSettings()
+        self.joint = JointActions(platform)
+        self.rng = np.random.default_rng(seed)
+        n, width = len(platform.devices), len(context(platform, State(platform.devices)))
+        hidden, options = self.settings.hidden, len(platform.options)
+        self.network = JointNetwork(width, n, options, hidden, seed)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), self.settings.rate)
+        self.memory = Prioritised.of(self.settings.capacity, width, n, self.settings.priority)
+        self.cost = Cost(platform, self.settings.penalty, self.settings.logarithm)
+        self.steps, self.scored_at = 0, -1
+        self.scored_for: State | None = None
+        self.best, self.best_value = 0, 0.0
+
+    def act(self, state: State, goal: Goal) -> Assignment:
+        """Epsilon-greedy."""
+        settings = self.settings
+        chance = max(settings.floor, settings.epsilon * 0.5 ** (self.steps / settings.half_life))
+        if self.rng.random() < chance:
+            return self.joint.assignment(int(self.rng.integers(self.joint.count)), state)
+        return self.greedy(state, goal)
+
+    def greedy(self, state: State, goal: Goal) -> Assignment:
+        """The least of all scores, as of the last refresh."""
+        if self.steps // self.settings.refresh != self.scored_at or state != self.scored_for:
+            self._score(state)
+        return self.joint.assignment(self.best, state)
+
+    def observe(self, experience: Experience) -> None:
+        """Store the transition; every few steps, one update."""
+        self.steps += 1
+        cost = self.cost.scaled(self.cost.of(experience))
+        digits = self.joint.digits[self.joint.number(experience.assignment)]
+        seen = context(self.platform, experience.state).astype(np.float32)
+        self.memory.add(seen, digits, cost)
+        if self.steps % self.settings.train_every == 0:
+            self._update()
+
+    def _update(self) -> None:
+        """One prioritised minibatch."""
+        at, weight = self.memory.sample(self.settings.batch, self.rng)
+        follow = self.settings.discount * self.best_value
+        batch = self.memory.memory.batch(at, follow, weight)
+        errors = learn(self.network, self.optimizer, batch)
+        self.memory.prioritise(at, errors.double().numpy())
+
+    def _score(self, state: State) -> None:
+        """Score all joint actions once; they hold until the next refresh or another state."""
+        scores = self.network.score_all(
+            torch.from_numpy(context(self.platform, state).astype(np.float32))
+        )
+        self.best = int(scores.argmin())
+        self.best_value = float(scores[self.best])
+        self.scored_at, self.scored_for = self.steps // self.settings.refresh, state

@@ -1,0 +1,205 @@
+"""The paper's own agent: Algorithm 1 as printed, line numbers in the comments.
+
+The listing leaves open what "take step" in line 30 means. `real_planning=False` asks the system
+model, as "planning" suggests; `True` executes the action, and counts it as a real step.
+
+The paper gives no value for any constant; the defaults are the best of a recorded random search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rl.dqn import JointNetwork, Prioritised, learn
+from rl.experience import Experience, State
+from rl.goal import Goal
+from rl.joint import Cost, JointActions, context
+from rl.platform import Assignment, Platform
+
+
+@dataclass(frozen=True, slots=True)
+class HybridPaperSettings:
+    """Names follow Algorithm 1."""
+
+    real_planning: bool = False
+    """How line 30 is read."""
+    epochs: int = 30
+    """N: epochs over which α rises from 0 to 1; afterwards it stays 1."""
+    direct_sessions: int = 8
+    direct_steps: int = 2
+    world_sessions: int = 80
+    suggest_sessions: int = 2
+    suggest_steps: int = 1
+    plan_sessions: int = 80
+    best_actions: int = 16
+    """K."""
+    keep_first_guess: bool = False
+    """As printed, line 33 leaves r as the model first guessed it, however wrong that was; then Q
+    believes early errors for ever. False: planned costs follow the model as it learns."""
+    refresh: int = 20
+    """Real steps between two scorings of all joint actions by Q."""
+    epsilon: float = 0.3
+    """Constant in the listing."""
+    hidden: tuple[int, ...] = (64, 32)
+    rate: float = 3e-4
+    batch: int = 64
+    capacity: int = 20_000
+    discount: float = 0.0
+    """γ; in a constant state it only adds a constant to every value."""
+    penalty: float = 1.5
+    logarithm: bool = True
+    """Learn log cost rather than cost."""
+    priority: float = 0.6
+
+
+Told = tuple[float, State]
+"""What a real step returns to the algorithm: cost (see `rl.joint.Cost.scaled`), next state."""
+
+
+class HybridPaper:
+    """An `rl.agent.Agent` around the algorithm, which asks for real steps by `yield`."""
+
+    def __init__(
+        self, platform: Platform, seed: int = 0, settings: HybridPaperSettings | None = None
+    ) -> None:
+        self.platform, self.settings = platform, settings or HybridPaperSettings()
+        self.joint = JointActions(platform)
+        self.rng = np.random.default_rng(seed)
+        self.cost = Cost(platform, self.settings.penalty, self.settings.logarithm)
+        self.state = State(platform.devices)
+        self.width = len(context(platform, self.state))
+        n, options = len(platform.devices), len(platform.options)
+        shape = (self.width, n, options, self.settings.hidden)
+        self.q = JointNetwork(*shape, seed)  # line 1
+        self.system = JointNetwork(*shape, seed + 1)  # line 2
+        self.q_optimizer = torch.optim.Adam(self.q.parameters(), self.settings.rate)
+        self.system_optimizer = torch.optim.Adam(self.system.parameters(), self.settings.rate)
+        capacity = self.settings.capacity
+        self.direct = Prioritised.of(capacity, self.width, n, self.settings.priority)  # line 3
+        self.plan = Prioritised.of(capacity, self.width, n, self.settings.priority)
+        self.planned_at: dict[int, int] = {}
+        self.modelled_steps, self.steps, self.rescored = 0, 0, 0
+        self.best, self.best_value, self.best_for = 0, 0.0, self.state
+        self._rescore()
+        self.run = self._algorithm()
+        self.pending: int | None = None
+
+    def act(self, state: State, goal: Goal) -> Assignment:
+        """The real step that Algorithm 1 asks for next."""
+        if self.pending is None:
+            self.state = state
+            self.pending = next(self.run)
+        return self.joint.assignment(self.pending, state)
+
+    def greedy(self, state: State, goal: Goal) -> Assignment:
+        """argmin Q."""
+        if state != self.best_for:
+            self.state = state
+            self._rescore()
+        return self.joint.assignment(self.best, state)
+
+    def observe(self, experience: Experience) -> None:
+        """Hand the result of the real step to the algorithm."""
+        told = (self.cost.scaled(self.cost.of(experience)), experience.next_state)
+        self.pending = self.run.send(told)
+
+    def _algorithm(self) -> Generator[int, Told, None]:
+        """Lines 4 to 38; yields a joint action wherever the listing takes a real step."""
+        settings, epoch = self.settings, 0
+        while True:  # line 4, without an end: the run is ended from outside
+            epoch += 1
+            alpha = min(1.0, epoch / settings.epochs)  # line 5
+            for _ in range(_share(1 - alpha / 2, settings.direct_sessions)):  # line 7
+                for _ in range(settings.direct_steps):  # line 8
+                    action = self._explore()  # lines 9, 10
+                    cost, after = yield action  # line 11
+                    self.steps += 1
+                    self.direct.add(self._context(), self.joint.digits[action], cost)  # line 12
+                    self.state = after  # line 13
+                self._update(self.direct, self.q, self.q_optimizer)  # lines 14, 15
+                if self.steps >= self.rescored + settings.refresh:
+                    self._rescore()  # line 16
+            for _ in range(_share(1 - alpha / 2, settings.world_sessions)):  # line 18
+                self._update_system()  # lines 19, 20
+            for _ in range(_share((alpha + 1) / 2, settings.suggest_sessions)):  # line 22
+                for _ in range(settings.suggest_steps):  # line 23
+                    yield from self._suggest()
+            for _ in range(_share((alpha + 1) / 2, settings.plan_sessions)):  # line 35
+                self._update(self.plan, self.q, self.q_optimizer)  # lines 36, 37
+                self.best_value = self._value(self.best)  # line 38: the target follows
+            self._rescore()  # after planning, whatever the period
+
+    def _suggest(self) -> Generator[int, Told, None]:
+        """Lines 24 to 34. The next state of line 25 is the present one: nothing else is seen."""
+        scores = self.system.score_all(torch.from_numpy(self._context())).numpy()  # line 24
+        most = min(self.settings.best_actions, len(scores) - 1)
+        self._follow(scores)
+        for action in np.argpartition(scores, most)[:most].tolist():  # lines 26 to 28
+            digits = self.joint.digits[action]
+            at = self.planned_at.get(action)
+            if at is None or (self.plan.memory.digits[at] != digits).any():  # line 29
+                if self.settings.real_planning:
+                    cost, self.state = yield action  # line 30, read as a real step
+                else:
+                    cost = float(scores[action])  # line 30, read as a modelled one
+                    self.modelled_steps += 1
+                self.planned_at[action] = self.plan.add(self._context(), digits, cost)  # line 31
+            else:
+                self.plan.memory.context[at] = self._context()  # line 33
+
+    def _follow(self, scores: NDArray[np.float32]) -> None:
+        """Planned costs become what the model predicts now; real ones are facts and stay."""
+        settings = self.settings
+        if self.planned_at and not settings.real_planning and not settings.keep_first_guess:
+            actions = np.fromiter(self.planned_at.keys(), dtype=np.int64)
+            at = np.fromiter(self.planned_at.values(), dtype=np.int64)
+            self.plan.memory.cost[at] = scores[actions]
+
+    def _explore(self) -> int:
+        """Lines 9 and 10."""
+        if self.rng.random() < self.settings.epsilon:
+            return int(self.rng.integers(self.joint.count))
+        return self.best
+
+    def _update(
+        self, buffer: Prioritised, network: JointNetwork, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """One prioritised minibatch, as far as there is anything to learn from."""
+        if not buffer.memory.size:
+            return
+        at, weight = buffer.sample(self.settings.batch, self.rng)
+        follow = self.settings.discount * self.best_value
+        batch = buffer.memory.batch(at, follow, weight)
+        buffer.prioritise(at, learn(network, optimizer, batch).double().numpy())
+
+    def _update_system(self) -> None:
+        """Lines 19 and 20: D_world holds what D_direct holds, drawn uniformly."""
+        memory = self.direct.memory
+        at = self.rng.integers(0, memory.size, self.settings.batch)
+        batch = memory.batch(at, 0.0, np.ones(len(at)))
+        learn(self.system, self.system_optimizer, batch)
+
+    def _context(self) -> NDArray[np.float32]:
+        return context(self.platform, self.state).astype(np.float32)
+
+    def _value(self, action: int) -> float:
+        """Q of one joint action in the present state."""
+        with torch.no_grad():
+            seen = torch.from_numpy(self._context())[None]
+            return float(self.q(seen, torch.from_numpy(self.joint.digits[action])[None]))
+
+    def _rescore(self) -> None:
+        """Score all joint actions: once per update of Q that a decision can see."""
+        scores = self.q.score_all(torch.from_numpy(self._context()))
+        self.best, self.rescored = int(scores.argmin()), self.steps
+        self.best_value, self.best_for = float(scores[self.best]), self.state
+
+
+def _share(part: float, sessions: int) -> int:
+    """A share of the sessions, at least one."""
+    return max(1, round(part * sessions))

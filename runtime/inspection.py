@@ -1,0 +1,116 @@
+"""Look at a running system from outside: streams, consumers, parameters, services, the buried."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+from nats.js.errors import NotFoundError
+
+from runtime.bus import TROUBLE, Bus
+from runtime.store import ParameterStore
+from runtime.topology import DURABLES, MEMBERS, STREAMS
+
+OWNERS = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
+LISTENING = 0.5
+"""Seconds in which services answer to their name."""
+BURIED_READ = 1000
+"""Buried messages that are looked at for their reason, newest first."""
+
+
+async def streams(bus: Bus) -> list[dict[str, Any]]:
+    """Messages, bytes and last sequence of every stream of the table."""
+    found = []
+    for name in STREAMS:
+        try:
+            state = (await bus.js.stream_info(name)).state
+        except NotFoundError:
+            found.append({"name": name, "missing": True})
+            continue
+        found.append(
+            {
+                "name": name,
+                "messages": state.messages,
+                "bytes": state.bytes,
+                "last_sequence": state.last_seq,
+            }
+        )
+    return found
+
+
+async def consumers(bus: Bus) -> list[dict[str, Any]]:
+    """Lag of every durable: not yet delivered, delivered but not acknowledged, redelivered."""
+    found = []
+    for durable in DURABLES.values():
+        try:
+            info = await bus.js.consumer_info(durable.stream, durable.name)
+        except NotFoundError:
+            found.append({"name": durable.name, "missing": True})
+            continue
+        found.append(
+            {
+                "name": durable.name,
+                "stream": durable.stream,
+                "lag": info.num_pending or 0,
+                "unacknowledged": info.num_ack_pending or 0,
+                "redelivered": info.num_redelivered or 0,
+            }
+        )
+    return found
+
+
+async def parameters(bus: Bus) -> list[dict[str, Any]]:
+    """Current version of every owner, and what it has learned from."""
+    store = await ParameterStore.open(bus)
+    found = []
+    for owner in OWNERS:
+        pointer = await store.pointer(owner)
+        if pointer is not None:
+            found.append(json.loads(pointer.model_dump_json(exclude={"id", "cause", "type"})))
+    return found
+
+
+async def services(bus: Bus) -> list[dict[str, Any]]:
+    """Every micro service that answers STATS, with its requests, errors and mean time."""
+    inbox = bus.client.new_inbox()
+    answers: list[dict[str, Any]] = []
+
+    async def on_answer(raw: Any) -> None:
+        answers.append(json.loads(raw.data))
+
+    subscription = await bus.client.subscribe(inbox, cb=on_answer)
+    await bus.client.publish("$SRV.STATS", b"", reply=inbox)
+    await asyncio.sleep(LISTENING)
+    await subscription.unsubscribe()
+    return [
+        {
+            "name": answer["name"],
+            "id": answer["id"],
+            "metadata": answer.get("metadata") or {},
+            "requests": sum(e["num_requests"] for e in answer["endpoints"]),
+            "errors": sum(e["num_errors"] for e in answer["endpoints"]),
+        }
+        for answer in sorted(answers, key=lambda a: (a["name"], str(a.get("metadata")), a["id"]))
+    ]
+
+
+async def buried(bus: Bus) -> list[dict[str, Any]]:
+    """What was buried, counted by subject and reason, most frequent first."""
+    try:
+        state = (await bus.js.stream_info("DEAD")).state
+    except NotFoundError:
+        return []
+    counted: Counter[tuple[str, str]] = Counter()
+    start = max(state.first_seq, state.last_seq - BURIED_READ + 1)
+    for sequence in range(start, state.last_seq + 1):
+        try:
+            raw = await bus.js.get_msg("DEAD", sequence, direct=True)
+        except TROUBLE:
+            continue
+        counted[(raw.subject or "", (raw.headers or {}).get("Reason", ""))] += 1
+    return [
+        {"subject": subject, "reason": reason, "count": count}
+        for (subject, reason), count in counted.most_common()
+    ]

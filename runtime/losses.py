@@ -1,0 +1,60 @@
+"""What a new limit would cost: a stream that is made smaller forgets at once and for ever."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from nats.js import JetStreamContext
+from nats.js.api import StreamConfig, StreamInfo
+from nats.js.errors import NotFoundError
+
+COMPARED = (
+    "subjects",
+    "max_age",
+    "max_bytes",
+    "max_msgs_per_subject",
+    "duplicate_window",
+    "num_replicas",
+    "description",
+)
+
+
+def differences(present: StreamConfig, wanted: StreamConfig) -> list[str]:
+    """Name each setting that differs, with both values."""
+    return [
+        f"{name} {was!r} -> {wish!r}"
+        for name in COMPARED
+        if (was := getattr(present, name)) != (wish := getattr(wanted, name))
+    ]
+
+
+async def would_lose(js: JetStreamContext, wanted: StreamConfig) -> str | None:
+    """Say in words what would be dropped by `wanted`; None if nothing would."""
+    name = wanted.name or ""
+    try:
+        info = await js.stream_info(name, subjects_filter=">")
+    except NotFoundError:
+        return None
+    if info.state.messages == 0:
+        return None
+    limit = wanted.max_bytes or -1
+    if 0 < limit < info.state.bytes:
+        return f"stream {name} holds {info.state.bytes} bytes, max_bytes would be {limit}"
+    kept = wanted.max_msgs_per_subject or -1
+    most = max((info.state.subjects or {"": 0}).values())
+    if 0 < kept < most:
+        return f"stream {name} holds {most} messages of one subject, {kept} would be kept"
+    return await _too_old(js, info, wanted)
+
+
+async def _too_old(js: JetStreamContext, info: StreamInfo, wanted: StreamConfig) -> str | None:
+    name, limit = wanted.name or "", wanted.max_age or 0
+    if not limit or limit >= (info.config.max_age or float("inf")):
+        return None
+    oldest = await js.get_msg(name, info.state.first_seq, direct=True, next=True, subject=">")
+    if oldest.time is None:
+        return None
+    age = (datetime.now(UTC) - oldest.time).total_seconds()
+    if age <= limit:
+        return None
+    return f"stream {name} holds messages {age:.0f} s old, max_age would be {limit:.0f} s"

@@ -1,0 +1,159 @@
+"""What the deciding role knows: who is there, the goal in force, the policy and its news."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from runtime import log
+from runtime.bus import Bus
+from runtime.errors import TryLater, Unprocessable
+from runtime.replay import last_each
+from runtime.store import ParameterStore, read_goal
+from schemas.capability import Capability
+from schemas.fleet import Condition, Fleet
+from schemas.goal import GoalSet
+from schemas.outcome import Outcome
+from schemas.parameters import Parameters
+from schemas.reset import Reset
+from schemas.telemetry import Telemetry
+from services.orchestrator.policy import Policy
+from services.orchestrator.roster import Roster
+from services.orchestrator.settings import Settings
+
+_log = log.get(__name__)
+
+REFRESH = 5.0
+"""Seconds between two looks at the goal and the policy in force."""
+
+
+class Situation:
+    """Kept up to date by what is heard; made by `recall`."""
+
+    def __init__(self, bus: Bus, settings: Settings, store: ParameterStore) -> None:
+        self._bus, self._store = bus, store
+        self.roster = Roster(settings.absent)
+        self._seed = settings.seed
+        self.policy = Policy(settings.seed)
+        self.goal = settings.goal
+        self.heard_of_parameters = asyncio.Event()
+        self._news: Parameters | None = None
+        self._adopted_round = 0
+        self.resets = 0
+        """How often everything was forgotten."""
+
+    @classmethod
+    async def recall(cls, bus: Bus, settings: Settings) -> Situation:
+        """Hear everything that concerns deciding, and recall what was known before."""
+        situation = cls(bus, settings, await ParameterStore.open(bus))
+        await bus.listen(Capability, situation._on_capability)
+        await bus.listen(Telemetry, situation._on_telemetry)
+        await bus.listen(GoalSet, situation._on_goal)
+        await bus.listen(Parameters, situation._on_parameters, owner="policy")
+        await bus.listen(Reset, situation._on_reset)
+        for capability in await last_each(bus, Capability):
+            situation.roster.can(capability, situation.now(), recalled=True)
+        await situation.look()
+        return situation
+
+    async def refresh(self, stop: asyncio.Event) -> None:
+        """Look again and again: announcements are missed while the broker is away."""
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), REFRESH)
+            try:
+                await self.look()
+            except TryLater as error:
+                _log.warning("cannot look", reason=str(error))
+
+    async def look(self) -> None:
+        """Read the goal and the policy's pointer from where they are kept."""
+        pointer = await self._store.pointer("policy")
+        if pointer is not None and pointer.version > self._version:
+            await self._on_parameters(pointer)
+        goal = await read_goal(self._bus)
+        if goal is not None:
+            self.goal = goal.goal
+
+    @property
+    def _version(self) -> int:
+        """Newest version heard of."""
+        if self._news is not None:
+            return self._news.version
+        return -1 if self.policy.version is None else self.policy.version
+
+    def now(self) -> float:
+        """Seconds on the loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def active(self) -> tuple[str, ...]:
+        """Devices that are present."""
+        return self.roster.active(self.now())
+
+    def conditions(self) -> dict[str, Condition]:
+        """Last known condition of every node."""
+        return self.roster.conditions()
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet; only to be asked for once a device is known."""
+        assert self.roster.fleet is not None, "nothing can be decided before a device is known"
+        return self.roster.fleet
+
+    async def choose(self, name: str, fleet: Fleet, active: tuple[str, ...]) -> dict[str, str]:
+        """Ask a policy for an option per active device, in a thread: requests go on meanwhile.
+
+        Nodes come and go meanwhile too, so a round looks once who is there and stays with that.
+        """
+        unavailable = self.roster.unavailable(self.now())
+        return await asyncio.to_thread(
+            self.policy.choose, name, fleet, active, self.conditions(), self.goal, unavailable
+        )
+
+    @property
+    def newest_round(self) -> int:
+        """Newest round that the newest parameters have seen, taken up already or not."""
+        return self._news.round if self._news is not None else self._adopted_round
+
+    async def adopt_news(self) -> None:
+        """Take up the newest announced policy; to be called between rounds."""
+        news, self._news = self._news, None
+        if news is None or news.version <= self._version:
+            return
+        try:
+            self.policy.adopt(news.version, await self._store.read(news))
+            self._adopted_round = news.round
+        except TryLater:
+            self._news = self._news or news
+        except (Unprocessable, ValueError) as error:
+            _log.error("policy refused", version=news.version, reason=str(error))
+
+    def heard_from(self, outcome: Outcome) -> None:
+        """A device that reports is present; a node that left it without an answer is not."""
+        self.roster.alive(outcome.device, self.now())
+        fleet = self.roster.fleet
+        if fleet is None or outcome.device not in fleet.devices:
+            return
+        if outcome.fallback == "no-responder" and outcome.assigned in fleet.options:
+            node = fleet.node(outcome.device, outcome.assigned)
+            if node != outcome.device:
+                _log.warning("node does not answer", node=node, device=outcome.device)
+                self.roster.unanswered(node, self.now())
+
+    async def _on_capability(self, message: Capability) -> None:
+        if not self.roster.can(message, self.now()):
+            _log.warning("node left out: no option would be left", node=message.node)
+
+    async def _on_telemetry(self, message: Telemetry) -> None:
+        self.roster.looks(message, self.now())
+
+    async def _on_goal(self, message: GoalSet) -> None:
+        self.goal = message.goal
+
+    async def _on_reset(self, _: Reset) -> None:
+        self.policy, self._news, self._adopted_round = Policy(self._seed), None, 0
+        self.resets += 1
+
+    async def _on_parameters(self, message: Parameters) -> None:
+        self._news = message
+        self.heard_of_parameters.set()
