@@ -109,7 +109,7 @@ async def leases(bus: Bus) -> dict[str, Lease]:
     for slot in SLOTS:
         try:
             entry = await bucket.get(slot)
-        except Exception:  # not taken yet
+        except TROUBLE:  # not taken yet
             continue
         found[slot] = Lease.model_validate_json(entry.value or b"")
     return found

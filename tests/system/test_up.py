@@ -99,7 +99,8 @@ def up(tmp_path: Path, models: Path) -> Iterator[Callable[..., Run]]:
 
 
 def test_a_run_ends_with_a_summary_and_leaves_nothing(up: Callable[..., Run]) -> None:
-    summary = up("--devices=2", "--rounds=6", "--evaluations=2", "--period=0.2").end()
+    arguments = ("--devices=2", "--workers=2", "--rounds=6", "--evaluations=2", "--period=0.2")
+    summary = up(*arguments).end()
     assert summary["rounds"] == 6
     assert summary["goal"] == "85"
     assert set(summary["fixed"]) == FIXED
