@@ -30,6 +30,7 @@ def _steps(given: Given) -> list[Row]:
         given.scenario or ["A"],
         given.feedback or ["per-device", "mean"],
         given.seeds,
+        given.cap,
     )
     return steps_table.gather(fill(given, cells, "table6"))
 
