@@ -74,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
     _measured(found, "tune", verbs.tune, "the same random search for every agent", [*NAMES])
     peers = _measured(found, "peers", verbs.peers, "other people's agents (extra: peers)", [])
     peers.add_argument("--steps", type=count, default=20_000)
+    text = "write every kept table to bench/results/ as JSON and Markdown"
+    found.add_parser("report", help=text, description=text).set_defaults(verb=verbs.report)
     _learn(found)
     return top
 
