@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -136,11 +137,17 @@ class Bus:
         return (loop.time() - start) * 1000
 
     async def bury(self, subject: str, body: bytes, reason: str) -> None:
-        """Keep the body where a person can look at it; never deliver it again."""
+        """Keep the body where a person can look at it; never deliver it again.
+
+        Several listeners may trip over the same message: it is kept once.
+        """
         _log.error("buried", subject=subject, reason=reason)
-        headers = {"Reason": reason.replace("\n", " ")[:500]}
-        with contextlib.suppress(*TROUBLE):
-            await self.client.publish(f"dead.{subject}", body, headers=headers)
+        identity = hashlib.sha256(subject.encode() + b"\0" + body).hexdigest()
+        headers = {"Reason": reason.replace("\n", " ")[:500], "Nats-Msg-Id": identity}
+        try:
+            await self.keep(f"dead.{subject}", body, headers)
+        except TryLater as error:
+            _log.error("not buried", subject=subject, reason=str(error))
 
 
 def parse(kind: type[M], body: bytes) -> M:

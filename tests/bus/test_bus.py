@@ -11,6 +11,7 @@ from runtime.bus import Bus, connect
 from runtime.errors import Misconfigured, NoAnswer, Unprocessable
 from runtime.replay import last_each, last_one, replay
 from runtime.settings import BusSettings
+from runtime.store import ParameterStore
 from schemas.capability import Capability
 from schemas.classification import Classification
 from schemas.decision import Decision
@@ -143,6 +144,28 @@ async def test_raw_requests_are_answered_side_by_side(bus: Bus) -> None:
             )
         )
     assert [reply.variant for reply in replies] == ["d1", "d2"]
+
+
+async def test_a_request_that_wants_no_reply_harms_nobody(bus: Bus) -> None:
+    async def answer(raw: Raw) -> Classification:
+        return Classification(node="cam-1", status="ok")
+
+    async with answering(bus, "inference") as answers:
+        await answers.serve(Request, decide)
+        await answers.serve_raw("inference.v1.cam-1", answer, name="inference")
+        for subject in ("inference.v1.cam-1", "request.v1.cam-1"):
+            await bus.client.publish(subject, b"x")
+        reply = await bus.ask_raw("inference.v1.cam-1", b"x", None, Classification, 2)
+        assert reply.status == "ok"
+        assert (await bus.ask(Request(device="cam-1"), Decision, 2)).option == "d3@L"
+
+
+async def test_what_is_not_declared_is_a_misconfiguration(settings: BusSettings) -> None:
+    async with connect(settings, "test") as bare:
+        with pytest.raises(Misconfigured, match="topology apply"):
+            await ParameterStore.open(bare)
+        with pytest.raises(Misconfigured, match="topology apply"):
+            await last_one(bare, Outcome)
 
 
 async def test_services_introduce_themselves(bus: Bus) -> None:

@@ -9,7 +9,7 @@ import pytest
 from runtime import topology
 from runtime.bus import Bus
 from runtime.errors import Fenced, Unprocessable
-from runtime.store import ParameterStore, read_goal, write_goal
+from runtime.store import ParameterStore, forget, read_goal, write_goal
 from schemas.goal import GoalSet
 from schemas.parameters import Parameters
 
@@ -50,6 +50,29 @@ async def test_a_blob_that_is_not_what_was_announced_is_refused(bus: Bus) -> Non
     forged = pointer.model_copy(update={"sha256": "0" * 64})
     with pytest.raises(Unprocessable, match="hash"):
         await store.read(forged)
+
+
+async def test_a_pointer_that_cannot_be_read_is_overwritten(bus: Bus) -> None:
+    bucket = await bus.js.key_value("parameters")
+    await bucket.put("policy", b"not json")
+    store = await ParameterStore.open(bus)
+    assert await store.pointer("policy") is None
+    said = await store.publish("policy", b"one")
+    assert await store.pointer("policy") == said
+
+
+async def test_a_goal_that_cannot_be_read_is_none(bus: Bus) -> None:
+    bucket = await bus.js.key_value("control")
+    await bucket.put("goal", b"85 or so")
+    assert await read_goal(bus) is None
+
+
+async def test_forgetting_empties_what_was_learned(bus: Bus) -> None:
+    store = await ParameterStore.open(bus)
+    await store.publish("policy", b"one")
+    assert await forget(bus) == 1
+    assert await store.pointer("policy") is None
+    assert (await store.publish("policy", b"two")).version == 0
 
 
 async def test_a_new_version_is_announced(bus: Bus) -> None:

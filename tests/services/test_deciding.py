@@ -6,10 +6,12 @@ import pytest
 
 from rl.platform import Option
 from schemas.capability import Capability
+from schemas.experience import Experience
 from schemas.fleet import Condition, Fleet
 from schemas.outcome import Outcome
 from schemas.round import Round
 from schemas.telemetry import Telemetry
+from services.orchestrator.learner import Learner
 from services.orchestrator.ledger import Ledger
 from services.orchestrator.policy import Policy
 from services.orchestrator.roster import Roster
@@ -200,6 +202,69 @@ def test_before_anything_is_learned_the_profile_decides() -> None:
 def test_malformed_parameters_are_refused() -> None:
     with pytest.raises(ValueError, match="safetensors"):
         Policy(seed=0).adopt(1, b"not safetensors")
+
+
+def learned_on(known: Fleet) -> bytes:
+    learner = Learner(seed=0)
+    executed = dict.fromkeys(known.devices, known.options[0])
+    learner.real(
+        Experience(
+            round=1,
+            policy="explore",
+            goal="min",
+            fleet=known,
+            active=known.devices,
+            state={},
+            next_state={},
+            assigned=executed,
+            executed=executed,
+            response_ms=dict.fromkeys(known.devices, 100.0),
+            average_ms=100.0,
+            accuracy_pct=80.0,
+        )
+    )
+    return learner.improve() or b""
+
+
+def test_parameters_of_other_options_are_not_used() -> None:
+    """A weaker device has joined: fewer options are offered, and the old policy does not fit."""
+    policy = Policy(seed=0)
+    policy.adopt(1, learned_on(fleet()))
+    weak = capability("c", "device", 300).model_copy(update={"accuracy_pct": {"d7": 72.8}})
+    smaller = fleet_of([*NODES, weak])
+    assert smaller is not None
+    chosen = policy.choose("explore", smaller, ("a", "b", "c"), {}, "min")
+    assert set(chosen) == {"a", "b", "c"}
+    assert set(chosen.values()) <= set(smaller.options)
+
+
+@pytest.mark.parametrize("name", ["explore", GREEDY, "profile"])
+def test_a_node_that_does_not_answer_is_avoided(name: str) -> None:
+    policy = Policy(seed=0)
+    if name != "profile":
+        policy.adopt(1, learned_on(fleet()))
+    chosen = policy.choose(name, fleet(), ("a", "b"), {}, "85", unavailable={"sky", "edge-1"})
+    assert set(chosen.values()) == {"d0@L"}
+
+
+def test_a_silent_node_is_tried_again_later() -> None:
+    roster = Roster(absent=5)
+    for node in NODES:
+        roster.can(node, now=0)
+    roster.unanswered("sky", now=1)
+    assert roster.unavailable(now=2) == {"sky"}
+    assert roster.unavailable(now=100) == set()
+    roster.unanswered("sky", now=101)
+    roster.can(NODES[3], now=102)
+    assert roster.unavailable(now=102) == set()
+
+
+def test_what_is_recalled_is_not_present() -> None:
+    roster = Roster(absent=5)
+    for node in NODES:
+        roster.can(node, now=0, recalled=True)
+    assert roster.fleet is not None
+    assert roster.active(now=1) == ()
 
 
 def test_options_read_as_they_are_written() -> None:

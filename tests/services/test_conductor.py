@@ -1,0 +1,127 @@
+"""Rounds on a real bus, with devices of a few lines: freezing, waiting, obeying, counting on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from runtime.bus import Bus
+from runtime.replay import replay
+from runtime.store import ParameterStore, write_goal
+from schemas.decision import Decision
+from schemas.experience import Experience
+from schemas.goal import GoalSet
+from schemas.outcome import Outcome
+from schemas.request import Request
+from schemas.round import Round
+from services.orchestrator.schedule import EVALUATED
+from services.orchestrator.service import decide
+from services.orchestrator.settings import Settings
+from tests.services.test_deciding import NODES, fleet, learned_on
+
+
+@asynccontextmanager
+async def deciding(bus: Bus, **settings: object) -> AsyncIterator[asyncio.Event]:
+    """A decider, and two devices that do as they are told, each request in 10 virtual ms."""
+    stop = asyncio.Event()
+
+    async def on_round(opened: Round) -> None:
+        for device in opened.devices:
+            request = Request.because(opened, key=device, device=device, round_id=opened.id)
+            decision = await bus.ask(request, Decision, 2)
+            await bus.publish(
+                Outcome.because(
+                    decision,
+                    device=device,
+                    node=decision.node,
+                    assigned=decision.option,
+                    executed=decision.option,
+                    response_ms=10.0,
+                    round=opened.number,
+                    round_id=opened.id,
+                )
+            )
+
+    hearing = await bus.listen(Round, on_round)
+    defaults = {"devices": 2, "nodes": 4, "round_period": 0.0, "round_timeout": 1.0, "absent": 60.0}
+    async with asyncio.TaskGroup() as tasks:
+        deciding = tasks.create_task(decide(bus, Settings(**{**defaults, **settings}), stop))
+        await asyncio.sleep(0.1)
+        for node in NODES:
+            await bus.publish(node)
+        yield stop
+        stop.set()
+        await deciding
+    await hearing.unsubscribe()
+
+
+async def experiences(bus: Bus, count: int) -> list[Experience]:
+    for _ in range(200):
+        found = [e async for _, e in replay(bus, Experience)]
+        if len(found) >= count:
+            return found
+        await asyncio.sleep(0.05)
+    pytest.fail(f"only {len(found)} of {count} rounds")
+
+
+async def test_a_schedule_from_start_to_end(bus: Bus) -> None:
+    async with deciding(bus, rounds=3, evaluations=2, evaluation_patience=0.2):
+        found = await experiences(bus, 3 + 2 * len(EVALUATED))
+        await asyncio.sleep(0.3)
+        assert len([e async for _, e in replay(bus, Experience)]) == len(found)
+    assert [e.round for e in found] == list(range(1, len(found) + 1))
+    assert [e.purpose for e in found] == ["learn"] * 3 + ["evaluate"] * 2 * len(EVALUATED)
+
+
+async def test_evaluation_compares_one_policy_whatever_is_learned_meanwhile(bus: Bus) -> None:
+    store = await ParameterStore.open(bus)
+    async with deciding(bus, rounds=1, evaluations=4, evaluation_patience=0.2, round_period=0.05):
+        await experiences(bus, 3)
+        await store.publish("policy", learned_on(fleet()), newest_round=1)
+        found = await experiences(bus, 1 + 4 * len(EVALUATED))
+    for name in EVALUATED:
+        assert len({str(e.assigned) for e in found if e.policy == name}) == 1
+
+
+async def test_evaluation_waits_for_what_was_learned(bus: Bus) -> None:
+    store = await ParameterStore.open(bus)
+    async with deciding(bus, rounds=2, evaluations=1, evaluation_patience=30.0):
+        await experiences(bus, 2)
+        await asyncio.sleep(0.3)
+        assert len(await experiences(bus, 2)) == 2
+        await store.publish("policy", learned_on(fleet()), newest_round=2)
+        found = await experiences(bus, 2 + len(EVALUATED))
+    assert found[2].policy_version == 0
+
+
+async def test_a_round_waits_for_parameters_that_are_fresh_enough(bus: Bus) -> None:
+    store = await ParameterStore.open(bus)
+    async with deciding(bus, rounds=9, max_staleness=1, staleness_patience=30.0):
+        await experiences(bus, 2)
+        await asyncio.sleep(0.3)
+        assert len(await experiences(bus, 2)) == 2  # round 3 waits for what round 1 taught
+        await store.publish("policy", learned_on(fleet()), newest_round=1)
+        assert len(await experiences(bus, 3)) == 3
+
+
+async def test_the_goal_is_obeyed_from_the_next_round_and_after_the_last(bus: Bus) -> None:
+    async with deciding(bus, rounds=1, evaluations=0):
+        await experiences(bus, 1)
+        await write_goal(bus, GoalSet(goal="max"))
+        for _ in range(100):
+            decision = await bus.ask(Request(device="a"), Decision, 2)
+            if decision.goal == "max" and decision.option.startswith("d0@"):
+                return
+            await asyncio.sleep(0.05)
+    pytest.fail("the goal was not obeyed")
+
+
+async def test_a_second_run_counts_on(bus: Bus) -> None:
+    async with deciding(bus, rounds=2, evaluations=0):
+        await experiences(bus, 2)
+    async with deciding(bus, rounds=2, evaluations=0, after=2):
+        found = await experiences(bus, 4)
+    assert [e.round for e in found] == [1, 2, 3, 4]
