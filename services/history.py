@@ -35,6 +35,10 @@ class History:
             fresh.appendleft(entry)
         return list(fresh)
 
+    def forget(self) -> None:
+        """Keep nothing of what was read; call it when the stream has been emptied."""
+        self._entries.clear()
+
     async def _read_on(self) -> None:
         start = self._entries[-1][0] + 1 if self._entries else 1
         async for sequence, message in replay(

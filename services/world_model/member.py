@@ -14,6 +14,7 @@ from rl.hybrid import HybridSettings, ModelLearner, to_bytes
 from runtime.recent import Recent
 from schemas.experience import Experience
 from schemas.fleet import Fleet
+from services.tally import Tally
 from services.translate import experience_of, platform_of
 
 KNOWN = 10_000
@@ -33,6 +34,10 @@ class Member:
         self._fleet: Fleet | None = None
         self._known = Recent(max(known, KNOWN))
         self.learned = 0
+        self.tally = Tally()
+        """Of the real experiences in effect."""
+        self.round = 0
+        """Newest round that is in effect."""
 
     def knows(self, experience: Experience) -> bool:
         """Whether it was taken in, or was for evaluation only."""
@@ -47,6 +52,8 @@ class Member:
         model.observe(experience_of(experience))
         model.keep_up()
         self.learned += 1
+        self.tally.add(experience.id)
+        self.round = max(self.round, experience.round)
         return True
 
     def improve(self) -> bytes | None:
@@ -57,13 +64,16 @@ class Member:
         return to_bytes(self._model.snapshot(rng))
 
     def _at(self, fleet: Fleet) -> ModelLearner:
+        """The model on this fleet's platform; with other options it starts from nothing."""
+        if self._fleet == fleet and self._model is not None:
+            return self._model
         platform = platform_of(fleet)
-        if self._model is None:
+        if self._model is None or self._fleet is None or self._fleet.options != fleet.options:
             rng = np.random.default_rng(self._seed)
             self._model = ModelLearner.born(
                 platform, self._settings, (self.slot,), rng, fleet.profile_ms
             )
-        elif self._fleet != fleet:
+        else:
             self._model.move(platform)
         self._fleet = fleet
         return self._model

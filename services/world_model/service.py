@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 
 from runtime import log
 from runtime.bus import Bus
@@ -15,6 +16,7 @@ from runtime.store import ParameterStore
 from runtime.topology import MEMBERS
 from schemas.parameters import Parameters
 from schemas.plan import Plan
+from schemas.reset import Reset
 from services.history import History
 from services.world_model.member import Member
 from services.world_model.planner import Planner
@@ -35,6 +37,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     worker = Worker(bus, settings, await ParameterStore.open(bus))
     leases = await Leases.open(bus, tuple(SLOTS), settings.worker, settings.lease_ttl)
     await bus.listen(Parameters, worker.on_parameters)
+    await bus.listen(Reset, worker.on_reset)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Crew(bus, leases, worker.learn, settings.lease_period).run(stop))
         tasks.create_task(consume(bus, Plan, worker.on_plan, durable="planner", stop=stop))
@@ -48,12 +51,25 @@ class Worker:
         self._bus, self._settings, self._store = bus, settings, store
         self._history = History(bus, settings.memory)
         self._planner = Planner()
+        self._held: set[Slot] = set()
 
     async def learn(self, slot: str, epoch: int, let_go: asyncio.Event) -> None:
         """Learn one member for as long as its slot is held."""
         settings = self._settings
-        member = Member(SLOTS[slot], settings.seed, known=2 * settings.memory)
-        await Slot(self._bus, self._store, self._history, member, epoch).hold(let_go)
+        newborn = partial(Member, SLOTS[slot], settings.seed, known=2 * settings.memory)
+        held = Slot(self._bus, self._store, self._history, newborn, epoch)
+        self._held.add(held)
+        try:
+            await held.hold(let_go)
+        finally:
+            self._held.remove(held)
+
+    async def on_reset(self, _: Reset) -> None:
+        """Forget on purpose: the streams and the parameters have been emptied."""
+        self._history.forget()
+        self._planner.forget()
+        for held in self._held:
+            held.forget()
 
     async def on_plan(self, job: Plan) -> None:
         """Imagine what a job asks for, one batch per member; raises TryLater without the store."""
