@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     _measured(found, "table7", verbs.table7, "compute and experience minutes", [*NAMES])
     for verb in (table6, found.choices["table7"]):
         verb.add_argument("--users", type=count, nargs="+", default=[3, 4, 5])
+        verb.add_argument("--cap", type=float, default=2.0, help="times the paper's steps")
     figure = _measured(found, "figure3", verbs.figure3, "convergence curves, PNG and CSV", [*NAMES])
     figure.add_argument("--users", type=count, nargs="+", default=[3, 4, 5])
     figure.add_argument("--steps", type=count, default=2000)
@@ -73,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
     _measured(found, "tune", verbs.tune, "the same random search for every agent", [*NAMES])
     peers = _measured(found, "peers", verbs.peers, "other people's agents (extra: peers)", [])
     peers.add_argument("--steps", type=count, default=20_000)
+    text = "write every kept table to bench/results/ as JSON and Markdown"
+    found.add_parser("report", help=text, description=text).set_defaults(verb=verbs.report)
     _learn(found)
     return top
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bench.agents import build
 from bench.oracle import Oracle
+from bench.store import Cell
 from bench.summary import Row, markdown
 from bench.trial import converge
 from rl.goal import Goal
@@ -16,9 +17,13 @@ from rl.platform import Option, mean_accuracy
 from sim import scenarios
 
 
-def rows(names: list[str], goals: list[Goal] | None) -> list[Row]:
-    """One row per scenario and goal (default 89)."""
-    return [_row(name, goal) for name in names for goal in goals or [89.0]]
+def cells(names: list[str], goals: list[Goal] | None) -> list[Cell]:
+    """One cell per scenario and goal (default 89)."""
+    return [_cell(name, goal) for name in names for goal in goals or [89.0]]
+
+
+def _cell(scenario: str, goal: Goal) -> Cell:
+    return {"scenario": scenario, "constraint": goal}, lambda: _row(scenario, goal)
 
 
 def _row(scenario: str, goal: Goal) -> Row:
@@ -28,8 +33,6 @@ def _row(scenario: str, goal: Goal) -> Row:
     both = oracle.optimum(world.initial, goal)
     learned = {g: _learned(scenario, g) for g in ("max", goal)}
     return {
-        "scenario": scenario,
-        "constraint": goal,
         "offloading_ms": round(alone.average_ms, 2),
         "selection_ms": round(both.average_ms, 2),
         "faster_pct": round(100 * (1 - both.average_ms / alone.average_ms), 2),

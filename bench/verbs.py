@@ -30,6 +30,7 @@ def _steps(given: Given) -> list[Row]:
         given.scenario or ["A"],
         given.feedback or ["per-device", "mean"],
         given.seeds,
+        given.cap,
     )
     return steps_table.gather(fill(given, cells, "table6"))
 
@@ -62,7 +63,8 @@ def speedup(given: Given) -> None:
     """The sibling paper's headline."""
     from bench import speedup as module
 
-    show(given, module.rows(given.scenario or list("ABCD"), given.goal), module.render)
+    cells = module.cells(given.scenario or list("ABCD"), given.goal)
+    show(given, fill(given, cells), module.render)
 
 
 def ablation(given: Given) -> None:
@@ -127,6 +129,14 @@ def peers(given: Given) -> None:
 def learn(given: Given) -> None:
     """One line per real step; the environment is anyone's."""
     learning.run(given)
+
+
+def report(given: Given) -> None:
+    """Write what is kept; nothing is computed."""
+    from bench import report as module
+    from bench.arguments import parser
+
+    print(" ".join(module.write(RESULTS, parser().parse_args)))
 
 
 def fill(given: Given, cells: Sequence[Cell], name: str | None = None) -> list[Row]:

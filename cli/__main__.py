@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
     """Entry point of the console script."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # as Ctrl-C, from the first moment on
+    try:
+        _main()
+    except KeyboardInterrupt:
+        print("Stopped before anything was started.", file=sys.stderr)
+
+
+def _main() -> None:
     try:
         import typer  # noqa: F401  (only to say kindly that it is missing)
     except ModuleNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,9 +35,22 @@ def pictures(folder: Path | None, console: Console) -> None:
         console.print(f"skipped picture {name}: {reason}", style="yellow", highlight=False)
 
 
+def folders(*wanted: Path | None) -> None:
+    """Complain about a folder that cannot be made or written to."""
+    for folder in wanted:
+        if folder is None:
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Complaint(f"{folder}: {error.strerror}") from error
+        if not os.access(folder, os.W_OK):
+            raise Complaint(f"{folder}: not writable")
+
+
 def port(number: int) -> None:
-    """Complain about a port that is taken."""
-    if number < 0:
+    """Complain about a port that is taken; 0 and -1 mean any free one."""
+    if number <= 0:
         return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -12,7 +12,7 @@ from cli.display import Display
 from cli.fleet import Plan, children
 from cli.record import Record
 from cli.site import announced
-from runtime import broker, topology
+from runtime import broker, inspection, topology
 from runtime.bus import Bus, connect
 from runtime.replay import last_one, tail
 from runtime.settings import BusSettings
@@ -48,11 +48,13 @@ async def conduct(plan: Plan, place: Place, display: Display, record: Record) ->
     Raises Complaint when the broker or a service cannot start.
     """
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     supervisor = Supervisor(
         place.logs,
-        on_restart=lambda name, code: display.say(f"{name} ended with {code}: restarting it"),
+        on_restart=lambda name, code, words: display.say(
+            f"{name} ended with {code}: restarting it" + (f" ({words})" if code > 0 else "")
+        ),
     )
     try:
         url = place.bus or await _embedded(supervisor, place)
@@ -74,6 +76,7 @@ async def _live(
     stop: asyncio.Event,
 ) -> None:
     """Start everyone; show and record every round, to the last one, a signal, or a failure."""
+    await _alone(bus)
     await topology.declare(bus.js)
     await write_goal(bus, GoalSet(goal=plan.goal, by="tercet up"))
     before = await last_one(bus, Experience)
@@ -94,6 +97,12 @@ async def _live(
         raise Complaint(supervisor.failed.result())
 
 
+async def _alone(bus: Bus) -> None:
+    """Complain when someone decides on this bus already: two would give every device two orders."""
+    if any(service["name"] == "orchestrator" for service in await inspection.services(bus)):
+        raise Complaint("an orchestrator already runs on this bus")
+
+
 async def _watch(bus: Bus, plan: Plan, display: Display) -> None:
     """Feed the display with what is not a round."""
     ready: set[str] = set()
@@ -112,7 +121,7 @@ async def _watch(bus: Bus, plan: Plan, display: Display) -> None:
 
 async def _embedded(supervisor: Supervisor, place: Place) -> str:
     """Start a broker of our own; it keeps its port when it has to be restarted."""
-    port = place.port if place.port >= 0 else broker.free_port()
+    port = place.port if place.port > 0 else broker.free_port()
     command = broker.command(place.store, port)
     process = await supervisor.start(Child("nats-server", tuple(command), foundation=True))
     return await broker.listening(place.store, process.pid)

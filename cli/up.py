@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import tempfile
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -94,11 +93,11 @@ def up(
 ) -> None:
     """Start everything on this host, learn, and compare what was learned with fixed policies."""
     log.configure("up", "ERROR")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, soft_wrap=True)
     simulated = world is not None
     environment = None if world is None else load(world, devices)
     try:
+        checks.folders(logs, store)
         checks.port(port)
         found = None if simulated else prepared(images, models, console)
         goal = checks.reachable(goal, accuracies(found, environment))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rl.dqn import JointNetwork, Prioritised, learn
+from rl.dqn import JointNetwork, Prioritised, follow, learn
 from rl.experience import Experience, State
 from rl.goal import Goal
 from rl.joint import Cost, JointActions, context
@@ -30,7 +30,9 @@ class AdaDeepSettings:
     train_every: int = 1
     """Real steps per update."""
     refresh: int = 50
-    """Real steps between two scorings of all actions, which is also the target network's period."""
+    """Real steps between two scorings of all actions by the target network."""
+    average: float = 0.005
+    """Share by which the target network follows at each update."""
     epsilon: float = 1.0
     half_life: float = 300.0
     floor: float = 0.1
@@ -56,6 +58,7 @@ class AdaDeep:
         n, width = len(platform.devices), len(context(platform, State(platform.devices)))
         hidden, options = self.settings.hidden, len(platform.options)
         self.network = JointNetwork(width, n, options, hidden, seed)
+        self.target = JointNetwork(width, n, options, hidden, seed)
         self.optimizer = torch.optim.Adam(self.network.parameters(), self.settings.rate)
         self.memory = Prioritised.of(self.settings.capacity, width, n, self.settings.priority)
         self.cost = Cost(platform, self.settings.penalty, self.settings.logarithm)
@@ -90,14 +93,15 @@ class AdaDeep:
     def _update(self) -> None:
         """One prioritised minibatch."""
         at, weight = self.memory.sample(self.settings.batch, self.rng)
-        follow = self.settings.discount * self.best_value
-        batch = self.memory.memory.batch(at, follow, weight)
+        upcoming = self.settings.discount * self.best_value
+        batch = self.memory.memory.batch(at, upcoming, weight)
         errors = learn(self.network, self.optimizer, batch)
+        follow(self.target, self.network, self.settings.average)
         self.memory.prioritise(at, errors.double().numpy())
 
     def _score(self, state: State) -> None:
         """Score all joint actions once; they hold until the next refresh or another state."""
-        scores = self.network.score_all(
+        scores = self.target.score_all(
             torch.from_numpy(context(self.platform, state).astype(np.float32))
         )
         self.best = int(scores.argmin())

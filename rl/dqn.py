@@ -63,6 +63,17 @@ class JointNetwork(nn.Module):
         return torch.cat([self._upper(part) for part in torch.split(summed, CHUNK)])
 
 
+@torch.no_grad()
+def follow(target: JointNetwork, network: JointNetwork, share: float) -> None:
+    """Move the target network towards `network` by `share` (Polyak averaging).
+
+    The target decides: at a constant step size the network itself keeps jumping between
+    assignments that differ by a few percent.
+    """
+    for slow, fast in zip(target.parameters(), network.parameters(), strict=True):
+        slow.lerp_(fast, share)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Transitions, one per row; costs, not rewards, so the best action is the least."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rl.dqn import JointNetwork, Prioritised, learn
+from rl.dqn import JointNetwork, Prioritised, follow, learn
 from rl.experience import Experience, State
 from rl.goal import Goal
 from rl.joint import Cost, JointActions, context
@@ -41,6 +41,9 @@ class HybridPaperSettings:
     keep_first_guess: bool = False
     """As printed, line 33 leaves r as the model first guessed it, however wrong that was; then Q
     believes early errors for ever. False: planned costs follow the model as it learns."""
+    average: float = 0.005
+    """Share by which the target network Q' follows Q at each update. The listing copies it whole
+    once per session; averaging is steadier, and decides."""
     refresh: int = 20
     """Real steps between two scorings of all joint actions by Q."""
     epsilon: float = 0.3
@@ -76,6 +79,7 @@ class HybridPaper:
         n, options = len(platform.devices), len(platform.options)
         shape = (self.width, n, options, self.settings.hidden)
         self.q = JointNetwork(*shape, seed)  # line 1
+        self.target = JointNetwork(*shape, seed)
         self.system = JointNetwork(*shape, seed + 1)  # line 2
         self.q_optimizer = torch.optim.Adam(self.q.parameters(), self.settings.rate)
         self.system_optimizer = torch.optim.Adam(self.system.parameters(), self.settings.rate)
@@ -131,7 +135,6 @@ class HybridPaper:
                     yield from self._suggest()
             for _ in range(_share((alpha + 1) / 2, settings.plan_sessions)):  # line 35
                 self._update(self.plan, self.q, self.q_optimizer)  # lines 36, 37
-                self.best_value = self._value(self.best)  # line 38: the target follows
             self._rescore()  # after planning, whatever the period
 
     def _suggest(self) -> Generator[int, Told, None]:
@@ -172,10 +175,11 @@ class HybridPaper:
         """One prioritised minibatch, as far as there is anything to learn from."""
         if not buffer.memory.size:
             return
-        at, weight = buffer.sample(self.settings.batch, self.rng)
-        follow = self.settings.discount * self.best_value
-        batch = buffer.memory.batch(at, follow, weight)
+        settings = self.settings
+        at, weight = buffer.sample(settings.batch, self.rng)
+        batch = buffer.memory.batch(at, settings.discount * self.best_value, weight)
         buffer.prioritise(at, learn(network, optimizer, batch).double().numpy())
+        follow(self.target, network, settings.average)  # lines 16, 38
 
     def _update_system(self) -> None:
         """Lines 19 and 20: D_world holds what D_direct holds, drawn uniformly."""
@@ -187,15 +191,9 @@ class HybridPaper:
     def _context(self) -> NDArray[np.float32]:
         return context(self.platform, self.state).astype(np.float32)
 
-    def _value(self, action: int) -> float:
-        """Q of one joint action in the present state."""
-        with torch.no_grad():
-            seen = torch.from_numpy(self._context())[None]
-            return float(self.q(seen, torch.from_numpy(self.joint.digits[action])[None]))
-
     def _rescore(self) -> None:
         """Score all joint actions: once per update of Q that a decision can see."""
-        scores = self.q.score_all(torch.from_numpy(self._context()))
+        scores = self.target.score_all(torch.from_numpy(self._context()))
         self.best, self.rescored = int(scores.argmin()), self.steps
         self.best_value, self.best_for = float(scores[self.best]), self.state
 

@@ -101,6 +101,7 @@ class Posterior:
     noise: float = NOISE
     mean: Floats = field(init=False)
     """Posterior mean of the last layer, [D]."""
+    _seen: Evidence = field(init=False)
     _touched: NDArray[np.int64] = field(init=False)
     _factor: Floats = field(init=False)
     """Cholesky factor of the precision over the touched columns."""
@@ -108,6 +109,7 @@ class Posterior:
     def __post_init__(self) -> None:
         self.linear = Evidence.none(self.layout.width)
         self.mean = self.layout.prior_mean.copy()
+        self._seen = self.linear
         self._touched = np.zeros(0, dtype=np.int64)
         self._factor = np.zeros((0, 0))
 
@@ -176,28 +178,32 @@ class Posterior:
             used, self.layout.width
         )
 
-    def solve(self, hint: Evidence | None = None, learn_spread: bool = False) -> None:
-        """Recompute mean and precision; `hint` adds weak evidence, `learn_spread` refits priors."""
+    def solve(self, learn_spread: bool = False) -> None:
+        """Recompute mean and precision; `learn_spread` also refits spreads and noise."""
         for _ in range(LINEARISATIONS if len(self.mixtures) else 1):
-            seen = self.evidence()
-            self._fit(seen if hint is None else seen + hint)
-        if learn_spread and seen.count:
-            self._respread(seen)
-            self._fit(seen if hint is None else seen + hint)
+            self._seen = self.evidence()
+            self._touched, self._factor, self.mean = self._fit(self._seen)
+        if learn_spread and self._seen.count:
+            self._respread(self._seen)
+            self._touched, self._factor, self.mean = self._fit(self._seen)
 
-    def _fit(self, seen: Evidence) -> None:
-        """Mean and Cholesky factor given the spreads and the noise."""
+    def leaning(self, hint: Evidence) -> Floats:
+        """How far weak evidence `hint` would move the mean, [D]; the mean itself stays."""
+        moved: Floats = self._fit(self._seen + hint)[2] - self.mean
+        return moved
+
+    def _fit(self, seen: Evidence) -> tuple[NDArray[np.int64], Floats, Floats]:
+        """Touched columns, Cholesky factor of their precision, and mean, given the spreads."""
         prior = self.layout.prior_mean
         touched = np.flatnonzero(np.diag(seen.gram) > 1e-12)
         precision: Floats = seen.gram[np.ix_(touched, touched)] / self.noise**2
         spread = self.scale[self.layout.group[touched]]
         precision[np.diag_indices(len(touched))] += 1.0 / spread**2
         surprise = (seen.moment - seen.gram @ prior)[touched] / self.noise**2
-        self._touched = touched
-        self._factor = np.linalg.cholesky(precision).astype(np.float64, copy=False)
-        half = triangular(self._factor, surprise)
-        self.mean = prior.copy()
-        self.mean[touched] += triangular(self._factor, half, transposed=True)
+        factor = np.linalg.cholesky(precision).astype(np.float64, copy=False)
+        mean = prior.copy()
+        mean[touched] += triangular(factor, triangular(factor, surprise), transposed=True)
+        return touched, factor, mean
 
     def _respread(self, seen: Evidence) -> None:
         """One step of expectation maximisation for the spread of each group and the noise."""

@@ -12,8 +12,9 @@ from nats.micro.request import Request as MicroRequest
 from nats.micro.service import EndpointConfig, Service, ServiceConfig
 
 from runtime import log
-from runtime.bus import TROUBLE, Bus, M, parse
+from runtime.bus import Bus, M, parse
 from runtime.errors import ServiceError, Unprocessable
+from runtime.trouble import TROUBLE
 from schemas import Message
 
 VERSION = "0.1.0"

@@ -13,7 +13,6 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
@@ -22,14 +21,12 @@ from pydantic import ValidationError
 from runtime import log
 from runtime.errors import Misconfigured, NoAnswer, TryLater, Unprocessable
 from runtime.settings import BusSettings
+from runtime.trouble import TROUBLE
 from schemas import Message
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 Handler = Callable[[M], Awaitable[None]]
-
-TROUBLE = (NatsError, OSError)
-"""What nats-py raises while a broker is away or has just come back; time-outs are OSErrors too."""
 
 PATIENCE = 10.0
 """Seconds for which a kept message is offered to its stream before `publish` gives up."""

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from runtime import log
-from runtime.bus import TROUBLE, Bus
+from runtime.bus import Bus
 from runtime.errors import Fenced
 from runtime.lease import Leases
+from runtime.trouble import TROUBLE
 from schemas.worker import Worker
 
 Work = Callable[[str, int, asyncio.Event], Awaitable[None]]

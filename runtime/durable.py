@@ -10,9 +10,10 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from runtime import log
-from runtime.bus import TROUBLE, Bus, Handler, M, parse
+from runtime.bus import Bus, Handler, M, parse
 from runtime.errors import Fenced, TryLater, Unprocessable
 from runtime.topology import DURABLES
+from runtime.trouble import TROUBLE
 
 POLL = 1.0
 """Seconds a pull waits for a message, hence how long a stop may go unnoticed."""

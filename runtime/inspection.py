@@ -9,9 +9,10 @@ from typing import Any
 
 from nats.js.errors import NotFoundError
 
-from runtime.bus import TROUBLE, Bus
+from runtime.bus import Bus
 from runtime.store import ParameterStore
 from runtime.topology import DURABLES, MEMBERS, STREAMS
+from runtime.trouble import TROUBLE
 
 OWNERS = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
 LISTENING = 0.5

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
-from runtime.bus import TROUBLE, Bus
+from runtime.bus import Bus
+from runtime.trouble import TROUBLE
 from schemas.lease import Lease
 
 BUCKET = "leases"

@@ -9,8 +9,9 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFound
 from nats.js.kv import KeyValue
 
 from runtime import log
-from runtime.bus import TROUBLE, Bus, parse
+from runtime.bus import Bus, parse
 from runtime.errors import Fenced, Misconfigured, TryLater, Unprocessable
+from runtime.trouble import TROUBLE
 from schemas.goal import GoalSet
 from schemas.parameters import Parameters
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import signal
 import sys
@@ -16,6 +18,10 @@ MISCONFIGURED = 2
 """Exit code of a service that no restart will help."""
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds before the first, second, … restart of one child."""
+HOPELESS = 10
+"""Deaths in a row after which a child is given up."""
+HEALTHY = 20.0
+"""Seconds after which a child's death is its first again."""
 GRACE = 2.5
 """Seconds between SIGTERM and SIGKILL."""
 FOUNDATION_GRACE = 1.0
@@ -53,13 +59,16 @@ class Supervisor:
     def __init__(
         self,
         logs: Path,
-        on_restart: Callable[[str, int], None] = lambda name, code: None,
+        on_restart: Callable[[str, int, str], None] = lambda name, code, words: None,
     ) -> None:
-        """`logs` takes one file per child; `on_restart` hears of each death (name, exit code)."""
+        """`logs` takes one file per child; `on_restart` hears of each death.
+
+        It is called with the name, the exit code and the last words of who died.
+        """
         self._logs, self._on_restart = logs, on_restart
         self._tasks: dict[Child, asyncio.Task[None]] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def pid(self, name: str) -> int | None:
@@ -70,14 +79,28 @@ class Supervisor:
     async def start(self, child: Child) -> asyncio.subprocess.Process:
         """Start a child and keep it running from now on."""
         process = await self._spawn(child)
-        self._tasks[child] = asyncio.create_task(self._keep(child, process), name=child.name)
+        task = asyncio.create_task(self._keep(child, process), name=child.name)
+        task.add_done_callback(self._on_end)
+        self._tasks[child] = task
         return process
 
     async def stop(self) -> None:
         """End all children, the foundation last; whoever lingers is killed."""
-        self._stopping = True
+        self._stopping.set()
         await self._end({c for c in self._tasks if not c.foundation}, GRACE)
         await self._end(set(self._tasks), FOUNDATION_GRACE)
+
+    def last_words(self, name: str) -> str:
+        """Why a child died, as far as its log tells: the reason of its last line, or the line."""
+        file = self._logs / f"{name}.log"
+        lines = file.read_text(errors="replace").strip().splitlines() if file.exists() else []
+        if not lines:
+            return "it left no word"
+        try:
+            event = json.loads(lines[-1])
+            return str(event.get("reason") or event.get("event"))
+        except (ValueError, AttributeError):
+            return lines[-1]
 
     async def _end(self, children: set[Child], grace: float) -> None:
         tasks = {self._tasks.pop(child) for child in children}
@@ -111,27 +134,33 @@ class Supervisor:
         return process
 
     async def _keep(self, child: Child, process: asyncio.subprocess.Process) -> None:
-        deaths = 0
+        loop, deaths = asyncio.get_running_loop(), 0
         while True:
+            started = loop.time()
             code = await process.wait()
             self._running.pop(child.name, None)
-            if self._stopping:
+            if self._stopping.is_set():
                 return
-            if code == MISCONFIGURED:
-                self._fail(child)
+            deaths = 1 if loop.time() - started > HEALTHY else deaths + 1
+            words = self.last_words(child.name)
+            if code == MISCONFIGURED or deaths > HOPELESS:
+                self._fail(f"{child.name} cannot start: {words}")
                 return
-            self._on_restart(child.name, code)
-            await asyncio.sleep(BACKOFF[min(deaths, len(BACKOFF) - 1)])
-            deaths += 1
-            if self._stopping:
+            self._on_restart(child.name, code, words)
+            if await self._stops_within(BACKOFF[min(deaths, len(BACKOFF)) - 1]):
                 return
             process = await self._spawn(child)
 
-    def _fail(self, child: Child) -> None:
-        if not self.failed.done():
-            self.failed.set_result(f"{child.name} cannot start: {self.last_words(child.name)}")
+    async def _stops_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
 
-    def last_words(self, name: str) -> str:
-        """The last line of a child's log."""
-        lines = (self._logs / f"{name}.log").read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "no log"
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        """A keeper that failed has lost its child: that is a failure of the whole."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(f"{task.get_name()} cannot be kept running: {error}")
+
+    def _fail(self, reason: str) -> None:
+        if not self.failed.done():
+            self.failed.set_result(reason)

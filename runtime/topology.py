@@ -24,6 +24,7 @@ from pydantic import Field
 from runtime import log, losses
 from runtime.errors import Misconfigured
 from runtime.settings import BusSettings
+from runtime.trouble import TROUBLE
 
 MEMBERS = 5
 """Members of the ensemble that learns the system model; each has a durable of its own."""
@@ -225,6 +226,10 @@ async def declare(
     """
     settings = settings or TopologySettings()
     configs = adjusted(settings)
+    try:
+        await js.account_info()
+    except TROUBLE as error:
+        raise Misconfigured(f"the broker offers no JetStream: {error}") from error
     if not force:
         for config in configs:
             if loss := await losses.would_lose(js, config):

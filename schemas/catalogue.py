@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from schemas.capability import Capability
 from schemas.classification import Classification
@@ -50,8 +51,29 @@ def json_schema(kind: str) -> str:
     return json.dumps(CATALOGUE[kind].model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
+def grows(frozen: dict[str, Any], current: dict[str, Any]) -> bool:
+    """Tell whether `current` only adds optional fields to `frozen`, in it and in its parts."""
+    if not set(current.get("required", ())) <= set(frozen.get("required", ())):
+        return False
+    for name, field in frozen.get("properties", {}).items():
+        if current.get("properties", {}).get(name) != field:
+            return False
+    return all(
+        name in current.get("$defs", {}) and grows(part, current["$defs"][name])
+        for name, part in frozen.get("$defs", {}).items()
+    )
+
+
 def write(directory: Path = FROZEN) -> None:
-    """Write every schema; run `python -m schemas` after a field was added."""
+    """Write every schema; run `python -m schemas` after a field was added.
+
+    Raises ValueError, and writes nothing, when a published version would change otherwise: that
+    is a new version, with a subject and a file of its own.
+    """
     directory.mkdir(exist_ok=True)
+    for kind in CATALOGUE:
+        file = directory / f"{kind}.json"
+        if file.exists() and not grows(json.loads(file.read_text()), json.loads(json_schema(kind))):
+            raise ValueError(f"{kind} does not only grow: make it a new version")
     for kind in CATALOGUE:
         (directory / f"{kind}.json").write_text(json_schema(kind))

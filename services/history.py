@@ -24,6 +24,10 @@ class History:
         self._entries: deque[Entry] = deque(maxlen=memory)
         self._reading = asyncio.Lock()
 
+    def clear(self) -> None:
+        """Forget what was read."""
+        self._entries.clear()
+
     async def since(self, sequence: int) -> list[Entry]:
         """All that is kept after `sequence`, up to the stream's end now; raises TryLater."""
         async with self._reading:
@@ -34,10 +38,6 @@ class History:
                 break
             fresh.appendleft(entry)
         return list(fresh)
-
-    def forget(self) -> None:
-        """Keep nothing of what was read; call it when the stream has been emptied."""
-        self._entries.clear()
 
     async def _read_on(self) -> None:
         start = self._entries[-1][0] + 1 if self._entries else 1

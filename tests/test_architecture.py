@@ -35,6 +35,8 @@ def imports(source: str) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            names.add("a relative import")
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return names
@@ -45,7 +47,8 @@ def violations(file: Path, source: str) -> list[str]:
     layer, *inside = file.parts
     names = imports(source)
     roots = {name.split(".")[0] for name in names}
-    found = roots & MAY_IMPORT.keys() - MAY_IMPORT[layer] - {layer}
+    found = roots & {"a relative import"}
+    found |= roots & MAY_IMPORT.keys() - MAY_IMPORT[layer] - {layer}
     if layer in PURE:
         found |= roots & IMPURE
     if layer != "runtime":
@@ -78,6 +81,8 @@ def test_imports_point_downwards(file: Path) -> None:
         ("runtime/bus.py", "from services.monitor import probe"),
         ("bench/table5.py", "import cli"),
         ("zoo/session.py", "import onnx"),
+        ("services/monitor/service.py", "from ..inference import desk"),
+        ("services/monitor/service.py", "from .. import inference"),
     ],
 )
 def test_a_forbidden_import_is_found(file: str, planted: str) -> None:

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from schemas.catalogue import CATALOGUE, FROZEN, json_schema
+from schemas.catalogue import CATALOGUE, FROZEN, grows, json_schema, write
 from schemas.decision import Decision
 from schemas.outcome import Outcome
 from schemas.planned import Planned
 from schemas.request import Request
 from schemas.round import Round
-
-
-def grows(frozen: dict, current: dict) -> bool:
-    """Whether `current` only adds optional fields to `frozen`, in it and in its parts."""
-    if not set(current.get("required", ())) <= set(frozen.get("required", ())):
-        return False
-    for name, field in frozen.get("properties", {}).items():
-        if current.get("properties", {}).get(name) != field:
-            return False
-    return all(
-        name in current.get("$defs", {}) and grows(part, current["$defs"][name])
-        for name, part in frozen.get("$defs", {}).items()
-    )
 
 
 @pytest.mark.parametrize("kind", CATALOGUE)
@@ -38,6 +26,18 @@ def test_a_version_only_grows(kind: str) -> None:
 def test_the_published_schema_is_current(kind: str) -> None:
     """After a field was added: `python -m schemas`."""
     assert (FROZEN / f"{kind}.json").read_text() == json_schema(kind)
+
+
+def test_a_changed_version_is_not_written(tmp_path: Path) -> None:
+    """Not even by whoever runs `python -m schemas` to make the other tests pass."""
+    write(tmp_path)
+    file = tmp_path / "decision.v1.json"
+    published = json.loads(file.read_text())
+    published["properties"]["colour"] = {"type": "string"}  # a field that we would drop
+    file.write_text(json.dumps(published))
+    with pytest.raises(ValueError, match=r"decision\.v1"):
+        write(tmp_path)
+    assert json.loads(file.read_text()) == published
 
 
 def test_the_guard_tells_growth_from_change() -> None:

@@ -5,7 +5,10 @@ Staleness is one round: each round's decision sees everything up to the round be
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import torch
 
 from rl.experience import Experience, State
 from rl.features import Profile
@@ -51,8 +54,7 @@ class Hybrid:
         """Thompson sampling by one random head, or epsilon-greedy when the settings say so."""
         epsilon = self.settings.epsilon
         if epsilon is not None and self.rng.random() < epsilon:
-            wild = self.parameters | {"sample": self.parameters["sample"] * 0.0}
-            return self._random(wild, state, goal)
+            return self._random(state, goal)
         head = explore_head(self.settings, self.rng)
         return self.decide(state, goal, head).assignment
 
@@ -95,12 +97,12 @@ class Hybrid:
             self.model.drift,
         )
 
-    def _random(self, _: Parameters, state: State, goal: Goal) -> Assignment:
-        """A random assignment that meets the goal, for epsilon-greedy: random costs, then solve."""
-        costs = dict(self.parameters)
-        costs["mean"] = costs["mean"] * 0.0
-        costs["sample"] = self.parameters["sample"].new_tensor(
-            self.rng.standard_normal(tuple(self.parameters["sample"].shape))
-        )
-        head = int(self.rng.integers(self.settings.members))
+    def _random(self, state: State, goal: Goal) -> Assignment:
+        """A random assignment that meets the goal: random costs, then the solver."""
+        drawn = self.rng.standard_normal(tuple(self.parameters["sample"].shape))
+        costs = self.parameters | {
+            "mean": torch.zeros_like(self.parameters["mean"]),
+            "sample": torch.from_numpy(drawn.astype(np.float32)),
+        }
+        head = explore_head(replace(self.settings, epsilon=None), self.rng)
         return decide(costs, self.platform, state, goal, head, self.rng, self.profile).assignment

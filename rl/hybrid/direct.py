@@ -3,7 +3,9 @@
 Algorithm 1, lines 13-16 and 35-38, with the last layer solved instead of descended to. Real
 experience (D_direct) enters head by head as exact sums, so every real label is used in every
 update. Planned experience (D_plan) is drawn by priority, and head m sees only what member m
-planned; its weight grows with α as in lines 7 and 35: real (1 - α/2), planned (1 + α)/2.
+planned; its weight grows with α as in lines 7 and 35: real (1 - α/2), planned (1 + α)/2. It moves
+the head's sample, with which it explores, not its best estimate: measured, planned labels pulled
+the greedy assignment off the optimum now and then, wherever real labels were few.
 """
 
 from __future__ import annotations
@@ -92,7 +94,7 @@ class DirectLearner:
         """Planned labels for one head, together worth `weight` of the real ones."""
         plans, mind = self.plans[head], self.students.minds[head]
         real = mind.count
-        if not len(plans) or not real or weight <= 0:
+        if not len(plans) or not real or weight <= 0 or not self.students.settings.plan_batch:
             return None
         position, importance = plans.sample(self.students.settings.plan_batch, self.students.rng)
         lessons = [plans.items[where].lesson for where in position]

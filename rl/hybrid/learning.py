@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rl.experience import Experience
 from rl.features import Profile
@@ -94,14 +95,21 @@ class Students:
         return self.minds[0].count >= self.next_refit
 
     def learn(self, hints: list[Evidence | None] | None = None) -> Parameters:
-        """Solve every member's last layer, draw its sample, and return parameters [M members]."""
+        """Solve every member's last layer, draw its sample, and return parameters [M members].
+
+        A hint moves a member's sample, with which it explores, but never its best estimate: a
+        plan holds no fact that the real experience behind it did not.
+        """
         refit = self.due
         if refit:
             self.next_refit = self.minds[0].count * GROWTH + 1.0
         parts = []
         for k, mind in enumerate(self.minds):
-            mind.solve(hints[k] if hints else None, learn_spread=refit)
-            parts.append(_parameters(mind, self.rng))
+            mind.solve(learn_spread=refit)
+            sample, hint = mind.draw(self.rng), hints[k] if hints else None
+            if hint is not None:
+                sample = sample + mind.leaning(hint)
+            parts.append(_parameters(mind, sample))
         return stack(parts)
 
 
@@ -118,12 +126,12 @@ def _teach(mind: Posterior, taught: Lesson, settings: HybridSettings) -> None:
     mind.observe(taught.rows, labels, factor)
 
 
-def _parameters(mind: Posterior, rng: np.random.Generator) -> Parameters:
+def _parameters(mind: Posterior, sample: NDArray[np.float64]) -> Parameters:
     """One member as parameters with M = 1."""
     return pack(
         mind.layout.names,
         mind.mean[None],
-        mind.draw(rng)[None],
+        sample[None],
         mind.scale[None],
         mind.weight[None],
         mind.bias[None],

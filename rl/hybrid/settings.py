@@ -24,7 +24,8 @@ class HybridSettings:
     plan_batch: int = 16
     """Planned experiences per head in one update, drawn from D_plan by priority."""
     plan_weight: float = 0.05
-    """Weight of all planned labels over all real ones when α = 0; 0 switches planning off."""
+    """Weight of all planned labels over all real ones when α = 0; 0 switches planning off, and
+    with it, in `Hybrid`, the system model."""
     world_capacity: int = 2000
     """Mean-only labels kept (D_world); labels of single devices need no buffer, only sums."""
     memory: float = 2000.0

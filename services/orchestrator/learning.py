@@ -79,6 +79,7 @@ class Learning:
         """Forget on purpose."""
         self._learner = Learner(self._settings.seed, max_plan_age=self._settings.max_plan_age)
         self._planned = []
+        self._history.clear()
 
     async def improve(self, stop: asyncio.Event) -> None:
         """Update and publish whenever there is something new."""

@@ -66,7 +66,7 @@ class Worker:
 
     async def on_reset(self, _: Reset) -> None:
         """Forget on purpose: the streams and the parameters have been emptied."""
-        self._history.forget()
+        self._history.clear()
         self._planner.forget()
         for held in self._held:
             held.forget()

@@ -15,10 +15,11 @@ import pytest
 from torch.testing import assert_close
 
 from rl.hybrid import from_bytes
-from runtime.bus import TROUBLE, Bus
+from runtime.bus import Bus
 from runtime.process import die_with_parent
 from runtime.store import ParameterStore
 from runtime.topology import MEMBERS
+from runtime.trouble import TROUBLE
 from schemas.experience import Experience
 from schemas.lease import Lease
 from schemas.parameters import Parameters

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.rl.tests_support_rl import TIERS, instance
 
 from rl.assign import solve
 from rl.goal import SLACK
 from rl.problem import Problem
+from tests.rl.tests_support_rl import TIERS, instance
 
 
 def brute_force(costs, accuracy, required, tiers, home):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
-from tests.rl.tests_support_rl import TIERS, instance
 
 from rl import decompose
 from rl.assign import solve
 from rl.problem import Problem
+from tests.rl.tests_support_rl import TIERS, instance
 
 
 def highs(problem: Problem) -> float:
