@@ -64,13 +64,16 @@ class Member:
         return to_bytes(self._model.snapshot(rng))
 
     def _at(self, fleet: Fleet) -> ModelLearner:
+        """The model on this fleet's platform; with other options it starts from nothing."""
+        if self._fleet == fleet and self._model is not None:
+            return self._model
         platform = platform_of(fleet)
-        if self._model is None:
+        if self._model is None or self._fleet is None or self._fleet.options != fleet.options:
             rng = np.random.default_rng(self._seed)
             self._model = ModelLearner.born(
                 platform, self._settings, (self.slot,), rng, fleet.profile_ms
             )
-        elif self._fleet != fleet:
+        else:
             self._model.move(platform)
         self._fleet = fleet
         return self._model

@@ -23,6 +23,10 @@ class Planner:
         """Take up a member's new parameters; raises ValueError when they are malformed."""
         self._members[slot] = (version, from_bytes(blob))
 
+    def forget(self) -> None:
+        """Know no member any more."""
+        self._members.clear()
+
     def lacks(self, slots: Iterable[int]) -> bool:
         """Whether there is a member among these that it has never heard of."""
         return not self._members.keys() >= set(slots)

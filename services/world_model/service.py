@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 
 from runtime import log
 from runtime.bus import Bus
@@ -50,27 +51,25 @@ class Worker:
         self._bus, self._settings, self._store = bus, settings, store
         self._history = History(bus, settings.memory)
         self._planner = Planner()
-        self._held: dict[str, Slot] = {}
+        self._held: set[Slot] = set()
 
     async def learn(self, slot: str, epoch: int, let_go: asyncio.Event) -> None:
         """Learn one member for as long as its slot is held."""
-        held = Slot(self._bus, self._store, self._history, self._newborn(slot), epoch)
-        self._held[slot] = held
+        settings = self._settings
+        newborn = partial(Member, SLOTS[slot], settings.seed, known=2 * settings.memory)
+        held = Slot(self._bus, self._store, self._history, newborn, epoch)
+        self._held.add(held)
         try:
             await held.hold(let_go)
         finally:
-            self._held.pop(slot, None)
+            self._held.remove(held)
 
     async def on_reset(self, _: Reset) -> None:
-        """Forget on purpose."""
+        """Forget on purpose: the streams and the parameters have been emptied."""
         self._history.clear()
-        self._planner = Planner()
-        for slot, held in self._held.items():
-            held.forget(self._newborn(slot))
-
-    def _newborn(self, slot: str) -> Member:
-        settings = self._settings
-        return Member(SLOTS[slot], settings.seed, known=2 * settings.memory)
+        self._planner.forget()
+        for held in self._held:
+            held.forget()
 
     async def on_plan(self, job: Plan) -> None:
         """Imagine what a job asks for, one batch per member; raises TryLater without the store."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+from collections.abc import Callable
 
 from runtime import log
 from runtime.bus import Bus
@@ -34,11 +35,18 @@ class Slot:
     """Wires one member to the bus, under the epoch of its lease."""
 
     def __init__(
-        self, bus: Bus, store: ParameterStore, history: History, member: Member, epoch: int
+        self,
+        bus: Bus,
+        store: ParameterStore,
+        history: History,
+        newborn: Callable[[], Member],
+        epoch: int,
     ) -> None:
         self._bus, self._store, self._history = bus, store, history
-        self._member, self._epoch = member, epoch
-        self._owner = f"member-{member.slot}"
+        self._newborn, self._epoch = newborn, epoch
+        self._member = newborn()
+        self._owner = f"member-{self._member.slot}"
+        self._forgotten = False
         self._seen = 0
         self._published = 0
         """Experiences that are in effect in what was published."""
@@ -55,11 +63,16 @@ class Slot:
 
     async def on_real(self, experience: Experience) -> None:
         """A round was measured; acknowledged when it is in effect in what is published."""
-        if self._owing or not self._member.knows(experience):
+        known = self._member.knows(experience) or experience.id in self._refused
+        if self._forgotten or self._owing or not known:
             await self.catch_up(asyncio.Event())
         reason = self._refused.get(experience.id)
         if reason is not None:
             raise Unprocessable(reason)
+
+    def forget(self) -> None:
+        """Start from nothing with what comes next; call it when the stream has been emptied."""
+        self._forgotten = True
 
     async def claim(self) -> None:
         """From now on older epochs are fenced; raises Fenced when ours is the older one."""
@@ -68,21 +81,18 @@ class Slot:
 
     async def catch_up(self, let_go: asyncio.Event) -> None:
         """Take in all that is new in the stream, update once, publish; raises Fenced, TryLater."""
+        if self._forgotten:
+            self._forgotten, self._member = False, self._newborn()
+            self._seen, self._published, self._current = 0, 0, ""
         fresh = await self._history.since(self._seen)
         for first in range(0, len(fresh), SLICE):
             if let_go.is_set():
                 return
             await asyncio.to_thread(self._take_in, fresh[first : first + SLICE])
         if self._owing:
-            member, learned = self._member, self._member.learned
-            blob = await asyncio.to_thread(member.improve)
+            blob = await asyncio.to_thread(self._member.improve)
             if blob is not None:
-                await self._publish(blob, member)
-            self._published = learned
-
-    def forget(self, newborn: Member) -> None:
-        """Start from nothing, on purpose: the streams were emptied."""
-        self._member, self._published, self._current = newborn, 0, ""
+                await self._publish(blob, self._member)
 
     @property
     def _owing(self) -> bool:
@@ -125,3 +135,4 @@ class Slot:
                 ids=str(member.tally),
             )
             self._current = digest
+        self._published = member.learned

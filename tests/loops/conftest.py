@@ -23,6 +23,7 @@ from runtime.trouble import TROUBLE
 from schemas.experience import Experience
 from schemas.lease import Lease
 from schemas.parameters import Parameters
+from services.tally import Tally
 from services.world_model.member import Member
 from services.world_model.service import SLOTS
 from tests.conftest import Server
@@ -166,11 +167,16 @@ async def pointers(bus: Bus) -> list[Parameters]:
     return [pointer for pointer in found if pointer is not None]
 
 
+def tally(experiences: list[Experience]) -> str:
+    return str(Tally(e.id for e in experiences if e.purpose == "learn"))
+
+
 async def learned(bus: Bus, experiences: list[Experience], seconds: float = 60.0) -> None:
     """Wait until every member has each of these in effect once."""
 
     async def so() -> bool:
-        return [p.learned for p in await pointers(bus)] == [lessons(experiences)] * MEMBERS
+        expected = lessons(experiences), tally(experiences)
+        return [(p.learned, p.ids) for p in await pointers(bus)] == [expected] * MEMBERS
 
     await until(so, seconds)
 

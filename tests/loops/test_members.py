@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from runtime.bus import Bus
 from runtime.durable import consume
 from runtime.errors import Fenced, TryLater
-from runtime.store import ParameterStore
+from runtime.store import ParameterStore, forget
 from schemas.experience import Experience
+from schemas.reset import Reset
 from services.history import History
 from services.world_model.member import Member
+from services.world_model.service import Worker
+from services.world_model.settings import Settings
 from services.world_model.slot import Slot
 from tests.bus.test_bus import dead
 from tests.conftest import Server
@@ -33,7 +37,7 @@ def test_members_differ() -> None:
 
 async def slot(bus: Bus, epoch: int, number: int = 0) -> Slot:
     store = await ParameterStore.open(bus)
-    return Slot(bus, store, History(bus, 1000), Member(number, seed=0), epoch)
+    return Slot(bus, store, History(bus, 1000), partial(Member, number, 0), epoch)
 
 
 async def test_what_waits_is_one_update(bus: Bus) -> None:
@@ -139,11 +143,16 @@ async def test_nothing_is_acknowledged_that_could_not_be_published(
 
 
 async def test_what_cannot_be_learned_from_is_buried_and_the_rest_learned(bus: Bus) -> None:
-    more = {"devices": ("a", "b", "b"), "home": ("edge-1",) * 3}
-    twice = SAID[3].fleet.model_copy(update=more)
-    await say(bus, [*SAID[:3], SAID[3].model_copy(update={"fleet": twice}), *SAID[4:6]])
+    class Picky(Member):
+        def real(self, experience: Experience) -> bool:
+            if experience.id == SAID[3].id:
+                raise ValueError("three is not a number I like")
+            return super().real(experience)
+
+    await say(bus, SAID[:6])
     await bus.client.publish("experience.v1.real", b'{"round": "none"}')
-    stop, held = asyncio.Event(), await slot(bus, 1)
+    store, stop = await ParameterStore.open(bus), asyncio.Event()
+    held = Slot(bus, store, History(bus, 1000), partial(Picky, 0, 0), 1)
     holding = asyncio.create_task(held.hold(stop))
 
     async def buried() -> bool:
@@ -153,7 +162,28 @@ async def test_what_cannot_be_learned_from_is_buried_and_the_rest_learned(bus: B
     stop.set()
     await holding
     assert sorted(reason for _, reason in await dead(bus)) == [
-        "Experience: fleet: Value error, a device is named twice",
         "Experience: round: Input should be a valid integer, unable to parse string as an integer",
+        "ValueError('three is not a number I like')",
     ]
     assert [p.learned for p in await pointers(bus)] == [lessons(SAID[:6]) - 1]
+
+
+async def test_after_a_reset_nothing_old_is_in_effect(bus: Bus) -> None:
+    worker = Worker(bus, Settings(), await ParameterStore.open(bus))
+    stop = asyncio.Event()
+    await say(bus, SAID[:9])
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(worker.learn("member-0", 1, stop))
+
+        async def in_effect(count: int) -> bool:
+            return [p.learned for p in await pointers(bus)] == [count]
+
+        await until(lambda: in_effect(9))
+        await forget(bus)
+        await worker.on_reset(Reset(by="test"))
+        await say(bus, SAID[10:15])
+        await until(lambda: in_effect(5))
+        stop.set()
+    (pointer,) = await pointers(bus)
+    assert (pointer.epoch, pointer.round) == (1, 15)
+    assert await (await ParameterStore.open(bus)).read(pointer) == learned_here(0, SAID[10:15])
