@@ -24,17 +24,24 @@ def executable() -> str:
     return found
 
 
+CONFIGURATION = """
+# Acknowledged means on disk: the default writes later, and a killed server would forget.
+jetstream { store_dir: %s, sync_interval: always }
+"""
+
+
 def command(directory: Path, port: int = -1) -> list[str]:
     """Return the command line of a server that keeps everything below `directory`.
 
     Port -1 takes a free one; the server writes it to a file in `directory`.
     """
+    configuration = directory / "nats.conf"
+    configuration.write_text(CONFIGURATION % json.dumps(str(directory)))
     return [
         executable(),
+        f"--config={configuration}",
         "--addr=127.0.0.1",
         f"--port={port}",
-        "--jetstream",
-        f"--store_dir={directory}",
         f"--ports_file_dir={directory}",
         f"--log={directory}/nats.log",
     ]

@@ -39,13 +39,14 @@ class Child:
     """Ended last: the others need it to end well (the broker)."""
 
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Our matrices are small: on a host with many processes more threads only wait for each other."""
+
+
 def module(name: str, path: str, *arguments: str, **settings: str) -> Child:
     """A Python module of ours as a process, its settings as TERCET_… variables."""
-    return Child(
-        name,
-        (sys.executable, "-m", path, *arguments),
-        {f"TERCET_{key.upper()}": value for key, value in settings.items()},
-    )
+    variables = {f"TERCET_{key.upper()}": value for key, value in settings.items()}
+    return Child(name, (sys.executable, "-m", path, *arguments), {**ONE_THREAD, **variables})
 
 
 def service(folder: str, *arguments: str, **settings: str) -> Child:
