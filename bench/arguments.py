@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import NoReturn
 
-from bench import verbs
+from bench import onbus, verbs
 from bench.agents import NAMES
 from rl.goal import Goal, parse_goal
 
@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     peers.add_argument("--steps", type=count, default=20_000)
     text = "write every kept table to bench/results/ as JSON and Markdown"
     found.add_parser("report", help=text, description=text).set_defaults(verb=verbs.report)
+    onbus.add(found, count)
     _learn(found)
     return top
 

@@ -1,0 +1,53 @@
+"""Verbs that measure the system on its bus: planning throughput, decision round trips."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from bench import decisions, planning
+
+Given = argparse.Namespace
+
+
+def add(found: Any, count: Callable[[str], int]) -> None:
+    """Add the verbs to a parser; `count` reads a whole number from 1 on."""
+    text = "planned transitions a second by workers; the model's error by members"
+    made = found.add_parser("planning", help=text, description=text)
+    made.set_defaults(verb=plan)
+    made.add_argument("--workers", type=count, nargs="+", default=[1, 2])
+    made.add_argument("--jobs", type=count, default=60, help="planning jobs per measurement")
+    made.add_argument("--members", type=count, nargs="+", help="measure the model's error instead")
+    made.add_argument("--seeds", type=count, default=5)
+    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+    text = "decision round trips beside bare echoes under the same load"
+    made = found.add_parser("decisions", help=text, description=text)
+    made.set_defaults(verb=decide)
+    made.add_argument("--pairs", type=count, default=2000)
+    made.add_argument("--workers", type=count, default=1)
+    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+
+
+def plan(given: Given) -> None:
+    """Throughput with the first number of workers as the yardstick, or the error by members."""
+    if given.members:
+        _show(given, planning.error_by_members(given.members, given.seeds))
+        return
+    rows = [asyncio.run(planning.throughput(w, given.jobs)) for w in given.workers]
+    for row in rows:
+        ratio = row["transitions_per_s"] / rows[0]["transitions_per_s"]
+        row["over_first"] = round(ratio, 2)
+    _show(given, rows)
+
+
+def decide(given: Given) -> None:
+    """Both conditions."""
+    rows = asyncio.run(decisions.measure(given.pairs, given.workers))
+    print(json.dumps(rows, indent=1) if given.json else decisions.render(rows))
+
+
+def _show(given: Given, rows: list[dict[str, Any]]) -> None:
+    print(json.dumps(rows, indent=1) if given.json else planning.render(rows))
