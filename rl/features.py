@@ -44,13 +44,14 @@ class Rows:
     @classmethod
     def join(cls, parts: Sequence[Rows]) -> Rows:
         """All rows of `parts`, in order; shorter ones are padded with zeros in column 0."""
-        widest = max(p.columns.shape[1] for p in parts)
-        missing = [((0, 0), (0, widest - p.columns.shape[1])) for p in parts]
-        return cls(
-            np.concatenate([np.pad(p.columns, m) for p, m in zip(parts, missing, strict=True)]),
-            np.concatenate([np.pad(p.values, m) for p, m in zip(parts, missing, strict=True)]),
-            np.concatenate([p.z for p in parts]),
-        )
+        rows, widest = sum(map(len, parts)), max(p.columns.shape[1] for p in parts)
+        columns, values = np.zeros((rows, widest), dtype=np.int64), np.zeros((rows, widest))
+        first = 0
+        for p in parts:
+            here = (slice(first, first + len(p)), slice(p.columns.shape[1]))
+            columns[here], values[here] = p.columns, p.values
+            first += len(p)
+        return cls(columns, values, np.concatenate([p.z for p in parts]))
 
     def sparse_dot(self, weights: Floats) -> Floats:
         """Sparse part of the prediction: `weights` [..., D] -> [..., R]."""
@@ -124,12 +125,16 @@ class Scene:
         node = np.where(tier == 2, len(platform.edges), home[device])
         signal = self.signal[device]
         profile = self.profile[device, option]
-        columns, values = [], []
+        lively = np.flatnonzero(self.signal.any(axis=0))
+        width = 10 + 4 + 3 * len(lively)
+        columns = np.zeros((len(device), width), dtype=np.int64)
+        values, used = np.zeros((len(device), width)), 0
 
         def add(group: str, index: Integers | int, value: Floats | float) -> None:
-            column = layout.start[group] + np.asarray(index)
-            columns.append(np.broadcast_to(column, device.shape))
-            values.append(np.broadcast_to(np.asarray(value, dtype=np.float64), device.shape))
+            nonlocal used
+            columns[:, used] = layout.start[group] + index
+            values[:, used] = value
+            used += 1
 
         options = len(platform.options)
         add("bias", 0, 1.0)
@@ -146,7 +151,7 @@ class Scene:
         for side in range(2):
             add("load.bend", knot[:, side], weight[:, side] * shared)
             add("node.bend", node * len(KNOTS) + knot[:, side], weight[:, side] * shared)
-        for s in np.flatnonzero(self.signal.any(axis=0)):
+        for s in lively:
             add("signal", int(s), signal[:, s])
             add("signal.option", int(s) * options + option, signal[:, s])
             add("signal.slope", int(s), signal[:, s] * level)
@@ -160,4 +165,4 @@ class Scene:
             ],
             axis=1,
         )
-        return Rows(np.stack(columns, axis=1), np.stack(values, axis=1), z)
+        return Rows(columns, values, z)
