@@ -186,10 +186,7 @@ class Posterior:
         return sample
 
     def moved(self, layout: Layout) -> Posterior:
-        """The same knowledge on another platform's columns; what has gone is forgotten.
-
-        Mixtures keep their rows' column numbers, so they are dropped when columns move.
-        """
+        """The same knowledge on another platform's columns; what has gone is forgotten."""
         position = {name: k for k, name in enumerate(self.layout.names)}
         index = np.array([position.get(name, -1) for name in layout.names])
         known, other = np.flatnonzero(index >= 0), Posterior(layout, self.weight, self.bias)
@@ -197,6 +194,10 @@ class Posterior:
         gram[np.ix_(known, known)] = self.linear.gram[np.ix_(index[known], index[known])]
         moment[known] = self.linear.moment[index[known]]
         other.linear = Evidence(gram, moment, self.linear.square, self.linear.count)
+        if len(self.mixtures):
+            column = np.full(self.layout.width, -1, dtype=np.int64)
+            column[index[known]] = known
+            other.mixtures = self.mixtures.moved(column)
         other.scale, other.noise = self.scale.copy(), self.noise
         other.solve()
         return other

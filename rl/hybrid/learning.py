@@ -18,7 +18,10 @@ from rl.platform import Platform
 from rl.posterior import Posterior
 
 GROWTH = 1.1
-"""Spreads and noise are refitted whenever there is a tenth more to learn them from."""
+"""Spreads and noise are refitted whenever there is a tenth more to learn them from..."""
+
+LONGEST = 500
+"""...and after so many rounds at the latest, since what is believed does not grow for ever."""
 
 
 def newborn(layout: Layout, settings: HybridSettings, rng: np.random.Generator) -> Posterior:
@@ -37,6 +40,8 @@ class Students:
     profile: Profile | None = None
     minds: list[Posterior] = field(default_factory=list)
     next_refit: float = 0.0
+    refitted: int = 0
+    """Rounds seen at the last refit."""
     experiences: int = 0
     rested: int = 0
     """Rounds since the start or the last alarm."""
@@ -103,9 +108,9 @@ class Students:
         plan holds no fact that the real experience behind it did not.
         """
         count = self.minds[0].count
-        refit = count >= self.next_refit
+        refit = count >= self.next_refit or self.experiences >= self.refitted + LONGEST
         if refit:
-            self.next_refit = count * GROWTH + 1.0
+            self.next_refit, self.refitted = count * GROWTH + 1.0, self.experiences
         parts = []
         for k, mind in enumerate(self.minds):
             mind.solve(learn_spread=refit)

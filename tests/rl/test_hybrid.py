@@ -189,3 +189,15 @@ def test_a_new_device_starts_from_what_the_others_taught() -> None:
     state = State((*DEVICES, "new"), STATE.nodes)
     decision = decide(agent.parameters, grown, state, "min")
     assert decision.table[3, 7, 0] == pytest.approx(decision.table[1, 7, 0], rel=0.5)
+
+
+@pytest.mark.parametrize("mean_only", [False, True])
+def test_knowledge_survives_a_device_that_joins(mean_only: bool) -> None:
+    agent = Hybrid(PLATFORM, seed=1, settings=SMALL)
+    play(agent, 25, mean_only)
+    before = agent.decide(STATE, 85.0, None)
+    grown = Platform(("new", *DEVICES), ("edge-0", *["edge"] * 3), PAPER_ACCURACY)
+    agent.policy.move(grown)
+    after = decide(agent.policy.learn(), grown, STATE, 85.0)
+    tried = np.log(after.table / before.table)[:, :8, 0]
+    assert np.abs(tried).max() < 0.2
