@@ -99,7 +99,7 @@ def _measured(
     made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
     made.add_argument("--keep", metavar="FILE", help="where finished cells are kept")
     made.add_argument("--fresh", action="store_true", help="keep nothing, compute everything")
-    made.add_argument("--known", action="store_true", help="show what is kept, compute nothing")
+    made.add_argument("--known", action="store_true", help="show all that is kept, compute nothing")
     return made
 
 

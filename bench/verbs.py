@@ -133,18 +133,20 @@ def learn(given: Given) -> None:
 
 def report(given: Given) -> None:
     """Write what is kept; nothing is computed."""
+    from bench import bars
     from bench import report as module
     from bench.arguments import parser
 
     print(" ".join(module.write(RESULTS, parser().parse_args)))
+    bars.write(RESULTS)
 
 
 def fill(given: Given, cells: Sequence[Cell], name: str | None = None) -> list[Row]:
-    """Compute what is missing, or with `--known` only look."""
+    """Compute what is missing, or with `--known` show all that is kept."""
     default = RESULTS / "cells" / f"{name or given.name}.jsonl"
     path = None if given.fresh else Path(given.keep) if given.keep else default
     store = Store(path, quiet=not sys.stderr.isatty())
-    return store.find(cells) if given.known else store.fill(cells)
+    return store.everything() if given.known else store.fill(cells)
 
 
 def show(given: Given, rows: list[Row], render: Any) -> None:

@@ -13,47 +13,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rl.prices import start
-from rl.problem import LOCAL, Problem
+from rl.problem import LOCAL, UNIT, Problem
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-CLIMBS = 30
-"""Subgradient steps over the two prices, for every load of the cloud at once."""
+CLIMBS = (15, 60)
+"""Subgradient steps over the two prices, for every load of the cloud at once, in two passes."""
 
-POLISHED = 8
+REPAIRED = 16
+"""Answers repaired to meet the goal: the cheapest, with a rough price on what they miss."""
+
+POLISHED = 3
 """Of all answers met, so many of the cheapest are improved by local search."""
 
 
 def search(problem: Problem) -> tuple[Integers, float]:
     """Return a good feasible assignment [n] and a lower bound of the optimal total cost."""
-    best = improve(problem, start(problem))
+    best, bound = improve(problem, start(problem)), -np.inf
     cost = problem.total_cost(best)
-    bound, answers = _climb(problem, cost)
-    repaired = np.stack([repair(problem, answer) for answer in answers])
+    for climbs in CLIMBS:  # steps are as long as the incumbent is bad: a good one first
+        climbed, answers = _climb(problem, cost, climbs)
+        bound = max(bound, climbed)
+        best, cost = _polish(problem, answers, best, cost)
+        if cost - bound <= 1e-9 * abs(cost):
+            break
+    return best, min(bound, cost)
+
+
+def _polish(
+    problem: Problem, answers: Integers, best: Integers, cost: float
+) -> tuple[Integers, float]:
+    """Repair all answers, improve the cheapest, and keep the best of all."""
+    missing = np.maximum(0, problem.required_units - problem.units[answers].sum(axis=1)) / UNIT
+    rate = float(problem.costs[:, :, 0].std() / max(problem.accuracy.std(), 1e-9))
+    near = np.argsort(problem.total_costs(answers) + rate * missing, kind="stable")[:REPAIRED]
+    repaired = np.unique(np.stack([repair(problem, answers[k]) for k in near]), axis=0)
     order = np.argsort(problem.total_costs(repaired), kind="stable")
     for choice in repaired[order[:POLISHED]]:
         improved = improve(problem, choice)
         total = problem.total_cost(improved)
         if total < cost:
             best, cost = improved, total
-    return best, min(bound, cost)
+    return best, cost
 
 
-def _climb(problem: Problem, target: float) -> tuple[float, Integers]:
+def _climb(problem: Problem, target: float, climbs: int) -> tuple[float, Integers]:
     """Bound the optimum over all loads of the cloud; also every distinct answer on the way."""
     clouds = np.arange(int(problem.reach[-1]) + 1)
     spread = max(float(problem.accuracy.std()), 1e-9)
     price, toll = np.zeros(len(clouds)), np.zeros(len(clouds))
     top, answers = np.full(len(clouds), -np.inf), []
-    for climb in range(CLIMBS):
+    for climb in range(climbs):
         value, answer = _relaxed(problem, clouds, price / spread, toll)
         top = np.maximum(top, value)
         answers.append(answer)
         short = (problem.n * problem.required - problem.accuracy[answer].sum(axis=1)) / spread
         crowd = problem.loads_of(answer)[:, -1] - clouds
         length = np.maximum(short**2 + crowd**2, 1e-12)
-        step = (1.0 - climb / (2 * CLIMBS)) * np.maximum(target - value, 0.0) / length
+        step = (1.0 - climb / (2 * climbs)) * np.maximum(target - value, 0.0) / length
         price = np.maximum(0.0, price + step * short)
         toll = toll + step * crowd
     return float(top.min()), np.unique(np.concatenate(answers), axis=0)
@@ -63,7 +81,7 @@ def _relaxed(
     problem: Problem, clouds: Integers, price: Floats, toll: Floats
 ) -> tuple[Floats, Integers]:
     """Solve the relaxed problem for each load of the cloud: its value [C] and answers [C, n]."""
-    device, worth = np.arange(problem.n), price[:, None, None] * problem.accuracy
+    worth = price[:, None, None] * problem.accuracy
     load = np.maximum(clouds, 1) - 1
     cloud_cost = problem.costs[:, :, load].transpose(2, 0, 1)  # [C, n, O]
     in_cloud = problem.node == problem.nodes - 1
@@ -78,7 +96,6 @@ def _relaxed(
         gain, taken, option = _edge(problem, edge, here, worth, least)
         value = value + gain
         answer[:, here] = np.where(taken, option, answer[:, here])
-    assert len(device) == answer.shape[1]
     return value, answer
 
 

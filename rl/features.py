@@ -44,13 +44,14 @@ class Rows:
     @classmethod
     def join(cls, parts: Sequence[Rows]) -> Rows:
         """All rows of `parts`, in order; shorter ones are padded with zeros in column 0."""
-        widest = max(p.columns.shape[1] for p in parts)
-        missing = [((0, 0), (0, widest - p.columns.shape[1])) for p in parts]
-        return cls(
-            np.concatenate([np.pad(p.columns, m) for p, m in zip(parts, missing, strict=True)]),
-            np.concatenate([np.pad(p.values, m) for p, m in zip(parts, missing, strict=True)]),
-            np.concatenate([p.z for p in parts]),
-        )
+        rows, widest = sum(map(len, parts)), max(p.columns.shape[1] for p in parts)
+        columns, values = np.zeros((rows, widest), dtype=np.int64), np.zeros((rows, widest))
+        first = 0
+        for p in parts:
+            here = (slice(first, first + len(p)), slice(p.columns.shape[1]))
+            columns[here], values[here] = p.columns, p.values
+            first += len(p)
+        return cls(columns, values, np.concatenate([p.z for p in parts]))
 
     def sparse_dot(self, weights: Floats) -> Floats:
         """Sparse part of the prediction: `weights` [..., D] -> [..., R]."""
@@ -100,6 +101,10 @@ def bends(load: Floats) -> tuple[Integers, Floats]:
     return np.stack([right - 1, right], axis=1), np.stack([1.0 - share, share], axis=1)
 
 
+Entry = tuple[str, Integers | int, Floats | float]
+"""One sparse column of many rows: its group, the index within the group, and the value."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """One platform in one state: makes rows for any (device, option, load)."""
@@ -116,48 +121,77 @@ class Scene:
 
     def rows(self, device: Integers, option: Integers, load: Floats) -> Rows:
         """One row per entry; `device` indexes platform.devices, `load` is the node's, all [R]."""
-        layout, platform = self.layout, self.layout.platform
-        tier = np.array([TIERS.index(o.tier) for o in platform.options])[option]
-        shared = (tier > 0).astype(np.float64)
-        level = np.log(np.maximum(load, 1.0)) * shared
+        tier = np.array([TIERS.index(o.tier) for o in self.layout.platform.options])[option]
+        level = np.log(np.maximum(load, 1.0)) * (tier > 0)
+        entries = [
+            *self._identity(device, option, tier, level),
+            *self._bends(device, tier, load),
+            *self._condition(device, option, level),
+        ]
+        columns = np.zeros((len(device), len(entries)), dtype=np.int64)
+        values = np.zeros((len(device), len(entries)))
+        for k, (group, index, value) in enumerate(entries):
+            columns[:, k] = self.layout.start[group] + index
+            values[:, k] = value
+        return Rows(columns, values, self._hidden_input(device, option, tier, level))
+
+    def _node(self, device: Integers, tier: Integers) -> Integers:
+        """Node index of each row: home edge, or the cloud; meaningless for local options."""
+        platform = self.layout.platform
         home = np.array([platform.edges.index(e) for e in platform.home], dtype=np.int64)
-        node = np.where(tier == 2, len(platform.edges), home[device])
-        signal = self.signal[device]
-        profile = self.profile[device, option]
-        columns, values = [], []
+        node: Integers = np.where(tier == 2, len(platform.edges), home[device])
+        return node
 
-        def add(group: str, index: Integers | int, value: Floats | float) -> None:
-            column = layout.start[group] + np.asarray(index)
-            columns.append(np.broadcast_to(column, device.shape))
-            values.append(np.broadcast_to(np.asarray(value, dtype=np.float64), device.shape))
+    def _identity(
+        self, device: Integers, option: Integers, tier: Integers, level: Floats
+    ) -> list[Entry]:
+        """Who, what and where, and how steeply each grows with the logarithm of load."""
+        node, shared = self._node(device, tier), (tier > 0).astype(np.float64)
+        options = len(self.layout.platform.options)
+        return [
+            ("bias", 0, 1.0),
+            ("option", option, 1.0),
+            ("load.slope", 0, level),
+            ("node", node, shared),
+            ("node.slope", node, level),
+            ("device", device, 1.0),
+            ("device.tier", device * len(TIERS) + tier, 1.0),
+            ("device.option", device * options + option, 1.0),
+            ("device.slope", device, level),
+            ("profile", 0, self.profile[device, option]),
+        ]
 
-        options = len(platform.options)
-        add("bias", 0, 1.0)
-        add("option", option, 1.0)
-        add("load.slope", 0, level)
-        add("node", node, shared)
-        add("node.slope", node, level)
-        add("device", device, 1.0)
-        add("device.tier", device * len(TIERS) + tier, 1.0)
-        add("device.option", device * options + option, 1.0)
-        add("device.slope", device, level)
-        add("profile", 0, profile)
+    def _bends(self, device: Integers, tier: Integers, load: Floats) -> list[Entry]:
+        """Where a node's curve departs from a straight line in log load."""
+        node, shared = self._node(device, tier), (tier > 0).astype(np.float64)
         knot, weight = bends(load)
+        entries: list[Entry] = []
         for side in range(2):
-            add("load.bend", knot[:, side], weight[:, side] * shared)
-            add("node.bend", node * len(KNOTS) + knot[:, side], weight[:, side] * shared)
-        for s in np.flatnonzero(self.signal.any(axis=0)):
-            add("signal", int(s), signal[:, s])
-            add("signal.option", int(s) * options + option, signal[:, s])
-            add("signal.slope", int(s), signal[:, s] * level)
-        z = np.concatenate(
-            [
-                np.eye(options)[option],
-                np.eye(len(TIERS))[tier],
-                level[:, None],
-                signal,
-                profile[:, None],
-            ],
-            axis=1,
+            entries.append(("load.bend", knot[:, side], weight[:, side] * shared))
+            where = node * len(KNOTS) + knot[:, side]
+            entries.append(("node.bend", where, weight[:, side] * shared))
+        return entries
+
+    def _condition(self, device: Integers, option: Integers, level: Floats) -> list[Entry]:
+        """Signals that are not zero everywhere: as such, per option, and per log load."""
+        options, entries = len(self.layout.platform.options), list[Entry]()
+        for s in np.flatnonzero(self.signal.any(axis=0)).tolist():
+            value = self.signal[device, s]
+            entries.append(("signal", s, value))
+            entries.append(("signal.option", s * options + option, value))
+            entries.append(("signal.slope", s, value * level))
+        return entries
+
+    def _hidden_input(
+        self, device: Integers, option: Integers, tier: Integers, level: Floats
+    ) -> Floats:
+        """The dense vector z, [R, F]."""
+        parts = (
+            np.eye(len(self.layout.platform.options))[option],
+            np.eye(len(TIERS))[tier],
+            level[:, None],
+            self.signal[device],
+            self.profile[device, option][:, None],
         )
-        return Rows(np.stack(columns, axis=1), np.stack(values, axis=1), z)
+        z: Floats = np.concatenate(parts, axis=1)
+        return z

@@ -56,6 +56,21 @@ class Mixtures:
         self.hidden, self.sizes = self.hidden[rows:], self.sizes[surplus:]
         self.labels, self.factor = self.labels[surplus:], self.factor[surplus:]
 
+    def moved(self, column: NDArray[np.int64]) -> Mixtures:
+        """The same labels where column c has become `column[c]`; -1: it, and they, are gone."""
+        owner = np.repeat(np.arange(len(self)), self.sizes)
+        lost = ((column[self.columns] < 0) & (self.values != 0)).any(axis=1)
+        keep = ~np.isin(np.arange(len(self)), owner[lost])
+        rows = keep[owner]
+        return Mixtures(
+            np.maximum(column[self.columns[rows]], 0),
+            self.values[rows],
+            self.hidden[rows],
+            self.sizes[keep],
+            self.labels[keep],
+            self.factor[keep],
+        )
+
     def linearised(self, weights: Floats, first_hidden: int) -> tuple[Floats, Floats, Floats]:
         """Design [N, D], labels [N] and variance factors [N] around last layer `weights` [D]."""
         width, count = len(weights), len(self)

@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from rl.evidence import Evidence, triangular
 from rl.features import Rows
 from rl.layout import GROUPS, Layout
 from rl.mixtures import Mixtures
@@ -33,57 +33,6 @@ TRUST = 2.0
 
 LINEARISATIONS = 2
 """Gauss-Newton iterations per solve, for labels that are means."""
-
-
-def triangular(factor: Floats, right: Floats, transposed: bool = False) -> Floats:
-    """Solve L x = b, or Lᵀ x = b; b is [D] or [D, k]. numpy alone would factorise L again."""
-    lower = torch.from_numpy(factor)
-    known = torch.from_numpy(right[:, None] if right.ndim == 1 else right)
-    matrix = lower.T if transposed else lower
-    solved = torch.linalg.solve_triangular(matrix, known, upper=transposed)
-    answer: Floats = solved.numpy().reshape(right.shape)
-    return answer
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Weighted sums that say all there is to know about linear labels."""
-
-    gram: Floats  # [D, D]
-    moment: Floats  # [D]
-    square: float
-    count: float
-
-    @classmethod
-    def none(cls, width: int) -> Evidence:
-        """No label yet."""
-        return cls(np.zeros((width, width)), np.zeros(width), 0.0, 0.0)
-
-    @classmethod
-    def of(cls, design: Floats, labels: Floats, factor: Floats) -> Evidence:
-        """From rows `design` [N, D], labels [N] and variance factors [N]."""
-        weighted = design / factor[:, None]
-        square = float((labels**2 / factor).sum())
-        return cls(weighted.T @ design, weighted.T @ labels, square, float(len(labels)))
-
-    def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(
-            self.gram + other.gram,
-            self.moment + other.moment,
-            self.square + other.square,
-            self.count + other.count,
-        )
-
-    def wide(self, columns: NDArray[np.int64], width: int) -> Evidence:
-        """Evidence about `columns` alone, written out over all `width` columns."""
-        gram, moment = np.zeros((width, width)), np.zeros(width)
-        gram[np.ix_(columns, columns)] = self.gram
-        moment[columns] = self.moment
-        return Evidence(gram, moment, self.square, self.count)
-
-    def scaled(self, by: float) -> Evidence:
-        """The same evidence, believed `by` times as much."""
-        return Evidence(self.gram * by, self.moment * by, self.square * by, self.count * by)
 
 
 @dataclass
@@ -130,8 +79,8 @@ class Posterior:
         prediction: Floats = self.design(rows) @ self.mean
         return prediction
 
-    def surprise(self, rows: Rows, labels: Floats, mean_only: bool) -> float:
-        """Mean squared standardised error of new labels: about 1 while the world is as believed.
+    def surprise(self, rows: Rows, labels: Floats, mean_only: bool) -> Floats:
+        """Squared standardised error of each new label: about 1 while the world is as believed.
 
         `labels` is [R], or [1] for the mean over all rows when `mean_only`.
         """
@@ -151,7 +100,8 @@ class Posterior:
             variance += (solved**2).sum(axis=0)
         untouched = self.scale[self.layout.group[~touched]]
         variance += ((design[:, ~touched] * untouched) ** 2).sum(axis=1)
-        return float(((labels - expected) ** 2 / variance).mean())
+        squared: Floats = (labels - expected) ** 2 / variance
+        return squared
 
     def observe(self, rows: Rows, labels: Floats, factor: Floats) -> None:
         """Take labels of single devices, log ms [R], with variance factors [R]."""
@@ -236,10 +186,7 @@ class Posterior:
         return sample
 
     def moved(self, layout: Layout) -> Posterior:
-        """The same knowledge on another platform's columns; what has gone is forgotten.
-
-        Mixtures keep their rows' column numbers, so they are dropped when columns move.
-        """
+        """The same knowledge on another platform's columns; what has gone is forgotten."""
         position = {name: k for k, name in enumerate(self.layout.names)}
         index = np.array([position.get(name, -1) for name in layout.names])
         known, other = np.flatnonzero(index >= 0), Posterior(layout, self.weight, self.bias)
@@ -247,6 +194,10 @@ class Posterior:
         gram[np.ix_(known, known)] = self.linear.gram[np.ix_(index[known], index[known])]
         moment[known] = self.linear.moment[index[known]]
         other.linear = Evidence(gram, moment, self.linear.square, self.linear.count)
+        if len(self.mixtures):
+            column = np.full(self.layout.width, -1, dtype=np.int64)
+            column[index[known]] = known
+            other.mixtures = self.mixtures.moved(column)
         other.scale, other.noise = self.scale.copy(), self.noise
         other.solve()
         return other

@@ -111,6 +111,8 @@ def _climb(problem: Problem, known: Bounded, climbs: int) -> Bounded:
             totals = problem.total_costs(candidates)
             if totals.min() < cost:
                 best, cost = candidates[totals.argmin()], float(totals.min())
+        if (top >= cost - 1e-9 * abs(cost)).all():
+            break  # no load vector is left that could hold a better assignment
         short = need - gain[answer].sum(axis=1)
         crowd = problem.loads_of(answer) - loads
         length = short**2 + (crowd**2).sum(axis=1)

@@ -16,21 +16,25 @@ Three learners that may live apart, and one function on the decision path:
 
     data = to_bytes(parameters); parameters = from_bytes(data)       # ValueError when malformed
 
-    decision = decide(parameters, platform, state, goal, head=explore_head(settings, rng), rng=rng)
+    decision, account = explore(parameters, platform, state, goal, settings, rng, account)
     decision = decide(parameters, platform, state, goal)             # greedy: mean of the heads
 
-`observe` is cheap and `learn` costs a few milliseconds for five devices; call it once per round
-or less often. Parameters name their columns, so a decider may use them for a platform on which
-devices have since joined or left; a learner is told with `move(platform)`. Local compute times
+`account` is None, or a `RegretAccount(share=0.05)` that bounds what exploration may cost; keep the
+one that comes back. `observe` is cheap and `learn` costs a few milliseconds for five devices; call
+it once per round or less often. Parameters name their columns, so a decider may use them for a
+platform on which devices have since joined or left; a learner is told with `move(platform)`. Labels
+that surprise count less; the same device surprising three times in a row makes a learner forget
+most of what it knew, for then the world has changed. Local compute times
 from capability messages may be passed as `profile` (device -> variant -> ms) to the learners'
 `born` and to `decide` and `plan`; pass the same to all, or to none.
 
 `rng` is a numpy Generator; the caller owns it. Nothing here reads a clock or a global.
 """
 
-from rl.hybrid.agent import Hybrid, explore_head
+from rl.hybrid.agent import Hybrid
 from rl.hybrid.deciding import Decision, decide
 from rl.hybrid.direct import DirectLearner
+from rl.hybrid.exploring import RegretAccount, explore, explore_head
 from rl.hybrid.model import Drift, ModelLearner
 from rl.hybrid.planning import plan
 from rl.hybrid.settings import HybridSettings
@@ -44,7 +48,9 @@ __all__ = [
     "HybridSettings",
     "ModelLearner",
     "Parameters",
+    "RegretAccount",
     "decide",
+    "explore",
     "explore_head",
     "from_bytes",
     "plan",

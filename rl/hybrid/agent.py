@@ -15,6 +15,7 @@ from rl.features import Profile
 from rl.goal import Goal
 from rl.hybrid.deciding import Decision, decide
 from rl.hybrid.direct import DirectLearner
+from rl.hybrid.exploring import explore_head
 from rl.hybrid.model import ModelLearner
 from rl.hybrid.planning import plan
 from rl.hybrid.settings import HybridSettings
@@ -23,11 +24,6 @@ from rl.platform import Assignment, Platform
 
 ALPHA_ROUNDS = 200
 """Rounds over which α rises from 0 to 1 (Algorithm 1, line 5, with a round for an epoch)."""
-
-
-def explore_head(settings: HybridSettings, rng: np.random.Generator) -> int | None:
-    """One head per round (Thompson sampling); None, the mean, when exploring by epsilon."""
-    return int(rng.integers(settings.members)) if settings.epsilon is None else None
 
 
 class Hybrid:

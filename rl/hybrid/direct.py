@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rl.evidence import Evidence
 from rl.experience import Experience
 from rl.features import Profile, Rows
 from rl.hybrid.learning import Students
@@ -21,7 +22,6 @@ from rl.hybrid.lessons import Lesson, lesson
 from rl.hybrid.settings import HybridSettings
 from rl.network import Parameters
 from rl.platform import Platform
-from rl.posterior import Evidence
 from rl.replay import Replay
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rl.evidence import Evidence
 from rl.experience import Experience
 from rl.features import Profile
 from rl.hybrid.lessons import Lesson, lesson
@@ -14,10 +15,13 @@ from rl.hybrid.settings import HybridSettings
 from rl.layout import Layout
 from rl.network import Parameters, pack, stack
 from rl.platform import Platform
-from rl.posterior import Evidence, Posterior
+from rl.posterior import Posterior
 
 GROWTH = 1.1
-"""Spreads and noise are refitted whenever there is a tenth more to learn them from."""
+"""Spreads and noise are refitted whenever there is a tenth more to learn them from..."""
+
+LONGEST = 500
+"""...and after so many rounds at the latest, since what is believed does not grow for ever."""
 
 
 def newborn(layout: Layout, settings: HybridSettings, rng: np.random.Generator) -> Posterior:
@@ -36,11 +40,13 @@ class Students:
     profile: Profile | None = None
     minds: list[Posterior] = field(default_factory=list)
     next_refit: float = 0.0
+    refitted: int = 0
+    """Rounds seen at the last refit."""
     experiences: int = 0
     rested: int = 0
     """Rounds since the start or the last alarm."""
-    surprised: bool = False
-    """Whether the last round was a surprise."""
+    streak: dict[str, int] = field(default_factory=dict)
+    """Surprises on end, per device."""
     alarms: int = 0
 
     @classmethod
@@ -65,24 +71,30 @@ class Students:
         self.experiences += 1
         for mind in self.minds:
             mind.fade(1.0 - 1.0 / self.settings.memory)
-        self._heed(taught)
+        surprise = self._surprise(taught)
         for mind in self.minds:
-            _teach(mind, taught, self.settings)
+            _teach(mind, taught, surprise, self.settings)
 
-    def _heed(self, taught: Lesson) -> None:
-        """Forget most of the past when the present contradicts it twice in a row."""
-        self.rested += 1
+    def _surprise(self, taught: Lesson) -> NDArray[np.float64]:
+        """How surprising each label is, [R]; forgets most of the past when that does not end.
+
+        One late request is an outlier; the same device surprising several times in a row means
+        that the world has changed.
+        """
         settings = self.settings
-        if settings.alarm_keep >= 1 or self.rested <= settings.alarm_rest or taught.bound.any():
-            return
+        self.rested += 1
         found = [m.surprise(taught.rows, taught.labels, taught.mean_only) for m in self.minds]
-        surprised = float(np.median(found)) > settings.alarm
-        if surprised and self.surprised:
+        surprise: NDArray[np.float64] = np.median(found, axis=0)
+        for device, level, bound in zip(taught.devices, surprise, taught.bound, strict=True):
+            odd = level > settings.outlier and not bound and self.rested > settings.alarm_rest
+            self.streak[device] = self.streak.get(device, 0) + 1 if odd else 0
+        if settings.alarm_keep < 1 and max(self.streak.values()) >= settings.alarm:
             for mind in self.minds:
                 mind.fade(settings.alarm_keep)
-            self.rested, self.alarms, surprised = 0, self.alarms + 1, False
-            self.next_refit = 0.0
-        self.surprised = surprised
+            self.rested, self.alarms, self.next_refit = 0, self.alarms + 1, 0.0
+            self.streak.clear()
+            return np.ones_like(surprise)
+        return surprise
 
     def move(self, platform: Platform) -> None:
         """Go on with another platform: devices or edges have joined or left."""
@@ -92,7 +104,8 @@ class Students:
     @property
     def due(self) -> bool:
         """Whether the next `learn` refits spreads and noise."""
-        return self.minds[0].count >= self.next_refit
+        fallow = self.experiences >= self.refitted + LONGEST
+        return fallow or self.minds[0].count >= self.next_refit
 
     def learn(self, hints: list[Evidence | None] | None = None) -> Parameters:
         """Solve every member's last layer, draw its sample, and return parameters [M members].
@@ -103,6 +116,7 @@ class Students:
         refit = self.due
         if refit:
             self.next_refit = self.minds[0].count * GROWTH + 1.0
+            self.refitted = self.experiences
         parts = []
         for k, mind in enumerate(self.minds):
             mind.solve(learn_spread=refit)
@@ -113,9 +127,12 @@ class Students:
         return stack(parts)
 
 
-def _teach(mind: Posterior, taught: Lesson, settings: HybridSettings) -> None:
-    """Give one member a lesson; a lower bound is raised to what the member already expects."""
+def _teach(
+    mind: Posterior, taught: Lesson, surprise: NDArray[np.float64], settings: HybridSettings
+) -> None:
+    """Give one member a lesson: outliers count less, lower bounds never lower an expectation."""
     factor = np.where(taught.bound, settings.censored_factor, 1.0)
+    factor = factor * np.maximum(1.0, surprise / settings.outlier)
     if taught.mean_only:
         label, capacity = float(taught.labels[0]), settings.world_capacity
         mind.observe_mean(taught.rows, label, float(factor[0]), capacity)

@@ -22,6 +22,8 @@ LEAST_MS = 1e-3
 class Lesson:
     """Rows of the devices with their labels, or all devices with one label for their mean."""
 
+    devices: tuple[str, ...]
+    """Devices labelled; for a mean, one stand-in."""
     rows: Rows
     labels: Floats
     """Log milliseconds, [R]; or [1] when `mean_only`."""
@@ -65,9 +67,11 @@ def lesson(layout: Layout, experience: Experience, profile: Profile | None = Non
         ms = np.array([experience.response_ms[d] for d in known])
         bound = np.array([d in experience.censored for d in known])
         rows = rows_of(layout, experience, known, profile)
-        return Lesson(rows, np.log(np.maximum(ms, LEAST_MS)), bound, mean_only=False)
+        labels = np.log(np.maximum(ms, LEAST_MS))
+        return Lesson(tuple(known), rows, labels, bound, mean_only=False)
     if not known:
         return None
     rows = rows_of(layout, experience, known, profile)
     label = np.log([max(experience.average_ms, LEAST_MS)])
-    return Lesson(rows, label, np.array([bool(experience.censored)]), mean_only=True)
+    bound = np.array([bool(experience.censored)])
+    return Lesson(("mean",), rows, label, bound, mean_only=True)

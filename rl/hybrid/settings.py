@@ -30,9 +30,10 @@ class HybridSettings:
     """Mean-only labels kept (D_world); labels of single devices need no buffer, only sums."""
     memory: float = 2000.0
     """Rounds after which a real label counts 1/e of a fresh one."""
-    alarm: float = 6.0
-    """Mean squared standardised error that counts as a surprise; two rounds of it on end mean that
-    the world has changed."""
+    outlier: float = 9.0
+    """Squared standardised error from which a label counts less (Huber), and is a surprise."""
+    alarm: int = 3
+    """Surprises on end, for one and the same device, that mean that the world has changed."""
     alarm_keep: float = 0.02
     """What old labels count after that, as a share; 1 switches the alarm off."""
     alarm_rest: int = 20

@@ -14,12 +14,15 @@ from rl.hybrid import (
     Hybrid,
     HybridSettings,
     ModelLearner,
+    RegretAccount,
     decide,
+    explore,
     from_bytes,
     plan,
     stack,
     to_bytes,
 )
+from rl.hybrid.deciding import read
 from rl.platform import OPTIONS, PAPER_ACCURACY, Option, Platform, mean_accuracy
 
 DEVICES = ("a", "b", "c")
@@ -154,3 +157,47 @@ def test_a_lower_bound_never_lowers_an_expectation() -> None:
 def test_nobody_active_is_no_decision() -> None:
     learner = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(0))
     assert decide(learner.learn(), PLATFORM, State(()), 80.0).assignment == {}
+
+
+def test_exploration_spends_no_more_than_its_account_and_never_stops() -> None:
+    agent = Hybrid(PLATFORM, seed=2, settings=SMALL)
+    play(agent, 6)
+    rng, account, bold, spent = np.random.default_rng(0), RegretAccount(share=0.02), 0, 0.0
+    safe = agent.decide(STATE, 85.0, None)
+    for _ in range(300):
+        decision, account = explore(agent.parameters, PLATFORM, STATE, 85.0, SMALL, rng, account)
+        assert account is not None and account.saved >= -1e-9
+        bold += decision.head is not None
+        picked = read(PLATFORM, safe.devices, decision.assignment, safe.table)
+        spent += np.mean(list(picked.values())) - safe.average_ms
+    assert spent <= 300 * 0.02 * safe.average_ms + 1e-6
+    assert bold > 0
+
+
+def test_a_measured_profile_orders_variants_before_anything_is_tried() -> None:
+    profile = {d: {o.variant: 100.0 / (1 + k) for k, o in enumerate(OPTIONS[:8])} for d in DEVICES}
+    learner = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(0), profile)
+    first = decide(learner.learn(), PLATFORM, STATE, "min", profile=profile)
+    local = first.table[0, :8, 0]
+    assert (np.diff(local) < 0).all()
+
+
+def test_a_new_device_starts_from_what_the_others_taught() -> None:
+    agent = Hybrid(PLATFORM, seed=1, settings=SMALL)
+    play(agent, 20)
+    grown = Platform((*DEVICES, "new"), ("edge",) * 4, PAPER_ACCURACY)
+    state = State((*DEVICES, "new"), STATE.nodes)
+    decision = decide(agent.parameters, grown, state, "min")
+    assert decision.table[3, 7, 0] == pytest.approx(decision.table[1, 7, 0], rel=0.5)
+
+
+@pytest.mark.parametrize("mean_only", [False, True])
+def test_knowledge_survives_a_device_that_joins(mean_only: bool) -> None:
+    agent = Hybrid(PLATFORM, seed=1, settings=SMALL)
+    play(agent, 25, mean_only)
+    before = agent.decide(STATE, 85.0, None)
+    grown = Platform(("new", *DEVICES), ("edge-0", *["edge"] * 3), PAPER_ACCURACY)
+    agent.policy.move(grown)
+    after = decide(agent.policy.learn(), grown, STATE, 85.0)
+    tried = np.log(after.table / before.table)[:, :8, 0]
+    assert np.abs(tried).max() < 0.2

@@ -1,0 +1,62 @@
+"""What linear labels say, as sums: nothing else of them needs to be kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def triangular(factor: Floats, right: Floats, transposed: bool = False) -> Floats:
+    """Solve L x = b, or Lᵀ x = b; b is [D] or [D, k]. numpy alone would factorise L again."""
+    lower = torch.from_numpy(factor)
+    known = torch.from_numpy(right[:, None] if right.ndim == 1 else right)
+    matrix = lower.T if transposed else lower
+    solved = torch.linalg.solve_triangular(matrix, known, upper=transposed)
+    answer: Floats = solved.numpy().reshape(right.shape)
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Weighted sums that say all there is to know about linear labels."""
+
+    gram: Floats  # [D, D]
+    moment: Floats  # [D]
+    square: float
+    count: float
+
+    @classmethod
+    def none(cls, width: int) -> Evidence:
+        """No label yet."""
+        return cls(np.zeros((width, width)), np.zeros(width), 0.0, 0.0)
+
+    @classmethod
+    def of(cls, design: Floats, labels: Floats, factor: Floats) -> Evidence:
+        """From rows `design` [N, D], labels [N] and variance factors [N]."""
+        weighted = design / factor[:, None]
+        square = float((labels**2 / factor).sum())
+        return cls(weighted.T @ design, weighted.T @ labels, square, float(len(labels)))
+
+    def __add__(self, other: Evidence) -> Evidence:
+        return Evidence(
+            self.gram + other.gram,
+            self.moment + other.moment,
+            self.square + other.square,
+            self.count + other.count,
+        )
+
+    def wide(self, columns: NDArray[np.int64], width: int) -> Evidence:
+        """Evidence about `columns` alone, written out over all `width` columns."""
+        gram, moment = np.zeros((width, width)), np.zeros(width)
+        gram[np.ix_(columns, columns)] = self.gram
+        moment[columns] = self.moment
+        return Evidence(gram, moment, self.square, self.count)
+
+    def scaled(self, by: float) -> Evidence:
+        """The same evidence, believed `by` times as much."""
+        return Evidence(self.gram * by, self.moment * by, self.square * by, self.count * by)
