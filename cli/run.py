@@ -108,8 +108,9 @@ async def _watch(bus: Bus, plan: Plan, display: Display) -> None:
     ready: set[str] = set()
 
     async def on_capability(capability: Capability) -> None:
+        new = capability.node not in ready
         ready.add(capability.node)
-        if not plan.world:
+        if new and not plan.world:
             display.say(f"{len(ready)} of {plan.nodes} nodes are profiled and ready")
 
     async def on_outcome(outcome: Outcome) -> None:

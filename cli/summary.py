@@ -94,7 +94,7 @@ def render(summary: dict[str, Any], models: Manifest | None) -> RenderableType:
     if summary.get("simulated"):
         notes.append(_truth_in_words(summary))
     elif not summary["evaluated"]:
-        notes.append("Stopped before evaluation: the figures are those of the last rounds.")
+        notes.append("No evaluation: the figures are those of the last learning rounds.")
     return Group(devices, policies, Text(" ".join(notes), style="dim"))
 
 

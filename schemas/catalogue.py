@@ -51,12 +51,19 @@ def json_schema(kind: str) -> str:
     return json.dumps(CATALOGUE[kind].model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
+def _meaning(field: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if field is None else {k: v for k, v in field.items() if k != "description"}
+
+
 def grows(frozen: dict[str, Any], current: dict[str, Any]) -> bool:
-    """Tell whether `current` only adds optional fields to `frozen`, in it and in its parts."""
+    """Tell whether `current` only adds optional fields to `frozen`, in it and in its parts.
+
+    Words of description may be mended; they are for people.
+    """
     if not set(current.get("required", ())) <= set(frozen.get("required", ())):
         return False
     for name, field in frozen.get("properties", {}).items():
-        if current.get("properties", {}).get(name) != field:
+        if _meaning(current.get("properties", {}).get(name)) != _meaning(field):
             return False
     return all(
         name in current.get("$defs", {}) and grows(part, current["$defs"][name])

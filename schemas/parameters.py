@@ -17,7 +17,7 @@ class Parameters(Message):
 
     owner: Name = Field(description="policy, or member-0..member-4")
     version: int = Field(ge=0)
-    key: str = Field(description="key of the blob in the parameter bucket")
+    key: str = Field(description="sequence of the blob in the PARAMETERS stream")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     seen: int = Field(0, ge=0, description="last EXPERIENCE stream sequence that is in effect")
     learned: int = Field(0, ge=0, description="real experiences that are in effect")

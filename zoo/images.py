@@ -149,7 +149,8 @@ def load_pictures(directory: Path | None = None) -> Loaded:
     """
     folder = PHOTOGRAPHS if directory is None else directory
     if not folder.is_dir():
-        raise ImageError(f"image folder {folder} does not exist")
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise ImageError(f"image folder {folder} {what}")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     loaded = Loaded([], [])
     for path in paths[:MAX_PICTURES]:

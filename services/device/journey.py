@@ -116,7 +116,7 @@ class Journey:
             attempts.append(self._knowledge.alone())
         fallback = told.fallback
         for option, node in attempts:
-            answer, trouble = await self._classify(jpeg, option, node)
+            answer, trouble = await self._classify(jpeg, option, node, told.decision)
             if answer is not None:
                 return Done(option, node, answer, fallback)
             fallback = trouble
@@ -124,13 +124,13 @@ class Journey:
         return Done(option, node, await self._here(jpeg, option), fallback)
 
     async def _classify(
-        self, jpeg: bytes, option: Option, node: str
+        self, jpeg: bytes, option: Option, node: str, decision: Decision | None
     ) -> tuple[Classification | None, Fallback]:
         try:
             answer = await self._bus.ask_raw(
                 f"inference.v1.{node}",
                 jpeg,
-                {"Variant": option.variant},
+                {"Variant": option.variant, **({"Cause": str(decision.id)} if decision else {})},
                 Classification,
                 self._settings.inference_timeout,
             )

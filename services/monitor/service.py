@@ -16,7 +16,7 @@ from services.monitor.settings import Settings
 
 async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Publish telemetry until `stop`."""
-    probe = Probe(run_pid=settings.run_pid)
+    probe = await asyncio.to_thread(Probe, run_pid=settings.run_pid)
     link = Link(weak_above=settings.weak_above_ms, regular_below=settings.regular_below_ms)
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):

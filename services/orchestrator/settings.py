@@ -36,7 +36,5 @@ class Settings(BusSettings):
     """Nodes (devices, edges, cloud) to wait for before the first round."""
     max_plan_age: int = Field(10, ge=0)
     """Versions of a member's parameters after which what it planned is stale, and dropped."""
-    threads: int = Field(1, ge=1)
-    """Torch threads of this process."""
     seed: int = 0
     """Where this process's chance begins."""
