@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from runtime import broker, topology
+from runtime import broker, declare
 from runtime.bus import Bus, connect
 from runtime.settings import BusSettings
 from runtime.store import write_goal
@@ -76,7 +76,7 @@ async def site(goal: str = "85") -> AsyncIterator[Site]:
             server = await supervisor.start(Child("nats-server", tuple(command), foundation=True))
             url = await broker.listening(store, server.pid)
             async with connect(BusSettings(bus_url=url), "bench") as bus:
-                await topology.declare(bus.js)
+                await declare.declare(bus.js)
                 await write_goal(bus, GoalSet(goal=goal, by="bench"))
                 yield Site(bus, url, supervisor)
         finally:

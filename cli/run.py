@@ -12,7 +12,7 @@ from cli.display import Display
 from cli.fleet import Plan, children
 from cli.record import Record
 from cli.site import announced
-from runtime import broker, inspection, topology
+from runtime import broker, declare, inspection
 from runtime.bus import Bus, connect
 from runtime.replay import last_one, tail
 from runtime.settings import BusSettings
@@ -77,7 +77,7 @@ async def _live(
 ) -> None:
     """Start everyone; show and record every round, to the last one, a signal, or a failure."""
     await _alone(bus)
-    await topology.declare(bus.js)
+    await declare.declare(bus.js)
     await write_goal(bus, GoalSet(goal=plan.goal, by="tercet up"))
     before = await last_one(bus, Experience)
     sequence, after = (before[0], before[1].round) if before else (0, 0)

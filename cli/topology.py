@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.site import Url, bus_at
-from runtime import topology
+from runtime import declare, topology
 from runtime.settings import read
 
 app = typer.Typer(
@@ -27,8 +27,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Print what is to be there, and why; needs no broker."""
-    settings = read(topology.TopologySettings)
-    configs = topology.adjusted(settings)
+    settings = read(declare.TopologySettings)
+    configs = declare.adjusted(settings)
     if as_json:
         described = {
             "streams": [
@@ -77,4 +77,4 @@ def apply(
 
 async def _apply(url: str | None, force: bool) -> list[str]:
     async with bus_at(url) as bus:
-        return await topology.declare(bus.js, read(topology.TopologySettings), force=force)
+        return await declare.declare(bus.js, read(declare.TopologySettings), force=force)

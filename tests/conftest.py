@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from runtime import broker, topology
+from runtime import broker, declare
 from runtime.bus import Bus, connect
 from runtime.process import die_with_parent
 from runtime.settings import BusSettings
@@ -69,7 +69,7 @@ def settings(server: Server) -> BusSettings:
 async def bus(settings: BusSettings) -> AsyncIterator[Bus]:
     """A connected bus on a declared topology."""
     async with connect(settings, "test") as bus:
-        await topology.declare(bus.js)
+        await declare.declare(bus.js)
         yield bus
 
 

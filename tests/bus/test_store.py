@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runtime import topology
+from runtime import declare, topology
 from runtime.bus import Bus
 from runtime.errors import Fenced, Unprocessable
 from runtime.store import ParameterStore, forget, read_goal, write_goal
@@ -95,7 +95,7 @@ async def test_the_goal_is_kept_and_announced(bus: Bus) -> None:
 
 
 async def test_declaring_twice_changes_nothing(bus: Bus) -> None:
-    await topology.declare(bus.js)
+    await declare.declare(bus.js)
     info = await bus.js.stream_info("EXPERIENCE")
     assert info.config.subjects == ["experience.v1.real"]
 

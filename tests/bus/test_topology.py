@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runtime import topology
+from runtime import declare
 from runtime.bus import Bus
+from runtime.declare import TopologySettings
 from runtime.errors import Misconfigured
-from runtime.topology import TopologySettings
 from schemas.telemetry import Telemetry
 from tests.bus.test_bus import outcome
 
@@ -17,11 +17,11 @@ def limits(**streams: dict[str, float]) -> TopologySettings:
 
 
 async def test_declaring_twice_changes_nothing(bus: Bus) -> None:
-    assert await topology.declare(bus.js) == []
+    assert await declare.declare(bus.js) == []
 
 
 async def test_a_change_is_told(bus: Bus) -> None:
-    (change,) = await topology.declare(bus.js, limits(TELEMETRY={"max_age": 3600}))
+    (change,) = await declare.declare(bus.js, limits(TELEMETRY={"max_age": 3600}))
     assert change.startswith("changed stream TELEMETRY: max_age")
     info = await bus.js.stream_info("TELEMETRY")
     assert info.config.max_age == 3600
@@ -34,21 +34,21 @@ async def test_what_would_lose_data_is_refused(bus: Bus, limit: dict[str, float]
     for ms in (1.0, 2.0):
         await bus.publish(outcome(ms=ms))
     with pytest.raises(Misconfigured, match="OUTCOMES holds"):
-        await topology.declare(bus.js, limits(OUTCOMES=limit))
+        await declare.declare(bus.js, limits(OUTCOMES=limit))
     assert (await bus.js.stream_info("OUTCOMES")).state.messages == 2
-    assert await topology.declare(bus.js, limits(OUTCOMES=limit), force=True)
+    assert await declare.declare(bus.js, limits(OUTCOMES=limit), force=True)
     await bus.publish(outcome(ms=3.0))
     assert (await bus.js.stream_info("OUTCOMES")).state.messages < 2
 
 
 async def test_an_empty_stream_may_shrink(bus: Bus) -> None:
-    assert await topology.declare(bus.js, limits(OUTCOMES={"max_bytes": 100_000}))
+    assert await declare.declare(bus.js, limits(OUTCOMES={"max_bytes": 100_000}))
 
 
 async def test_a_smaller_age_is_fine_while_nothing_is_older(bus: Bus) -> None:
     await bus.publish(Telemetry(node="cam-1", condition={"cpu": 0.1}))
     await bus.client.flush()
-    assert await topology.declare(bus.js, limits(TELEMETRY={"max_age": 600}))
+    assert await declare.declare(bus.js, limits(TELEMETRY={"max_age": 600}))
 
 
 @pytest.mark.parametrize(
@@ -56,4 +56,4 @@ async def test_a_smaller_age_is_fine_while_nothing_is_older(bus: Bus) -> None:
 )
 def test_an_unknown_limit_is_named(streams: dict[str, dict[str, float]], word: str) -> None:
     with pytest.raises(Misconfigured, match=word):
-        topology.adjusted(TopologySettings(streams=streams))
+        declare.adjusted(TopologySettings(streams=streams))
