@@ -23,8 +23,10 @@ def _main() -> None:
         sys.exit("tercet: the command line needs its extra: pip install 'tercet[cli]'")
     from cli.app import app
     from cli.complaint import Complaint
+    from runtime import log
     from runtime.errors import Misconfigured
 
+    log.configure("tercet", "ERROR")
     try:
         app()
     except (Complaint, Misconfigured) as error:

@@ -16,7 +16,7 @@ from runtime.store import read_goal
 
 EPILOG = "Examples: [bold]tercet status[/]; [bold]tercet status --json | python -m json.tool[/]."
 
-SECTIONS = ("streams", "consumers", "parameters", "services", "buried")
+SECTIONS = ("streams", "consumers", "parameters", "leases", "services", "buried")
 
 
 def status(

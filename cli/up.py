@@ -19,7 +19,6 @@ from cli.record import Record
 from cli.run import Place, conduct
 from cli.summary import render, summarise
 from cli.world import load
-from runtime import log
 from sim.environment import Environment
 from zoo.manifest import Manifest
 
@@ -92,7 +91,6 @@ def up(
     ] = False,
 ) -> None:
     """Start everything on this host, learn, and compare what was learned with fixed policies."""
-    log.configure("up", "ERROR")
     console = Console(stderr=True, soft_wrap=True)
     simulated = world is not None
     environment = None if world is None else load(world, devices)

@@ -10,9 +10,10 @@ from typing import Any
 from nats.js.errors import NotFoundError
 
 from runtime.bus import Bus
-from runtime.store import ParameterStore
+from runtime.store import ParameterStore, bucket_of
 from runtime.topology import DURABLES, MEMBERS, STREAMS
 from runtime.trouble import TROUBLE
+from schemas.lease import Lease
 
 OWNERS = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
 LISTENING = 0.5
@@ -73,13 +74,28 @@ async def parameters(bus: Bus) -> list[dict[str, Any]]:
     return found
 
 
+async def leases(bus: Bus) -> list[dict[str, Any]]:
+    """Who holds which member of the system model, under which epoch; empty: nobody."""
+    bucket = await bucket_of(bus, "leases")
+    found = []
+    for slot in OWNERS[1:]:
+        try:
+            entry = await bucket.get(slot)
+        except NotFoundError:
+            found.append({"slot": slot, "holder": "", "epoch": 0})
+            continue
+        found.append({"slot": slot, **Lease.model_validate_json(entry.value or b"").model_dump()})
+    return found
+
+
 async def services(bus: Bus) -> list[dict[str, Any]]:
     """Every micro service that answers STATS, with its requests, errors and mean time."""
     inbox = bus.client.new_inbox()
     answers: list[dict[str, Any]] = []
 
     async def on_answer(raw: Any) -> None:
-        answers.append(json.loads(raw.data))
+        if raw.data:  # Empty: the broker's word that nobody is there.
+            answers.append(json.loads(raw.data))
 
     subscription = await bus.client.subscribe(inbox, cb=on_answer)
     await bus.client.publish("$SRV.STATS", b"", reply=inbox)

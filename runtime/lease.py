@@ -18,6 +18,7 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from runtime.bus import Bus
+from runtime.store import bucket_of
 from runtime.trouble import TROUBLE
 from schemas.lease import Lease
 
@@ -55,7 +56,7 @@ class Leases:
     @classmethod
     async def open(cls, bus: Bus, slots: tuple[str, ...], holder: str, ttl: float) -> Leases:
         """Bind to the bucket that the topology job made."""
-        return cls(await bus.js.key_value(BUCKET), slots, holder, ttl)
+        return cls(await bucket_of(bus, BUCKET), slots, holder, ttl)
 
     async def look(self) -> float:
         """Read every slot; return the seconds that count as silence of whoever did not move.

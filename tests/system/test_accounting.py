@@ -63,6 +63,8 @@ def test_each_part_killed_once_and_every_account_balances(
     assert len(account["accounts"]) == 6
     status = json.loads(tercet("status", bus, "--json").stdout)
     assert {p["owner"] for p in status["parameters"]} >= {"policy", "member-0", "member-4"}
+    assert {lease["holder"] for lease in status["leases"]} - {""}
+    assert all(lease["holder"] for lease in status["leases"])
     assert sum(s["name"] == "orchestrator" for s in status["services"]) == 1
 
     run.process.terminate()
