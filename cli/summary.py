@@ -78,7 +78,8 @@ def render(summary: dict[str, Any], models: Manifest | None) -> RenderableType:
     devices.add_column("option")
     for device, option in summary["assignment"].items():
         devices.add_row(device, option)
-    policies = Table(title=f"{summary['evaluation_rounds']} evaluation rounds of each policy")
+    evaluated = f"{summary['evaluation_rounds']} evaluation rounds of each policy"
+    policies = Table(title=evaluated if summary["evaluated"] else "The last learning rounds")
     for heading in ("policy", "average response", "average accuracy", "learned is faster by"):
         policies.add_column(heading, justify="left" if heading == "policy" else "right")
     policies.add_row("learned", *_cells(summary), "", style="bold")

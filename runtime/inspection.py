@@ -120,7 +120,7 @@ async def buried(bus: Bus) -> list[dict[str, Any]]:
     except NotFoundError:
         return []
     counted: Counter[tuple[str, str]] = Counter()
-    start = max(state.first_seq, state.last_seq - BURIED_READ + 1)
+    start = max(state.first_seq, state.last_seq - BURIED_READ + 1, 1)
     for sequence in range(start, state.last_seq + 1):
         try:
             raw = await bus.js.get_msg("DEAD", sequence, direct=True)

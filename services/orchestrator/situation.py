@@ -126,7 +126,7 @@ class Situation:
         except TryLater:
             self._news = self._news or news
         except (Unprocessable, ValueError) as error:
-            _log.error("policy refused", version=news.version, reason=str(error))
+            await self._bus.bury(news.subject, news.model_dump_json().encode(), str(error))
 
     def heard_from(self, outcome: Outcome) -> None:
         """A device that reports is present; a node that left it without an answer is not."""

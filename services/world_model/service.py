@@ -72,10 +72,17 @@ class Worker:
             held.forget()
 
     async def on_plan(self, job: Plan) -> None:
-        """Imagine what a job asks for, one batch per member; raises TryLater without the store."""
+        """Imagine what a job asks for, one batch per member.
+
+        Raises TryLater without the store, Unprocessable for options that no member knows.
+        """
         if self._planner.lacks(SLOTS.values()):
             await self._look_up()
-        for batch in await asyncio.to_thread(self._planner.imagine, job):
+        try:
+            batches = await asyncio.to_thread(self._planner.imagine, job)
+        except (ValueError, KeyError) as error:
+            raise Unprocessable(f"Plan: cannot be imagined: {error}") from error
+        for batch in batches:
             await self._bus.publish(batch)
         _log.debug("planned", job=str(job.id))
 
@@ -107,4 +114,4 @@ class Worker:
         try:
             self._planner.adopt(slot, message.version, await self._store.read(message))
         except (Unprocessable, ValueError) as error:
-            _log.error("parameters not taken up", owner=message.owner, reason=str(error))
+            await self._bus.bury(message.subject, message.model_dump_json().encode(), str(error))

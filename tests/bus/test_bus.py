@@ -46,7 +46,7 @@ async def dead(bus: Bus) -> list[tuple[str, str]]:
     await bus.client.flush()
     info = await bus.js.stream_info("DEAD")
     found = []
-    for sequence in range(info.state.first_seq, info.state.last_seq + 1):
+    for sequence in range(max(info.state.first_seq, 1), info.state.last_seq + 1):
         raw = await bus.js.get_msg("DEAD", sequence, direct=True)
         found.append((raw.subject or "", (raw.headers or {}).get("Reason", "")))
     return found

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from safetensors.torch import load, save
 
 from runtime.bus import Bus
 from runtime.replay import replay
@@ -20,6 +21,7 @@ from schemas.round import Round
 from services.orchestrator.schedule import EVALUATED
 from services.orchestrator.service import decide
 from services.orchestrator.settings import Settings
+from tests.bus.test_bus import dead
 from tests.services.test_deciding import NODES, fleet, learned_on
 
 
@@ -117,6 +119,32 @@ async def test_the_goal_is_obeyed_from_the_next_round_and_after_the_last(bus: Bu
                 return
             await asyncio.sleep(0.05)
     pytest.fail("the goal was not obeyed")
+
+
+@pytest.mark.parametrize("harm", ["nonsense", "shape", "hash"])
+async def test_malformed_parameters_are_buried_and_the_rounds_go_on(bus: Bus, harm: str) -> None:
+    store = await ParameterStore.open(bus)
+    async with deciding(bus, rounds=None, round_period=0.02):
+        await experiences(bus, 2)
+        blob = learned_on(fleet())
+        if harm == "nonsense":
+            await store.publish("policy", b"not safetensors")
+        elif harm == "shape":
+            tensors = load(blob)
+            tensors["mean"] = tensors["mean"][:, :-1]
+            await store.publish("policy", save(tensors))
+        else:
+            pointer = await store.publish("member-9", blob)
+            forged = {"owner": "policy", "sha256": "0" * 64, "version": 5}
+            await bus.publish(pointer.model_copy(update=forged))
+        for _ in range(100):
+            if [s for s, _ in await dead(bus)] == ["dead.parameters.v1.policy"]:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            pytest.fail("not buried")
+        sofar = len([e async for _, e in replay(bus, Experience)])
+        await experiences(bus, sofar + 3)
 
 
 async def test_a_second_run_counts_on(bus: Bus) -> None:
