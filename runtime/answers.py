@@ -59,6 +59,7 @@ class Answers:
             body = reply.model_dump_json().encode()
             await _respond(request, body)
             if announce:
+                await asyncio.sleep(0)  # The answer leaves first.
                 await self._bus.say(reply, body)
 
         await self._endpoint(kind.SUBJECT, kind.pattern(**tokens), on_request)

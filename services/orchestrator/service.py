@@ -16,9 +16,9 @@ from services.orchestrator.conductor import Conductor
 from services.orchestrator.settings import Settings
 from services.orchestrator.situation import Situation
 
-SWITCH = 5e-4
+SWITCH = 1e-4
 """Seconds for which choosing an assignment, in its thread, may keep a request waiting for the
-interpreter; Python's default is ten times that (`python -m bench decisions`)."""
+interpreter; Python's default is fifty times that (`python -m bench decisions`)."""
 
 
 async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:

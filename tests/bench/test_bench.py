@@ -138,7 +138,7 @@ def crowd() -> World:
 
 
 def test_an_environment_is_made_from_its_name_and_bad_names_are_explained() -> None:
-    assert environment("test_bench:crowd").platform.devices == ("S1", "S2", "S3")
+    assert environment(f"{__name__}:crowd").platform.devices == ("S1", "S2", "S3")
     for spec in ("nonsense", "no.such.module:x", "sim.scenarios:nothing", "sim.scenarios:LINKS"):
         with pytest.raises(ValueError, match=r"env|environment"):
             environment(spec)
