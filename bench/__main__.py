@@ -10,7 +10,7 @@ from bench.arguments import parser
 
 if __name__ == "__main__":
     torch.set_num_threads(1)  # Matrices are small: more threads only wait for each other.
-    given = parser().parse_args()
+    given = parser().parse_args(sys.argv[1:] or ["--help"])
     try:
         given.verb(given)
     except (ValueError, ImportError) as error:

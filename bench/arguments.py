@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     """All verbs."""
     top = Parser(
         prog="python -m bench",
-        description=__doc__,
+        description="The paper's tables and figures, measured again, and our own beside them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

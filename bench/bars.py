@@ -72,7 +72,8 @@ def _pick(rows: list[Row], **wanted: object) -> list[Row]:
 def _spelled(rows: list[Row]) -> str:
     """`min 10 [11], 80 8 [34]`: median and worst per goal."""
     parts = [f"{r['constraint']}: {shown(r['median'])} [{shown(r['worst'])}]" for r in rows]
-    return ", ".join(parts)
+    counts = sorted({len(r["steps"]) for r in rows})
+    return f"{', '.join(parts)}; seeds: {'-'.join(map(str, counts))}"
 
 
 def _below(rows: list[Row], middle: float, most: float | None = None) -> bool:
@@ -187,7 +188,8 @@ def _goals(rows: list[Row]) -> list[list[object]]:
         ends = [row for row in own if {row["before"], row["after"]} == {"min", "max"}]
         found.append(
             _bar(f"goal changed after 100 rounds, {feedback}: steps, median [worst]", "retrains",
-                 "within 20 (min, max)", "0", ", ".join(said), _below(ends, 20),
+                 "within 20 (min, max)", "0",
+                 f"{', '.join(said)}; seeds: {len(own[0]['steps'])}", _below(ends, 20),
                  "bench goals --seeds 3")
         )  # fmt: skip
     return found
@@ -204,6 +206,7 @@ def _drift(rows: list[Row]) -> list[list[object]]:
         ]
         found.append(
             _bar(f"drift `{name}`: steps back to 1 %, median [worst]", "-", "<= 100", "<= 30",
-                 ", ".join(said), _below(own, 100), "bench drift --goal 85 max")
+                 f"{', '.join(said)}; seeds: {len(own[0]['steps'])}", _below(own, 100),
+                 "bench drift --goal 85 max")
         )  # fmt: skip
     return found

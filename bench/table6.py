@@ -105,13 +105,16 @@ def gather(runs: list[Row]) -> list[Row]:
         row = rows.setdefault(
             key,
             dict(zip(name, key, strict=True))
-            | {k: [] for k in ("seeds", "steps", "steps_exact", "real_steps", "modelled_steps")}
+            | {
+                k: []
+                for k in ("seeds", "steps", "steps_exact", "real_steps", "modelled_steps", "regret")
+            }
             | {k: [] for k in ("experience_ms", "wall_s", "cpu_s")}
             | {"cap": one["cap"]},
         )
         row["cap"] = min(row["cap"], one["cap"])
         row["seeds"].append(one["seed"])
-        for k in ("steps", "steps_exact", "real_steps", "modelled_steps"):
+        for k in ("steps", "steps_exact", "real_steps", "modelled_steps", "regret"):
             row[k].append(one[k])
         for k in ("experience_ms", "wall_s", "cpu_s"):
             row[k].append(round(one[k], 3))
@@ -132,19 +135,28 @@ def render(rows: list[Row]) -> str:
     """Markdown: our steps beside the printed ones, then ratios against `hybrid`."""
     lines = [
         "Median [worst] real steps until the greedy assignment is optimal and stays so; `never`:",
-        "not within the cap. In brackets behind it, how many seeds.",
+        "not within the cap.",
         "",
-        "| users | scenario | goal | agent | feedback | steps | exact | seeds | printed | cap |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| users | scenario | goal | agent | feedback | steps | exact | seeds | printed | cap "
+        "| regret at the cap |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         exact = median(row["steps_exact"])
         lines.append(
             f"| {row['users']} | {row['scenario']} | {row['constraint']} | {row['agent']} "
             f"| {row['feedback']} | {shown(row['median'])} [{shown(row['worst'])}] "
-            f"| {shown(exact)} | {len(row['seeds'])} | {row['paper'] or ''} | {row['cap']} |"
+            f"| {shown(exact)} | {len(row['seeds'])} | {row['paper'] or ''} | {row['cap']} "
+            f"| {_left(row)} |"
         )
     return "\n".join([*lines, "", *ratios(rows)])
+
+
+def _left(row: Row) -> str:
+    """Final regret of the seeds that never got there."""
+    pairs = zip(row["steps"], row["regret"], strict=True)
+    left = [regret for steps, regret in pairs if steps is None]
+    return ", ".join("goal missed" if r is None else f"{100 * r:.1f} %" for r in left)
 
 
 def ratios(rows: list[Row]) -> list[str]:

@@ -1,7 +1,7 @@
 """AdaDeep as the paper uses it: a DQN over joint actions, without a model.
 
 The context rarely changes, so all joint actions are scored once every `refresh` steps instead of
-at every step; in between the last scores decide.
+at every step; in between only the best of them are scored again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rl.dqn import JointNetwork, Prioritised, follow, learn
+from rl.dqn import JointNetwork, Prioritised, Shortlist, follow, learn
 from rl.experience import Experience, State
 from rl.goal import Goal
 from rl.joint import Cost, JointActions, context
@@ -64,7 +64,8 @@ class AdaDeep:
         self.cost = Cost(platform, self.settings.penalty, self.settings.logarithm)
         self.steps, self.scored_at = 0, -1
         self.scored_for: State | None = None
-        self.best, self.best_value = 0, 0.0
+        self.shortlist: Shortlist | None = None
+        self.best_value = 0.0
 
     def act(self, state: State, goal: Goal) -> Assignment:
         """Epsilon-greedy."""
@@ -72,13 +73,13 @@ class AdaDeep:
         chance = max(settings.floor, settings.epsilon * 0.5 ** (self.steps / settings.half_life))
         if self.rng.random() < chance:
             return self.joint.assignment(int(self.rng.integers(self.joint.count)), state)
-        return self.greedy(state, goal)
+        # The network itself explores: it drops a disappointing action at once, its average later.
+        return self.joint.assignment(self._listed(state).best(self.network)[0], state)
 
     def greedy(self, state: State, goal: Goal) -> Assignment:
-        """The least of all scores, as of the last refresh."""
-        if self.steps // self.settings.refresh != self.scored_at or state != self.scored_for:
-            self._score(state)
-        return self.joint.assignment(self.best, state)
+        """The least by the target network, among the best of the last full scoring."""
+        action, self.best_value = self._listed(state).best(self.target)
+        return self.joint.assignment(action, state)
 
     def observe(self, experience: Experience) -> None:
         """Store the transition; every few steps, one update."""
@@ -99,11 +100,11 @@ class AdaDeep:
         follow(self.target, self.network, self.settings.average)
         self.memory.prioritise(at, errors.double().numpy())
 
-    def _score(self, state: State) -> None:
-        """Score all joint actions once; they hold until the next refresh or another state."""
-        scores = self.target.score_all(
-            torch.from_numpy(context(self.platform, state).astype(np.float32))
-        )
-        self.best = int(scores.argmin())
-        self.best_value = float(scores[self.best])
-        self.scored_at, self.scored_for = self.steps // self.settings.refresh, state
+    def _listed(self, state: State) -> Shortlist:
+        """All joint actions scored once; the best hold until the next refresh or another state."""
+        due = self.steps // self.settings.refresh != self.scored_at
+        if self.shortlist is None or due or state != self.scored_for:
+            seen = torch.from_numpy(context(self.platform, state).astype(np.float32))
+            self.shortlist = Shortlist.of(self.target, seen, self.joint.digits)
+            self.scored_at, self.scored_for = self.steps // self.settings.refresh, state
+        return self.shortlist

@@ -97,6 +97,35 @@ def learn(network: JointNetwork, optimizer: torch.optim.Optimizer, batch: Batch)
     return absolute
 
 
+SHORTLIST = 512
+"""Best actions of a full scoring that are scored again at every decision until the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortlist:
+    """The most promising joint actions. Scoring all O^n at every step would take hours."""
+
+    actions: NDArray[np.int64]
+    digits: Tensor
+    context: Tensor
+
+    @classmethod
+    def of(cls, network: JointNetwork, context: Tensor, digits: NDArray[np.int64]) -> Shortlist:
+        """Score everything once, with `digits` [O^n, n], and keep the best."""
+        scores = network.score_all(context).numpy()
+        count = min(SHORTLIST, len(scores))
+        actions = np.sort(np.argpartition(scores, count - 1)[:count]).astype(np.int64)
+        chosen = torch.from_numpy(digits[actions])
+        return cls(actions, chosen, context.expand(count, -1))
+
+    @torch.no_grad()
+    def best(self, network: JointNetwork) -> tuple[int, float]:
+        """Least action of the list by `network`, and its score."""
+        scores = network(self.context, self.digits)
+        least = int(scores.argmin())
+        return int(self.actions[least]), float(scores[least])
+
+
 @dataclass
 class Memory:
     """Transitions as arrays, so that a minibatch is one indexing; the oldest is overwritten."""

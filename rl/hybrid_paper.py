@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rl.dqn import JointNetwork, Prioritised, follow, learn
+from rl.dqn import JointNetwork, Prioritised, Shortlist, follow, learn
 from rl.experience import Experience, State
 from rl.goal import Goal
 from rl.joint import Cost, JointActions, context
@@ -88,7 +88,7 @@ class HybridPaper:
         self.plan = Prioritised.of(capacity, self.width, n, self.settings.priority)
         self.planned_at: dict[int, int] = {}
         self.modelled_steps, self.steps, self.rescored = 0, 0, 0
-        self.best, self.best_value, self.best_for = 0, 0.0, self.state
+        self.best_value = 0.0
         self._rescore()
         self.run = self._algorithm()
         self.pending: int | None = None
@@ -101,11 +101,12 @@ class HybridPaper:
         return self.joint.assignment(self.pending, state)
 
     def greedy(self, state: State, goal: Goal) -> Assignment:
-        """argmin Q."""
-        if state != self.best_for:
+        """argmin Q'."""
+        if state != self.listed_for:
             self.state = state
             self._rescore()
-        return self.joint.assignment(self.best, state)
+        action, self.best_value = self.shortlist.best(self.target)
+        return self.joint.assignment(action, state)
 
     def observe(self, experience: Experience) -> None:
         """Hand the result of the real step to the algorithm."""
@@ -167,7 +168,7 @@ class HybridPaper:
         """Lines 9 and 10."""
         if self.rng.random() < self.settings.epsilon:
             return int(self.rng.integers(self.joint.count))
-        return self.best
+        return self.shortlist.best(self.q)[0]
 
     def _update(
         self, buffer: Prioritised, network: JointNetwork, optimizer: torch.optim.Optimizer
@@ -192,10 +193,10 @@ class HybridPaper:
         return context(self.platform, self.state).astype(np.float32)
 
     def _rescore(self) -> None:
-        """Score all joint actions: once per update of Q that a decision can see."""
-        scores = self.target.score_all(torch.from_numpy(self._context()))
-        self.best, self.rescored = int(scores.argmin()), self.steps
-        self.best_value, self.best_for = float(scores[self.best]), self.state
+        """Score all joint actions by Q'; the best of them stay listed until the next time."""
+        seen = torch.from_numpy(self._context())
+        self.shortlist = Shortlist.of(self.target, seen, self.joint.digits)
+        self.rescored, self.listed_for = self.steps, self.state
 
 
 def _share(part: float, sessions: int) -> int:
