@@ -70,7 +70,7 @@ def up(
     ] = 50.0,
     staleness: Annotated[
         int | None,
-        typer.Option(min=0, help="Rounds that parameters may lack [unbounded; world 1]."),
+        typer.Option(min=1, help="Rounds that parameters may be behind [unbounded; world 1]."),
     ] = None,
     bus: Annotated[
         str | None, typer.Option(help="URL of a broker to use instead of an embedded one.")

@@ -123,21 +123,21 @@ class Conductor:
     async def _catch_up(self, learning: bool) -> None:
         """Take up the newest parameters, between rounds.
 
-        With a staleness limit a learning round waits for parameters that lack no more than so
-        many rounds; evaluation begins with parameters that have seen them all, and keeps them.
+        With a staleness limit a learning round waits for parameters that are no more than so
+        many rounds behind; evaluation begins with parameters that have seen them all, and keeps them.
         Requests are answered meanwhile; only the next round waits.
         """
         settings = self._settings
         if not learning:
-            await self._learned_enough(0, settings.evaluation_patience)
+            await self._learned_enough(1, settings.evaluation_patience)
         elif settings.max_staleness is not None:
             await self._learned_enough(settings.max_staleness, settings.staleness_patience)
         await self._situation.adopt_news()
 
-    async def _learned_enough(self, lacking: int, patience: float) -> None:
-        if len(self._taught) <= lacking:
+    async def _learned_enough(self, behind: int, patience: float) -> None:
+        if len(self._taught) < behind:
             return
-        needed, situation = self._taught[-1 - lacking], self._situation
+        needed, situation = self._taught[-behind], self._situation
         deadline, resets = situation.now() + patience, situation.resets
         while situation.newest_round < needed and not self._stop.is_set():
             if situation.resets > resets:

@@ -22,8 +22,9 @@ class Settings(BusSettings):
     """Seconds from one round's opening to the next one's, at least."""
     round_timeout: float = Field(5.0, gt=0)
     """Seconds after which a round closes without the outcomes that are missing."""
-    max_staleness: int | None = Field(None, ge=0)
-    """Experiences that a round's parameters may lack; unset: rounds never wait for learning."""
+    max_staleness: int | None = Field(None, ge=1)
+    """Rounds that a round's parameters may be behind; 1: they have seen every round before it, as
+    in one process (docs/decisions/0008). Unset: rounds never wait for learning."""
     staleness_patience: float = Field(30.0, gt=0)
     """Seconds after which a round that waits for parameters goes on without."""
     evaluation_patience: float = Field(60.0, gt=0)

@@ -101,7 +101,7 @@ async def test_evaluation_waits_for_what_was_learned(bus: Bus) -> None:
 
 async def test_a_round_waits_for_parameters_that_are_fresh_enough(bus: Bus) -> None:
     store = await ParameterStore.open(bus)
-    async with deciding(bus, rounds=9, max_staleness=1, staleness_patience=30.0):
+    async with deciding(bus, rounds=9, max_staleness=2, staleness_patience=30.0):
         await experiences(bus, 2)
         await asyncio.sleep(0.3)
         assert len(await experiences(bus, 2)) == 2  # round 3 waits for what round 1 taught
