@@ -124,7 +124,7 @@ class Conductor:
         """Take up the newest parameters, between rounds.
 
         With a staleness limit a learning round waits for parameters that are no more than so
-        many rounds behind; evaluation begins with parameters that have seen them all, and keeps them.
+        many rounds behind; evaluation begins with parameters that have seen all, and keeps them.
         Requests are answered meanwhile; only the next round waits.
         """
         settings = self._settings
