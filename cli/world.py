@@ -94,7 +94,6 @@ class Box:
     def __init__(self, bus: Bus, world: Environment, settings: Settings) -> None:
         self._bus, self._world, self._speed = bus, world, settings.speed
         self._state = world.reset(settings.seed)
-        self._virtual_ms = 0.0
 
     async def introduce(self) -> None:
         """Say what every node can do, and how it is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -12,6 +11,7 @@ from runtime.bus import Bus
 from runtime.errors import Fenced
 from runtime.lease import Leases
 from runtime.trouble import TROUBLE
+from runtime.waiting import within
 from schemas.worker import Worker
 
 Work = Callable[[str, int, asyncio.Event], Awaitable[None]]
@@ -53,8 +53,7 @@ class Crew:
         async with asyncio.TaskGroup() as tasks:
             while not stop.is_set():
                 await self._beat(tasks)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), self._period)
+                await within(stop, self._period)
             for event in self._let_go.values():
                 event.set()
         await self._announce(leaving=True)

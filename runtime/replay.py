@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -14,6 +13,7 @@ from runtime import log
 from runtime.bus import Bus, M, parse
 from runtime.errors import Misconfigured, TryLater, Unprocessable
 from runtime.topology import stream_of
+from runtime.waiting import within
 
 LOOK = 0.2
 """Seconds between two looks of `tail` for something new."""
@@ -55,8 +55,7 @@ async def tail(
                 yield sequence, message
         except TryLater as error:
             _log.warning("cannot read", error=repr(error))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK)
+        await within(stop, LOOK)
 
 
 async def last_each(bus: Bus, kind: type[M], **tokens: str) -> list[M]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.process import die_with_parent
+from runtime.waiting import within
 
 MISCONFIGURED = 2
 """Exit code of a service that no restart will help."""
@@ -148,14 +148,9 @@ class Supervisor:
                 self._fail(f"{child.name} cannot start: {words}")
                 return
             self._on_restart(child.name, code, words)
-            if await self._stops_within(BACKOFF[min(deaths, len(BACKOFF)) - 1]):
+            if await within(self._stopping, BACKOFF[min(deaths, len(BACKOFF)) - 1]):
                 return
             process = await self._spawn(child)
-
-    async def _stops_within(self, seconds: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        return self._stopping.is_set()
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
         """A keeper that failed has lost its child: that is a failure of the whole."""

@@ -8,18 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rl.experience import Experience, NodeState, State
-from rl.goal import Goal, parse_goal
+from rl.goal import parse_goal
 from rl.platform import OPTIONS, Option, Platform
 from schemas import experience as words
 from schemas.capability import Capability
 from schemas.fleet import Condition, Fleet
 from schemas.plan import Plan
 from schemas.planned import Planned
-
-
-def goal_text(goal: Goal) -> str:
-    """Write a goal as messages do: `85`, `max`."""
-    return goal if isinstance(goal, str) else f"{goal:g}"
 
 
 def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:

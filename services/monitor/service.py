@@ -7,6 +7,7 @@ import contextlib
 
 from runtime.bus import Bus
 from runtime.errors import NoAnswer
+from runtime.waiting import within
 from schemas.fleet import Condition
 from schemas.telemetry import Telemetry
 from services.monitor.link import Link
@@ -19,8 +20,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     probe = await asyncio.to_thread(Probe, run_pid=settings.run_pid)
     link = Link(weak_above=settings.weak_above_ms, regular_below=settings.regular_below_ms)
     while not stop.is_set():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), settings.period)
+        await within(stop, settings.period)
         seen = await asyncio.to_thread(probe.look)
         with contextlib.suppress(NoAnswer):
             link.add(await bus.round_trip())

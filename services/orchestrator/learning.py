@@ -13,6 +13,7 @@ from runtime.bus import Bus
 from runtime.durable import consume
 from runtime.errors import TryLater
 from runtime.store import ParameterStore
+from runtime.waiting import within
 from schemas.experience import Experience
 from schemas.parameters import Parameters
 from schemas.plan import Plan
@@ -84,7 +85,7 @@ class Learning:
     async def improve(self, stop: asyncio.Event) -> None:
         """Update and publish whenever there is something new."""
         while not stop.is_set():
-            if not await _within(self._fresh, 0.5):
+            if not await within(self._fresh, 0.5):
                 continue
             self._fresh.clear()
             try:
@@ -92,8 +93,8 @@ class Learning:
             except TryLater as error:
                 _log.warning("cannot learn now", reason=str(error))
                 self._fresh.set()
-                await _within(stop, error.delay)
-            await _within(stop, REST)
+                await within(stop, error.delay)
+            await within(stop, REST)
 
     async def _turn(self) -> None:
         """Take in all that is new, update once, publish, and ask for plans from the newest round.
@@ -141,12 +142,3 @@ def plan_after(experience: Experience) -> Plan:
         transitions=4,
         seed=experience.round,
     )
-
-
-async def _within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -78,7 +78,3 @@ class Roster:
     def conditions(self) -> dict[str, Condition]:
         """Last known condition of every node."""
         return dict(self._telemetry)
-
-    def tier(self, node: str) -> str:
-        """Tier of a node that said what it can do."""
-        return self._capabilities[node].tier

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from runtime import log
 from runtime.bus import Bus
 from runtime.errors import TryLater, Unprocessable
 from runtime.replay import last_each
 from runtime.store import ParameterStore, read_goal
+from runtime.waiting import within
 from schemas.capability import Capability
 from schemas.fleet import Condition, Fleet
 from schemas.goal import GoalSet
@@ -59,8 +59,7 @@ class Situation:
     async def refresh(self, stop: asyncio.Event) -> None:
         """Look again and again: announcements are missed while the broker is away."""
         while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REFRESH)
+            await within(stop, REFRESH)
             try:
                 await self.look()
             except TryLater as error:

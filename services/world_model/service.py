@@ -14,6 +14,7 @@ from runtime.errors import TryLater, Unprocessable
 from runtime.lease import Leases
 from runtime.store import ParameterStore
 from runtime.topology import MEMBERS
+from runtime.waiting import within
 from schemas.parameters import Parameters
 from schemas.plan import Plan
 from schemas.reset import Reset
@@ -98,8 +99,7 @@ class Worker:
                 await self._look_up()
             except TryLater as error:
                 _log.warning("parameters not looked up", reason=str(error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REFRESH)
+            await within(stop, REFRESH)
 
     async def _look_up(self) -> None:
         for owner in SLOTS:

@@ -9,7 +9,6 @@ reads the stream back has in effect too.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 from collections.abc import Callable
 
@@ -19,6 +18,7 @@ from runtime.durable import consume
 from runtime.errors import TryLater, Unprocessable
 from runtime.recent import Recent
 from runtime.store import ParameterStore
+from runtime.waiting import within
 from schemas.experience import Experience
 from services.history import Entry, History
 from services.world_model.member import Member
@@ -105,8 +105,7 @@ class Slot:
             await self.catch_up(let_go)
         except TryLater as error:
             _log.warning("slot cannot begin", slot=self._owner, reason=str(error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(let_go.wait(), error.delay)
+            await within(let_go, error.delay)
             return False
         _log.info("recalled", slot=self._owner, learned=self._member.learned, seen=self._seen)
         return True
