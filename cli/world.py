@@ -78,6 +78,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     rounds: asyncio.Queue[Round] = asyncio.Queue()
     await bus.listen(Round, rounds.put)
     await box.introduce()
+    bus.ready = True
     while not stop.is_set():
         try:
             async with asyncio.timeout(BEAT):

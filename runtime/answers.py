@@ -11,7 +11,7 @@ from nats.micro import add_service
 from nats.micro.request import Request as MicroRequest
 from nats.micro.service import EndpointConfig, Service, ServiceConfig
 
-from runtime import log
+from runtime import log, metrics
 from runtime.bus import Bus, M, parse
 from runtime.errors import ServiceError, Unprocessable
 from runtime.trouble import TROUBLE
@@ -52,7 +52,9 @@ class Answers:
 
         async def on_request(request: MicroRequest) -> None:
             try:
-                reply = await answer(parse(kind, request.data))
+                message = parse(kind, request.data)
+                with metrics.handling(kind.SUBJECT):
+                    reply = await answer(message)
             except ServiceError as error:
                 await self._refuse(request, error)
                 return
@@ -72,7 +74,8 @@ class Answers:
         async def work(request: MicroRequest) -> None:
             raw = Raw(request.subject, request.data, request.headers or {})
             try:
-                reply = await answer(raw)
+                with metrics.handling(subject):
+                    reply = await answer(raw)
             except ServiceError as error:
                 await self._refuse(request, error)
             except Exception as error:

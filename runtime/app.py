@@ -9,9 +9,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from runtime import log
+from runtime import log, metrics
 from runtime.bus import Bus, connect
 from runtime.errors import Misconfigured
+from runtime.health.server import Health, serving
 from runtime.settings import BusSettings, read
 
 S = TypeVar("S", bound=BusSettings)
@@ -51,6 +52,8 @@ async def live(name: str, main: Main[S], settings: S) -> None:
     """Connect, run `main`, and turn the first signal into its `stop` event."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     deadline = asyncio.timeout(None)
+    health = Health(loop, stop)
+    metrics.SERVICE.labels(name, _facts(settings).get("node", "")).set(1)
 
     def begin_stop() -> None:
         if not stop.is_set():
@@ -60,10 +63,12 @@ async def live(name: str, main: Main[S], settings: S) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, begin_stop)
     try:
-        async with deadline, connect(settings, name, stop) as bus:
-            if not stop.is_set():
-                _log.info("up")
-                await main(bus, settings, stop)
+        with serving(health, settings) as port:
+            async with deadline, connect(settings, name, stop) as bus:
+                health.bus = bus
+                if not stop.is_set():
+                    _log.info("up", **({"health_port": port} if port else {}))
+                    await main(bus, settings, stop)
     except TimeoutError as error:
         if deadline.expired():
             raise GraceOver from error

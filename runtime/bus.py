@@ -19,7 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from pydantic import ValidationError
 
-from runtime import log
+from runtime import log, metrics
 from runtime.errors import Misconfigured, NoAnswer, TryLater, Unprocessable
 from runtime.settings import BusSettings
 from runtime.trouble import TROUBLE
@@ -44,6 +44,8 @@ class Bus:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.js: JetStreamContext = client.jetstream(timeout=2.0)
+        self.ready = False
+        """Set by the service once it does its work; `/readyz` tells (runtime.health)."""
 
     async def publish(self, message: Message) -> None:
         """Say it. A kept message is offered until its stream has it: raises TryLater if none does.
@@ -53,6 +55,7 @@ class Bus:
         body = message.model_dump_json().encode()
         if message.KEPT:
             await self.keep(message.subject, body, {"Nats-Msg-Id": str(message.id)})
+            metrics.said(message.SUBJECT)
         else:
             await self.say(message, body)
 
@@ -61,6 +64,7 @@ class Bus:
         headers = {"Nats-Msg-Id": str(message.id)}
         try:
             await self.client.publish(message.subject, body, headers=headers)
+            metrics.said(message.SUBJECT)
         except TROUBLE as error:
             _log.warning("not said", subject=message.subject, error=repr(error))
 
@@ -83,6 +87,7 @@ class Bus:
         patience: float,
     ) -> M:
         """As `ask`, with a raw body (a picture) and headers."""
+        metrics.said(subject)
         try:
             raw = await self.client.request(subject, body, timeout=patience, headers=headers)
         except NoRespondersError as error:
@@ -105,7 +110,8 @@ class Bus:
                 await self.bury(raw.subject, raw.data, str(error))
                 return
             try:
-                await handle(message)
+                with metrics.handling(kind.SUBJECT):
+                    await handle(message)
             except Exception:
                 _log.exception("handler failed", subject=raw.subject)
 
@@ -142,6 +148,7 @@ class Bus:
         Several listeners may trip over the same message: it is kept once.
         """
         _log.error("buried", subject=subject, reason=reason)
+        metrics.BURIED.labels(metrics.kind_of(subject)).inc()
         identity = hashlib.sha256(subject.encode() + b"\0" + body).hexdigest()
         headers = {"Reason": reason.replace("\n", " ")[:500], "Nats-Msg-Id": identity}
         try:
@@ -230,4 +237,5 @@ async def _on_error(error: Exception) -> None:
 
 
 async def _on_reconnect() -> None:
+    metrics.RECONNECTS.inc()
     _log.info("bus found again")

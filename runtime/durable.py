@@ -9,7 +9,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from runtime import log
+from runtime import log, metrics
 from runtime.bus import Bus, Handler, M, parse
 from runtime.errors import Fenced, TryLater, Unprocessable
 from runtime.topology import DURABLES
@@ -36,6 +36,7 @@ async def consume(
         while not stop.is_set():
             raw = await _next(pull, stop)
             if raw is not None:
+                metrics.LAG.labels(durable).set(raw.metadata.num_pending)
                 try:
                     await _deliver(bus, raw, kind, handle)
                 except TROUBLE as error:  # Not acknowledged, so it will be delivered again.
@@ -62,7 +63,9 @@ async def _deliver(bus: Bus, raw: Msg, kind: type[M], handle: Handler[M]) -> Non
     attempt = raw.metadata.num_delivered
     with structlog.contextvars.bound_contextvars(subject=raw.subject, attempt=attempt):
         try:
-            await handle(parse(kind, raw.data))
+            message = parse(kind, raw.data)
+            with metrics.handling(kind.SUBJECT):
+                await handle(message)
         except Unprocessable as error:
             await bus.bury(raw.subject, raw.data, str(error))
             await raw.term()

@@ -34,6 +34,10 @@ class BusSettings(BaseSettings):
     """Least severe level that is logged."""
     grace: float = Field(4.0, gt=0)
     """Seconds a service may take to finish after SIGTERM."""
+    health_port: int | None = Field(None, ge=0, le=65535)
+    """Port of /healthz, /readyz and /metrics; unset: none is opened; 0: any free one."""
+    health_bind: str = "127.0.0.1"
+    """Address it listens on; 0.0.0.0 in a container."""
 
 
 class NodeSettings(BusSettings):

@@ -6,7 +6,7 @@ import asyncio
 from functools import cache
 from itertools import cycle
 
-from runtime import log
+from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.errors import Misconfigured, TryLater
 from runtime.replay import last_each
@@ -49,6 +49,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     await bus.listen(GoalSet, on_goal)
     await bus.listen(Round, on_round)
     journey = Journey(bus, settings, knowledge, own)
+    bus.ready = True
     while not stop.is_set():
         opened = await next_round(rounds, stop, settings.idle)
         if not stop.is_set():
@@ -76,6 +77,9 @@ async def one_request(bus: Bus, journey: Journey, picture: Picture, opened: Roun
     """Take one picture through the system and report how it went."""
     try:
         outcome = await journey.take(picture.jpeg, opened)
+        tier = outcome.executed[-1]
+        metrics.REQUESTS.labels(tier, outcome.fallback).inc()
+        metrics.RESPONSE.labels(tier).observe(outcome.response_ms / 1000)
         await bus.publish(outcome)
     except ZooError as error:
         _log.error("request failed", picture=picture.name, reason=str(error))

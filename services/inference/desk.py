@@ -21,13 +21,14 @@ class Desk:
     def __init__(self, *, workers: int, limit: int) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._room = workers + limit
-        self._inside = 0
+        self.inside = 0
+        """Requests that are computed or wait."""
 
     async def work(self, job: Callable[[], T]) -> tuple[T, float]:
         """Return the job's result and the milliseconds it waited; raises Overloaded when full."""
-        if self._inside >= self._room:
-            raise Overloaded(f"{self._inside} requests are inside already")
-        self._inside += 1
+        if self.inside >= self._room:
+            raise Overloaded(f"{self.inside} requests are inside already")
+        self.inside += 1
         arrived = time.perf_counter()
 
         def timed() -> tuple[T, float]:
@@ -37,7 +38,7 @@ class Desk:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, timed)
         finally:
-            self._inside -= 1
+            self.inside -= 1
 
     def close(self) -> None:
         """Let the workers finish what they hold, and take nothing more."""

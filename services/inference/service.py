@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from runtime import log
+from runtime import log, metrics
 from runtime.answers import Raw, answering
 from runtime.bus import Bus
 from runtime.errors import Misconfigured
@@ -30,6 +30,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     except ZooError as error:
         raise Misconfigured(str(error)) from error
     desk = Desk(workers=settings.workers, limit=settings.queue_limit)
+    metrics.QUEUE.set_function(lambda: desk.inside)
     try:
         async with answering(bus, "inference", node=settings.node) as answers:
             await answers.serve_raw(
@@ -38,6 +39,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
                 name="inference",
             )
             await bus.publish(capability(settings, classifier, profile))
+            bus.ready = True
             _log.info("serving", variants=len(profile))
             await stop.wait()
     finally:
@@ -45,7 +47,15 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def answer(node: str, classifier: Classifier, desk: Desk, raw: Raw) -> Classification:
-    """Classify one picture, or say why not."""
+    """Classify one picture, or say why not; count what became of it."""
+    said = await _answer(node, classifier, desk, raw)
+    metrics.INFERENCES.labels(said.status).inc()
+    if said.status == "ok":
+        metrics.COMPUTE.labels(said.variant).observe(said.compute_ms / 1000)
+    return said
+
+
+async def _answer(node: str, classifier: Classifier, desk: Desk, raw: Raw) -> Classification:
     variant = raw.headers.get("Variant", "")
     try:
         seen, waited_ms = await desk.work(partial(classifier.classify, raw.body, variant))

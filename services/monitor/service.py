@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from runtime import metrics
 from runtime.bus import Bus
 from runtime.errors import NoAnswer
 from runtime.waiting import within
@@ -24,17 +25,22 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
         seen = await asyncio.to_thread(probe.look)
         with contextlib.suppress(NoAnswer):
             link.add(await bus.round_trip())
+        condition = Condition(
+            cpu=seen.background_cpu,
+            memory=seen.memory,
+            link_ms=link.typical_ms,
+            weak=link.weak,
+        )
         await bus.publish(
             Telemetry(
                 node=settings.node,
-                condition=Condition(
-                    cpu=seen.background_cpu,
-                    memory=seen.memory,
-                    link_ms=link.typical_ms,
-                    weak=link.weak,
-                ),
+                condition=condition,
                 total_cpu=seen.total_cpu,
                 cores=seen.cores,
                 memory_mib=seen.memory_mib,
             )
         )
+        bus.ready = True
+        metrics.CPU.set(condition.cpu)
+        metrics.MEMORY.set(condition.memory)
+        metrics.LINK.set(condition.link_ms)

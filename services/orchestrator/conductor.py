@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from runtime import log
+from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.errors import TryLater
 from runtime.replay import last_one
@@ -77,11 +77,13 @@ class Conductor:
             _log.warning("round without outcomes", round=number)
             return False
         waited_ms = (self._situation.now() - began) * 1000
+        experience = ledger.join(self._situation.conditions(), waited_ms)
         try:
-            await self._bus.publish(ledger.join(self._situation.conditions(), waited_ms))
+            await self._bus.publish(experience)
         except TryLater as error:
             _log.error("experience lost", round=number, reason=str(error))
             return False
+        count(experience)
         if ledger.opened.purpose == "learn":
             self._taught.append(number)
         return True
@@ -167,3 +169,12 @@ class Conductor:
         await asyncio.wait(waiting, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
+
+
+def count(experience: Experience) -> None:
+    """Tell the metrics of a round that has closed."""
+    metrics.ROUNDS.labels(experience.purpose, experience.policy).inc()
+    metrics.CENSORED.inc(len(experience.censored))
+    metrics.ROUND_RESPONSE.set(experience.average_ms)
+    metrics.ROUND_ACCURACY.set(experience.accuracy_pct)
+    metrics.DEVICES.set(len(experience.active))

@@ -14,7 +14,7 @@ import numpy as np
 
 from rl.hybrid import DirectLearner, HybridSettings, to_bytes
 from rl.hybrid.agent import ALPHA_ROUNDS
-from runtime import log
+from runtime import log, metrics
 from runtime.recent import Recent
 from schemas.experience import Experience
 from schemas.fleet import Fleet
@@ -99,7 +99,9 @@ class Learner:
         self.newest(batch.member, batch.version)
         if self._stale(batch):
             self.stale += 1
+            metrics.PLANNED.labels("stale").inc()
             return False
+        metrics.PLANNED.labels("learned").inc()
         direct = self._at(batch.fleet)
         for lesson in lessons_of(batch):
             direct.observe(lesson)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from runtime import log
+from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.durable import consume
 from runtime.errors import TryLater
@@ -38,6 +38,7 @@ async def learn(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     learning = Learning(bus, settings, await ParameterStore.open(bus))
     await bus.listen(Reset, learning.on_reset)
     await bus.listen(Parameters, learning.on_parameters)
+    bus.ready = True
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
             consume(bus, Experience, learning.on_real, durable="learner-real", stop=stop)
@@ -109,7 +110,8 @@ class Learning:
         if entries:
             self._seen = entries[-1][0]
         if self._owing:
-            blob = await asyncio.to_thread(learner.improve)
+            with metrics.UPDATE.labels("policy").time():
+                blob = await asyncio.to_thread(learner.improve)
             if blob is not None:
                 await self._publish(learner, blob)
             self._owing = False
@@ -117,7 +119,7 @@ class Learning:
             await self._bus.publish(plan_after(_newest(entries)))
 
     async def _publish(self, learner: Learner, blob: bytes) -> None:
-        await self._store.publish(
+        pointer = await self._store.publish(
             "policy",
             blob,
             seen=self._seen,
@@ -125,6 +127,8 @@ class Learning:
             newest_round=learner.round,
             ids=str(learner.tally),
         )
+        metrics.VERSION.labels("policy").set(pointer.version)
+        metrics.LEARNED.labels("policy").set(learner.learned)
 
 
 def _newest(entries: list[Entry]) -> Experience:

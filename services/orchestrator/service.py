@@ -6,6 +6,7 @@ import asyncio
 import sys
 from functools import partial
 
+from runtime import metrics
 from runtime.answers import answering
 from runtime.bus import Bus
 from runtime.errors import Unprocessable
@@ -29,6 +30,7 @@ async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     await bus.listen(Outcome, conductor.on_outcome)
     async with answering(bus, "orchestrator") as answers:
         await answers.serve(Request, partial(answer, situation, conductor), announce=True)
+        bus.ready = True
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(situation.refresh(stop))
             tasks.create_task(conductor.conduct())
@@ -46,6 +48,7 @@ async def answer(situation: Situation, conductor: Conductor, request: Request) -
     option = conductor.in_force.get(device, "d0@L")
     ledger = conductor.ledger
     in_round = ledger is not None and request.round_id == ledger.opened.id
+    metrics.DECISIONS.labels(conductor.policy_name).inc()
     return Decision.because(
         request,
         device=device,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from runtime import log
+from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.errors import TryLater, Unprocessable
 from runtime.replay import last_each
@@ -122,6 +122,7 @@ class Situation:
         try:
             self.policy.adopt(news.version, await self._store.read(news))
             self._adopted_round = news.round
+            metrics.VERSION.labels("policy").set(news.version)
         except TryLater:
             self._news = self._news or news
         except (Unprocessable, ValueError) as error:

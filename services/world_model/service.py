@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from functools import partial
 
-from runtime import log
+from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.crew import Crew
 from runtime.durable import consume
@@ -39,6 +39,8 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     leases = await Leases.open(bus, tuple(SLOTS), settings.worker, settings.lease_ttl)
     await bus.listen(Parameters, worker.on_parameters)
     await bus.listen(Reset, worker.on_reset)
+    metrics.HELD.set_function(lambda: len(leases.held))
+    bus.ready = True
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Crew(bus, leases, worker.learn, settings.lease_period).run(stop))
         tasks.create_task(consume(bus, Plan, worker.on_plan, durable="planner", stop=stop))
@@ -85,6 +87,7 @@ class Worker:
             raise Unprocessable(f"Plan: cannot be imagined: {error}") from error
         for batch in batches:
             await self._bus.publish(batch)
+        metrics.PLANNED.labels("imagined").inc(len(batches))
         _log.debug("planned", job=str(job.id))
 
     async def on_parameters(self, message: Parameters) -> None:

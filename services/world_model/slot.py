@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 
-from runtime import log
+from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.durable import consume
 from runtime.errors import TryLater, Unprocessable
@@ -90,7 +90,8 @@ class Slot:
                 return
             await asyncio.to_thread(self._take_in, fresh[first : first + SLICE])
         if self._owing:
-            blob = await asyncio.to_thread(self._member.improve)
+            with metrics.UPDATE.labels(self._owner).time():
+                blob = await asyncio.to_thread(self._member.improve)
             if blob is not None:
                 await self._publish(blob, self._member)
 
@@ -124,7 +125,7 @@ class Slot:
         """Publish, unless a predecessor had said exactly this."""
         digest = hashlib.sha256(blob).hexdigest()
         if digest != self._current:
-            await self._store.publish(
+            pointer = await self._store.publish(
                 self._owner,
                 blob,
                 epoch=self._epoch,
@@ -134,4 +135,6 @@ class Slot:
                 ids=str(member.tally),
             )
             self._current = digest
+            metrics.VERSION.labels(self._owner).set(pointer.version)
         self._published = member.learned
+        metrics.LEARNED.labels(self._owner).set(member.learned)
