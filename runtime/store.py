@@ -9,9 +9,11 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFound
 from nats.js.kv import KeyValue
 
 from runtime import log
-from runtime.bus import Bus, parse
+from runtime.bus import Bus, M, parse
 from runtime.errors import Fenced, Misconfigured, TryLater, Unprocessable
 from runtime.trouble import TROUBLE
+from schemas import Message
+from schemas.exploration import Exploration
 from schemas.goal import GoalSet
 from schemas.parameters import Parameters
 
@@ -146,22 +148,41 @@ async def bucket_of(bus: Bus, name: str) -> KeyValue:
 
 async def read_goal(bus: Bus) -> GoalSet | None:
     """Return the goal in force, or None before anyone set a valid one."""
-    bucket = await bucket_of(bus, "control")
-    try:
-        entry = await bus.patiently(partial(bucket.get, "goal"))
-        return parse(GoalSet, entry.value or b"")
-    except KeyNotFoundError:
-        return None
-    except Unprocessable as error:
-        _log.error("the goal in the control bucket cannot be read", reason=str(error))
-        return None
+    return await _read_control(bus, "goal", GoalSet)
 
 
 async def write_goal(bus: Bus, goal: GoalSet) -> None:
     """Put the goal in force and announce it."""
+    await _write_control(bus, "goal", goal)
+
+
+async def read_exploration(bus: Bus) -> Exploration | None:
+    """Return whether to explore, or None before anyone has said."""
+    return await _read_control(bus, "exploration", Exploration)
+
+
+async def write_exploration(bus: Bus, exploration: Exploration) -> None:
+    """Pause exploring or let it go on, and announce it."""
+    await _write_control(bus, "exploration", exploration)
+
+
+async def _read_control(bus: Bus, key: str, kind: type[M]) -> M | None:
     bucket = await bucket_of(bus, "control")
-    await bucket.put("goal", goal.model_dump_json().encode())
-    await bus.publish(goal)
+    try:
+        entry = await bus.patiently(partial(bucket.get, key))
+        return parse(kind, entry.value or b"")
+    except KeyNotFoundError:
+        return None
+    except Unprocessable as error:
+        _log.error("a key of the control bucket cannot be read", key=key, reason=str(error))
+        return None
+
+
+async def _write_control(bus: Bus, key: str, message: Message) -> None:
+    """The key holds what is in force; the announcement is kept in STEERING, as a record."""
+    bucket = await bucket_of(bus, "control")
+    await bucket.put(key, message.model_dump_json().encode())
+    await bus.publish(message)
 
 
 LEARNED = ("EXPERIENCE", "PLANNED", "PLAN", "PARAMETERS")

@@ -120,6 +120,13 @@ STREAMS = {
             max_age=0,
             per_subject=4,
         ),
+        Stream(
+            "STEERING",
+            ("goal.v1", "exploration.v1", "reset.v1"),
+            "who changed what, and when",
+            max_age=90 * DAY,
+            max_bytes=16 * MIB,
+        ),
         Stream("DEAD", ("dead.>",), "what could not be processed, with the reason in a header"),
     )
 }
@@ -148,7 +155,7 @@ DURABLES = {
 }
 
 BUCKETS = {
-    "control": "what operators set while it runs: the goal",
+    "control": "what operators set while it runs: the goal, and whether to explore",
     "parameters": "per owner, which parameter blob is current",
     "leases": "per slot (a member of the ensemble), which worker holds it; epochs only grow",
 }

@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 from schemas.catalogue import CATALOGUE
 from schemas.classification import Classification
 from schemas.decision import Decision
+from schemas.explanation import Explanation
 from schemas.message import Message
 from schemas.outsiders import (
     BY_HAND,
@@ -31,10 +32,14 @@ from schemas.outsiders import (
 
 DOCUMENT = Path(__file__).parent / "asyncapi.yaml"
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 """Version of the contract: minor when fields or messages are added, major with a `v2` subject."""
 
-REPLIES: dict[str, type[Message]] = {"request.v1": Decision, "inference.v1": Classification}
+REPLIES: dict[str, type[Message]] = {
+    "request.v1": Decision,
+    "inference.v1": Classification,
+    "explain.v1": Explanation,
+}
 """Subjects that are asked, and what answers."""
 
 RAW = {"inference.v1": "Picture"}

@@ -10,7 +10,11 @@ from schemas.capability import Capability
 from schemas.classification import Classification
 from schemas.decision import Decision
 from schemas.experience import Experience
+from schemas.explain import Explain
+from schemas.explanation import Explanation
+from schemas.exploration import Exploration
 from schemas.goal import GoalSet
+from schemas.learning import Learning
 from schemas.message import Message
 from schemas.outcome import Outcome
 from schemas.parameters import Parameters
@@ -20,6 +24,7 @@ from schemas.request import Request
 from schemas.reset import Reset
 from schemas.round import Round
 from schemas.telemetry import Telemetry
+from schemas.truth import Truth
 from schemas.worker import Worker
 
 MESSAGES: tuple[type[Message], ...] = (
@@ -36,7 +41,12 @@ MESSAGES: tuple[type[Message], ...] = (
     Parameters,
     Worker,
     GoalSet,
+    Exploration,
     Reset,
+    Explain,
+    Explanation,
+    Learning,
+    Truth,
 )
 
 CATALOGUE: dict[str, type[Message]] = {m.model_fields["type"].default: m for m in MESSAGES}

@@ -61,7 +61,7 @@ said what it can do. Within one version fields are only added: ignore those you 
 PARAMETERS = {
     "device": "name of a device: letters, digits, - and _, at most 64",
     "node": "name of a device, an edge or the cloud: letters, digits, - and _, at most 64",
-    "owner": "whose parameters: policy, or member-0..member-4",
+    "owner": "who learns: policy, or member-0..member-4 (learning.v1 also: decider)",
     "worker": "name of a world-model worker",
 }
 
@@ -73,6 +73,9 @@ STREAMS = {
     "experience.v1.real": "EXPERIENCE",
     "experience.v1.planned": "PLANNED",
     "plan.v1": "PLAN",
+    "goal.v1": "STEERING",
+    "exploration.v1": "STEERING",
+    "reset.v1": "STEERING",
 }
 """Type to the JetStream stream that keeps it; a test compares it with the declared topology."""
 
@@ -97,6 +100,11 @@ OPERATIONS = (
     Operation("sayOutcome", "send", "outcome.v1", "Report how long one request took."),
     Operation("hearDecision", "receive", "decision.v1", "Listen to every decision."),
     Operation("hearOutcome", "receive", "outcome.v1", "Listen to every measured response time."),
+    Operation("askWhy", "send", "explain.v1", "Ask why a device is told what it is told."),
+    Operation("hearWhy", "receive", "explanation.v1", "The reply to explain.v1; nowhere else."),
+    Operation("hearLearning", "receive", "learning.v1", "Listen to how learning goes."),
+    Operation("hearTruth", "receive", "truth.v1", "In a simulated world: optimum and regret."),
+    Operation("hearExploration", "receive", "exploration.v1", "Hear that exploring is paused."),
     Operation("hearGoal", "receive", "goal.v1", "Hear that the operator changed the goal."),
     Operation("hearExperience", "receive", "experience.v1.real", "Listen to what rounds taught."),
 )

@@ -7,6 +7,7 @@ Hears  request.v1.<device>      answered from the assignment in force, by a tabl
        capability.v1.<node>     who is there, what they can run
        parameters.v1.policy     a new policy, taken up between rounds
        goal.v1                  a new goal, obeyed from the next round
+       exploration.v1           explore, or be greedy for a while; likewise
 Says   decision.v1.<device>, round.v1, experience.v1.real
 
 learn

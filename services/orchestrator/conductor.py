@@ -14,7 +14,7 @@ from schemas.fleet import Fleet
 from schemas.outcome import Outcome
 from schemas.round import Round
 from services.orchestrator.ledger import Ledger
-from services.orchestrator.schedule import GREEDY, PROFILE, Schedule
+from services.orchestrator.schedule import EXPLORE, GREEDY, PROFILE, Schedule
 from services.orchestrator.settings import Settings
 from services.orchestrator.situation import Situation
 
@@ -92,6 +92,8 @@ class Conductor:
         """Choose the assignment of a round and put it in force."""
         purpose, name = self._schedule.round(number)
         learning = purpose == "learn"
+        if name == EXPLORE and not self._situation.exploring:
+            name = GREEDY
         if learning or not self._frozen:
             await self._catch_up(learning)
         fleet, active = self._situation.fleet, self._situation.active()

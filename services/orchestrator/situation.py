@@ -8,9 +8,10 @@ from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.errors import TryLater, Unprocessable
 from runtime.replay import last_each
-from runtime.store import ParameterStore, read_goal
+from runtime.store import ParameterStore, read_exploration, read_goal
 from runtime.waiting import within
 from schemas.capability import Capability
+from schemas.exploration import Exploration
 from schemas.fleet import Condition, Fleet
 from schemas.goal import GoalSet
 from schemas.outcome import Outcome
@@ -36,6 +37,8 @@ class Situation:
         self._seed = settings.seed
         self.policy = Policy(settings.seed)
         self.goal = settings.goal
+        self.exploring = True
+        """False while an operator has paused it."""
         self.heard_of_parameters = asyncio.Event()
         self._news: Parameters | None = None
         self._adopted_round = 0
@@ -49,6 +52,7 @@ class Situation:
         await bus.listen(Capability, situation._on_capability)
         await bus.listen(Telemetry, situation._on_telemetry)
         await bus.listen(GoalSet, situation._on_goal)
+        await bus.listen(Exploration, situation._on_exploration)
         await bus.listen(Parameters, situation._on_parameters, owner="policy")
         await bus.listen(Reset, situation._on_reset)
         for capability in await last_each(bus, Capability):
@@ -66,13 +70,16 @@ class Situation:
                 _log.warning("cannot look", reason=str(error))
 
     async def look(self) -> None:
-        """Read the goal and the policy's pointer from where they are kept."""
+        """Read what operators set and the policy's pointer from where they are kept."""
         pointer = await self._store.pointer("policy")
         if pointer is not None and pointer.version > self._version:
             await self._on_parameters(pointer)
         goal = await read_goal(self._bus)
         if goal is not None:
             self.goal = goal.goal
+        exploration = await read_exploration(self._bus)
+        if exploration is not None:
+            self.exploring = exploration.explore
 
     @property
     def _version(self) -> int:
@@ -149,6 +156,9 @@ class Situation:
 
     async def _on_goal(self, message: GoalSet) -> None:
         self.goal = message.goal
+
+    async def _on_exploration(self, message: Exploration) -> None:
+        self.exploring = message.explore
 
     async def _on_reset(self, _: Reset) -> None:
         self.policy, self._news, self._adopted_round = Policy(self._seed), None, 0

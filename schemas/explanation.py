@@ -1,0 +1,85 @@
+"""explanation.v1.<device>: what the policy expects of each option, and why one was chosen."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from schemas.fleet import GoalText, Part
+from schemas.message import Message, Milliseconds, Name, OptionText, Percent
+from schemas.outcome import Fallback
+
+Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Choice(Part):
+    """One option of the device, with everybody else where they are now."""
+
+    option: OptionText
+    node: Name = Field(description="the node that would run it")
+    load: int = Field(ge=1, description="devices on that node if this device chose it")
+    accuracy_pct: Percent
+    predicted_ms: Milliseconds | None = Field(
+        None, description="expected response time by the mean of all heads; null: nothing learned"
+    )
+    low_ms: Milliseconds | None = Field(None, description="5 % bound of that expectation, ms")
+    high_ms: Milliseconds | None = Field(None, description="95 % bound of that expectation, ms")
+    spread: Spread | None = Field(
+        None, description="standard deviation between the heads of log ms: how unsure it is"
+    )
+    sampled_ms: Milliseconds | None = Field(
+        None, description="what the one head that explores believes, ms; null: no head does"
+    )
+    profile_ms: Milliseconds | None = Field(
+        None, description="compute time that the node measured for it at its start, ms"
+    )
+    available: bool = Field(True, description="false: its node left a picture without an answer")
+    chosen: bool = Field(False, description="it is in force")
+    greedy: bool = Field(False, description="it would be, if the policy did not explore")
+
+
+class Trip(Part):
+    """Where the time of one past request went; the parts add up to about `response_ms`."""
+
+    at: AwareDatetime
+    executed: OptionText
+    assigned: OptionText | None = None
+    node: Name
+    fallback: Fallback = "none"
+    response_ms: Milliseconds
+    decision_ms: Milliseconds = 0.0
+    network_ms: Milliseconds = 0.0
+    queue_ms: Milliseconds = 0.0
+    compute_ms: Milliseconds = 0.0
+    round: int | None = None
+    simulated: bool = Field(False, description="times are virtual, and not split into parts")
+
+
+class Explanation(Message):
+    """The reply to an Explain; computed off the decision path, about once a second at most."""
+
+    SUBJECT: ClassVar = "explanation.v1.{device}"
+    type: Literal["explanation.v1"] = "explanation.v1"
+
+    device: Name
+    goal: GoalText
+    policy: str = Field(description="what chose: explore, greedy, profile, a fixed policy's name")
+    policy_version: int | None = Field(None, description="parameters in force; null: none yet")
+    head: int | None = Field(
+        None, description="the head that explored in this round; null: the mean of all"
+    )
+    exploring: bool = Field(True, description="false: an operator has paused exploration")
+    round: int | None = Field(None, description="number of the round that is open")
+    options: tuple[Choice, ...]
+    average_ms: Milliseconds | None = Field(
+        None, description="expected average response time of the greedy assignment, ms"
+    )
+    accuracy_pct: Percent | None = Field(None, description="its average accuracy")
+    feasible: bool = Field(True, description="false: no assignment meets the goal")
+    price_ms: Spread | None = Field(
+        None,
+        description="what the goal costs: ms of average response time that one point of average "
+        "accuracy less would save (difference quotient of the solver); null: cannot be said",
+    )
+    trips: tuple[Trip, ...] = Field((), description="last requests, newest first, at most 20")

@@ -1,0 +1,56 @@
+"""learning.v1.<owner>: how learning goes; once a second by each who learns, plans or decides."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.message import Message, Milliseconds, Name, Share
+
+Count = Annotated[int, Field(ge=0)]
+Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Learning(Message):
+    """What does not concern a role is null. Counts are since the process began."""
+
+    SUBJECT: ClassVar = "learning.v1.{owner}"
+    type: Literal["learning.v1"] = "learning.v1"
+
+    owner: Name = Field(description="policy (the learner), member-0..member-4, or decider")
+    role: Literal["learner", "member", "decider"]
+    round: Count = Field(0, description="newest round that is in effect, or was closed")
+    version: Count | None = Field(None, description="parameters published, or in force (decider)")
+    real: Count | None = Field(None, description="real experiences in effect")
+    planned: Count | None = Field(None, description="planned experiences learned from")
+    dropped: Count | None = Field(None, description="planned batches dropped because stale")
+    real_per_s: Figure | None = Field(None, description="over the last ten seconds")
+    planned_per_s: Figure | None = Field(None, description="over the last ten seconds")
+    alpha: Share | None = Field(
+        None, description="0: half of an update is planned; 1: all that counts twice is planned"
+    )
+    buffers: dict[Name, Count] = Field(
+        default_factory=dict,
+        description="entries of D_direct, D_world (labels believed) and D_plan (experiences)",
+    )
+    error: Figure | None = Field(
+        None,
+        description="root mean square error of log ms, one step ahead: on the latest rounds, each "
+        "before it was learned from",
+    )
+    holder: Name | None = Field(None, description="the worker that learns this member")
+    greedy_ms: Milliseconds | None = Field(
+        None, description="expected average of the greedy assignment (learner)"
+    )
+    executed_ms: Milliseconds | None = Field(None, description="measured average, latest round")
+    gap: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="executed over greedy, less one: what exploring and noise cost (best known)",
+    )
+    exploring: bool | None = Field(None, description="decider: false when paused by an operator")
+    policy: str | None = Field(None, description="decider: what chose the latest round")
+    behind: Count | None = Field(None, description="decider: rounds its parameters are behind")
+    censored: Count | None = Field(None, description="decider: outcomes that did not come in time")
+    fallbacks: Count | None = Field(None, description="decider: outcomes of a fallback")
