@@ -8,6 +8,7 @@ from bench.oracle import Oracle
 from rl.goal import parse_goal
 from rl.platform import Option
 from schemas.experience import Experience
+from schemas.truth import Truth
 from services.translate import state_of
 from sim.environment import Environment
 
@@ -26,10 +27,13 @@ class Judge:
         self._last_miss = 0
         self._rounds = 0
 
-    def see(self, experience: Experience) -> None:
-        """Judge what the policy would have done in this round, had it not explored."""
+    def see(self, experience: Experience) -> bool:
+        """Judge what the policy would have done in this round, had it not explored.
+
+        False when there is nothing to judge: a round for evaluation.
+        """
         if experience.purpose != "learn" or not experience.greedy:
-            return
+            return False
         goal = parse_goal(experience.goal)
         state = state_of(experience.active, experience.state)
         greedy = {d: Option.parse(text) for d, text in experience.greedy.items()}
@@ -39,6 +43,19 @@ class Judge:
         self._rounds += 1
         if self.regret > WITHIN:
             self._last_miss = self._rounds
+        return True
+
+    def truth(self, experience: Experience) -> Truth:
+        """What was found of the round that was seen last, in words for people."""
+        return Truth.because(
+            experience,
+            round=experience.round,
+            goal=experience.goal,
+            oracle_ms=self.oracle_ms,
+            greedy_ms=self.average_ms,
+            regret=max(self.regret, 0.0) if math.isfinite(self.regret) else None,
+            steps_to_optimal=self.steps_to_optimal,
+        )
 
     @property
     def steps_to_optimal(self) -> int | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from cli.judge import Judge
 from rl.experience import State
 from rl.platform import Option, Platform
 from runtime import log
@@ -23,6 +24,7 @@ from runtime.errors import Misconfigured, NoAnswer, Unprocessable
 from runtime.settings import BusSettings
 from schemas.capability import Capability
 from schemas.decision import Decision
+from schemas.experience import Experience
 from schemas.fleet import Condition
 from schemas.outcome import Outcome
 from schemas.request import Request
@@ -77,6 +79,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     box = Box(bus, load(settings.world, settings.users), settings)
     rounds: asyncio.Queue[Round] = asyncio.Queue()
     await bus.listen(Round, rounds.put)
+    await bus.listen(Experience, Teller(bus, box.world).tell)
     await box.introduce()
     bus.ready = True
     while not stop.is_set():
@@ -93,18 +96,18 @@ class Box:
     """The environment and what the bus knows of it."""
 
     def __init__(self, bus: Bus, world: Environment, settings: Settings) -> None:
-        self._bus, self._world, self._speed = bus, world, settings.speed
+        self._bus, self.world, self._speed = bus, world, settings.speed
         self._state = world.reset(settings.seed)
 
     async def introduce(self) -> None:
         """Say what every node can do, and how it is."""
-        for capability in capabilities(self._world.platform):
+        for capability in capabilities(self.world.platform):
             await self._bus.publish(capability)
         await self.beat()
 
     async def beat(self) -> None:
         """Say how every node is."""
-        for telemetry in conditions(self._world.platform, self._state):
+        for telemetry in conditions(self.world.platform, self._state):
             await self._bus.publish(telemetry)
 
     async def round(self, opened: Round) -> None:
@@ -113,13 +116,13 @@ class Box:
         decisions = dict(
             zip(active, await asyncio.gather(*(self._ask(d, opened) for d in active)), strict=True)
         )
-        outcome = self._world.step({d: option for d, (option, _) in decisions.items()})
+        outcome = self.world.step({d: option for d, (option, _) in decisions.items()})
         await asyncio.sleep(max(outcome.response_ms.values()) / 1000 / self._speed)
         self._state = outcome.state
         await self.beat()
         await asyncio.gather(
             *(
-                self._bus.publish(reported(self._world.platform, opened, d, *decisions[d], ms))
+                self._bus.publish(reported(self.world.platform, opened, d, *decisions[d], ms))
                 for d, ms in outcome.response_ms.items()
             )
         )
@@ -129,12 +132,24 @@ class Box:
         try:
             decision = await self._bus.ask(request, Decision, DECISION_PATIENCE)
             option = Option.parse(decision.option)
-            if option in self._world.platform.options:
+            if option in self.world.platform.options:
                 return option, decision
             _log.error("bad decision", option=decision.option)
         except (NoAnswer, Unprocessable) as error:
             _log.warning("no decision", device=device, reason=str(error))
         return LAST_RESORT, None
+
+
+class Teller:
+    """Tells people, and nobody else, how far the policy is from the optimum."""
+
+    def __init__(self, bus: Bus, world: Environment) -> None:
+        self._bus, self._judge = bus, Judge(world)
+
+    async def tell(self, experience: Experience) -> None:
+        """Judge a round that has closed."""
+        if await asyncio.to_thread(self._judge.see, experience):
+            await self._bus.publish(self._judge.truth(experience))
 
 
 def capabilities(platform: Platform) -> list[Capability]:

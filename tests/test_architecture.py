@@ -24,7 +24,7 @@ IMPURE = {"asyncio", "nats", "socket", "time", "random", "logging", "structlog",
 TORCH = {"torch", "onnx", "safetensors"}
 LIGHT = ("services/monitor", "services/inference", "services/device", "runtime", "schemas")
 LIGHT_ZOO = {"manifest", "session", "classifier", "images", "variants", "errors", "pace"}
-SHARED_BY_SERVICES = {"translate", "tally", "history"}
+SHARED_BY_SERVICES = {"translate", "tally", "history", "report"}
 """Modules of `services` that are not services, and may be imported by all of them."""
 
 FILES = [f for layer in MAY_IMPORT for f in sorted((ROOT / layer).rglob("*.py"))]
@@ -87,6 +87,16 @@ def test_imports_point_downwards(file: Path) -> None:
 )
 def test_a_forbidden_import_is_found(file: str, planted: str) -> None:
     assert violations(Path(file), planted) != []
+
+
+@pytest.mark.parametrize("folder", ["rl", "services", "runtime", "zoo"])
+def test_no_agent_hears_the_truth(folder: str) -> None:
+    """The optimum of a simulated world is for people: only cli, and what draws, may read it."""
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        if file.is_relative_to(ROOT / "services" / "dashboard"):
+            continue
+        assert "schemas.truth" not in imports(file.read_text()), file
+        assert "truth.v1" not in file.read_text(), file
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ Hears  request.v1.<device>      answered from the assignment in force, by a tabl
        parameters.v1.policy     a new policy, taken up between rounds
        goal.v1                  a new goal, obeyed from the next round
        exploration.v1           explore, or be greedy for a while; likewise
-Says   decision.v1.<device>, round.v1, experience.v1.real
+       explain.v1.<device>      why a device is told what it is told; the policy is looked at
+                                once a second at most, away from the requests
+Says   decision.v1.<device>, round.v1, experience.v1.real, learning.v1.decider
 
 learn
 Hears  experience.v1.real, experience.v1.planned
-Says   parameters.v1.policy, plan.v1
+Says   parameters.v1.policy, plan.v1, learning.v1.policy
 Keeps  the policy's parameters
 """

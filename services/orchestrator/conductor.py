@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from runtime import log, metrics
+from runtime import log
 from runtime.bus import Bus
 from runtime.errors import TryLater
 from runtime.replay import last_one
@@ -14,6 +14,7 @@ from schemas.fleet import Fleet
 from schemas.outcome import Outcome
 from schemas.round import Round
 from services.orchestrator.ledger import Ledger
+from services.orchestrator.reporting import Tally
 from services.orchestrator.schedule import EXPLORE, GREEDY, PROFILE, Schedule
 from services.orchestrator.settings import Settings
 from services.orchestrator.situation import Situation
@@ -43,6 +44,7 @@ class Conductor:
         self.ledger: Ledger | None = None
         self.in_force: dict[str, str] = {}
         self.policy_name = PROFILE
+        self.tally = Tally()
 
     async def conduct(self) -> None:
         """Until `stop`; when the schedule is over the learned policy stays in force."""
@@ -83,7 +85,7 @@ class Conductor:
         except TryLater as error:
             _log.error("experience lost", round=number, reason=str(error))
             return False
-        count(experience)
+        self.tally.add(experience, ledger.outcomes.values())
         if ledger.opened.purpose == "learn":
             self._taught.append(number)
         return True
@@ -171,12 +173,3 @@ class Conductor:
         await asyncio.wait(waiting, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
-
-
-def count(experience: Experience) -> None:
-    """Tell the metrics of a round that has closed."""
-    metrics.ROUNDS.labels(experience.purpose, experience.policy).inc()
-    metrics.CENSORED.inc(len(experience.censored))
-    metrics.ROUND_RESPONSE.set(experience.average_ms)
-    metrics.ROUND_ACCURACY.set(experience.accuracy_pct)
-    metrics.DEVICES.set(len(experience.active))

@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from rl.hybrid import DirectLearner, HybridSettings, to_bytes
+from rl.hybrid import DirectLearner, HybridSettings, Parameters, decide, to_bytes
 from rl.hybrid.agent import ALPHA_ROUNDS
+from rl.hybrid.foresight import Foresight, log_errors
 from runtime import log, metrics
 from runtime.recent import Recent
 from schemas.experience import Experience
@@ -55,6 +56,12 @@ class Learner:
         """Newest round that is in effect."""
         self.stale = 0
         """Planned batches that were dropped."""
+        self.plans = 0
+        """Planned experiences that were learned from."""
+        self.foresight = Foresight()
+        self.latest: Experience | None = None
+        """The newest round that was learned from."""
+        self._parameters: Parameters | None = None
 
     def take_in(self, real: Iterable[Experience], planned: Iterable[Planned]) -> bool:
         """Take in what has come; False when nothing of it was new. Blocking.
@@ -80,11 +87,14 @@ class Learner:
         """Take in a measured round; False when it was known, or is for evaluation only."""
         if experience.purpose != "learn" or experience.id in self._known:
             return False
-        self._at(experience.fleet).observe(experience_of(experience))
+        direct = self._at(experience.fleet)
+        self._foresee(experience)
+        direct.observe(experience_of(experience))
         self._known.add(experience.id)
         self.learned += 1
         self.tally.add(experience.id)
         self.round = max(self.round, experience.round)
+        self.latest = experience
         return True
 
     def newest(self, member: int, version: int) -> None:
@@ -105,13 +115,48 @@ class Learner:
         direct = self._at(batch.fleet)
         for lesson in lessons_of(batch):
             direct.observe(lesson)
+            self.plans += 1
         return True
 
     def improve(self) -> bytes | None:
         """Update the policy, and return its parameters; None before any experience. Blocking."""
         if self._direct is None:
             return None
-        return to_bytes(self._direct.learn(min(1.0, self.learned / ALPHA_ROUNDS)))
+        self._parameters = self._direct.learn(self.alpha)
+        return to_bytes(self._parameters)
+
+    @property
+    def alpha(self) -> float:
+        """How far the mix has moved from real to planned updates, 0..1."""
+        return min(1.0, self.learned / ALPHA_ROUNDS)
+
+    @property
+    def buffers(self) -> dict[str, int]:
+        """Labels believed (D_direct) and planned experiences kept (D_plan)."""
+        if self._direct is None:
+            return {}
+        minds = self._direct.students.minds
+        return {
+            "direct": round(minds[0].count),
+            "plan": sum(len(plans) for plans in self._direct.plans),
+        }
+
+    def greedy_ms(self) -> float | None:
+        """Expected average of the greedy assignment, as the newest round began. Blocking."""
+        latest, parameters = self.latest, self._parameters
+        if latest is None or parameters is None:
+            return None
+        seen, platform = experience_of(latest), platform_of(latest.fleet)
+        profile = latest.fleet.profile_ms
+        return decide(parameters, platform, seen.state, seen.goal, profile=profile).average_ms
+
+    def _foresee(self, fresh: Experience) -> None:
+        """Ask the present parameters before the round is learned from."""
+        if self._parameters is not None:
+            platform, profile = platform_of(fresh.fleet), fresh.fleet.profile_ms
+            self.foresight.add(
+                log_errors(self._parameters, platform, experience_of(fresh), profile)
+            )
 
     def _stale(self, batch: Planned) -> bool:
         age = self._newest[batch.member] - batch.version
@@ -127,6 +172,7 @@ class Learner:
         platform = platform_of(fleet)
         if self._direct is None or self._fleet is None or self._fleet.options != fleet.options:
             self._direct = DirectLearner.born(platform, self._settings, self._rng, fleet.profile_ms)
+            self._parameters = None
         else:
             self._direct.move(platform)
         self._fleet = fleet

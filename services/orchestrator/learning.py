@@ -14,6 +14,7 @@ from runtime.durable import consume
 from runtime.errors import TryLater
 from runtime.store import ParameterStore
 from runtime.waiting import within
+from schemas import learning as words
 from schemas.experience import Experience
 from schemas.parameters import Parameters
 from schemas.plan import Plan
@@ -22,6 +23,7 @@ from schemas.reset import Reset
 from services.history import Entry, History
 from services.orchestrator.learner import Learner
 from services.orchestrator.settings import Settings
+from services.report import PERIOD, Rates, report
 
 MEMORY = 5000
 """Real experiences read back at start."""
@@ -47,6 +49,7 @@ async def learn(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
             consume(bus, Planned, learning.on_planned, durable="learner-planned", stop=stop)
         )
         tasks.create_task(learning.improve(stop))
+        tasks.create_task(report(bus, learning.said, stop))
 
 
 class Learning:
@@ -61,6 +64,10 @@ class Learning:
         self._owing = False
         self._fresh = asyncio.Event()
         self._fresh.set()  # There may be something to recall.
+        self._rates = Rates()
+        self._version: int | None = None
+        self._greedy_ms: float | None = None
+        self._looked = 0.0
 
     async def on_real(self, _: Experience) -> None:
         """A round was measured; it will be read from the stream."""
@@ -82,6 +89,32 @@ class Learning:
         self._learner = Learner(self._settings.seed, max_plan_age=self._settings.max_plan_age)
         self._planned = []
         self._history.clear()
+
+    def said(self) -> list[words.Learning]:
+        """How learning goes."""
+        learner, latest = self._learner, self._learner.latest
+        now = asyncio.get_running_loop().time()
+        real, planned = self._rates.look(now, (learner.learned, learner.plans))
+        executed, greedy = latest.average_ms if latest else None, self._greedy_ms
+        return [
+            words.Learning(
+                owner="policy",
+                role="learner",
+                round=learner.round,
+                version=self._version,
+                real=learner.learned,
+                planned=learner.plans,
+                dropped=learner.stale,
+                real_per_s=real,
+                planned_per_s=planned,
+                alpha=learner.alpha,
+                buffers=learner.buffers,
+                error=learner.foresight.error,
+                greedy_ms=greedy,
+                executed_ms=executed,
+                gap=executed / greedy - 1 if executed is not None and greedy else None,
+            )
+        ]
 
     async def improve(self, stop: asyncio.Event) -> None:
         """Update and publish whenever there is something new."""
@@ -115,8 +148,16 @@ class Learning:
             if blob is not None:
                 await self._publish(learner, blob)
             self._owing = False
+            await self._look(learner)
         if learner.learned > before:
             await self._bus.publish(plan_after(_newest(entries)))
+
+    async def _look(self, learner: Learner) -> None:
+        """See what the greedy assignment promises, once per report at most."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked > PERIOD:
+            self._looked = now
+            self._greedy_ms = await asyncio.to_thread(learner.greedy_ms)
 
     async def _publish(self, learner: Learner, blob: bytes) -> None:
         pointer = await self._store.publish(
@@ -127,6 +168,7 @@ class Learning:
             newest_round=learner.round,
             ids=str(learner.tally),
         )
+        self._version = pointer.version
         metrics.VERSION.labels("policy").set(pointer.version)
         metrics.LEARNED.labels("policy").set(learner.learned)
 

@@ -11,6 +11,7 @@ from rl.experience import State
 from rl.goal import Goal, parse_goal, required_accuracy
 from rl.hybrid import HybridSettings, Parameters, decide, explore_head, from_bytes
 from rl.hybrid.deciding import OUT_OF_REACH_MS, avoiding
+from rl.hybrid.explaining import Reasons, reasons
 from rl.platform import Option, Platform, decode
 from runtime import log
 from schemas.fleet import Condition, Fleet
@@ -28,6 +29,8 @@ class Policy:
         self._rng = np.random.default_rng(seed)
         self._parameters: Parameters | None = None
         self.version: int | None = None
+        self._head: int | None = None
+        """The head that explored last."""
 
     def adopt(self, version: int, blob: bytes) -> None:
         """Take up new parameters; raises ValueError when they are malformed."""
@@ -70,6 +73,8 @@ class Policy:
         if self._parameters is None or name not in (EXPLORE, GREEDY):
             return None
         head = explore_head(self._settings, self._rng) if name == EXPLORE else None
+        if name == EXPLORE:
+            self._head = head
         profile = fleet.profile_ms
         try:
             return decide(
@@ -79,6 +84,40 @@ class Policy:
             _log.error("parameters do not fit", version=self.version, reason=str(error))
             self._parameters = None
             return None
+
+    def explain(
+        self,
+        name: str,
+        fleet: Fleet,
+        active: tuple[str, ...],
+        conditions: dict[str, Condition],
+        goal: str,
+        unavailable: Collection[str],
+        in_force: dict[str, str],
+    ) -> tuple[Reasons | None, int | None]:
+        """Why policy `name` put that in force, and the head that chose it; draws no chance.
+
+        No reasons before anything is learned, and where what was learned does not fit.
+        """
+        if self._parameters is None:
+            return None, None
+        head = self._head if name == EXPLORE else None
+        known = {d: o for d, o in in_force.items() if d in active and o in fleet.options}
+        try:
+            found = reasons(
+                self._parameters,
+                platform_of(fleet),
+                state_of(active, conditions),
+                parse_goal(goal),
+                {d: Option.parse(text) for d, text in known.items()},
+                head,
+                fleet.profile_ms,
+                unavailable,
+            )
+        except ValueError as error:
+            _log.warning("cannot be explained", version=self.version, reason=str(error))
+            return None, None
+        return found, head
 
 
 FIXED = {LOCAL: Option("d0", "L"), EDGE: Option("d0", "E"), CLOUD: Option("d0", "C")}

@@ -11,11 +11,15 @@ from runtime.answers import answering
 from runtime.bus import Bus
 from runtime.errors import Unprocessable
 from schemas.decision import Decision
+from schemas.explain import Explain
 from schemas.outcome import Outcome
 from schemas.request import Request
 from services.orchestrator.conductor import Conductor
+from services.orchestrator.explaining import Explaining
+from services.orchestrator.reporting import said
 from services.orchestrator.settings import Settings
 from services.orchestrator.situation import Situation
+from services.report import report
 
 SWITCH = 1e-4
 """Seconds for which choosing an assignment, in its thread, may keep a request waiting for the
@@ -27,13 +31,21 @@ async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     sys.setswitchinterval(SWITCH)
     situation = await Situation.recall(bus, settings)
     conductor = Conductor(bus, settings, situation, stop)
-    await bus.listen(Outcome, conductor.on_outcome)
+    explaining = Explaining(situation, conductor)
+
+    async def on_outcome(outcome: Outcome) -> None:
+        explaining.remember(outcome)
+        await conductor.on_outcome(outcome)
+
+    await bus.listen(Outcome, on_outcome)
     async with answering(bus, "orchestrator") as answers:
         await answers.serve(Request, partial(answer, situation, conductor), announce=True)
+        await answers.serve(Explain, explaining.explain)
         bus.ready = True
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(situation.refresh(stop))
             tasks.create_task(conductor.conduct())
+            tasks.create_task(report(bus, partial(said, situation, conductor), stop))
 
 
 async def answer(situation: Situation, conductor: Conductor, request: Request) -> Decision:

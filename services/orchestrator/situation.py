@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from rl.hybrid.explaining import Reasons
 from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.errors import TryLater, Unprocessable
@@ -41,7 +42,8 @@ class Situation:
         """False while an operator has paused it."""
         self.heard_of_parameters = asyncio.Event()
         self._news: Parameters | None = None
-        self._adopted_round = 0
+        self.adopted_round = 0
+        """Newest round that the parameters in force have seen."""
         self.resets = 0
         """How often everything was forgotten."""
 
@@ -116,10 +118,26 @@ class Situation:
             self.policy.choose, name, fleet, active, self.conditions(), self.goal, unavailable
         )
 
+    async def explain(
+        self, name: str, fleet: Fleet, in_force: dict[str, str]
+    ) -> tuple[Reasons | None, int | None]:
+        """Ask why: as `Policy.explain`, away from the requests like `choose`."""
+        unavailable = self.roster.unavailable(self.now())
+        return await asyncio.to_thread(
+            self.policy.explain,
+            name,
+            fleet,
+            self.active(),
+            self.conditions(),
+            self.goal,
+            unavailable,
+            in_force,
+        )
+
     @property
     def newest_round(self) -> int:
         """Newest round that the newest parameters have seen, taken up already or not."""
-        return self._news.round if self._news is not None else self._adopted_round
+        return self._news.round if self._news is not None else self.adopted_round
 
     async def adopt_news(self) -> None:
         """Take up the newest announced policy; to be called between rounds."""
@@ -128,7 +146,7 @@ class Situation:
             return
         try:
             self.policy.adopt(news.version, await self._store.read(news))
-            self._adopted_round = news.round
+            self.adopted_round = news.round
             metrics.VERSION.labels("policy").set(news.version)
         except TryLater:
             self._news = self._news or news
@@ -161,7 +179,7 @@ class Situation:
         self.exploring = message.explore
 
     async def _on_reset(self, _: Reset) -> None:
-        self.policy, self._news, self._adopted_round = Policy(self._seed), None, 0
+        self.policy, self._news, self.adopted_round = Policy(self._seed), None, 0
         self.resets += 1
 
     async def _on_parameters(self, message: Parameters) -> None:

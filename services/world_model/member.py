@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rl.hybrid import HybridSettings, ModelLearner, to_bytes
+from rl.hybrid import HybridSettings, ModelLearner, Parameters, to_bytes
+from rl.hybrid.foresight import Foresight, log_errors
 from runtime.recent import Recent
 from schemas.experience import Experience
 from schemas.fleet import Fleet
@@ -38,6 +39,8 @@ class Member:
         """Of the real experiences in effect."""
         self.round = 0
         """Newest round that is in effect."""
+        self.foresight = Foresight()
+        self._parameters: Parameters | None = None
 
     def knows(self, experience: Experience) -> bool:
         """Whether it was taken in, or was for evaluation only."""
@@ -49,6 +52,7 @@ class Member:
             return False
         self._known.add(experience.id)
         model = self._at(experience.fleet)
+        self._foresee(experience)
         model.observe(experience_of(experience))
         model.keep_up()
         self.learned += 1
@@ -61,7 +65,21 @@ class Member:
         if self._model is None:
             return None
         rng = np.random.default_rng((*self._seed, 1 + self.learned))
-        return to_bytes(self._model.snapshot(rng))
+        self._parameters = self._model.snapshot(rng)
+        return to_bytes(self._parameters)
+
+    @property
+    def believed(self) -> int:
+        """Labels that are in effect, as far as they are still believed (D_world)."""
+        return round(self._model.students.minds[0].count) if self._model else 0
+
+    def _foresee(self, fresh: Experience) -> None:
+        """Ask what was said last before the round is learned from."""
+        if self._parameters is not None:
+            platform, profile = platform_of(fresh.fleet), fresh.fleet.profile_ms
+            self.foresight.add(
+                log_errors(self._parameters, platform, experience_of(fresh), profile)
+            )
 
     def _at(self, fleet: Fleet) -> ModelLearner:
         """The model on this fleet's platform; with other options it starts from nothing."""
@@ -69,7 +87,7 @@ class Member:
             return self._model
         platform = platform_of(fleet)
         if self._model is None or self._fleet is None or self._fleet.options != fleet.options:
-            rng = np.random.default_rng(self._seed)
+            rng, self._parameters = np.random.default_rng(self._seed), None
             self._model = ModelLearner.born(
                 platform, self._settings, (self.slot,), rng, fleet.profile_ms
             )

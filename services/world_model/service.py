@@ -15,10 +15,12 @@ from runtime.lease import Leases
 from runtime.store import ParameterStore
 from runtime.topology import MEMBERS
 from runtime.waiting import within
+from schemas.learning import Learning
 from schemas.parameters import Parameters
 from schemas.plan import Plan
 from schemas.reset import Reset
 from services.history import History
+from services.report import report
 from services.world_model.member import Member
 from services.world_model.planner import Planner
 from services.world_model.settings import Settings
@@ -45,6 +47,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
         tasks.create_task(Crew(bus, leases, worker.learn, settings.lease_period).run(stop))
         tasks.create_task(consume(bus, Plan, worker.on_plan, durable="planner", stop=stop))
         tasks.create_task(worker.refresh(stop))
+        tasks.create_task(report(bus, worker.said, stop))
 
 
 class Worker:
@@ -66,6 +69,10 @@ class Worker:
             await held.hold(let_go)
         finally:
             self._held.remove(held)
+
+    def said(self) -> list[Learning]:
+        """How the learning of each held member goes."""
+        return [held.said(self._settings.worker) for held in self._held]
 
     async def on_reset(self, _: Reset) -> None:
         """Forget on purpose: the streams and the parameters have been emptied."""

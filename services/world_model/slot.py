@@ -20,6 +20,7 @@ from runtime.recent import Recent
 from runtime.store import ParameterStore
 from runtime.waiting import within
 from schemas.experience import Experience
+from schemas.learning import Learning
 from services.history import Entry, History
 from services.world_model.member import Member
 
@@ -52,6 +53,7 @@ class Slot:
         """Experiences that are in effect in what was published."""
         self._current = ""
         """Hash of what was published, by this holder or one before."""
+        self._version: int | None = None
         self._refused = Recent(REFUSED)
 
     async def hold(self, let_go: asyncio.Event) -> None:
@@ -74,10 +76,25 @@ class Slot:
         """Start from nothing with what comes next; call it when the stream has been emptied."""
         self._forgotten = True
 
+    def said(self, holder: str) -> Learning:
+        """How learning goes."""
+        member = self._member
+        return Learning(
+            owner=self._owner,
+            role="member",
+            round=member.round,
+            version=self._version,
+            real=member.learned,
+            buffers={"world": member.believed},
+            error=member.foresight.error,
+            holder=holder,
+        )
+
     async def claim(self) -> None:
         """From now on older epochs are fenced; raises Fenced when ours is the older one."""
         before = await self._store.claim(self._owner, self._epoch)
-        self._current = before.sha256 if before else ""
+        if before is not None:
+            self._current, self._version = before.sha256, before.version
 
     async def catch_up(self, let_go: asyncio.Event) -> None:
         """Take in all that is new in the stream, update once, publish; raises Fenced, TryLater."""
@@ -135,6 +152,7 @@ class Slot:
                 ids=str(member.tally),
             )
             self._current = digest
+            self._version = pointer.version
             metrics.VERSION.labels(self._owner).set(pointer.version)
         self._published = member.learned
         metrics.LEARNED.labels(self._owner).set(member.learned)

@@ -1,0 +1,55 @@
+"""What the deciding role tells of itself: metrics of each round, and `learning.v1.decider`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from runtime import metrics
+from schemas.experience import Experience
+from schemas.learning import Learning
+from schemas.outcome import Outcome
+
+if TYPE_CHECKING:
+    from services.orchestrator.conductor import Conductor
+    from services.orchestrator.situation import Situation
+
+
+class Tally:
+    """What is counted of the rounds that have closed."""
+
+    def __init__(self) -> None:
+        self.latest: Experience | None = None
+        self.censored = 0
+        self.fallbacks = 0
+
+    def add(self, experience: Experience, outcomes: Iterable[Outcome]) -> None:
+        """Count one round."""
+        self.latest = experience
+        self.censored += len(experience.censored)
+        self.fallbacks += sum(outcome.fallback != "none" for outcome in outcomes)
+        metrics.ROUNDS.labels(experience.purpose, experience.policy).inc()
+        metrics.CENSORED.inc(len(experience.censored))
+        metrics.ROUND_RESPONSE.set(experience.average_ms)
+        metrics.ROUND_ACCURACY.set(experience.accuracy_pct)
+        metrics.DEVICES.set(len(experience.active))
+
+
+def said(situation: Situation, conductor: Conductor) -> list[Learning]:
+    """How deciding goes."""
+    tally, latest = conductor.tally, conductor.tally.latest
+    closed = latest.round if latest else 0
+    return [
+        Learning(
+            owner="decider",
+            role="decider",
+            round=closed,
+            version=situation.policy.version,
+            executed_ms=latest.average_ms if latest else None,
+            exploring=situation.exploring,
+            policy=latest.policy if latest else None,
+            behind=max(closed - situation.adopted_round, 0) if latest else None,
+            censored=tally.censored,
+            fallbacks=tally.fallbacks,
+        )
+    ]
