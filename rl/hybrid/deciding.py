@@ -15,12 +15,10 @@ from rl.goal import Goal, required_accuracy
 from rl.layout import Layout
 from rl.network import Parameters, align, hidden_width, log_response, members
 from rl.platform import Assignment, Option, Platform, decode
+from rl.reach import avoiding
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-OUT_OF_REACH_MS = 1e6
-"""Cost of an option whose node cannot run it: the solver takes it last."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +81,6 @@ def decide(
         table=table,
         spread=spread,
     )
-
-
-def avoiding(
-    platform: Platform, devices: tuple[str, ...], table: Floats, unavailable: Collection[str]
-) -> Floats:
-    """The cost table [n, O, L] with the options of nodes that cannot run them priced out."""
-    priced = table.copy()
-    for i, device in enumerate(devices):
-        for k, option in enumerate(platform.options):
-            if platform.node(device, option) in unavailable:
-                priced[i, k, :] = OUT_OF_REACH_MS
-    return priced
 
 
 def tables(

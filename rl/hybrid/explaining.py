@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,48 +12,13 @@ from rl.constraint import price
 from rl.experience import State
 from rl.features import Profile
 from rl.goal import Goal, required_accuracy
-from rl.hybrid.deciding import avoiding, tables
+from rl.hybrid.deciding import tables
 from rl.network import Parameters
-from rl.platform import Assignment, Option, Platform, decode
+from rl.platform import Assignment, Platform, decode
+from rl.reach import avoiding
+from rl.reasons import Expectation, Reasons
 
 Floats = NDArray[np.float64]
-
-BOUND = 1.645
-"""Standard deviations from the middle to the 5 % and the 95 % bound of a normal distribution."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """One option of one device under the present loads of the others."""
-
-    option: Option
-    node: str
-    load: int
-    """Devices on the node if this one chose it."""
-    predicted_ms: float
-    spread: float
-    """Standard deviation between the heads of log milliseconds."""
-    sampled_ms: float | None
-    """What the exploring head believes; None when none does."""
-
-    @property
-    def bounds_ms(self) -> tuple[float, float]:
-        """5 % and 95 % of the expectation."""
-        factor = float(np.exp(BOUND * self.spread))
-        return self.predicted_ms / factor, self.predicted_ms * factor
-
-
-@dataclass(frozen=True, slots=True)
-class Reasons:
-    """For all devices at once; what they share is computed once."""
-
-    greedy: dict[str, Option]
-    average_ms: float
-    accuracy: float
-    feasible: bool
-    price_ms: float | None
-    """See `rl.constraint`."""
-    options: dict[str, tuple[Expectation, ...]]
 
 
 def reasons(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-from rl.hybrid.explaining import Reasons
+from rl.reasons import Reasons
 from runtime.errors import NoAnswer
 from schemas.explain import Explain
 from schemas.explanation import Choice, Explanation, Trip

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rl.assign import solve
 from rl.experience import State
 from rl.goal import Goal, parse_goal, required_accuracy
-from rl.hybrid import HybridSettings, Parameters, decide, explore_head, from_bytes
-from rl.hybrid.deciding import OUT_OF_REACH_MS, avoiding
-from rl.hybrid.explaining import Reasons, reasons
 from rl.platform import Option, Platform, decode
+from rl.reach import OUT_OF_REACH_MS, avoiding
+from rl.reasons import Reasons
 from runtime import log
 from schemas.fleet import Condition, Fleet
 from services.orchestrator.schedule import CLOUD, EDGE, EXPLORE, GREEDY, LOCAL
 from services.translate import platform_of, state_of
+
+if TYPE_CHECKING:
+    from services.orchestrator.learned import Learned
 
 _log = log.get(__name__)
 
@@ -25,17 +28,19 @@ class Policy:
     """The parameters in force and the chance to explore with."""
 
     def __init__(self, seed: int) -> None:
-        self._settings = HybridSettings()
         self._rng = np.random.default_rng(seed)
-        self._parameters: Parameters | None = None
-        self.version: int | None = None
-        self._head: int | None = None
-        """The head that explored last."""
+        self._learned: Learned | None = None
+
+    @property
+    def version(self) -> int | None:
+        """Of the parameters in force."""
+        return None if self._learned is None else self._learned.version
 
     def adopt(self, version: int, blob: bytes) -> None:
         """Take up new parameters; raises ValueError when they are malformed."""
-        self._parameters = from_bytes(blob)
-        self.version = version
+        from services.orchestrator.learned import Learned  # Torch takes seconds: not before.
+
+        self._learned = Learned(version, blob)
 
     def choose(
         self,
@@ -55,12 +60,12 @@ class Policy:
         if fixed is not None and fixed in platform.options:
             return dict.fromkeys(active, str(fixed))
         parsed, state = parse_goal(goal), state_of(active, conditions)
-        chosen = self._learned(name, platform, state, parsed, fleet, unavailable)
+        chosen = self._by_parameters(name, platform, state, parsed, fleet, unavailable)
         if chosen is None:
             chosen = by_profile(platform, fleet, state, parsed, unavailable)
         return {device: str(chosen[device]) for device in active}
 
-    def _learned(
+    def _by_parameters(
         self,
         name: str,
         platform: Platform,
@@ -70,19 +75,16 @@ class Policy:
         unavailable: Collection[str],
     ) -> dict[str, Option] | None:
         """What the parameters say; None without any, or when they were learned on other options."""
-        if self._parameters is None or name not in (EXPLORE, GREEDY):
+        if self._learned is None or name not in (EXPLORE, GREEDY):
             return None
-        head = explore_head(self._settings, self._rng) if name == EXPLORE else None
-        if name == EXPLORE:
-            self._head = head
-        profile = fleet.profile_ms
+        explore, profile = name == EXPLORE, fleet.profile_ms
         try:
-            return decide(
-                self._parameters, platform, state, goal, head, self._rng, profile, unavailable
-            ).assignment
+            return self._learned.choose(
+                self._rng, platform, state, goal, profile, unavailable, explore=explore
+            )
         except ValueError as error:
             _log.error("parameters do not fit", version=self.version, reason=str(error))
-            self._parameters = None
+            self._learned = None
             return None
 
     def explain(
@@ -99,25 +101,22 @@ class Policy:
 
         No reasons before anything is learned, and where what was learned does not fit.
         """
-        if self._parameters is None:
+        if self._learned is None:
             return None, None
-        head = self._head if name == EXPLORE else None
         known = {d: o for d, o in in_force.items() if d in active and o in fleet.options}
         try:
-            found = reasons(
-                self._parameters,
+            return self._learned.explain(
                 platform_of(fleet),
                 state_of(active, conditions),
                 parse_goal(goal),
                 {d: Option.parse(text) for d, text in known.items()},
-                head,
                 fleet.profile_ms,
                 unavailable,
+                explored=name == EXPLORE,
             )
         except ValueError as error:
             _log.warning("cannot be explained", version=self.version, reason=str(error))
             return None, None
-        return found, head
 
 
 FIXED = {LOCAL: Option("d0", "L"), EDGE: Option("d0", "E"), CLOUD: Option("d0", "C")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from functools import partial
 
 from runtime import metrics
@@ -19,33 +18,30 @@ from services.orchestrator.explaining import Explaining
 from services.orchestrator.reporting import said
 from services.orchestrator.settings import Settings
 from services.orchestrator.situation import Situation
+from services.orchestrator.thinker import thinking
 from services.report import report
-
-SWITCH = 1e-4
-"""Seconds for which choosing an assignment, in its thread, may keep a request waiting for the
-interpreter; Python's default is fifty times that (`python -m bench decisions`)."""
 
 
 async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Answer requests and conduct rounds until `stop`."""
-    sys.setswitchinterval(SWITCH)
-    situation = await Situation.recall(bus, settings)
-    conductor = Conductor(bus, settings, situation, stop)
-    explaining = Explaining(situation, conductor)
+    async with thinking(settings.seed) as policy:
+        situation = await Situation.recall(bus, settings, policy)
+        conductor = Conductor(bus, settings, situation, stop)
+        explaining = Explaining(situation, conductor)
 
-    async def on_outcome(outcome: Outcome) -> None:
-        explaining.remember(outcome)
-        await conductor.on_outcome(outcome)
+        async def on_outcome(outcome: Outcome) -> None:
+            explaining.remember(outcome)
+            await conductor.on_outcome(outcome)
 
-    await bus.listen(Outcome, on_outcome)
-    async with answering(bus, "orchestrator") as answers:
-        await answers.serve(Request, partial(answer, situation, conductor), announce=True)
-        await answers.serve(Explain, explaining.explain)
-        bus.ready = True
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(situation.refresh(stop))
-            tasks.create_task(conductor.conduct())
-            tasks.create_task(report(bus, partial(said, situation, conductor), stop))
+        await bus.listen(Outcome, on_outcome)
+        async with answering(bus, "orchestrator") as answers:
+            await answers.serve(Request, partial(answer, situation, conductor), announce=True)
+            await answers.serve(Explain, explaining.explain)
+            bus.ready = True
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(situation.refresh(stop))
+                tasks.create_task(conductor.conduct())
+                tasks.create_task(report(bus, partial(said, situation, conductor), stop))
 
 
 async def answer(situation: Situation, conductor: Conductor, request: Request) -> Decision:

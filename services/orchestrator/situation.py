@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rl.hybrid.explaining import Reasons
+from rl.reasons import Reasons
 from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.errors import TryLater, Unprocessable
@@ -19,9 +19,9 @@ from schemas.outcome import Outcome
 from schemas.parameters import Parameters
 from schemas.reset import Reset
 from schemas.telemetry import Telemetry
-from services.orchestrator.policy import Policy
 from services.orchestrator.roster import Roster
 from services.orchestrator.settings import Settings
+from services.orchestrator.thinker import Thinker
 
 _log = log.get(__name__)
 
@@ -32,11 +32,12 @@ REFRESH = 5.0
 class Situation:
     """Kept up to date by what is heard; made by `recall`."""
 
-    def __init__(self, bus: Bus, settings: Settings, store: ParameterStore) -> None:
+    def __init__(
+        self, bus: Bus, settings: Settings, store: ParameterStore, policy: Thinker
+    ) -> None:
         self._bus, self._store = bus, store
         self.roster = Roster(settings.absent)
-        self._seed = settings.seed
-        self.policy = Policy(settings.seed)
+        self.policy = policy
         self.goal = settings.goal
         self.exploring = True
         """False while an operator has paused it."""
@@ -48,9 +49,9 @@ class Situation:
         """How often everything was forgotten."""
 
     @classmethod
-    async def recall(cls, bus: Bus, settings: Settings) -> Situation:
+    async def recall(cls, bus: Bus, settings: Settings, policy: Thinker) -> Situation:
         """Hear everything that concerns deciding, and recall what was known before."""
-        situation = cls(bus, settings, await ParameterStore.open(bus))
+        situation = cls(bus, settings, await ParameterStore.open(bus), policy)
         await bus.listen(Capability, situation._on_capability)
         await bus.listen(Telemetry, situation._on_telemetry)
         await bus.listen(GoalSet, situation._on_goal)
@@ -109,13 +110,13 @@ class Situation:
         return self.roster.fleet
 
     async def choose(self, name: str, fleet: Fleet, active: tuple[str, ...]) -> dict[str, str]:
-        """Ask a policy for an option per active device, in a thread: requests go on meanwhile.
+        """Ask a policy for an option per active device; requests go on meanwhile.
 
         Nodes come and go meanwhile too, so a round looks once who is there and stays with that.
         """
         unavailable = self.roster.unavailable(self.now())
-        return await asyncio.to_thread(
-            self.policy.choose, name, fleet, active, self.conditions(), self.goal, unavailable
+        return await self.policy.choose(
+            name, fleet, active, self.conditions(), self.goal, unavailable
         )
 
     async def explain(
@@ -123,15 +124,9 @@ class Situation:
     ) -> tuple[Reasons | None, int | None]:
         """Ask why: as `Policy.explain`, away from the requests like `choose`."""
         unavailable = self.roster.unavailable(self.now())
-        return await asyncio.to_thread(
-            self.policy.explain,
-            name,
-            fleet,
-            self.active(),
-            self.conditions(),
-            self.goal,
-            unavailable,
-            in_force,
+        active, conditions = self.active(), self.conditions()
+        return await self.policy.explain(
+            name, fleet, active, conditions, self.goal, unavailable, in_force
         )
 
     @property
@@ -145,7 +140,7 @@ class Situation:
         if news is None or news.version <= self._version:
             return
         try:
-            self.policy.adopt(news.version, await self._store.read(news))
+            await self.policy.adopt(news.version, await self._store.read(news))
             self.adopted_round = news.round
             metrics.VERSION.labels("policy").set(news.version)
         except TryLater:
@@ -179,8 +174,9 @@ class Situation:
         self.exploring = message.explore
 
     async def _on_reset(self, _: Reset) -> None:
-        self.policy, self._news, self.adopted_round = Policy(self._seed), None, 0
+        self._news, self.adopted_round = None, 0
         self.resets += 1
+        await self.policy.forget()
 
     async def _on_parameters(self, message: Parameters) -> None:
         self._news = message

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from nats.errors import NoRespondersError
 from safetensors.torch import load, save
 
 from runtime.bus import Bus
@@ -51,7 +52,7 @@ async def deciding(bus: Bus, **settings: object) -> AsyncIterator[asyncio.Event]
     defaults = {"devices": 2, "nodes": 4, "round_period": 0.0, "round_timeout": 1.0, "absent": 60.0}
     async with asyncio.TaskGroup() as tasks:
         deciding = tasks.create_task(decide(bus, Settings(**{**defaults, **settings}), stop))
-        await asyncio.sleep(0.1)
+        await answering(bus, "orchestrator")
         for node in NODES:
             await bus.publish(node)
         yield stop
@@ -60,8 +61,20 @@ async def deciding(bus: Bus, **settings: object) -> AsyncIterator[asyncio.Event]
     await hearing.unsubscribe()
 
 
+async def answering(bus: Bus, service: str) -> None:
+    """Wait until a service is there: it has heard all that it hears before it answers."""
+    for _ in range(600):
+        try:
+            await bus.client.request(f"$SRV.PING.{service}", timeout=1)
+        except (NoRespondersError, TimeoutError):
+            await asyncio.sleep(0.05)
+        else:
+            return
+    pytest.fail(f"{service} does not answer")
+
+
 async def experiences(bus: Bus, count: int) -> list[Experience]:
-    for _ in range(200):
+    for _ in range(1200):
         found = [e async for _, e in replay(bus, Experience)]
         if len(found) >= count:
             return found
@@ -113,7 +126,7 @@ async def test_the_goal_is_obeyed_from_the_next_round_and_after_the_last(bus: Bu
     async with deciding(bus, rounds=1, evaluations=0):
         await experiences(bus, 1)
         await write_goal(bus, GoalSet(goal="max"))
-        for _ in range(100):
+        for _ in range(600):
             decision = await bus.ask(Request(device="a"), Decision, 2)
             if decision.goal == "max" and decision.option.startswith("d0@"):
                 return
@@ -137,7 +150,7 @@ async def test_malformed_parameters_are_buried_and_the_rounds_go_on(bus: Bus, ha
             pointer = await store.publish("member-9", blob)
             forged = {"owner": "policy", "sha256": "0" * 64, "version": 5}
             await bus.publish(pointer.model_copy(update=forged))
-        for _ in range(100):
+        for _ in range(600):
             if [s for s, _ in await dead(bus)] == ["dead.parameters.v1.policy"]:
                 break
             await asyncio.sleep(0.05)
