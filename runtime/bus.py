@@ -21,7 +21,9 @@ from pydantic import ValidationError
 
 from runtime import log, metrics
 from runtime.errors import Misconfigured, NoAnswer, TryLater, Unprocessable
+from runtime.recent import Recent
 from runtime.settings import BusSettings
+from runtime.topology import LIVE, captured
 from runtime.trouble import TROUBLE
 from schemas import Message
 
@@ -31,6 +33,9 @@ Handler = Callable[[M], Awaitable[None]]
 
 PATIENCE = 10.0
 """Seconds for which a kept message is offered to its stream before `publish` gives up."""
+
+REMEMBERED = 256
+"""Messages of a kind that are known again when they come on a second way."""
 
 HANG_UP_PATIENCE = 2.0
 """Seconds for what was said last to reach the broker."""
@@ -100,22 +105,33 @@ class Bus:
             raise Unprocessable(f"{subject}: {raw.headers['Nats-Service-Error']}")
         return parse(reply, raw.data)
 
-    async def listen(self, kind: type[M], handle: Handler[M], **tokens: str) -> Subscription:
-        """Hear every `kind` from now on, one after the other; what is malformed is buried."""
+    async def listen(self, kind: type[M], handle: Handler[M], **tokens: str) -> Ear:
+        """Hear every `kind` from now on, one after the other; what is malformed is buried.
+
+        What an edge's broker has captured comes as `live.…` (runtime.topology), and near that edge
+        both ways: it is handled once.
+        """
+        known = Recent(REMEMBERED)
+        pattern = kind.pattern(**tokens)
+        twice = captured(pattern)
 
         async def on_message(raw: Msg) -> None:
             try:
                 message = parse(kind, raw.data)
             except Unprocessable as error:
-                await self.bury(raw.subject, raw.data, str(error))
+                await self.bury(raw.subject.removeprefix(LIVE), raw.data, str(error))
                 return
+            if twice and message.id in known:
+                return
+            known.add(message.id)
             try:
                 with metrics.handling(kind.SUBJECT):
                     await handle(message)
             except Exception:
                 _log.exception("handler failed", subject=raw.subject)
 
-        return await self.client.subscribe(kind.pattern(**tokens), cb=on_message)
+        patterns = (pattern, LIVE + pattern) if twice else (pattern,)
+        return Ear([await self.client.subscribe(each, cb=on_message) for each in patterns])
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call until the broker answers; raises TryLater when it stays away, NotFoundError."""
@@ -155,6 +171,18 @@ class Bus:
             await self.keep(f"dead.{subject}", body, headers)
         except TryLater as error:
             _log.error("not buried", subject=subject, reason=str(error))
+
+
+class Ear:
+    """What `listen` returns: it hears until `unsubscribe`."""
+
+    def __init__(self, subscriptions: list[Subscription]) -> None:
+        self._subscriptions = subscriptions
+
+    async def unsubscribe(self) -> None:
+        """Hear no more."""
+        for subscription in self._subscriptions:
+            await subscription.unsubscribe()
 
 
 def parse(kind: type[M], body: bytes) -> M:

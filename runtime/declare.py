@@ -8,17 +8,24 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
+from typing import Annotated
 
 from nats.js import JetStreamContext
-from nats.js.api import KeyValueConfig, StreamConfig
+from nats.js.api import (
+    ExternalStream,
+    KeyValueConfig,
+    RePublish,
+    StreamConfig,
+    StreamSource,
+)
 from nats.js.errors import NotFoundError
 from pydantic import Field
 
 from runtime import log, losses
 from runtime.bus import connect
 from runtime.errors import Misconfigured
-from runtime.settings import BusSettings, read
-from runtime.topology import BUCKETS, DURABLES, STREAMS
+from runtime.settings import NODE, BusSettings, read
+from runtime.topology import BUCKETS, CAPTURED, DURABLES, LIVE, STREAMS
 from runtime.trouble import TROUBLE
 
 
@@ -27,6 +34,10 @@ class TopologySettings(BusSettings):
 
     replicas: int = Field(1, ge=1, le=5)
     """Copies of each stream, on as many servers of a cluster."""
+    site: str | None = Field(None, pattern=NODE)
+    """Declare what an edge with a broker of its own keeps; unset: what the hub keeps."""
+    sites: tuple[Annotated[str, Field(pattern=NODE)], ...] = ()
+    """On the hub, as JSON: edges (JetStream domains) whose captured streams it sources."""
     streams: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Other limits, as JSON: stream to `max_age` (s), `max_bytes`, `per_subject`, `duplicates`."""
 
@@ -43,6 +54,8 @@ def adjusted(settings: TopologySettings) -> list[StreamConfig]:
             raise Misconfigured(f"TERCET_STREAMS: {name}: {sorted(unknown)[0]} is not a limit")
     configs = []
     for stream in STREAMS.values():
+        if settings.site and stream.name not in CAPTURED:
+            continue
         limits = settings.streams.get(stream.name, {})
         config = replace(
             stream,
@@ -52,8 +65,24 @@ def adjusted(settings: TopologySettings) -> list[StreamConfig]:
             duplicates=limits.get("duplicates", stream.duplicates),
         ).config()
         config.num_replicas = settings.replicas
-        configs.append(config)
+        configs.append(_joined(config, settings))
     return configs
+
+
+def _joined(config: StreamConfig, settings: TopologySettings) -> StreamConfig:
+    """Join a stream to its likes: an edge says again what it captures, the hub sources from edges.
+
+    The live copy is for those who listen at the hub; the record travels by sourcing, which goes on
+    where it stopped when a link was cut.
+    """
+    if settings.site:
+        config.republish = RePublish(src=">", dest=f"{LIVE}>")
+    elif settings.sites and config.name in CAPTURED:
+        config.sources = [
+            StreamSource(name=config.name, external=ExternalStream(api=f"$JS.{site}.API"))
+            for site in settings.sites
+        ]
+    return config
 
 
 async def declare(
@@ -75,6 +104,8 @@ async def declare(
             if loss := await losses.would_lose(js, config):
                 raise Misconfigured(f"{loss}; --force to do so all the same")
     changes = [change for config in configs if (change := await _put_stream(js, config))]
+    if settings.site:
+        return changes  # Whoever learns or decides is at the hub.
     for durable in DURABLES.values():
         await js.add_consumer(durable.stream, durable.config())
     for bucket, reason in BUCKETS.items():

@@ -16,16 +16,25 @@ COMPARED = (
     "duplicate_window",
     "num_replicas",
     "description",
+    "republish",
 )
 
 
 def differences(present: StreamConfig, wanted: StreamConfig) -> list[str]:
     """Name each setting that differs, with both values."""
-    return [
+    changed = [
         f"{name} {was!r} -> {wish!r}"
         for name in COMPARED
         if (was := getattr(present, name)) != (wish := getattr(wanted, name))
     ]
+    if (was := _sources(present)) != (wish := _sources(wanted)):
+        changed.append(f"sources {was!r} -> {wish!r}")
+    return changed
+
+
+def _sources(config: StreamConfig) -> list[str]:
+    """From which other JetStreams a stream is fed."""
+    return sorted(s.external.api for s in config.sources or () if s.external)
 
 
 async def would_lose(js: JetStreamContext, wanted: StreamConfig) -> str | None:

@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from runtime.errors import Misconfigured
 
 PREFIX = "TERCET_"
+NODE = r"^[A-Za-z0-9_-]{1,64}$"
+"""A node's name is one token of a subject; an edge's is also its JetStream domain."""
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -43,7 +45,7 @@ class BusSettings(BaseSettings):
 class NodeSettings(BusSettings):
     """A service that lives on one node."""
 
-    node: str = Field("device-1", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    node: str = Field("device-1", pattern=NODE)
     """Name of the node; a device's name is also the name of its application."""
 
 

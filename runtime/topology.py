@@ -81,6 +81,12 @@ class Durable:
         return config
 
 
+CAPTURED = ("OUTCOMES", "TELEMETRY", "CAPABILITY", "DEAD")
+"""Streams that an edge with a broker of its own keeps too; the hub sources them, and the leaf link
+denies their subjects, so that nothing is stored twice (docs/decisions/0014)."""
+LIVE = "live."
+"""What an edge has captured is also said once under this prefix, which the link lets pass."""
+
 REAL, PLANNED = "experience.v1.real", "experience.v1.planned"
 
 STREAMS = {
@@ -168,6 +174,15 @@ def stream_of(subject: str) -> str:
             if _covers(pattern.split("."), subject.split(".")):
                 return stream.name
     raise KeyError(f"no stream keeps {subject}")
+
+
+def captured(subject: str) -> bool:
+    """Whether edges keep what is said on `subject`, so that elsewhere it is heard as `live.…`."""
+    return any(
+        _covers(pattern.split("."), subject.split("."))
+        for name in CAPTURED
+        for pattern in STREAMS[name].subjects
+    )
 
 
 def _covers(pattern: list[str], subject: list[str]) -> bool:

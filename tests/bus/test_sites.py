@@ -1,0 +1,176 @@
+"""An edge with a broker of its own: two real servers, the shipped configuration, a link to cut."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runtime import broker
+from runtime.bus import Bus, M, connect
+from runtime.declare import TopologySettings, declare
+from runtime.errors import NoAnswer
+from runtime.link import Link
+from runtime.process import die_with_parent
+from runtime.replay import last_each, tail
+from runtime.settings import BusSettings
+from runtime.topology import CAPTURED, STREAMS, stream_of
+from schemas.capability import Capability
+from schemas.decision import Decision
+from schemas.outcome import Outcome
+from schemas.request import Request
+from schemas.telemetry import Telemetry
+from tests.bus.test_bus import outcome
+
+CONFIGURATION = Path(__file__).parents[2] / "compose" / "broker"
+
+
+class Site:
+    """A hub, an edge that is its leaf, and the link between them."""
+
+    def __init__(self, hub: Bus, edge: Bus, link: Link) -> None:
+        self.hub, self.edge, self.link = hub, edge, link
+
+    async def joined(self) -> None:
+        """Until the link is there, and with it all interest that the hub has shown before."""
+
+        async def answer(raw: object) -> None:
+            await raw.respond(b"")  # type: ignore[attr-defined]
+
+        echo = await self.hub.client.subscribe("echo", cb=answer)
+        while True:
+            try:
+                await self.edge.client.request("echo", timeout=1)
+                break
+            except Exception:
+                await asyncio.sleep(0.05)
+        await echo.unsubscribe()
+
+    async def kept(self, kind: type[M], count: int) -> list[M]:
+        """All that the hub's stream keeps of a kind, once that is `count`."""
+        found: list[M] = []
+        async with asyncio.timeout(40):
+            async for _, message in tail(self.hub, kind, start=1, stop=asyncio.Event()):
+                found.append(message)
+                if len(found) == count:
+                    break
+        assert (await self.hub.js.stream_info(stream_of(kind.pattern()))).state.messages == count
+        return found
+
+
+@pytest.fixture
+def brokers(tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Start brokers from the shipped configuration, on other ports and an empty store."""
+    processes = []
+
+    def start(name: str, ports: dict[int, int], **variables: str) -> None:
+        text = (CONFIGURATION / f"{name}.conf").read_text()
+        for shipped, free in ports.items():
+            text = text.replace(f"0.0.0.0:{shipped}", f"127.0.0.1:{free}")
+        text = re.sub(r"^http:.*$", "", text, flags=re.MULTILINE)
+        text = text.replace('"/data"', f'"{tmp_path / name}"')
+        (tmp_path / f"{name}.conf").write_text(text)
+        with (tmp_path / f"{name}.log").open("w") as log:
+            command = [broker.executable(), "-c", str(tmp_path / f"{name}.conf")]
+            environment = {**os.environ, **variables}
+            processes.append(
+                subprocess.Popen(command, env=environment, stderr=log, preexec_fn=die_with_parent)
+            )
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(timeout=5)
+
+
+@pytest.fixture
+async def site(brokers: Callable[..., None]) -> AsyncIterator[Site]:
+    hub_port, leaf_port, edge_port = (broker.free_port() for _ in range(3))
+    brokers("hub", {4222: hub_port, 7422: leaf_port})
+    link = Link(("127.0.0.1", leaf_port))
+    await link.listen("127.0.0.1", 0)
+    uplink = f"nats-leaf://127.0.0.1:{link.port}"
+    brokers("edge", {4222: edge_port}, SITE="edge-1", UPLINK=uplink)
+    at = [BusSettings(bus_url=f"nats://127.0.0.1:{p}") for p in (hub_port, edge_port)]
+    async with connect(at[0], "hub") as hub, connect(at[1], "edge") as edge:
+        site = Site(hub, edge, link)
+        await site.joined()
+        await declare(edge.js, TopologySettings(site="edge-1"))
+        await declare(hub.js, TopologySettings(sites=("edge-1", "edge-9")))
+        yield site
+    await link.close()
+
+
+async def test_an_edge_captures_the_hub_hears_at_once_and_keeps_everything_once(
+    site: Site,
+) -> None:
+    heard: asyncio.Queue[Outcome] = asyncio.Queue()
+    near: asyncio.Queue[Outcome] = asyncio.Queue()
+    await site.hub.listen(Outcome, heard.put)
+    await site.edge.listen(Outcome, near.put)
+    await site.joined()
+    said = [outcome(ms=float(k)) for k in range(5)]
+    for message in said:
+        await site.edge.publish(message)
+    await site.hub.publish(outcome(ms=99.0))
+    async with asyncio.timeout(10):
+        assert [(await heard.get()).response_ms for _ in range(6)] == [0, 1, 2, 3, 4, 99]
+        assert [(await near.get()).response_ms for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert sorted(o.response_ms for o in await site.kept(Outcome, 6)) == [0, 1, 2, 3, 4, 99]
+    assert near.empty()
+    assert heard.empty()
+
+
+async def test_a_cut_edge_answers_itself_and_the_hub_gets_every_outcome_later(site: Site) -> None:
+    before = outcome(ms=1.0)
+    await site.edge.publish(before)
+    await site.kept(Outcome, 1)
+    await site.link.become("off")
+    with pytest.raises(NoAnswer, match="nobody serves"):
+        await _without_waiting(site.edge)
+    during = [outcome(ms=10.0 + k) for k in range(20)]
+    for message in during:
+        await site.edge.publish(message)
+    await site.link.become("0")
+    assert [o.id for o in await site.kept(Outcome, 21)] == [before.id, *(o.id for o in during)]
+
+
+async def _without_waiting(edge: Bus) -> None:
+    """Ask until the answer is that nobody is there; the link has just been cut."""
+    while True:
+        try:
+            await edge.ask(Request(device="device-1"), Decision, 5.0)
+        except NoAnswer as error:
+            if not error.responder:
+                raise
+
+
+async def test_a_device_finds_its_node_at_the_edge_and_the_hub_finds_it_too(site: Site) -> None:
+    said = Capability(node="device-1", tier="device", home="edge-1", accuracy_pct={"d0": 89.9})
+    await site.edge.publish(said)
+    assert await last_each(site.edge, Capability, node="device-1") == [said]
+    await site.kept(Capability, 1)
+    assert await last_each(site.hub, Capability) == [said]
+
+
+async def test_the_edge_has_only_what_it_captures_and_twice_is_harmless(site: Site) -> None:
+    assert {s.config.name for s in await site.edge.js.streams_info()} == set(CAPTURED)
+    assert await declare(site.edge.js, TopologySettings(site="edge-1")) == []
+    assert await declare(site.hub.js, TopologySettings(sites=("edge-1", "edge-9"))) == []
+    (*_, change) = await declare(site.hub.js, TopologySettings(sites=("edge-1",)))
+    assert "edge-9" in change
+    await site.edge.publish(Telemetry(node="device-1", condition={"cpu": 0.5}))
+    await site.kept(Telemetry, 1)
+
+
+def test_the_link_denies_what_an_edge_captures() -> None:
+    text = (CONFIGURATION / "edge.conf").read_text()
+    wanted = {subject for name in CAPTURED for subject in STREAMS[name].subjects}
+    for way in ("deny_exports", "deny_imports"):
+        (listed,) = re.findall(rf"{way}: \[(.*?)\]", text)
+        assert set(re.findall(r'"(.*?)"', listed)) == wanted
