@@ -133,6 +133,24 @@ class Bus:
         patterns = (pattern, LIVE + pattern) if twice else (pattern,)
         return Ear([await self.client.subscribe(each, cb=on_message) for each in patterns])
 
+    async def overhear(
+        self, kind: type[M], handle: Callable[[M], None], malformed: Callable[[str], None]
+    ) -> Subscription:
+        """As `listen`, for one who only watches: `malformed` gets the subject, nothing is buried."""
+
+        async def on_message(raw: Msg) -> None:
+            try:
+                handle(parse(kind, raw.data))
+            except Unprocessable:
+                malformed(raw.subject)
+
+        return await self.client.subscribe(kind.pattern(), cb=on_message)
+
+    @property
+    def away(self) -> bool:
+        """Whether the broker cannot be reached right now."""
+        return not self.client.is_connected
+
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call until the broker answers; raises TryLater when it stays away, NotFoundError."""
         loop = asyncio.get_running_loop()

@@ -1,0 +1,70 @@
+"""What the dashboard hears, and what it reads back: at start, and after the broker was away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from runtime import log
+from runtime.bus import Bus
+from runtime.errors import TryLater
+from runtime.replay import last_each, replay
+from runtime.store import ParameterStore, read_goal
+from runtime.topology import MEMBERS
+from runtime.waiting import within
+from schemas import Message
+from schemas.capability import Capability
+from schemas.experience import Experience
+from services.dashboard.picture import Picture
+
+LOOK = 0.2
+"""Seconds between two looks whether the broker is there."""
+OWNERS = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
+
+_log = log.get(__name__)
+
+
+class Ears:
+    """Feeds a picture from the bus."""
+
+    def __init__(self, bus: Bus, picture: Picture) -> None:
+        self._bus, self._picture = bus, picture
+
+    async def open(self, history: int) -> None:
+        """Read back so many rounds, begin to listen, and read what is only said once."""
+        if history:
+            async for _, experience in replay(self._bus, Experience, last=history):
+                self._picture.recall(experience, experience.at.timestamp())
+        for kind in self._picture.kinds:
+            await self._bus.overhear(kind, self._hear, self._picture.malformed)
+        await self._refresh()
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Notice when the broker goes and comes back, and read again what may have been missed."""
+        stale = False
+        while not await within(stop, LOOK):
+            away = self._bus.away
+            self._picture.nodes.bus(away=away, now=time.monotonic(), wall=time.time())
+            stale = stale or away
+            if stale and not away:
+                try:
+                    await self._refresh()
+                    stale = False
+                except TryLater as error:
+                    _log.warning("cannot read again", reason=str(error))
+
+    def _hear(self, message: Message) -> None:
+        self._picture.hear(message, time.monotonic(), time.time())
+
+    async def _refresh(self) -> None:
+        """What is said once and kept: goal, capabilities, parameters. Raises TryLater."""
+        for capability in await last_each(self._bus, Capability):
+            self._hear(capability)
+        goal = await read_goal(self._bus)
+        if goal is not None:
+            self._hear(goal)
+        store = await ParameterStore.open(self._bus)
+        for owner in OWNERS:
+            pointer = await store.pointer(owner)
+            if pointer is not None:
+                self._hear(pointer)

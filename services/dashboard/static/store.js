@@ -1,0 +1,81 @@
+// What the service said: sections of records and rows over time; drawn once per frame at most.
+
+const KEPT = 900;
+
+export const store = {
+  site: {}, nodes: {}, devices: {}, policies: {}, members: {}, workers: {}, journal: {},
+  columns: [], rows: [],
+};
+
+let dirty = fresh();
+let scheduled = false;
+const listeners = [];
+
+function fresh() {
+  return { all: false, rows: false, sections: new Map() };
+}
+
+/** Have `draw` called, in a frame, with what has changed since the last one. */
+export function onChange(draw) {
+  listeners.push(draw);
+}
+
+/** Replace everything. */
+export function whole(said) {
+  for (const [name, content] of Object.entries(said)) {
+    if (name !== 'rows') store[name] = content;
+  }
+  store.rows = said.columns.map((_, k) => said.rows.map((row) => row[k]));
+  dirty.all = true;
+  schedule();
+}
+
+/** Take changes in; the same change twice does no harm. */
+export function delta(said) {
+  for (const [section, records] of Object.entries(said)) {
+    if (section === 'rows') {
+      records.forEach(append);
+      continue;
+    }
+    const known = (store[section] ??= {});
+    const keys = dirty.sections.get(section) ?? new Set();
+    for (const [key, change] of Object.entries(records)) {
+      keys.add(key);
+      if (change === null) delete known[key];
+      else known[key] = { ...known[key], ...change };
+    }
+    dirty.sections.set(section, keys);
+  }
+  schedule();
+}
+
+/** The newest value of a column. */
+export function latest(name) {
+  const column = store.rows[store.columns.indexOf(name)];
+  return column?.length ? column[column.length - 1] : null;
+}
+
+export function column(name) {
+  return store.rows[store.columns.indexOf(name)] ?? [];
+}
+
+function append(row) {
+  const times = store.rows[0];
+  if (!times || (times.length && row[0] <= times[times.length - 1])) return;
+  store.rows.forEach((values, k) => {
+    values.push(row[k]);
+    if (values.length > KEPT) values.shift();
+  });
+  dirty.rows = true;
+}
+
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    const changed = dirty;
+    dirty = fresh();
+    for (const draw of listeners) draw(changed);
+  });
+}
