@@ -7,18 +7,22 @@ import time
 
 from runtime import log
 from runtime.bus import Bus
-from runtime.errors import TryLater
+from runtime.errors import NoAnswer, TryLater, Unprocessable
 from runtime.replay import last_each, replay
-from runtime.store import ParameterStore, read_goal
+from runtime.store import ParameterStore, read_exploration, read_goal
 from runtime.topology import MEMBERS
 from runtime.waiting import within
 from schemas import Message
 from schemas.capability import Capability
 from schemas.experience import Experience
+from schemas.explain import Explain
+from schemas.explanation import Explanation
 from services.dashboard.picture import Picture
 
 LOOK = 0.2
 """Seconds between two looks whether the broker is there."""
+PATIENCE = 1.0
+"""Seconds in which the decider must say why."""
 OWNERS = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
 
 _log = log.get(__name__)
@@ -53,6 +57,14 @@ class Ears:
                 except TryLater as error:
                     _log.warning("cannot read again", reason=str(error))
 
+    async def why(self, device: str) -> Explanation | None:
+        """Ask the decider why a device was told what it was told; None when it does not say."""
+        try:
+            return await self._bus.ask(Explain(device=device), Explanation, PATIENCE)
+        except (NoAnswer, Unprocessable) as error:
+            _log.debug("not explained", device=device, reason=str(error))
+            return None
+
     def _hear(self, message: Message) -> None:
         self._picture.hear(message, time.monotonic(), time.time())
 
@@ -60,9 +72,9 @@ class Ears:
         """What is said once and kept: goal, capabilities, parameters. Raises TryLater."""
         for capability in await last_each(self._bus, Capability):
             self._hear(capability)
-        goal = await read_goal(self._bus)
-        if goal is not None:
-            self._hear(goal)
+        for said in (await read_goal(self._bus), await read_exploration(self._bus)):
+            if said is not None:
+                self._hear(said)
         store = await ParameterStore.open(self._bus)
         for owner in OWNERS:
             pointer = await store.pointer(owner)

@@ -22,6 +22,7 @@ class Live:
     def tick(self, now: float, wall: float) -> None:
         """Let time pass, and tell all viewers what is new."""
         self.picture.look(now, wall)
+        self.picture.board.put("site", "about", viewers=len(self.viewers))
         rows = []
         if now - self._second >= 1.0:
             self._second = now

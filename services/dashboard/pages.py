@@ -14,12 +14,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from runtime.errors import TryLater, Unprocessable
+from schemas import Message
+from schemas.explanation import Explanation
+from schemas.exploration import Exploration
+from schemas.goal import GoalSet
 from services.dashboard.guard import Guard
 from services.dashboard.live import Live
+from services.dashboard.requests import OPTIONS
 from services.dashboard.settings import Settings
-from services.dashboard.steering import GoalWish, Wish, reachable, read, signature
+from services.dashboard.steering import ExplorationWish, GoalWish, Wish, reachable, read, signature
 from services.dashboard.stream import EventStream
 from services.dashboard.viewers import Full
+from services.dashboard.words import clip
 
 TYPES = {
     "html": "text/html",
@@ -31,15 +37,17 @@ TYPES = {
 LARGEST = 4096
 """Bytes of a wish at most."""
 
-SetGoal = Callable[[str, str], Awaitable[Any]]
-
 
 @dataclass(frozen=True)
-class Steering:
-    """What may be changed, and how: given by the shell, so that no bus is needed here."""
+class Errands:
+    """What is done on the bus for those who watch: given by the shell, no bus is needed here."""
 
-    set_goal: SetGoal
+    set_goal: Callable[[str, str], Awaitable[GoalSet]]
     """Takes the goal and who set it; returns what is in force; raises TryLater."""
+    set_exploration: Callable[[bool, str], Awaitable[Exploration]]
+    """Takes whether to explore, and who says so; as above."""
+    why: Callable[[str], Awaitable[Explanation | None]]
+    """Takes a device; returns the decider's own words, if it has any."""
 
 
 class Refused(Exception):
@@ -53,8 +61,8 @@ class Refused(Exception):
 class Pages:
     """Answers each request; everything it shows comes from `live`."""
 
-    def __init__(self, live: Live, steering: Steering, settings: Settings) -> None:
-        self._live, self._steering, self._settings = live, steering, settings
+    def __init__(self, live: Live, errands: Errands, settings: Settings) -> None:
+        self._live, self._errands, self._settings = live, errands, settings
         self._files = static()
 
     def application(self) -> Starlette:
@@ -66,6 +74,7 @@ class Pages:
                 Route("/api/picture", self.picture),
                 Route("/api/device/{name}", self.device),
                 Route("/api/goal", self.goal, methods=["POST"]),
+                Route("/api/exploration", self.exploration, methods=["POST"]),
                 Route("/{path:path}", self.file),
             ],
             middleware=[Middleware(Guard, hosts=hosts)],
@@ -94,10 +103,12 @@ class Pages:
 
     async def device(self, request: Request) -> Response:
         """Why a device was told what it was told."""
-        found = self._live.picture.device(request.path_params["name"])
+        name = request.path_params["name"]
+        found = self._live.picture.device(name)
         if found is None:
-            return JSONResponse({"error": "no such device"}, 404)
-        return JSONResponse(found)
+            raise Refused(404, "no such device")
+        explanation = await self._errands.why(name)
+        return JSONResponse({**found, "explanation": explanation and told(explanation)})
 
     async def goal(self, request: Request) -> Response:
         """Put another goal in force."""
@@ -106,7 +117,14 @@ class Pages:
             goal = reachable(wish.goal, self._live.picture.nodes.accuracies)
         except Unprocessable as error:
             raise Refused(400, str(error)) from error
-        return await self._done(self._steering.set_goal(goal, self._who(request, wish)))
+        return await self._done(self._errands.set_goal(goal, self._who(request, wish)))
+
+    async def exploration(self, request: Request) -> Response:
+        """Pause exploring, or let it go on."""
+        wish: ExplorationWish = await self._wish(request, ExplorationWish)
+        return await self._done(
+            self._errands.set_exploration(wish.explore, self._who(request, wish))
+        )
 
     async def _wish(self, request: Request, kind: type[Wish]) -> Any:
         """Read what was posted; refuses it when nothing may be changed, or it makes no sense."""
@@ -124,7 +142,7 @@ class Pages:
         except Unprocessable as error:
             raise Refused(400, str(error)) from error
 
-    async def _done(self, change: Awaitable[Any]) -> Response:
+    async def _done(self, change: Awaitable[Message]) -> Response:
         try:
             message = await change
         except TryLater as error:
@@ -138,6 +156,12 @@ class Pages:
 async def _refused(request: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, Refused) else 500
     return JSONResponse({"error": str(error)}, status)
+
+
+def told(explanation: Explanation) -> dict[str, Any]:
+    """An explanation as the page shows it; the requests are in the picture already."""
+    said = explanation.model_dump(mode="json", exclude={"trips"})
+    return {**said, "policy": clip(said["policy"]), "options": said["options"][:OPTIONS]}
 
 
 def static() -> dict[str, bytes]:

@@ -15,23 +15,25 @@ from schemas import Message
 from schemas.capability import Capability
 from schemas.decision import Decision
 from schemas.experience import Experience
+from schemas.exploration import Exploration
 from schemas.goal import GoalSet
+from schemas.learning import Learning
 from schemas.outcome import Outcome
 from schemas.parameters import Parameters
 from schemas.reset import Reset
 from schemas.round import Round
 from schemas.telemetry import Telemetry
+from schemas.truth import Truth
 from schemas.worker import Worker
 from services.dashboard.board import Board
 from services.dashboard.journal import Journal
+from services.dashboard.lessons import Lessons
 from services.dashboard.nodes import Nodes
 from services.dashboard.requests import Requests
 from services.dashboard.rivals import Rivals
 from services.dashboard.series import COLUMNS, Row, Series
-from services.dashboard.words import clip, finite
+from services.dashboard.words import clip
 
-MEMBERS, WORKERS = 16, 64
-"""Members and workers at most."""
 LEARNED = ("explore", "greedy")
 """Policies whose outcomes are our own; others are there to be compared with."""
 
@@ -43,6 +45,7 @@ class Picture:
         self.board = Board()
         self.series = Series()
         self.journal = Journal(self.board)
+        self._lessons = Lessons(self.board, self.series)
         self._rivals = Rivals()
         self._requests: dict[str, Requests] = {}
         self.nodes = Nodes(self.board, self.journal)
@@ -57,8 +60,11 @@ class Picture:
             Round: self._on_round,
             Experience: self._on_experience,
             GoalSet: self._on_goal,
-            Parameters: self._on_parameters,
-            Worker: self._on_worker,
+            Exploration: self._on_exploration,
+            Parameters: self._lessons.on_parameters,
+            Worker: self._lessons.on_worker,
+            Learning: self._lessons.on_learning,
+            Truth: self._lessons.on_truth,
             Reset: self._on_reset,
         }
 
@@ -80,6 +86,7 @@ class Picture:
         """Time has passed: see who has fallen silent, and how much was heard."""
         self.board.put("site", "traffic", left_out=self.nodes.left_out, **self._counted)
         self.nodes.look(now, wall)
+        self._lessons.look(now)
 
     def second(self, wall: float) -> Row:
         """Close the row of this second."""
@@ -191,29 +198,14 @@ class Picture:
         if before is not None and before != said.goal:
             self.journal.say(wall, "goal", f"goal {said.goal}, set by {by or 'someone'}")
 
-    def _on_parameters(self, said: Parameters, now: float, wall: float) -> None:
-        section, key = ("site", "policy") if said.owner == "policy" else ("members", said.owner)
-        if section == "members" and not self._room(section, key, MEMBERS):
-            return
-        self.board.put(
-            section,
-            key,
-            version=said.version,
-            error=None if said.error is None else finite(said.error),
-            learned=said.learned,
-            round=said.round,
-        )
-
-    def _on_worker(self, said: Worker, now: float, wall: float) -> None:
-        if said.leaving:
-            self.board.drop("workers", said.worker)
-        elif self._room("workers", said.worker, WORKERS):
-            self.board.put("workers", said.worker, slots=list(said.slots[:16]), heard=round(wall))
+    def _on_exploration(self, said: Exploration, now: float, wall: float) -> None:
+        before = self.board.get("site", "exploration").get("explore", True)
+        at, by = round(said.at.timestamp(), 1), clip(said.by)
+        self.board.put("site", "exploration", explore=said.explore, by=by, at=at)
+        if before != said.explore:
+            words = "goes on" if said.explore else "is paused"
+            self.journal.say(wall, "exploration", f"exploring {words}, set by {by or 'someone'}")
 
     def _on_reset(self, said: Reset, now: float, wall: float) -> None:
         self.series.forget()
         self.journal.say(wall, "reset", f"everything learned was forgotten, by {clip(said.by)}")
-
-    def _room(self, section: str, key: str, most: int) -> bool:
-        records = self.board.section(section)
-        return key in records or len(records) < most

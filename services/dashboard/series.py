@@ -12,7 +12,7 @@ SAMPLES = 5000
 """Outcomes in a window at most; beyond, the oldest are forgotten."""
 
 MEASURED = ("t", "median", "p95", "accuracy", "required", "gap")
-TOLD = ("oracle", "regret", "alpha", "real_rate", "planned_rate", "model_error")
+TOLD = ("oracle", "greedy", "regret", "alpha", "real_rate", "planned_rate", "model_error")
 COLUMNS = MEASURED + TOLD
 """What a row holds, in this order: what is measured here, and what others say of themselves."""
 
@@ -28,8 +28,7 @@ class Series:
         self._accuracy: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
         self._best: float | None = None
         self.required: float | None = None
-        self.told: dict[str, float | None] = dict.fromkeys(TOLD)
-        """The further columns, as they are right now."""
+        self._told: dict[str, tuple[float, float | None]] = {}
 
     def outcome(self, at: float, response_ms: float) -> None:
         """One request took so many milliseconds."""
@@ -38,6 +37,10 @@ class Series:
     def round(self, at: float, accuracy_pct: float) -> None:
         """One round's average accuracy, in percent."""
         self._accuracy.append((at, accuracy_pct))
+
+    def tell(self, at: float, **values: float | None) -> None:
+        """What others say of themselves: columns of TOLD, shown until they fall silent."""
+        self._told.update({name: (at, value) for name, value in values.items()})
 
     def begin(self, required: float | None) -> None:
         """Another goal, or everything forgotten: what was best so far no longer counts."""
@@ -60,10 +63,14 @@ class Series:
             _rounded(accuracy),
             self.required,
             self._gap(times, accuracy),
-            *(self.told[name] for name in TOLD),
+            *(self._still(name, at) for name in TOLD),
         ]
         self.rows.append(row)
         return row
+
+    def _still(self, name: str, at: float) -> float | None:
+        said, value = self._told.get(name, (at, None))
+        return value if at - said <= WINDOW else None
 
     def _gap(self, times: list[float], accuracy: float | None) -> float | None:
         """Mean of the window over the best such mean since the goal was set, less one.

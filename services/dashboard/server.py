@@ -15,6 +15,8 @@ from services.dashboard.viewers import Viewers
 
 UNREAD = 15_000
 """Milliseconds after which the kernel drops a peer that takes nothing of what we sent."""
+UNSENT = 64 * 1024
+"""Bytes that the kernel holds for one peer (it doubles them): a slow one costs no more."""
 BACKLOG = 128
 SPARE = 64
 """Connections beside the viewers' streams: files, posts, details."""
@@ -40,6 +42,7 @@ def listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise Misconfigured(f"TERCET_DASHBOARD_HOST: {host}: {error.strerror}") from error
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
     try:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 
 from runtime import log
 from runtime.bus import Bus
 from runtime.errors import TryLater
-from runtime.store import write_goal
+from runtime.store import write_exploration, write_goal
 from runtime.trouble import TROUBLE
 from runtime.waiting import within
+from schemas.exploration import Exploration
 from schemas.goal import GoalSet
 from services.dashboard.ears import Ears
 from services.dashboard.live import Live
-from services.dashboard.pages import Pages, Steering
+from services.dashboard.pages import Errands, Pages
 from services.dashboard.picture import Picture
 from services.dashboard.server import address, listener, serve
 from services.dashboard.settings import Settings
@@ -31,7 +33,8 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     live = Live(picture, Viewers(settings.dashboard_viewers))
     ears = Ears(bus, picture)
     await ears.open(settings.dashboard_history)
-    pages = Pages(live, steering(bus), settings)
+    live.tick(time.monotonic(), time.time())
+    pages = Pages(live, errands(bus, ears), settings)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(ears.watch(stop))
         tasks.create_task(beat(live, settings.dashboard_period, stop))
@@ -45,17 +48,28 @@ async def beat(live: Live, period: float, stop: asyncio.Event) -> None:
         live.tick(time.monotonic(), time.time())
 
 
-def steering(bus: Bus) -> Steering:
-    """What people may change, on this bus."""
+def errands(bus: Bus, ears: Ears) -> Errands:
+    """What people may ask for, on this bus."""
 
     async def set_goal(goal: str, by: str) -> GoalSet:
         message = GoalSet(goal=goal, by=by)
-        if bus.away:
-            raise TryLater("the broker is away")
-        try:
-            await write_goal(bus, message)
-        except TROUBLE as trouble:
-            raise TryLater(f"the goal was not set: {trouble!r}") from trouble
+        await _put(bus, write_goal(bus, message))
         return message
 
-    return Steering(set_goal)
+    async def set_exploration(explore: bool, by: str) -> Exploration:
+        message = Exploration(explore=explore, by=by)
+        await _put(bus, write_exploration(bus, message))
+        return message
+
+    return Errands(set_goal, set_exploration, ears.why)
+
+
+async def _put(bus: Bus, writing: Coroutine[None, None, None]) -> None:
+    """Put something in force; raises TryLater while the broker is away."""
+    if bus.away:
+        writing.close()
+        raise TryLater("the broker is away")
+    try:
+        await writing
+    except TROUBLE as trouble:
+        raise TryLater(f"not changed: {trouble!r}") from trouble

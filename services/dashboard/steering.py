@@ -28,6 +28,12 @@ class GoalWish(Wish):
     goal: GoalText
 
 
+class ExplorationWish(Wish):
+    """Explore, or pause."""
+
+    explore: bool
+
+
 def read(kind: type[Wish], body: bytes) -> Any:
     """Read a wish; raises Unprocessable in one line that names the field."""
     try:

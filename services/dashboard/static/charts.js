@@ -7,7 +7,7 @@ const ROWS = 12; // Of a chart's table.
 
 const CHARTS = {
   response: {
-    series: [['median', 'median', '--ink'], ['p95', '95th percentile', '--mute'], ['oracle', 'oracle', '--good']],
+    series: [['median', 'median', '--ink'], ['p95', '95th percentile', '--mute'], ['greedy', 'greedy, true', '--cloud'], ['oracle', 'oracle', '--good']],
     show: ms, floor: 0, levels: true,
   },
   accuracy: {

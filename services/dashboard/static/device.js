@@ -44,13 +44,11 @@ async function look() {
 function draw(said) {
   const told = option(said.option);
   write(byId('device-why'), why(said, told));
-  const explained = said.explanation?.options ?? {};
-  const names = new Set([...Object.keys(explained), ...Object.keys(said.measured), ...(said.option ? [said.option] : [])]);
-  const most = Math.max(...Object.values(explained).map((o) => o.predicted_ms + (o.spread_ms ?? 0)), ...Object.values(said.measured).map((m) => m.median_ms), 1);
-  const rows = [...names].sort(byName).map((name) => row(name, said, explained[name], most));
-  byId('options').tBodies[0].replaceChildren(...rows);
-  const price = said.explanation?.price;
-  write(byId('device-price'), known(price) ? `The goal's price: ${price.toFixed(2)} ms per percent of accuracy; the score is the prediction plus that price for the accuracy it lacks.` : '');
+  const explained = new Map((said.explanation?.options ?? []).map((choice) => [choice.option, choice]));
+  const names = new Set([...explained.keys(), ...Object.keys(said.measured), ...(said.option ? [said.option] : [])]);
+  const most = Math.max(...[...explained.values()].map((choice) => choice.high_ms ?? choice.predicted_ms ?? 0), ...Object.values(said.measured).map((m) => m.median_ms), 1);
+  byId('options').tBodies[0].replaceChildren(...[...names].sort(byName).map((name) => row(name, said, explained.get(name), most)));
+  write(byId('device-price'), price(said.explanation));
   const longest = Math.max(...said.requests.map((r) => r.response_ms), 1);
   byId('waterfall').replaceChildren(...said.requests.map((r) => request(r, longest)));
 }
@@ -59,7 +57,19 @@ function why(said, told) {
   if (!told.tier) return 'It has not been told anything yet.';
   const words = [`Told to run ${told.variant} ${PLACES[told.tier] ?? ''} (${said.node}), by the policy “${said.policy}”.`];
   if (said.executed && said.executed !== said.option) words.push(`It last ran ${said.executed}${said.fallback === 'none' ? '' : ` (${said.fallback})`}.`);
-  if (said.explanation?.reason) words.push(said.explanation.reason);
+  const explanation = said.explanation;
+  if (!explanation) words.push('The decider does not say why right now.');
+  else if (explanation.policy === 'explore' && known(explanation.head)) words.push(`In this round head ${explanation.head} of the ensemble explores; without exploring, the mean of all decides.`);
+  else if (!explanation.exploring) words.push('Exploring is paused: the mean of all heads decides.');
+  return words.join(' ');
+}
+
+function price(explanation) {
+  if (!explanation) return '';
+  const words = [`Goal ${explanation.goal}.`];
+  if (!explanation.feasible) words.push('No assignment meets it.');
+  if (known(explanation.price_ms)) words.push(`Its price: one percent point of average accuracy less would save ${ms(explanation.price_ms)} of the average response time.`);
+  if (known(explanation.average_ms)) words.push(`Expected of the greedy assignment of all devices: ${ms(explanation.average_ms)} at ${percent(explanation.accuracy_pct)}.`);
   return words.join(' ');
 }
 
@@ -68,19 +78,23 @@ function row(name, said, explained, most) {
   const accuracy = said.accuracies[option(name).variant];
   const chosen = name === said.option;
   const bar = element('span', { class: 'guess' });
-  if (explained) {
-    const share = (value) => `${(100 * Math.max(value, 0)) / most}%`;
+  const guess = known(explained?.predicted_ms);
+  let predicted = guess ? ms(explained.predicted_ms) : '–';
+  if (guess) {
+    const [low, high] = [explained.low_ms ?? explained.predicted_ms, explained.high_ms ?? explained.predicted_ms];
+    const share = (value) => `${(100 * value) / most}%`;
     bar.style.setProperty('--at', share(explained.predicted_ms));
-    bar.style.setProperty('--low', share(explained.predicted_ms - (explained.spread_ms ?? 0)));
-    bar.style.setProperty('--wide', share(2 * (explained.spread_ms ?? 0)));
+    bar.style.setProperty('--low', share(low));
+    bar.style.setProperty('--wide', share(high - low));
+    predicted += ` (${ms(low)} to ${ms(high)})`;
   }
-  const predicted = explained ? `${ms(explained.predicted_ms)}${known(explained.spread_ms) ? ` ± ${ms(explained.spread_ms)}` : ''}` : '–';
+  const note = chosen ? ' ◂ in force' : explained?.greedy ? ' ◃ greedy' : explained && !explained.available ? ' not available' : '';
   return element('tr', { class: chosen ? 'own' : '', 'aria-current': chosen ? 'true' : null },
-    element('th', { scope: 'row', 'data-tier': option(name).tier }, name, chosen ? ' ◂ in force' : ''),
+    element('th', { scope: 'row', 'data-tier': option(name).tier }, name, note),
     element('td', {}, percent(accuracy)),
-    element('td', { class: 'predicted' }, predicted, explained ? bar : ''),
+    element('td', { class: 'predicted' }, predicted, guess ? bar : ''),
     element('td', {}, measured ? `${ms(measured.median_ms)} (${measured.n})` : '–'),
-    element('td', {}, known(explained?.score_ms) ? ms(explained.score_ms) : '–'));
+    element('td', {}, explained && option(name).tier !== 'L' ? `${explained.load} on ${explained.node}` : ''));
 }
 
 function request(said, longest) {

@@ -1,5 +1,5 @@
-// What people may change: the goal. The answer says who changed it and when, or why not.
-import { byId, clock, write } from './words.js';
+// What people may change: the goal, and whether to explore. The answer says who changed it and when, or why not.
+import { byId, clock, mark, write } from './words.js';
 import { shown } from './tables.js';
 import { store } from './store.js';
 
@@ -22,6 +22,7 @@ export function begin() {
   });
   byId('goal-min').addEventListener('click', () => wish('min'));
   byId('goal-max').addEventListener('click', () => wish('max'));
+  byId('explore').addEventListener('click', () => post('api/exploration', { explore: byId('explore').getAttribute('aria-pressed') === 'true', by: byId('who').value }));
   const who = byId('who');
   who.value = remembered() ?? '';
   who.addEventListener('change', () => remember(who.value));
@@ -30,13 +31,21 @@ export function begin() {
 /** Draw what has changed. */
 export function draw(changed) {
   if (!changed.all && !changed.sections.has('site')) return;
-  const { about, accuracies, goal } = store.site;
+  const { about, accuracies, exploration, goal } = store.site;
   choices(accuracies ?? {});
   byId('read-only').hidden = !about?.read_only;
-  for (const id of ['goal-slider', 'goal-min', 'goal-max', 'who']) byId(id).disabled = Boolean(about?.read_only);
+  for (const id of ['goal-slider', 'goal-min', 'goal-max', 'explore', 'who']) byId(id).disabled = Boolean(about?.read_only);
+  exploring(exploration);
   if (!goal) return;
   write(byId('goal-by'), `in force: ${shown(goal.goal)}, set by ${goal.by || 'someone'} at ${clock(goal.at)}`);
   if (performance.now() - touched > 2000) place(goal.goal);
+}
+
+function exploring(said) {
+  const paused = said?.explore === false;
+  mark(byId('explore'), 'aria-pressed', paused);
+  write(byId('explore'), paused ? 'Go on exploring' : 'Pause exploring');
+  write(byId('explore-by'), said ? `${paused ? 'paused' : 'exploring'}, set by ${said.by || 'someone'} at ${clock(said.at)}` : 'exploring');
 }
 
 /** `min`, percents between the least and the most accurate variant in halves, `max`. */

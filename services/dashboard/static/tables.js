@@ -48,25 +48,38 @@ function policy({ name, ms: value, accuracy, source, rounds, own }) {
 }
 
 function learning() {
-  const { policy: direct, learning: told, round } = store.site;
+  const { decider, learning: told, truth } = store.site;
   const facts = [];
-  if (told?.alpha !== undefined) facts.push(['α (planned share)', told.alpha === null ? '–' : told.alpha.toFixed(2)]);
-  if (direct && round?.closed) facts.push(['behind by', `${Math.max(round.closed - direct.round, 0)} rounds`]);
-  for (const [label, key, unit] of [['real', 'real_rate', '/s'], ['planned', 'planned_rate', '/s'], ['updates', 'update_rate', '/s']]) {
-    if (known(told?.[key])) facts.push([label, `${told[key].toFixed(1)} ${unit}`]);
-  }
-  for (const [label, key] of [['D direct', 'direct_buffer'], ['D world', 'world_buffer'], ['D plan', 'plan_buffer']]) {
-    if (known(told?.[key])) facts.push([label, String(told[key])]);
-  }
+  const fact = (name, value, words) => known(value) && facts.push([name, words ?? String(value)]);
+  fact('α, share of planning', told?.alpha, told?.alpha?.toFixed(2));
+  fact('real', told?.real_rate, `${told?.real_rate?.toFixed(1)}/s, ${told?.real ?? 0} in all`);
+  fact('planned', told?.planned_rate, `${told?.planned_rate?.toFixed(1)}/s, ${told?.planned ?? 0} in all`);
+  fact('dropped as stale', told?.dropped);
+  for (const [name, entries] of Object.entries(told?.buffers ?? {})) fact(name, entries);
+  fact('greedy, expected', told?.greedy_ms, ms(told?.greedy_ms));
+  fact('exploring and noise cost', told?.exploring_costs, percent((told?.exploring_costs ?? 0) * 100));
+  fact('decider behind by', decider?.behind, `${decider?.behind} rounds`);
+  fact('censored', decider?.censored);
+  fact('fallbacks', decider?.fallbacks);
+  fact('true optimum', truth?.oracle_ms, ms(truth?.oracle_ms));
+  fact('true regret', truth?.regret, percent((truth?.regret ?? 0) * 100));
+  fact('steps to optimal', truth?.steps);
   byId('learning').replaceChildren(...facts.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value))));
+  members();
+}
+
+function members() {
   const holders = new Map();
   for (const [worker, { slots }] of Object.entries(store.workers)) for (const slot of slots) holders.set(slot, worker);
-  const rows = Object.keys(store.members).sort(byName).map((name) => [name, store.members[name], holders.get(name) ?? '–']);
-  if (direct) rows.unshift(['policy', direct, 'learner']);
-  byId('members').tBodies[0].replaceChildren(...rows.map(([name, said, holder]) => element('tr', {},
-    element('th', { scope: 'row' }, name), element('td', {}, String(said.version)), element('td', {}, String(said.learned)),
-    element('td', {}, known(said.error) ? said.error.toFixed(3) : '–'), element('td', {}, holder))));
+  const names = Object.keys(store.members).sort((a, b) => (a === 'policy' ? -1 : b === 'policy' ? 1 : byName(a, b)));
+  byId('members').tBodies[0].replaceChildren(...names.map((name) => {
+    const said = store.members[name];
+    const cells = [said.version, said.learned, figure(said.error), figure(said.loss), said.holder ?? holders.get(name) ?? (name === 'policy' ? 'learner' : '–')];
+    return element('tr', {}, element('th', { scope: 'row' }, name), ...cells.map((cell) => element('td', {}, String(cell ?? '–'))));
+  }));
 }
+
+const figure = (value) => (known(value) ? value.toFixed(3) : '–');
 
 function journal() {
   const numbers = Object.keys(store.journal).map(Number).sort((a, b) => b - a);
@@ -74,6 +87,7 @@ function journal() {
     const { at, kind, words } = store.journal[n];
     return element('li', { 'data-kind': kind }, element('time', {}, clock(at)), words);
   }));
+  if (!numbers.length) byId('journal').replaceChildren(element('li', { class: 'note' }, 'nothing yet'));
   const news = spoken === null ? [] : numbers.filter((n) => n > spoken && SPOKEN.has(store.journal[n].kind));
   spoken = numbers[0] ?? 0;
   if (news.length) write(byId('spoken'), news.slice(0, 4).reverse().map((n) => store.journal[n].words).join('. '));
