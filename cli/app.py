@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import audit, goal, reset, status, topology, up
+from cli import audit, dashboard, goal, reset, status, topology, up
 
 app = typer.Typer(
     name="tercet",
@@ -23,6 +23,7 @@ def tercet() -> None:
 app.command(epilog=up.EPILOG)(up.up)
 app.command(epilog=goal.EPILOG)(goal.goal)
 app.command(epilog=status.EPILOG)(status.status)
+app.command(epilog=dashboard.EPILOG)(dashboard.dashboard)
 app.command(epilog=audit.EPILOG)(audit.audit)
 app.command(epilog=reset.EPILOG)(reset.reset)
 app.add_typer(topology.app, name="topology")

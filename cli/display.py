@@ -52,6 +52,10 @@ class Display:
             self._console.print(status, highlight=False)
         self._refresh()
 
+    def announce(self, words: str) -> None:
+        """Print a line that stays, whatever else is shown."""
+        self._console.print(words, highlight=False)
+
     def outcome(self, outcome: Outcome) -> None:
         """Remember where a device's time went."""
         self._outcomes[outcome.device] = outcome

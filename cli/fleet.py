@@ -53,6 +53,8 @@ class Plan:
     models: Path | None = None
     world: str | None = None
     speed: float = 50.0
+    dashboard: int | None = None
+    """Port of the dashboard; None: without one."""
     seed: int = 0
 
 
@@ -66,7 +68,14 @@ def children(plan: Plan, bus_url: str, after: int) -> list[Child]:
     return [
         *(_world(plan, common) if plan.world else _site(plan, common)),
         *_thinkers(plan, common, after),
+        *_dashboard(plan, common),
     ]
+
+
+def _dashboard(plan: Plan, common: dict[str, str]) -> list[Child]:
+    if plan.dashboard is None:
+        return []
+    return [service("dashboard", **common, dashboard_port=str(plan.dashboard))]
 
 
 def _world(plan: Plan, common: dict[str, str]) -> list[Child]:

@@ -84,6 +84,8 @@ async def _live(
     await _watch(bus, plan, display)
     for child in children(plan, url, after):
         await supervisor.start(child)
+    if plan.dashboard is not None:
+        display.announce(f"dashboard: http://127.0.0.1:{plan.dashboard}/")
     supervisor.failed.add_done_callback(lambda _: stop.set())
     last = Schedule(plan.rounds, plan.evaluations, after).last
     display.expect(last)

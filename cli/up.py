@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from cli import checks
+from cli.dashboard import free
 from cli.display import Display
 from cli.fleet import Plan
 from cli.judge import Judge
@@ -19,6 +20,7 @@ from cli.record import Record
 from cli.run import Place, conduct
 from cli.summary import render, summarise
 from cli.world import load
+from services.dashboard.settings import PORT
 from sim.environment import Environment
 from zoo.manifest import Manifest
 
@@ -85,6 +87,10 @@ def up(
     logs: Annotated[
         Path | None, typer.Option(help="Keep one log file per process in this folder.")
     ] = None,
+    dashboard: Annotated[
+        bool | None,
+        typer.Option(help="Serve the live page, and print its address [on a terminal: yes]."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Where chance begins.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
@@ -116,6 +122,7 @@ def up(
         world=world,
         speed=speed,
         seed=seed,
+        dashboard=free(PORT) if _chosen(dashboard, console.is_terminal) else None,
     )
     record = Record(Judge(environment) if environment else None)
     with tempfile.TemporaryDirectory(prefix="tercet-") as scratch:

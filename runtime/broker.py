@@ -55,6 +55,17 @@ def free_port() -> int:
         return port
 
 
+def port_is_free(number: int) -> bool:
+    """Whether one could listen on a port of the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", number))
+        except OSError:
+            return False
+    return True
+
+
 async def listening(directory: Path, pid: int) -> str:
     """Wait until the server with this pid listens; return its URL. Raises Misconfigured."""
     ports = directory / f"nats-server_{pid}.ports"

@@ -136,7 +136,7 @@ class Bus:
     async def overhear(
         self, kind: type[M], handle: Callable[[M], None], malformed: Callable[[str], None]
     ) -> Subscription:
-        """As `listen`, for one who only watches: nothing is buried, `malformed` hears the subject."""
+        """As `listen`, for who only watches: nothing is buried, `malformed` hears the subject."""
 
         async def on_message(raw: Msg) -> None:
             try:

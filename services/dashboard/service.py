@@ -39,6 +39,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
         tasks.create_task(ears.watch(stop))
         tasks.create_task(beat(live, settings.dashboard_period, stop))
         tasks.create_task(serve(pages.application(), sock, live.viewers, stop))
+        bus.ready = True
         _log.info("listening", url=address(sock))
 
 
