@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -12,8 +13,11 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)  # as Ctrl-C, from the first moment on
     try:
         _main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        print("Stopped before anything was started.", file=sys.stderr)
+        print("Stopped.", file=sys.stderr)
+    except BrokenPipeError:  # The reader has what it wanted, as in `tercet decisions | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _main() -> None:

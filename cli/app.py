@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from cli import audit, dashboard, goal, reset, status, topology, up
+from cli import (
+    audit,
+    benchmark,
+    dashboard,
+    decisions,
+    doctor,
+    experience,
+    explain,
+    explore,
+    goal,
+    reset,
+    status,
+    topology,
+    up,
+    watch,
+)
 
 app = typer.Typer(
     name="tercet",
@@ -15,7 +30,13 @@ app = typer.Typer(
 )
 
 
-@app.callback()
+EPILOG = (
+    "Exit codes: 0 done or stopped; 1 something is wrong (doctor, audit, or a defect of ours); "
+    "2 bad input or no broker, with one line on stderr; 130 interrupted (bench)."
+)
+
+
+@app.callback(epilog=EPILOG)
 def tercet() -> None:
     """Learns online where each inference runs (device, edge, cloud) and with which model."""
 
@@ -24,6 +45,13 @@ app.command(epilog=up.EPILOG)(up.up)
 app.command(epilog=goal.EPILOG)(goal.goal)
 app.command(epilog=status.EPILOG)(status.status)
 app.command(epilog=dashboard.EPILOG)(dashboard.dashboard)
+app.command(epilog=watch.EPILOG)(watch.watch)
+app.command(epilog=explain.EPILOG)(explain.explain)
+app.command(epilog=decisions.EPILOG)(decisions.decisions)
+app.command(epilog=explore.EPILOG)(explore.explore)
+app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=audit.EPILOG)(audit.audit)
 app.command(epilog=reset.EPILOG)(reset.reset)
+app.add_typer(experience.app, name="experience")
+app.command(epilog=benchmark.EPILOG, context_settings=benchmark.CONTEXT)(benchmark.bench)
 app.add_typer(topology.app, name="topology")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
+from cli.show import Json, as_json
 from cli.site import Url, bus_at
 from runtime import inspection
 from runtime.bus import Bus
@@ -25,12 +25,12 @@ def audit(
     settle: Annotated[
         float, typer.Option(min=0, help="Seconds to let learners catch up before it is a fault.")
     ] = 10.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    json: Json = False,
 ) -> None:
     """Compare the ids in the experience stream with what every learner says is in effect."""
     found = asyncio.run(_settled(bus, settle))
-    if as_json:
-        print(json.dumps(found))
+    if json:
+        as_json(found)
     else:
         print(f"experiences in the stream: {found['stored']}, stored twice: {found['doubled']}")
         for account in found["accounts"]:

@@ -11,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.judge import Judge
+from cli.show import clean, number
 from rl.goal import met, required_accuracy
 from schemas.experience import Experience
+from schemas.learning import Learning
 from schemas.outcome import Outcome
 
 EVERY = 10
@@ -25,8 +27,8 @@ TIMES = ("response", "decision", "network", "queue", "compute")
 class Display:
     """Takes what happens, shows the present."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, every: int = EVERY) -> None:
+        self._console, self._every = console, every
         self._last: int | None = None
         self._live: Live | None = None
         self._now: Experience | None = None
@@ -34,6 +36,7 @@ class Display:
         self._outcomes: dict[str, Outcome] = {}
         self._status = ""
         self._judge: Judge | None = None
+        self._learning: dict[str, Learning] = {}
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -60,6 +63,10 @@ class Display:
         """Remember where a device's time went."""
         self._outcomes[outcome.device] = outcome
 
+    def learning(self, learning: Learning) -> None:
+        """Remember how learning goes."""
+        self._learning[learning.owner] = learning
+
     def expect(self, last: int | None) -> None:
         """Learn the number of the last round; None: there is no end."""
         self._last = last
@@ -70,8 +77,8 @@ class Display:
         if experience.purpose == "learn" and _meets(experience):
             self._best = min(experience.average_ms, self._best or experience.average_ms)
         last = experience.round == self._last
-        if self._live is None and (experience.round % EVERY == 0 or last):
-            self._console.print(self._line(experience), highlight=False)
+        if self._live is None and (experience.round % self._every == 0 or last):
+            self._console.print(self._line(experience), highlight=False, markup=False)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -82,7 +89,7 @@ class Display:
         of = f"/{self._last}" if self._last else ""
         best = "–" if self._best is None else f"{self._best:.1f} ms"
         regret = f"  regret {self._judge.regret:.2%}" if self._judge else ""
-        return (
+        return clean(
             f"round {now.round}{of} ({now.policy})  average response {now.average_ms:.1f} ms, "
             f"best so far {best}  accuracy {now.accuracy_pct:.2f} %, goal {now.goal}{regret}"
         )
@@ -99,7 +106,23 @@ class Display:
             outcome = self._outcomes.get(device)
             table.add_row(device, option, *(_cells(outcome) if outcome else ()))
         line, status = self._line(self._now), Text(self._status, style="dim")
-        return Group(Text(line, style="bold"), table, status)
+        return Group(Text(line, style="bold"), table, *self._lessons(), status)
+
+    def _lessons(self) -> list[Text]:
+        """How learning goes, in one line, once it was heard of."""
+        policy = self._learning.get("policy")
+        if policy is None:
+            return []
+        errors = [m.error for m in self._learning.values() if m.role == "member" and m.error]
+        parts = [
+            f"{policy.real} real and {policy.planned} planned experiences",
+            f"α {number(policy.alpha, 2)}",
+            f"policy v{policy.version}",
+            f"error {number(policy.error, 3)} (policy), "
+            f"{number(sum(errors) / len(errors) if errors else None, 3)} (system model)",
+            f"gap {number(policy.gap and 100 * policy.gap)} %",
+        ]
+        return [Text(clean(", ".join(parts)), style="dim")]
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import typer
 
 from cli.checks import reachable
 from cli.complaint import Complaint
+from cli.show import Json, as_json, clean
 from cli.site import Url, bus_at
 from runtime.bus import Bus
 from runtime.replay import last_each
@@ -25,14 +26,14 @@ EPILOG = (
 def goal(
     value: Annotated[str | None, typer.Argument(help="min, max, or percent 0..100.")] = None,
     bus: Url = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    json: Json = False,
 ) -> None:
     """Print the goal in force, or set it; nothing needs to be relearned."""
     found = asyncio.run(_goal(bus, value))
-    if as_json:
-        print(found.model_dump_json())
+    if json:
+        as_json(found.model_dump(mode="json"))
     else:
-        print(f"goal {found.goal}" + (f" (set by {found.by})" if found.by else ""))
+        print(f"goal {found.goal}" + (f" (set by {clean(found.by)})" if found.by else ""))
 
 
 async def _goal(url: str | None, value: str | None) -> GoalSet:

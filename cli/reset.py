@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.complaint import Complaint
+from cli.show import Json, as_json
 from cli.site import Url, bus_at
 from runtime.store import forget
 from schemas.reset import Reset
@@ -19,12 +20,16 @@ EPILOG = "Example: [bold]tercet reset --yes[/] empties experience, plans and par
 def reset(
     bus: Url = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it nothing happens.")] = False,
+    json: Json = False,
 ) -> None:
     """Empty the experience streams and the parameters; a running system starts from nothing."""
     if not yes:
         raise Complaint("this forgets all experience and all parameters; say --yes to do it")
     count = asyncio.run(_reset(bus))
-    print(f"forgot {count} messages")
+    if json:
+        as_json({"forgotten": count})
+    else:
+        print(f"forgot {count} messages")
 
 
 async def _reset(url: str | None) -> int:

@@ -21,6 +21,7 @@ from runtime.supervisor import Child, Supervisor
 from schemas.capability import Capability
 from schemas.experience import Experience
 from schemas.goal import GoalSet
+from schemas.learning import Learning
 from schemas.outcome import Outcome
 from services.orchestrator.schedule import Schedule
 
@@ -118,8 +119,12 @@ async def _watch(bus: Bus, plan: Plan, display: Display) -> None:
     async def on_outcome(outcome: Outcome) -> None:
         display.outcome(outcome)
 
+    async def on_learning(learning: Learning) -> None:
+        display.learning(learning)
+
     await bus.listen(Capability, on_capability)
     await bus.listen(Outcome, on_outcome)
+    await bus.listen(Learning, on_learning)
 
 
 async def _embedded(supervisor: Supervisor, place: Place) -> str:

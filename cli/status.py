@@ -1,61 +1,98 @@
-"""`tercet status`: streams, lag of each consumer, parameters, services, and what was buried."""
+"""`tercet status`: who is there, what is decided and learned, streams and their lag, the buried."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Any
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
+from cli.show import Json, as_json, clean, show_rows
 from cli.site import Url, bus_at
+from cli.spans import ago
 from runtime import inspection
-from runtime.store import read_goal
+from runtime.bus import Bus
+from runtime.replay import last_each, last_one
+from runtime.store import read_exploration, read_goal
+from schemas.capability import Capability
+from schemas.experience import Experience
+from schemas.telemetry import Telemetry
 
-EPILOG = "Examples: [bold]tercet status[/]; [bold]tercet status --json | python -m json.tool[/]."
+EPILOG = (
+    "Examples: [bold]tercet status[/] prints tables. "
+    "[bold]tercet status --json[/] prints one JSON object."
+)
 
-SECTIONS = ("streams", "consumers", "parameters", "leases", "services", "buried")
+SECTIONS = ("streams", "consumers", "parameters", "leases", "services", "buried", "steering")
 
 
-def status(
-    bus: Url = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
-) -> None:
+def status(bus: Url = None, json: Json = False) -> None:
     """Look at the running system from outside."""
     found = asyncio.run(_status(bus))
-    if as_json:
-        print(json.dumps(found))
+    if json:
+        as_json(found)
         return
-    console = Console()
-    console.print(f"goal {found['goal'] or 'not set'}", highlight=False)
-    for section in SECTIONS:
-        console.print(_table(section, found[section]))
+    print(f"goal {_set(found['goal'], found['goal_set'])}")
+    exploring = "paused" if found["exploring"] is False else "on"
+    print(f"exploration {_set(exploring, found['exploration_set'])}")
+    if found["round"]:
+        print("round " + ", ".join(f"{k} {clean(v)}" for k, v in found["round"].items()))
+    for section in ("nodes", *SECTIONS):
+        if found[section]:
+            show_rows(section, found[section])
+        else:
+            print(f"{section}: none")
 
 
 async def _status(url: str | None) -> dict[str, Any]:
     async with bus_at(url) as bus:
-        goal = await read_goal(bus)
+        goal, exploration = await read_goal(bus), await read_exploration(bus)
         return {
             "goal": goal.goal if goal else None,
+            "goal_set": {"by": goal.by, "at": str(goal.at)} if goal else None,
+            "exploring": exploration.explore if exploration else None,
+            "exploration_set": (
+                {"by": exploration.by, "at": str(exploration.at)} if exploration else None
+            ),
+            "round": await _round(bus),
+            "nodes": await _nodes(bus),
             **{section: await getattr(inspection, section)(bus) for section in SECTIONS},
         }
 
 
-def _table(title: str, rows: list[dict[str, Any]]) -> Table | str:
-    if not rows:
-        return f"{title}: none"
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*(_cell(row.get(column, "")) for column in columns))
-    return table
+async def _round(bus: Bus) -> dict[str, Any] | None:
+    """The latest closed round, in a few figures."""
+    last = await last_one(bus, Experience)
+    if last is None:
+        return None
+    return {
+        "number": last[1].round,
+        "policy": last[1].policy,
+        "average_ms": round(last[1].average_ms, 1),
+        "accuracy_pct": round(last[1].accuracy_pct, 2),
+        "devices": len(last[1].active),
+        "age": ago((datetime.now(UTC) - last[1].at).total_seconds()),
+    }
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k}={v}" for k, v in value.items())
-    return str(value)[:40]
+async def _nodes(bus: Bus) -> list[dict[str, Any]]:
+    """Every node that ever said what it can do, and how it was when it was last heard of."""
+    heard = {t.node: t for t in await last_each(bus, Telemetry)}
+    now, found = datetime.now(UTC), []
+    for said in await last_each(bus, Capability):
+        last = heard.get(said.node)
+        row: dict[str, Any] = {"node": said.node, "tier": said.tier, "home": said.home or ""}
+        row["variants"] = " ".join(sorted(said.accuracy_pct))
+        row["heard"] = "gone" if last is None else ago((now - last.at).total_seconds())
+        if last is not None:
+            row["cpu"], row["memory"] = last.condition.cpu, last.condition.memory
+            row["link_ms"] = last.condition.link_ms
+            row["weak"] = "weak" if last.condition.weak else ""
+        found.append(row)
+    return found
+
+
+def _set(value: Any, record: dict[str, str] | None) -> str:
+    if record is None:
+        return f"{value or 'not set'}"
+    by = f" by {clean(record['by'])}" if record["by"] else ""
+    return f"{value} (set{by} at {record['at'][:19]}Z)"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from cli.show import Json, as_json
+from cli.show import show as table
 from cli.site import Url, bus_at
 from runtime import declare, topology
 from runtime.settings import read
@@ -24,12 +23,12 @@ app = typer.Typer(
 
 @app.command()
 def show(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    json: Json = False,
 ) -> None:
     """Print what is to be there, and why; needs no broker."""
     settings = read(declare.TopologySettings)
     configs = declare.adjusted(settings)
-    if as_json:
+    if json:
         described = {
             "streams": [
                 {
@@ -47,20 +46,17 @@ def show(
             "durables": [asdict(d) for d in topology.DURABLES.values()],
             "buckets": topology.BUCKETS,
         }
-        print(json.dumps(described))
+        as_json(described)
         return
-    table = Table("stream", "subjects", "age", "MiB", "per subject", "why")
+    rows = []
     for c in configs:
         age = f"{c.max_age / 3600:g} h" if c.max_age else "for ever"
         per = str(c.max_msgs_per_subject) if (c.max_msgs_per_subject or -1) > 0 else "all"
         size = f"{(c.max_bytes or 0) / topology.MIB:g}"
-        table.add_row(c.name, " ".join(c.subjects or []), age, size, per, c.description)
-    durables = Table("durable", "stream", "why")
-    for durable in topology.DURABLES.values():
-        durables.add_row(durable.name, durable.stream, durable.reason)
-    console = Console()
-    console.print(table)
-    console.print(durables)
+        rows.append((c.name, " ".join(c.subjects or []), age, size, per, c.description))
+    table("streams", ("stream", "subjects", "age", "MiB", "per subject", "why"), rows)
+    durables = [(d.name, d.stream, d.reason) for d in topology.DURABLES.values()]
+    table("durables", ("durable", "stream", "why"), durables)
 
 
 @app.command()
@@ -69,10 +65,14 @@ def apply(
     force: Annotated[
         bool, typer.Option("--force", help="Shrink a stream even if it drops messages.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Declare it on a broker. Twice is harmless; what would lose data is refused."""
     changes = asyncio.run(_apply(bus, force))
-    print("\n".join(changes) if changes else "nothing to change")
+    if json:
+        as_json({"changes": changes})
+    else:
+        print("\n".join(changes) if changes else "nothing to change")
 
 
 async def _apply(url: str | None, force: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
 from typing import Any
@@ -13,9 +14,12 @@ from runtime.bus import Bus
 from runtime.store import ParameterStore, bucket_of
 from runtime.topology import DURABLES, MEMBERS, STREAMS
 from runtime.trouble import TROUBLE
+from schemas import CATALOGUE
 from schemas.lease import Lease
 
 OWNERS = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
+STEERED = 10
+"""Changes that are looked back at."""
 LISTENING = 0.5
 """Seconds in which services answer to their name."""
 BURIED_READ = 1000
@@ -94,23 +98,55 @@ async def services(bus: Bus) -> list[dict[str, Any]]:
     answers: list[dict[str, Any]] = []
 
     async def on_answer(raw: Any) -> None:
-        if raw.data:  # Empty: the broker's word that nobody is there.
-            answers.append(json.loads(raw.data))
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # Anyone may answer anything.
+            answers.append(_stats(raw.data))
 
     subscription = await bus.client.subscribe(inbox, cb=on_answer)
     await bus.client.publish("$SRV.STATS", b"", reply=inbox)
     await asyncio.sleep(LISTENING)
     await subscription.unsubscribe()
-    return [
-        {
-            "name": answer["name"],
-            "id": answer["id"],
-            "metadata": answer.get("metadata") or {},
-            "requests": sum(e["num_requests"] for e in answer["endpoints"]),
-            "errors": sum(e["num_errors"] for e in answer["endpoints"]),
-        }
-        for answer in sorted(answers, key=lambda a: (a["name"], str(a.get("metadata")), a["id"]))
-    ]
+    return sorted(answers, key=lambda a: (a["name"], str(a["metadata"]), a["id"]))
+
+
+def _stats(body: bytes) -> dict[str, Any]:
+    """One service's answer in short; raises ValueError, KeyError or TypeError when it is none."""
+    answer = json.loads(body)  # Empty: the broker's word that nobody is there.
+    return {
+        "name": str(answer["name"]),
+        "id": str(answer["id"]),
+        "metadata": dict(answer.get("metadata") or {}),
+        "requests": sum(int(e["num_requests"]) for e in answer["endpoints"]),
+        "errors": sum(int(e["num_errors"]) for e in answer["endpoints"]),
+    }
+
+
+async def steering(bus: Bus) -> list[dict[str, Any]]:
+    """What operators changed last, oldest first: goal, exploration, reset; by whom, and when."""
+    try:
+        state = (await bus.js.stream_info("STEERING")).state
+    except NotFoundError:
+        return []
+    found = []
+    for sequence in range(
+        max(state.first_seq, state.last_seq - STEERED + 1, 1), state.last_seq + 1
+    ):
+        try:
+            raw = await bus.js.get_msg("STEERING", sequence, direct=True)
+            message = CATALOGUE[raw.subject or ""].model_validate_json(raw.data or b"")
+        except (*TROUBLE, KeyError, ValueError):
+            continue
+        said = message.model_dump(mode="json", exclude={"id", "cause", "type", "at", "by"})
+        words = " ".join(str(value) for value in said.values())
+        by = getattr(message, "by", "")
+        found.append(
+            {
+                "at": message.at.isoformat(timespec="seconds"),
+                "what": raw.subject or "",
+                "value": words,
+                "by": by,
+            }
+        )
+    return found
 
 
 async def buried(bus: Bus) -> list[dict[str, Any]]:

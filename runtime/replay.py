@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from functools import partial
 
 from nats.js.api import RawStreamMsg, StreamInfo
@@ -22,16 +23,24 @@ _log = log.get(__name__)
 
 
 async def replay(
-    bus: Bus, kind: type[M], *, start: int = 1, last: int | None = None
+    bus: Bus,
+    kind: type[M],
+    *,
+    start: int = 1,
+    last: int | None = None,
+    only: Mapping[str, str] | None = None,
 ) -> AsyncIterator[tuple[int, M]]:
     """Yield (sequence, message) from `start`, or from the `last` so many sequences, oldest first.
+
+    `only` narrows the subject, e.g. to one device.
 
     Reads by direct get, so it needs neither a consumer nor the right to make one. What no longer
     parses is skipped: it was buried when it came.
     """
     stream = stream_of(kind.pattern())
     state = (await _info(bus, stream)).state
-    read = partial(bus.js.get_msg, stream, subject=kind.pattern(), direct=True, next=True)
+    pattern = kind.pattern(**(only or {}))
+    read = partial(bus.js.get_msg, stream, subject=pattern, direct=True, next=True)
     sequence = max(start, state.first_seq, state.last_seq - last + 1 if last else 1, 1)
     while sequence <= state.last_seq:
         try:
@@ -44,13 +53,37 @@ async def replay(
             yield sequence - 1, message
 
 
+async def first_since(bus: Bus, stream: str, moment: datetime) -> int:
+    """Sequence of a stream's first message that was stored at `moment` or later; by bisection."""
+    state = (await _info(bus, stream)).state
+    read = partial(bus.js.get_msg, stream, subject=">", direct=True, next=True)
+    low, high = max(state.first_seq, 1), state.last_seq + 1
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            raw = await bus.patiently(partial(read, middle))
+        except NotFoundError:
+            high = middle
+            continue
+        if raw.time is not None and raw.time >= moment:
+            high = middle
+        else:
+            low = max(raw.seq or middle, middle) + 1
+    return low
+
+
 async def tail(
-    bus: Bus, kind: type[M], *, start: int, stop: asyncio.Event
+    bus: Bus,
+    kind: type[M],
+    *,
+    start: int,
+    stop: asyncio.Event,
+    only: Mapping[str, str] | None = None,
 ) -> AsyncIterator[tuple[int, M]]:
     """As `replay`, and then go on with what comes, until `stop`. A broker restart is waited out."""
     while not stop.is_set():
         try:
-            async for sequence, message in replay(bus, kind, start=start):
+            async for sequence, message in replay(bus, kind, start=start, only=only):
                 start = sequence + 1
                 yield sequence, message
         except TryLater as error:
@@ -60,6 +93,11 @@ async def tail(
 
 async def last_each(bus: Bus, kind: type[M], **tokens: str) -> list[M]:
     """Return the last message on each of the kind's subjects, e.g. every node's capability."""
+    return [message for _, message in await last_raw(bus, kind, **tokens)]
+
+
+async def last_raw(bus: Bus, kind: type[M], **tokens: str) -> list[tuple[RawStreamMsg, M]]:
+    """As `last_each`, with what the broker knows of each: sequence, and when it was stored."""
     pattern = kind.pattern(**tokens)
     stream = stream_of(kind.pattern())
     info = await _info(bus, stream, pattern)
@@ -68,7 +106,7 @@ async def last_each(bus: Bus, kind: type[M], **tokens: str) -> list[M]:
         raw = await bus.patiently(partial(bus.js.get_last_msg, stream, subject, direct=True))
         message = _parsed(kind, raw)
         if message is not None:
-            messages.append(message)
+            messages.append((raw, message))
     return messages
 
 
