@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from runtime import log, metrics
 from runtime.bus import Bus, connect
+from runtime.claim import claimed
 from runtime.errors import Misconfigured
 from runtime.health.server import Health, serving
 from runtime.settings import BusSettings, read
@@ -68,7 +69,8 @@ async def live(name: str, main: Main[S], settings: S) -> None:
                 health.bus = bus
                 if not stop.is_set():
                     _log.info("up", **({"health_port": port} if port else {}))
-                    await main(bus, settings, stop)
+                    async with claimed(bus, name, settings):
+                        await main(bus, settings, stop)
     except TimeoutError as error:
         if deadline.expired():
             raise GraceOver from error

@@ -48,6 +48,11 @@ class NodeSettings(BusSettings):
     node: str = Field("device-1", pattern=NODE)
     """Name of the node; a device's name is also the name of its application."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether this must be the only process of its kind and name on the bus."""
+        return True
+
 
 def read(kind: type[S]) -> S:
     """Read settings from the environment; raises Misconfigured naming the first wrong variable."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.capability import Capability
+from schemas.claim import Claim
 from schemas.classification import Classification
 from schemas.decision import Decision
 from schemas.experience import Experience
@@ -40,6 +41,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Plan,
     Parameters,
     Worker,
+    Claim,
     GoalSet,
     Exploration,
     Reset,

@@ -63,6 +63,7 @@ PARAMETERS = {
     "node": "name of a device, an edge or the cloud: letters, digits, - and _, at most 64",
     "owner": "who learns: policy, or member-0..member-4 (learning.v1 also: decider)",
     "worker": "name of a world-model worker",
+    "service": "device, inference or monitor",
 }
 
 STREAMS = {

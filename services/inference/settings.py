@@ -29,3 +29,8 @@ class Settings(NodeSettings):
     """Emulate a node with this share of one core; unset on a real node."""
     profile_repeats: int = Field(3, ge=1)
     """Timed runs of each variant at start."""
+
+    @property
+    def alone(self) -> bool:
+        """A device is one host; an edge's or the cloud's pictures may be shared out by several."""
+        return self.tier == "device"

@@ -130,3 +130,20 @@ def test_what_cannot_start_says_why_in_one_line(
     assert event["event"] == "misconfigured"
     assert words in event["reason"]
     assert "\n" not in event["reason"]
+
+
+async def test_a_second_process_of_a_name_is_told_and_the_first_goes_on(
+    bus: Bus, start: Start
+) -> None:
+    heard: asyncio.Queue[Telemetry] = asyncio.Queue()
+    await bus.listen(Telemetry, heard.put)
+    first = start("monitor", node="cam-1", period="0.2")
+    await asyncio.wait_for(heard.get(), 20)
+    second = start("monitor", node="cam-1", period="0.2")
+    event = await asyncio.to_thread(last_event, second)
+    assert (second.returncode, event["event"]) == (2, "misconfigured")
+    assert "cam-1 runs already" in event["reason"]
+    while not heard.empty():
+        heard.get_nowait()
+    await asyncio.wait_for(heard.get(), 20)
+    assert first.poll() is None

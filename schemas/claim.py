@@ -1,0 +1,21 @@
+"""claim.v1.<service>.<node>: this name is mine; whoever holds it already answers and keeps it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.message import Message, Name
+
+
+class Claim(Message):
+    """Said by a service that must be the only one of its name on the bus, when it starts."""
+
+    SUBJECT: ClassVar = "claim.v1.{service}.{node}"
+    type: Literal["claim.v1"] = "claim.v1"
+
+    service: Name = Field(description="device, inference or monitor")
+    node: Name
+    process: str = Field(max_length=128, description="host and process id, for people")
+    held: bool = Field(False, description="an answer: the name has been taken before")
