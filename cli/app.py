@@ -20,6 +20,7 @@ from cli import (
     up,
     watch,
 )
+from cli.secure.app import app as secure
 
 app = typer.Typer(
     name="tercet",
@@ -55,3 +56,4 @@ app.command(epilog=reset.EPILOG)(reset.reset)
 app.add_typer(experience.app, name="experience")
 app.command(epilog=benchmark.EPILOG, context_settings=benchmark.CONTEXT)(benchmark.bench)
 app.add_typer(topology.app, name="topology")
+app.add_typer(secure, name="secure")

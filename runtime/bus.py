@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from runtime import log, metrics
 from runtime.errors import Misconfigured, NoAnswer, TryLater, Unprocessable
+from runtime.identity import identity
 from runtime.recent import Recent
 from runtime.settings import BusSettings
 from runtime.topology import LIVE, captured
@@ -228,7 +229,7 @@ async def connect(
         if not leaving:
             _log.warning("bus lost")
 
-    options = {
+    options: dict[str, Any] = {
         "name": name,
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.25,
@@ -237,8 +238,7 @@ async def connect(
         "disconnected_cb": on_disconnect,
         "reconnected_cb": _on_reconnect,
     }
-    if settings.bus_credentials:
-        options["user_credentials"] = str(settings.bus_credentials)
+    options |= identity(settings)
     client = await _first_connection(settings, options, stop)
     try:
         yield Bus(client)

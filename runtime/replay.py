@@ -110,6 +110,16 @@ async def last_raw(bus: Bus, kind: type[M], **tokens: str) -> list[tuple[RawStre
     return messages
 
 
+async def last_on(bus: Bus, kind: type[M], **tokens: str) -> M | None:
+    """Return the last message on one subject, or None; who may read that one needs no more."""
+    subject = kind.pattern(**tokens)
+    read = partial(bus.js.get_last_msg, stream_of(subject), subject, direct=True)
+    try:
+        return _parsed(kind, await bus.patiently(read))
+    except NotFoundError:
+        return None
+
+
 async def last_one(bus: Bus, kind: type[M]) -> tuple[int, M] | None:
     """Return the newest message of a kind with its sequence, or None."""
     stream = stream_of(kind.pattern())

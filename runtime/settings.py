@@ -27,7 +27,9 @@ class BusSettings(BaseSettings):
     bus_url: str = "nats://127.0.0.1:4222"
     """Where the nearest broker listens."""
     bus_credentials: Path | None = None
-    """An nkey or credentials file; none: no authentication."""
+    """An nkey seed or credentials file; none: no authentication."""
+    bus_ca: Path | None = None
+    """Certificate of the authority that signed the broker's; none: the system's."""
     inbox_prefix: str = "_INBOX"
     """Where replies are sent; private per user once permissions are in force."""
     connect_patience: float = Field(30.0, gt=0)

@@ -9,7 +9,7 @@ from itertools import cycle
 from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.errors import Misconfigured, TryLater
-from runtime.replay import last_each
+from runtime.replay import last_on
 from schemas.capability import Capability
 from schemas.goal import GoalSet
 from schemas.round import Round
@@ -44,8 +44,9 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
         return Classifier(settings.models, threads=settings.threads, cpu_share=settings.cpu_share)
 
     await bus.listen(Capability, on_capability, node=settings.node)
-    for message in await last_each(bus, Capability, node=settings.node):
-        await on_capability(message)
+    known = await last_on(bus, Capability, node=settings.node)
+    if known is not None:
+        await on_capability(known)
     await bus.listen(GoalSet, on_goal)
     await bus.listen(Round, on_round)
     journey = Journey(bus, settings, knowledge, own)

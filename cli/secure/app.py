@@ -1,0 +1,156 @@
+"""`tercet secure`: make a site's keys, add users and nodes, revoke, rotate, list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.complaint import Complaint
+from cli.secure import site as sites
+from cli.secure.site import Site
+from runtime.roles import ROLES
+
+Folder = Annotated[
+    Path, typer.Option("--site", envvar="TERCET_SITE", help="The site's folder. Keep it offline.")
+]
+DEFAULT = Path("tercet-site")
+
+app = typer.Typer(
+    help="Make a site's keys, certificates and rights, offline.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    epilog=(
+        "Examples: [bold]tercet secure init --host hub.example --edge edge-1=10.0.0.5 "
+        "--device cam-1=edge-1[/]; [bold]tercet secure add device cam-7 --home edge-1[/]; "
+        "[bold]tercet secure revoke cam-7[/]"
+    ),
+)
+
+
+@app.command()
+def init(
+    folder: Folder = DEFAULT,
+    host: Annotated[
+        list[str] | None, typer.Option(help="A name or address of the hub; several allowed.")
+    ] = None,
+    cloud: Annotated[str, typer.Option(help="Name of the cloud node.")] = "cloud",
+    edge: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=HOST of an edge that has a broker of its own, or just NAME."),
+    ] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="NAME=EDGE of a device and its home edge.")
+    ] = None,
+    place: Annotated[
+        str, typer.Option(help="Where a broker finds its own folder of the site.")
+    ] = sites.PLACE,
+) -> None:
+    """Make a site: authority, hub, one user for each role, and the nodes that are named."""
+    site = sites.create(folder, cloud, ["localhost", "127.0.0.1", *(host or ["hub"])], place)
+    for entry in edge or []:
+        _add_edge(folder, site, entry)
+    for entry in device or []:
+        name, home = _pair(entry, "--device", "EDGE")
+        site.add_node(folder, "device", name, home)
+    site.save(folder)
+    print(f"{folder}: {len(site.users)} users, {len(site.brokers)} brokers; keep ca/ offline")
+
+
+@app.command()
+def add(
+    kind: Annotated[str, typer.Argument(help="device, edge, or a role (see `list --roles`).")],
+    name: Annotated[str, typer.Argument(help="Name of the node or user.")],
+    home: Annotated[str, typer.Option(help="A device's home edge.")] = "",
+    host: Annotated[str, typer.Option(help="An edge broker's name or address.")] = "",
+    folder: Folder = DEFAULT,
+) -> None:
+    """Add a node or a user; everybody else goes on undisturbed."""
+    site = Site.load(folder)
+    before = set(site.users)
+    if kind == "device":
+        if not home:
+            raise Complaint(f"{name}: a device needs --home, the name of its edge")
+        site.add_node(folder, "device", name, home)
+    elif kind == "edge":
+        _add_edge(folder, site, f"{name}={host}" if host else name)
+    elif kind in ROLES and not ROLES[kind].of_node:
+        site.add(folder, name, kind)
+    else:
+        roles = ", ".join(r.name for r in ROLES.values() if not r.of_node)
+        raise Complaint(f"{kind}: not device, edge or a role: {roles}")
+    site.save(folder)
+    for user in sorted(set(site.users) - before):
+        print(f"{folder / 'keys' / (user + '.nk')}")
+
+
+@app.command()
+def revoke(
+    name: Annotated[str, typer.Argument(help="A user, or a node: then all its users.")],
+    folder: Folder = DEFAULT,
+) -> None:
+    """End a key: its holder is thrown out as soon as the brokers have read the change."""
+    site = Site.load(folder)
+    gone = site.revoke(folder, name)
+    site.save(folder)
+    print("\n".join(gone))
+
+
+@app.command()
+def rotate(
+    name: Annotated[str, typer.Argument(help="A user, or a node: then all its users.")],
+    folder: Folder = DEFAULT,
+) -> None:
+    """Replace a key; hand out the new file and restart its holder."""
+    site = Site.load(folder)
+    renewed = site.rotate(folder, name)
+    site.save(folder)
+    print("\n".join(str(folder / "keys" / f"{user}.nk") for user in renewed))
+
+
+@app.command("list")
+def list_(
+    roles: Annotated[bool, typer.Option("--roles", help="List the roles instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    folder: Folder = DEFAULT,
+) -> None:
+    """List users and brokers, or roles; no secrets."""
+    if roles:
+        rows = [(role.name, role.reason) for role in ROLES.values()]
+        print(json.dumps(dict(rows))) if as_json else _table(("role", "what it may"), rows)
+        return
+    site = Site.load(folder)
+    if as_json:
+        print(sites.described(site))
+        return
+    _table(
+        ("user", "role", "node", "home", "public key"),
+        [(n, u.role, u.node, u.home, u.public) for n, u in sorted(site.users.items())],
+    )
+    _table(("broker", "hosts"), [(n, " ".join(b.hosts)) for n, b in sorted(site.brokers.items())])
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _add_edge(folder: Path, site: Site, entry: str) -> None:
+    name, _, host = entry.partition("=")
+    site.add_node(folder, "edge", name)
+    if host:
+        site.add_broker(folder, name, ["localhost", "127.0.0.1", host])
+
+
+def _pair(entry: str, option: str, second: str) -> tuple[str, str]:
+    name, sign, other = entry.partition("=")
+    if not (name and sign and other):
+        raise Complaint(f"{option} {entry}: write NAME={second}")
+    return name, other

@@ -1,0 +1,64 @@
+"""What one broker is to enforce, in the words of its configuration file.
+
+`security.conf` is included at the end of a broker's own configuration. It names TLS for clients,
+links and clusters, all users with their rights, and the account that the warden uses.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from runtime.rights import ANSWER_WITHIN, rights
+from runtime.roles import ROLES
+
+if TYPE_CHECKING:
+    from cli.secure.site import Site, User
+
+HEAD = """# Made by `tercet secure`; changes here are lost. Reloaded by runtime.warden.
+tls { cert_file: %(cert)s, key_file: %(key)s, ca_file: %(ca)s, timeout: 5 }
+system_account: SYS
+accounts {
+  SYS { users: [ %(warden)s ] }
+  TERCET {
+    jetstream: enabled
+    users: [
+%(users)s
+    ]
+  }
+}
+"""
+
+
+def security(site: Site, broker: str) -> str:
+    """The file of one broker: an edge knows its own devices only, the hub knows all."""
+    known = {n: u for n, u in site.users.items() if u.role in ROLES and _belongs(site, broker, u)}
+    links = [
+        u.public for n, u in site.users.items() if u.role == "broker" and n != f"broker-{broker}"
+    ]
+    users = [_user(site, name, user) for name, user in known.items()]
+    users += [f"{{ nkey: {public} }} # a broker's link" for public in links if broker == "hub"]
+    return HEAD % {
+        "cert": json.dumps(f"{site.place}/server.pem"),
+        "key": json.dumps(f"{site.place}/server.key"),
+        "ca": json.dumps(f"{site.place}/ca.pem"),
+        "warden": f"{{ nkey: {site.users['warden'].public} }}",
+        "users": "\n".join(f"      {user}" for user in users),
+    }
+
+
+def _belongs(site: Site, broker: str, user: User) -> bool:
+    if broker == "hub" or not user.node:
+        return True
+    return broker in (user.node, user.home)
+
+
+def _user(site: Site, name: str, user: User) -> str:
+    granted = rights(ROLES[user.role], name, node=user.node, home=user.home, cloud=site.cloud)
+    permissions = [
+        f"publish: {{ allow: {json.dumps(granted.publish)} }}",
+        f"subscribe: {{ allow: {json.dumps(granted.subscribe)} }}",
+    ]
+    if granted.answers:
+        permissions.append(f'allow_responses: {{ max: 1, expires: "{ANSWER_WITHIN}" }}')
+    return f"{{ nkey: {user.public}, permissions: {{ {', '.join(permissions)} }} }} # {name}"

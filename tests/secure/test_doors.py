@@ -1,0 +1,135 @@
+"""The doors of a secured broker: no key, no TLS, a revoked key, a new one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import nats
+import pytest
+from nats.errors import Error as NatsError
+
+from cli.complaint import Complaint
+from cli.secure.site import Site
+from tests.secure.conftest import Secured
+
+PATIENCE = 5.0
+"""Seconds in which a revoked user must be out."""
+
+
+def context(secured: Secured) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(secured.folder / "ca" / "ca.pem"))
+
+
+async def test_nobody_comes_in_without_a_key(secured: Secured) -> None:
+    with pytest.raises(NatsError, match=r"(?i)authorization"):
+        await nats.connect(secured.url, tls=context(secured), allow_reconnect=False)
+
+
+async def test_nobody_comes_in_without_tls(secured: Secured) -> None:
+    """A client that speaks plain text hears the broker's greeting, and no more."""
+    host, port = secured.url.removeprefix("tls://").rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    greeting = await reader.readline()
+    assert b'"tls_required":true' in greeting
+    writer.write(b'CONNECT {"verbose":false}\r\nPING\r\n')
+    rest = await asyncio.wait_for(reader.read(), 10)
+    assert b"PONG" not in rest
+    writer.close()
+
+
+async def test_another_authority_is_not_trusted(secured: Secured) -> None:
+    with pytest.raises((ssl.SSLError, NatsError)):
+        await nats.connect(secured.url, tls=ssl.create_default_context(), allow_reconnect=False)
+
+
+@pytest.fixture
+def warden(secured: Secured) -> Iterator[None]:
+    """The real agent beside the broker."""
+    settings = {
+        "TERCET_BUS_URL": secured.url,
+        "TERCET_BUS_CREDENTIALS": str(secured.folder / "keys" / "warden.nk"),
+        "TERCET_BUS_CA": str(secured.folder / "ca" / "ca.pem"),
+        "TERCET_WATCH": str(secured.folder / "brokers" / "hub" / "security.conf"),
+        "TERCET_LOOK_PERIOD": "0.2",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runtime.warden"],
+        env={**os.environ, **settings},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "reloaded" not in (line := process.stderr.readline()):
+        assert line, "the warden died"
+    yield
+    process.terminate()
+    process.wait(timeout=10)
+    process.stderr.close()
+
+
+async def ended(client: object) -> None:
+    while client.is_connected:  # type: ignore[attr-defined]  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
+async def entered(secured: Secured, user: str) -> None:
+    """Until the broker lets a user in."""
+    while True:
+        try:
+            async with secured.client(user) as (client, _):
+                await client.flush()
+            return
+        except NatsError:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_revoked_device_is_thrown_out_and_the_others_stay(
+    secured: Secured, warden: None
+) -> None:
+    async with (
+        secured.client("device-cam-1") as (revoked, _),
+        secured.client("device-cam-2") as (other, _),
+    ):
+        site = Site.load(secured.folder)
+        gone = site.revoke(secured.folder, "cam-1")
+        assert set(gone) == {"device-cam-1", "monitor-cam-1", "inference-cam-1"}
+        site.save(secured.folder)
+        await asyncio.wait_for(ended(revoked), PATIENCE)
+        await other.flush()
+        assert other.is_connected
+
+
+async def test_a_new_device_is_let_in_and_a_rotated_key_replaces_the_old(
+    secured: Secured, warden: None
+) -> None:
+    site = Site.load(secured.folder)
+    site.add_node(secured.folder, "device", "cam-7", "edge-1")
+    site.save(secured.folder)
+    await asyncio.wait_for(entered(secured, "device-cam-7"), PATIENCE)
+    async with secured.client("device-cam-7") as (old, _):
+        site.rotate(secured.folder, "device-cam-7")
+        site.save(secured.folder)
+        await asyncio.wait_for(ended(old), PATIENCE)
+        await asyncio.wait_for(entered(secured, "device-cam-7"), PATIENCE)
+
+
+def test_what_makes_no_sense_is_refused(secured: Secured) -> None:
+    with pytest.raises(Complaint, match="no such user"):
+        secured.site.revoke(secured.folder, "nobody")
+    with pytest.raises(Complaint, match="already"):
+        secured.site.add(secured.folder, "learner", "learner")
+    with pytest.raises(Complaint, match="not a name"):
+        secured.site.add_node(secured.folder, "device", "cam.*", "edge-1")
+
+
+def test_secrets_are_for_their_owner_only(secured: Secured) -> None:
+    secrets = [*secured.folder.rglob("*.nk"), *secured.folder.rglob("*.key")]
+    assert secrets
+    assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
+    public = (secured.folder / "site.json").read_text()
+    assert not any(file.read_text().strip() in public for file in secured.folder.rglob("*.nk"))
