@@ -55,7 +55,9 @@ def rights(role: Role, user: str, *, node: str = "", home: str = "", cloud: str 
     micro = tuple(f"{verb}{rest}" for verb in MICRO for rest in ("", ".>")) if answers else ()
     return Rights(
         publish=tuple(dict.fromkeys(publish)),
-        subscribe=tuple(dict.fromkeys((*hears, *live, *answers, *claim, *micro, f"{inbox(user)}.>"))),
+        subscribe=tuple(
+            dict.fromkeys((*hears, *live, *answers, *claim, *micro, f"{inbox(user)}.>"))
+        ),
         answers=bool(answers or claim),
     )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.capability import Capability
-from schemas.claim import Claim
 from schemas.classification import Classification
 from schemas.decision import Decision
 from schemas.experience import Experience
