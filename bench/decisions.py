@@ -43,12 +43,22 @@ async def measure(pairs: int, workers: int) -> list[dict[str, Any]]:
 
 
 async def _condition(here: Site, name: str, pairs: int) -> dict[str, Any]:
+    return summary(name, *await sample(here.bus, pairs))
+
+
+async def sample(bus: Bus, pairs: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of so many decisions and as many echoes, taken in turns."""
     request = Request(device="S1").model_dump_json().encode()
     decisions, echoes = [], []
     for _ in range(pairs):
-        decisions.append(await _round_trip(here.bus, "request.v1.S1", request))
-        echoes.append(await _round_trip(here.bus, SUBJECT, request))
-    row: dict[str, Any] = {"condition": name, "pairs": pairs}
+        decisions.append(await _round_trip(bus, "request.v1.S1", request))
+        echoes.append(await _round_trip(bus, SUBJECT, request))
+    return decisions, echoes
+
+
+def summary(name: str, decisions: list[float], echoes: list[float]) -> dict[str, Any]:
+    """One row: quantiles of both, and their ratios."""
+    row: dict[str, Any] = {"condition": name, "pairs": len(decisions)}
     for quantile in (50, 99):
         decision, echo = (float(np.percentile(x, quantile)) for x in (decisions, echoes))
         row[f"decision_p{quantile}_ms"] = round(decision, 3)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from bench import decisions, planning
+from bench import dashboard, decisions, planning
 
 Given = argparse.Namespace
 
@@ -29,6 +29,24 @@ def add(found: Any, count: Callable[[str], int]) -> None:
     made.add_argument("--pairs", type=count, default=2000)
     made.add_argument("--workers", type=count, default=1)
     made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+    text = "what the live page costs: a crowd of devices, a real browser, plain viewers"
+    made = found.add_parser("dashboard", help=text, description=text)
+    made.set_defaults(verb=show_page)
+    made.add_argument("--devices", type=count, default=200)
+    made.add_argument("--viewers", type=count, default=9, help="plain clients beside the browser")
+    made.add_argument("--seconds", type=count, default=120)
+    made.add_argument("--pairs", type=count, help="measure decisions with and without it instead")
+    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+
+
+def show_page(given: Given) -> None:
+    """Its load, or whether decisions notice it."""
+    if given.pairs:
+        rows = asyncio.run(dashboard.beside(given.pairs))
+        print(json.dumps(rows, indent=1) if given.json else decisions.render(rows))
+        return
+    row = asyncio.run(dashboard.load(given.devices, given.viewers, given.seconds))
+    print(json.dumps(row, indent=1) if given.json else dashboard.render(row))
 
 
 def plan(given: Given) -> None:

@@ -52,6 +52,13 @@ class Site:
         """Let paused processes go on."""
         self._signal(names, signal.SIGCONT)
 
+    def pid(self, name: str) -> int:
+        """Process id of one that runs; raises KeyError."""
+        pid = self._supervisor.pid(name)
+        if pid is None:
+            raise KeyError(name)
+        return pid
+
     def named(self, beginning: str) -> list[str]:
         """Names of the processes that begin like this."""
         return [name for name in self._names if name.startswith(beginning)]

@@ -32,7 +32,6 @@ class Lessons:
                 version=said.version,
                 learned=said.learned,
                 round=said.round,
-                loss=finite(said.error),
             )
 
     def on_worker(self, said: Worker, now: float, wall: float) -> None:

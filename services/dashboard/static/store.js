@@ -1,6 +1,8 @@
 // What the service said: sections of records and rows over time; drawn once per frame at most.
 
 const KEPT = 900;
+const CROWD = 50; // Devices beyond which the page is drawn less often: each drawing costs more.
+const PAUSE = 500; // Milliseconds between two drawings then.
 
 export const store = {
   site: {}, nodes: {}, devices: {}, policies: {}, members: {}, workers: {}, journal: {},
@@ -9,6 +11,7 @@ export const store = {
 
 let dirty = fresh();
 let scheduled = false;
+let drawn = -PAUSE;
 const listeners = [];
 
 function fresh() {
@@ -72,10 +75,16 @@ function append(row) {
 function schedule() {
   if (scheduled) return;
   scheduled = true;
-  requestAnimationFrame(() => {
-    scheduled = false;
-    const changed = dirty;
-    dirty = fresh();
-    for (const draw of listeners) draw(changed);
-  });
+  const crowd = Object.keys(store.devices).length > CROWD;
+  const wait = crowd ? drawn + PAUSE - performance.now() : 0;
+  if (wait > 0) setTimeout(() => requestAnimationFrame(draw), wait);
+  else requestAnimationFrame(draw);
+}
+
+function draw() {
+  scheduled = false;
+  drawn = performance.now();
+  const changed = dirty;
+  dirty = fresh();
+  for (const listener of listeners) listener(changed);
 }

@@ -42,7 +42,7 @@ function policies() {
 function policy({ name, ms: value, accuracy, source, rounds, own }) {
   const words = own ? 'the last 10 seconds' : source === 'measured' ? `${rounds} evaluation rounds` : source === 'profile' ? 'profile, alone' : source;
   const swatch = element('i', { class: 'swatch' });
-  swatch.style.setProperty('--hue', `var(${own ? '--ink' : hue(name)})`);
+  swatch.style.setProperty('--hue', `var(${own ? '--ink' : name === 'oracle' ? '--good' : hue(name)})`);
   return element('tr', { class: own || name === 'learned' ? 'own' : '' },
     element('th', { scope: 'row' }, swatch, name), element('td', {}, ms(value)), element('td', {}, percent(accuracy)), element('td', {}, words));
 }
@@ -55,10 +55,10 @@ function learning() {
   fact('real', told?.real_rate, `${told?.real_rate?.toFixed(1)}/s, ${told?.real ?? 0} in all`);
   fact('planned', told?.planned_rate, `${told?.planned_rate?.toFixed(1)}/s, ${told?.planned ?? 0} in all`);
   fact('dropped as stale', told?.dropped);
-  for (const [name, entries] of Object.entries(told?.buffers ?? {})) fact(name, entries);
+  for (const [name, entries] of Object.entries(told?.buffers ?? {})) fact(`buffer ${name}`, entries);
   fact('greedy, expected', told?.greedy_ms, ms(told?.greedy_ms));
   fact('exploring and noise cost', told?.exploring_costs, percent((told?.exploring_costs ?? 0) * 100));
-  fact('decider behind by', decider?.behind, `${decider?.behind} rounds`);
+  fact('decider behind by', decider?.behind, decider?.behind === 1 ? '1 round' : `${decider?.behind} rounds`);
   fact('censored', decider?.censored);
   fact('fallbacks', decider?.fallbacks);
   fact('true optimum', truth?.oracle_ms, ms(truth?.oracle_ms));
@@ -74,7 +74,7 @@ function members() {
   const names = Object.keys(store.members).sort((a, b) => (a === 'policy' ? -1 : b === 'policy' ? 1 : byName(a, b)));
   byId('members').tBodies[0].replaceChildren(...names.map((name) => {
     const said = store.members[name];
-    const cells = [said.version, said.learned, figure(said.error), figure(said.loss), said.holder ?? holders.get(name) ?? (name === 'policy' ? 'learner' : '–')];
+    const cells = [said.version, said.learned, figure(said.error), said.holder ?? holders.get(name) ?? (name === 'policy' ? 'learner' : '–')];
     return element('tr', {}, element('th', { scope: 'row' }, name), ...cells.map((cell) => element('td', {}, String(cell ?? '–'))));
   }));
 }
