@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from typing import Any
 
 import psutil
@@ -40,52 +38,51 @@ async def load(devices: int, viewers: int, seconds: int) -> dict[str, Any]:
         await here.start("crowd", crowd)
         await _alive(port, devices)
         unseen = await _cpu_share(here, SETTLE)
-        with tempfile.TemporaryDirectory(prefix="tercet-browser-") as profile:
-            async with streams(port, viewers) as plain, _opened(port, profile) as page:
-                await asyncio.sleep(SETTLE)
-                return {
-                    "devices": devices,
-                    "plain_viewers": viewers,
-                    "seconds": seconds,
-                    "service_cpu_unseen": round(unseen, 4),
-                    **await _watched(here, page, plain, viewers + 1, seconds),
-                }
+        url = f"http://127.0.0.1:{port}/"
+        async with streams(port, viewers) as plain, browser(url) as page:
+            await asyncio.sleep(SETTLE)
+            return {
+                "devices": devices,
+                "plain_viewers": viewers,
+                "seconds": seconds,
+                "service_cpu_unseen": round(unseen, 4),
+                **await _watched(here, page, plain, viewers + 1, seconds),
+            }
 
 
 async def _watched(
     here: Site, page: Page, plain: list[Stream], viewers: int, seconds: int
 ) -> dict[str, Any]:
     """Look for so many seconds; shares are of one core, sizes in MB, times in ms."""
-    at_start = await page.long_tasks(forget=True)
+    loading = await page.end()
     heap, resident = [await page.heap_mb()], [page.process_mb()]
-    before, began, bytes_before = await page.metrics(), time.monotonic(), plain[0].bytes
-    cpu = psutil.Process(here.pid("dashboard")).cpu_times()
+    await page.begin()
+    began, bytes_before = time.monotonic(), plain[0].bytes
+    cpu = _cpu(here)
     for _ in range(LOOKS):
         await asyncio.sleep(seconds / LOOKS)
         heap.append(await page.heap_mb())
         resident.append(page.process_mb())
-    after, took = await page.metrics(), time.monotonic() - began
-    used = psutil.Process(here.pid("dashboard")).cpu_times()
-    service_cpu = (used.user + used.system - cpu.user - cpu.system) / took
-    long, longest = await page.long_tasks()
-
-    def share(name: str) -> float:
-        return round((after[name] - before[name]) / took, 4)
-
+    took = time.monotonic() - began
+    used, tasks = _cpu(here) - cpu, await page.end()
+    clock, core = tasks.busy(took)
     return {
-        "main_thread_busy": share("TaskDuration"),
-        "of_it_script": share("ScriptDuration"),
-        "of_it_layout_and_style": round(share("LayoutDuration") + share("RecalcStyleDuration"), 4),
-        "long_tasks": long,
-        "longest_task_ms": round(longest),
-        "longest_task_at_start_ms": round(at_start[1]),
+        "busy_clock": round(clock, 4),
+        "busy_core": round(core, 4),
+        "longest_clock_ms": round(max(tasks.clock_ms)),
+        "longest_core_ms": round(max(tasks.core_ms)),
+        "over_100_clock": sum(ms > 100 for ms in tasks.clock_ms),
+        "over_100_core": sum(ms > 100 for ms in tasks.core_ms),
+        "tasks": len(tasks.clock_ms),
+        "loading_longest_core_ms": round(max(loading.core_ms)),
         "heap_mb": [round(size, 1) for size in heap],
         "renderer_mb": [round(size, 1) for size in resident],
-        "service_cpu": round(service_cpu, 4),
-        "service_cpu_per_viewer": round(service_cpu / viewers, 4),
+        "service_cpu": round(used / took, 4),
+        "service_cpu_per_viewer": round(used / took / viewers, 4),
         "service_mb": round(psutil.Process(here.pid("dashboard")).memory_info().rss / 1e6, 1),
         "kilobytes_per_second_and_viewer": round((plain[0].bytes - bytes_before) / took / 1e3, 1),
         "wholes_per_plain_viewer": [stream.wholes for stream in plain],
+        "load_average": round(os.getloadavg()[0], 1),
     }
 
 
@@ -132,12 +129,6 @@ async def _looked_at(here: Site) -> AsyncIterator[None]:
         await process.wait()
 
 
-@asynccontextmanager
-async def _opened(port: int, profile: str) -> AsyncIterator[Page]:
-    async with browser(f"http://127.0.0.1:{port}/", profile) as page:
-        yield page
-
-
 async def _alive(port: int, devices: int) -> None:
     """Wait until the dashboard knows of all devices."""
 
@@ -154,31 +145,36 @@ async def _alive(port: int, devices: int) -> None:
 
 async def _cpu_share(here: Site, seconds: float) -> float:
     """Share of one core that the service takes while nobody looks."""
-    process = psutil.Process(here.pid("dashboard"))
-    before = process.cpu_times()
+    before = _cpu(here)
     await asyncio.sleep(seconds)
-    after = process.cpu_times()
-    return float(after.user + after.system - before.user - before.system) / seconds
+    return (_cpu(here) - before) / seconds
+
+
+def _cpu(here: Site) -> float:
+    """Seconds on a core that the service has had."""
+    times = psutil.Process(here.pid("dashboard")).cpu_times()
+    return float(times.user + times.system)
 
 
 def render(row: dict[str, Any]) -> str:
     """A Markdown table."""
-    steps = [abs(b - a) for a, b in pairwise(row["heap_mb"])]
+    heap = ", ".join(map(str, row["heap_mb"]))
+    renderer = ", ".join(map(str, row["renderer_mb"]))
     shown = {
-        "main thread busy": f"{100 * row['main_thread_busy']:.1f} % (script "
-        f"{100 * row['of_it_script']:.1f} %, layout and style "
-        f"{100 * row['of_it_layout_and_style']:.1f} %)",
-        "tasks over 50 ms": f"{row['long_tasks']}, the longest {row['longest_task_ms']} ms "
-        f"(while loading: {row['longest_task_at_start_ms']} ms)",
-        "heap after collection, MB": f"{row['heap_mb']}, largest step {max(steps):.1f}",
-        "renderer process, own memory, MB": f"{row['renderer_mb']}",
-        "service, of one core": f"{100 * row['service_cpu']:.1f} % "
+        "main thread busy": f"{100 * row['busy_core']:.1f} % on a core, "
+        f"{100 * row['busy_clock']:.1f} % by the clock",
+        "longest task": f"{row['longest_core_ms']} ms on a core, {row['longest_clock_ms']} ms by "
+        f"the clock; over 100 ms: {row['over_100_core']} and {row['over_100_clock']} of "
+        f"{row['tasks']} (while loading: {row['loading_longest_core_ms']} ms on a core)",
+        "JavaScript heap after collection, MB": heap,
+        "renderer process, memory of its own, MB": renderer,
+        "service": f"{100 * row['service_cpu']:.1f} % of a core "
         f"({100 * row['service_cpu_unseen']:.1f} % while nobody looks), "
-        f"{100 * row['service_cpu_per_viewer']:.2f} % per viewer",
-        "service, memory": f"{row['service_mb']} MB",
-        "stream per viewer": f"{row['kilobytes_per_second_and_viewer']} kB/s, whole pictures sent "
-        f"{row['wholes_per_plain_viewer']}",
+        f"{100 * row['service_cpu_per_viewer']:.2f} % per viewer; {row['service_mb']} MB",
+        "stream per viewer": f"{row['kilobytes_per_second_and_viewer']} kB/s; whole pictures: "
+        f"{sum(row['wholes_per_plain_viewer'])} to {row['plain_viewers']} plain viewers",
+        "load average of the host": str(row["load_average"]),
     }
-    head = f"| {row['devices']} devices, {row['seconds']} s, a browser and {row['plain_viewers']} "
-    lines = [f"{head}plain streams | |", "|---|---|"]
+    head = f"{row['devices']} devices, {row['seconds']} s, {row['plain_viewers'] + 1} viewers"
+    lines = [f"| {head} | |", "|---|---|"]
     return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in shown.items())])

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
 
 from bench.chromium import executable, switches
-
-OBSERVE = """
-window.longest = 0;
-window.long = 0;
-new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) {
-    window.long += 1;
-    window.longest = Math.max(window.longest, entry.duration);
-  }
-}).observe({ type: "longtask" });
-"""
-"""Tasks over 50 ms are what a browser reports as long; it says nothing of shorter ones."""
 
 
 class Stream:
@@ -57,63 +47,80 @@ async def streams(port: int, count: int) -> AsyncIterator[list[Stream]]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@dataclass(frozen=True)
+class Tasks:
+    """What the page's main thread did: each task's milliseconds on the clock, and on a core.
+
+    On a host that others use too the clock runs on while the thread waits for a core.
+    """
+
+    clock_ms: list[float]
+    core_ms: list[float]
+
+    def busy(self, seconds: float) -> tuple[float, float]:
+        """Shares of the time: by the clock, and on a core."""
+        return sum(self.clock_ms) / seconds / 1000, sum(self.core_ms) / seconds / 1000
+
+
 class Page:
-    """The page in a real browser, and what its main thread does."""
+    """The page in a real browser."""
 
-    def __init__(self, page: Any, devtools: Any, profile: str) -> None:
-        self._page, self._devtools, self._profile = page, devtools, profile
+    def __init__(self, browser: Any, page: Any, devtools: Any) -> None:
+        self._browser, self._page, self._devtools = browser, page, devtools
 
-    async def metrics(self) -> dict[str, float]:
-        """Seconds of main-thread tasks, of script, layout and style; bytes of heap; elements."""
-        said = await self._devtools.send("Performance.getMetrics")
-        return {entry["name"]: entry["value"] for entry in said["metrics"]}
+    async def begin(self) -> None:
+        """Record the main thread's tasks from here on."""
+        await self._browser.start_tracing(page=self._page, categories=["toplevel"])
 
-    async def long_tasks(self, *, forget: bool = False) -> tuple[int, float]:
-        """How many tasks took over 50 ms since it was last told to forget, and the longest, ms."""
-        count, longest = await self._page.evaluate("[window.long, window.longest]")
-        if forget:
-            await self._page.evaluate("window.long = window.longest = 0")
-        return int(count), float(longest)
+    async def end(self) -> Tasks:
+        """What it did since `begin`."""
+        events = json.loads(await self._browser.stop_tracing())["traceEvents"]
+        main = {
+            (event["pid"], event["tid"])
+            for event in events
+            if event.get("name") == "thread_name" and event["args"]["name"] == "CrRendererMain"
+        }
+        tasks = [
+            (event["dur"] / 1000, event.get("tdur", 0) / 1000)
+            for event in events
+            if event.get("ph") == "X"
+            and event["name"] == "ThreadControllerImpl::RunTask"
+            and (event["pid"], event["tid"]) in main
+        ]
+        return Tasks([clock for clock, _ in tasks], [core for _, core in tasks])
 
     async def heap_mb(self) -> float:
         """Live heap after a collection."""
         await self._devtools.send("HeapProfiler.collectGarbage")
-        return float((await self.metrics())["JSHeapUsedSize"]) / 1e6
+        said = (await self._devtools.send("Performance.getMetrics"))["metrics"]
+        sizes = {entry["name"]: entry["value"] for entry in said}
+        return float(sizes["JSHeapUsedSize"]) / 1e6
 
     def process_mb(self) -> float:
         """Memory of the renderer process that is its own (unique set size)."""
         sizes = [
             process.memory_full_info().uss
-            for process in psutil.process_iter(["cmdline"])
-            if "--type=renderer" in (line := " ".join(process.info["cmdline"] or []))
-            and self._profile in line
+            for process in psutil.Process().children(recursive=True)
+            if "--type=renderer" in process.cmdline()
         ]
         return max(sizes, default=0) / 1e6
 
 
 @asynccontextmanager
-async def browser(url: str, profile: str) -> AsyncIterator[Page]:
-    """Open the page; raises ValueError when no Chromium is installed.
-
-    `profile` is a folder of its own, by which its processes are known.
-    """
+async def browser(url: str) -> AsyncIterator[Page]:
+    """Open the page; raises ValueError when no Chromium is installed."""
     from playwright.async_api import async_playwright  # Not part of [bench]: only tests need it.
 
     found = executable()
     if found is None:
         raise ValueError("no chromium is installed (or name one in TERCET_CHROMIUM)")
-    mark = f"--crash-dumps-dir={profile}"
     async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=found,
-            args=[*switches(), mark],
-            viewport={"width": 1440, "height": 1000},
-        )
-        page = context.pages[0]
-        await page.add_init_script(OBSERVE)
-        devtools = await context.new_cdp_session(page)
+        started = await playwright.chromium.launch(executable_path=found, args=switches())
+        page = await started.new_page(viewport={"width": 1440, "height": 1000})
+        devtools = await page.context.new_cdp_session(page)
         await devtools.send("Performance.enable")
+        watched = Page(started, page, devtools)
+        await watched.begin()
         await page.goto(url)
-        yield Page(page, devtools, profile)
-        await context.close()
+        yield watched
+        await started.close()
