@@ -122,7 +122,7 @@ def dashboard(bus: Bus, start: Start) -> StartDashboard:
     return begin
 
 
-async def until(true: Callable[[], object], what: str, patience: float = 15.0) -> None:
+async def until(true: Callable[[], object], what: str, patience: float = 30.0) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + patience
     while not await asyncio.to_thread(true):
@@ -137,7 +137,7 @@ class View:
     page: Page
     complaints: list[str] = field(default_factory=list)
 
-    async def shows(self, selector: str, text: str = "", patience: float = 15.0) -> None:
+    async def shows(self, selector: str, text: str = "", patience: float = 30.0) -> None:
         """Wait until an element is there, with this text in it."""
         found = self.page.locator(selector).filter(has_text=text).first
         await found.wait_for(state="attached", timeout=patience * 1000)

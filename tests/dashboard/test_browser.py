@@ -151,7 +151,7 @@ async def outcomes(bus: Bus) -> None:
     """A request with all its parts, for the waterfall."""
     for k in range(6):
         parts = {"decision_ms": 1.0, "network_ms": 8.0 + k, "queue_ms": 5.0 * k, "compute_ms": 40.0}
-        told = {"device": "device-1", "node": "edge-1", "executed": "d0@E", "assigned": "d0@E"}
+        told = {"device": "camera", "node": "edge-1", "executed": "d0@E", "assigned": "d0@E"}
         await bus.publish(Outcome(**told, response_ms=sum(parts.values()), **parts))
 
 
@@ -189,16 +189,16 @@ async def test_it_looks_right_in_light_in_the_dark_and_on_a_phone(
 async def by_keyboard(view: View, name: str) -> None:
     """Walk to a device, open it, close it, and be where one was."""
     focus, keyboard = "document.activeElement.dataset.name", view.page.keyboard
-    await view.page.locator('[data-name="device-1"]').focus()
+    await view.page.locator('[data-name="camera"]').focus()
     await keyboard.press("ArrowRight")
-    assert await view.page.evaluate(focus) == "device-2"
+    assert await view.page.evaluate(focus) == "device-1"
     await keyboard.press("ArrowLeft")
     await keyboard.press("Enter")
     await view.shows("#device[open] #waterfall li", "d0@E")
     await keep(view, f"{name}-device")
     await keyboard.press("Escape")
     await view.shows("#device:not([open])")
-    assert await view.page.evaluate(focus) == "device-1"
+    assert await view.page.evaluate(focus) == "camera"
 
 
 async def fits(view: View) -> None:

@@ -49,6 +49,7 @@ function draw(said) {
   const most = Math.max(...[...explained.values()].map((choice) => choice.high_ms ?? choice.predicted_ms ?? 0), ...Object.values(said.measured).map((m) => m.median_ms), 1);
   byId('options').tBodies[0].replaceChildren(...[...names].sort(byName).map((name) => row(name, said, explained.get(name), most)));
   write(byId('device-price'), price(said.explanation));
+  write(byId('device-note'), said.requests.some((r) => r.simulated) ? 'Times are virtual: the world is simulated.' : '');
   const longest = Math.max(...said.requests.map((r) => r.response_ms), 1);
   byId('waterfall').replaceChildren(...said.requests.map((r) => request(r, longest)));
 }
@@ -107,7 +108,7 @@ function request(said, longest) {
     bar.style.setProperty('--wide', `${(100 * value) / longest}%`);
     return bar;
   });
-  const note = said.fallback !== 'none' ? ` ${said.fallback}` : said.simulated ? ' simulated' : '';
+  const note = said.fallback !== 'none' ? ` ${said.fallback}` : '';
   return element('li', { title: words },
     element('time', {}, clock(said.at)), element('b', { 'data-tier': option(said.executed).tier }, said.executed),
     element('span', { class: 'bars', role: 'img', 'aria-label': words }, ...bars), element('span', { class: 'total' }, ms(said.response_ms), note));

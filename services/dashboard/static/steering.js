@@ -6,7 +6,7 @@ import { store } from './store.js';
 const SETTLE = 450; // Milliseconds of rest after a key before the slider's wish is posted.
 
 let wishes = [];
-let touched = 0; // While someone holds the slider, what arrives does not move it.
+let touched = -Infinity; // While someone holds the slider, what arrives does not move it.
 let waiting = null;
 
 /** Listen to the controls. */
@@ -83,7 +83,7 @@ function say(goal) {
 async function wish(goal) {
   touched = performance.now();
   const said = await post('api/goal', { goal, by: byId('who').value });
-  if (said.error) touched = 0;
+  if (said.error) touched = -Infinity;
 }
 
 /** Post a wish; shows the answer, and returns it. */
