@@ -37,7 +37,6 @@ VERBS = (
     "audit",
     "experience export",
     "topology",
-    "reset",
 )
 """Those that look at a running system, or steer it; `up` and what needs containers apart."""
 ENDLESS = {"tercet watch", "tercet decisions --follow"}
@@ -141,7 +140,7 @@ def first_line(site: Site, command: str) -> str:
         "explain device-2",
         "decisions --last=4",
         "decisions --replay=1h --device=device-1",
-        "audit",
+        "audit --settle=60",
         "topology show",
         "topology apply",
     ],
@@ -221,6 +220,13 @@ def test_the_doctor_finds_it_healthy(site: Site) -> None:
         "models",
         "disk of state",
     }
+
+
+def test_everything_is_forgotten_and_learned_again(site: Site) -> None:
+    """Last, for the others need what was learned."""
+    (example,) = examples("reset")
+    assert site.run(example).startswith("forgot ")
+    assert site.json("audit --settle=60")["balances"]
 
 
 def test_the_reference_is_current() -> None:
