@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from nats.micro import add_service
 from nats.micro.request import Request as MicroRequest
 from nats.micro.service import EndpointConfig, Service, ServiceConfig
+from opentelemetry.trace import SpanKind
 
-from runtime import log, metrics
+from runtime import log, metrics, tracing
 from runtime.bus import Bus, M, parse
 from runtime.errors import ServiceError, Unprocessable
 from runtime.trouble import TROUBLE
@@ -51,6 +52,10 @@ class Answers:
         """
 
         async def on_request(request: MicroRequest) -> None:
+            with tracing.step(metrics.kind_of(kind.SUBJECT), request.headers, SpanKind.SERVER):
+                await reply_to(request)
+
+        async def reply_to(request: MicroRequest) -> None:
             try:
                 message = parse(kind, request.data)
                 with metrics.handling(kind.SUBJECT):
@@ -72,6 +77,10 @@ class Answers:
         """Answer raw requests concurrently; `answer` itself bounds how many it takes on."""
 
         async def work(request: MicroRequest) -> None:
+            with tracing.step(metrics.kind_of(subject), request.headers, SpanKind.SERVER):
+                await reply_to(request)
+
+        async def reply_to(request: MicroRequest) -> None:
             raw = Raw(request.subject, request.data, request.headers or {})
             try:
                 with metrics.handling(subject):

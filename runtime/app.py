@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from runtime import log, metrics
+from runtime import log, metrics, tracing
 from runtime.bus import Bus, connect
 from runtime.claim import claimed
 from runtime.errors import Misconfigured
@@ -34,6 +34,7 @@ def run(name: str, main: Main[S], kind: type[S], *, nice: int = 0) -> None:
     try:
         settings = read(kind)
         log.configure(name, settings.log_level, **_facts(settings))
+        tracing.configure(name, **_facts(settings))
         os.nice(nice)
         asyncio.run(live(name, main, settings))
     except* Misconfigured as group:

@@ -19,7 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from pydantic import ValidationError
 
-from runtime import log, metrics
+from runtime import log, metrics, tracing
 from runtime.errors import Misconfigured, NoAnswer, TryLater, Unprocessable
 from runtime.identity import identity
 from runtime.recent import Recent
@@ -67,7 +67,7 @@ class Bus:
 
     async def say(self, message: Message, body: bytes) -> None:
         """Send a message that is already written, and forget it."""
-        headers = {"Nats-Msg-Id": str(message.id)}
+        headers = tracing.onward({"Nats-Msg-Id": str(message.id)})
         try:
             await self.client.publish(message.subject, body, headers=headers)
             metrics.said(message.SUBJECT)
@@ -76,7 +76,8 @@ class Bus:
 
     async def keep(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
         """Publish to a stream until it acknowledges; return the stream sequence."""
-        return (await self.patiently(partial(self.js.publish, subject, body, headers=headers))).seq
+        traced = tracing.onward(headers)
+        return (await self.patiently(partial(self.js.publish, subject, body, headers=traced))).seq
 
     async def ask(self, message: Message, reply: type[M], patience: float) -> M:
         """Ask on the message's subject; raises NoAnswer when nobody answers in `patience` s."""
@@ -95,7 +96,8 @@ class Bus:
         """As `ask`, with a raw body (a picture) and headers."""
         metrics.said(subject)
         try:
-            raw = await self.client.request(subject, body, timeout=patience, headers=headers)
+            traced = tracing.onward(headers)
+            raw = await self.client.request(subject, body, timeout=patience, headers=traced)
         except NoRespondersError as error:
             raise NoAnswer(f"nobody serves {subject}", responder=False) from error
         except TimeoutError as error:
@@ -114,7 +116,7 @@ class Bus:
         """
         known = Recent(REMEMBERED)
         pattern = kind.pattern(**tokens)
-        twice = captured(pattern)
+        twice, name = captured(pattern), metrics.kind_of(kind.SUBJECT)
 
         async def on_message(raw: Msg) -> None:
             try:
@@ -126,7 +128,7 @@ class Bus:
                 return
             known.add(message.id)
             try:
-                with metrics.handling(kind.SUBJECT):
+                with metrics.handling(name), tracing.step(name, raw.headers):
                     await handle(message)
             except Exception:
                 _log.exception("handler failed", subject=raw.subject)

@@ -9,7 +9,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from runtime import log, metrics
+from runtime import log, metrics, tracing
 from runtime.bus import Bus, Handler, M, parse
 from runtime.errors import Fenced, TryLater, Unprocessable
 from runtime.topology import DURABLES
@@ -64,7 +64,8 @@ async def _deliver(bus: Bus, raw: Msg, kind: type[M], handle: Handler[M]) -> Non
     with structlog.contextvars.bound_contextvars(subject=raw.subject, attempt=attempt):
         try:
             message = parse(kind, raw.data)
-            with metrics.handling(kind.SUBJECT):
+            name = metrics.kind_of(kind.SUBJECT)
+            with metrics.handling(name), tracing.step(name, raw.headers):
                 await handle(message)
         except Unprocessable as error:
             await bus.bury(raw.subject, raw.data, str(error))

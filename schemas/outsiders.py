@@ -112,11 +112,15 @@ OPERATIONS = (
 """A type that is missing here is traffic between the system's own parts; one may listen to it."""
 
 _IDENTITY = {
+    "traceparent": {
+        "type": "string",
+        "description": "W3C trace context, optional: services pass it on to what a message led to",
+    },
     "Nats-Msg-Id": {
         "type": "string",
         "format": "uuid",
         "description": "the message's `id`; a stream stores one id once",
-    }
+    },
 }
 
 HEADERS: dict[str, dict[str, Any]] = {

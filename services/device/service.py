@@ -6,7 +6,7 @@ import asyncio
 from functools import cache
 from itertools import cycle
 
-from runtime import log, metrics
+from runtime import log, metrics, tracing
 from runtime.bus import Bus
 from runtime.errors import Misconfigured, TryLater
 from runtime.replay import last_on
@@ -77,11 +77,12 @@ async def next_round(
 async def one_request(bus: Bus, journey: Journey, picture: Picture, opened: Round | None) -> None:
     """Take one picture through the system and report how it went."""
     try:
-        outcome = await journey.take(picture.jpeg, opened)
-        tier = outcome.executed[-1]
-        metrics.REQUESTS.labels(tier, outcome.fallback).inc()
-        metrics.RESPONSE.labels(tier).observe(outcome.response_ms / 1000)
-        await bus.publish(outcome)
+        with tracing.step("request"):  # Decision, inference and outcome belong to it.
+            outcome = await journey.take(picture.jpeg, opened)
+            tier = outcome.executed[-1]
+            metrics.REQUESTS.labels(tier, outcome.fallback).inc()
+            metrics.RESPONSE.labels(tier).observe(outcome.response_ms / 1000)
+            await bus.publish(outcome)
     except ZooError as error:
         _log.error("request failed", picture=picture.name, reason=str(error))
     except TryLater as error:
