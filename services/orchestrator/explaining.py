@@ -82,10 +82,11 @@ class Explaining:
         """The present look, or a new one when it is old. Requests come one after the other."""
         situation, conductor = self._situation, self._conductor
         began = situation.now()
-        if self._look is not None and began < self._look.until:
-            return self._look
         in_force, policy = dict(conductor.in_force), conductor.policy_name
         version, goal = situation.policy.version, situation.goal
+        look = self._look
+        if look is not None and began < look.until and (look.policy, look.goal) == (policy, goal):
+            return look
         reasons, head = await situation.explain(policy, fleet, in_force)
         took = situation.now() - began
         until = situation.now() + max(FRESH, took / SHARE)
