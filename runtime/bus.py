@@ -143,9 +143,14 @@ class Bus:
 
         async def on_message(raw: Msg) -> None:
             try:
-                handle(parse(kind, raw.data))
+                message = parse(kind, raw.data)
             except Unprocessable:
                 malformed(raw.subject)
+                return
+            try:
+                handle(message)
+            except Exception:
+                _log.exception("handler failed", subject=raw.subject)
 
         return await self.client.subscribe(kind.pattern(), cb=on_message)
 

@@ -16,8 +16,8 @@ class Board:
         self._sections: dict[str, dict[str, Record]] = {}
         self._changed: Change = {}
 
-    def put(self, section: str, key: str, **fields: Any) -> None:
-        """Set fields of a record, which is made when it is not there."""
+    def put(self, section: str, key: str, /, **fields: Any) -> None:
+        """Set fields of a record, which is made when it is not there; any word may name a field."""
         record = self._sections.setdefault(section, {}).setdefault(key, {})
         news = {name: v for name, v in fields.items() if name not in record or record[name] != v}
         if not news:

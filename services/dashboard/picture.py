@@ -91,7 +91,10 @@ class Picture:
     def second(self, wall: float) -> Row:
         """Close the row of this second."""
         self.series.begin(self._required())
-        for name, record in self._rivals.records().items():
+        rivals = self._rivals.records()
+        for name in self.board.section("policies").keys() - rivals.keys():
+            self.board.drop("policies", name)
+        for name, record in rivals.items():
             self.board.put("policies", name, **record)
         return self.series.close(wall)
 

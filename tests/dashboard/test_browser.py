@@ -123,9 +123,16 @@ async def test_hostile_words_are_words(bus: Bus, dashboard: StartDashboard, look
     await bus.publish(camera(policy=HOSTILE))
     await bus.publish(Round(number=7, devices=("camera",), policy=HOSTILE))
     await write_goal(bus, GoalSet(goal="80", by=HOSTILE))
+    for name in ("__proto__", "constructor"):
+        told = {"device": name, "node": name, "goal": "85", "policy": "greedy"}
+        await bus.publish(Decision(option="constructor@L", **told))
     await bus.client.publish("decision.v1.<script>alert(1)</script>", b"<script>alert(1)</script>")
     await view.shows("#fact-policy", "<img src=x onerror=")
     await view.shows("#journal", "<img src=x onerror=")
+    for name in ("__proto__", "constructor"):
+        await view.page.locator(f'button[data-name="{name}"]').click()
+        await view.shows("#device[open] #options", "constructor@L")
+        await view.page.keyboard.press("Escape")
     await view.page.locator('[data-name="camera"]').click()
     await view.shows("#device[open] #device-why", "<img src=x onerror=")
     assert await view.page.evaluate("window.pwned === undefined")

@@ -213,6 +213,22 @@ def test_a_device_tells_its_last_requests_and_how_options_fared() -> None:
     assert picture.device("nobody") is None
 
 
+def test_any_word_may_name_a_variant_and_any_token_a_node() -> None:
+    names = ("self", "section", "key", "__proto__", "constructor")
+    picture = heard(*(capability(name, accuracy_pct=dict.fromkeys(names, 90.0)) for name in names))
+    assert set(picture.board.section("nodes")) == set(names)
+    assert set(picture.board.get("site", "accuracies")) == set(names)
+
+
+def test_what_was_measured_under_another_goal_is_gone() -> None:
+    picture = heard(experience("profile", 50.0), experience("greedy", 40.0))
+    picture.second(WALL)
+    assert set(picture.board.section("policies")) == {"profile", "learned"}
+    picture.hear(experience("greedy", 30.0, goal="min"), 0.0, WALL)
+    picture.second(WALL + 1)
+    assert set(picture.board.section("policies")) == {"learned"}
+
+
 def test_words_are_clipped_numbers_are_finite_and_crowds_are_bounded() -> None:
     long = "x" * 1_000_000
     picture = heard(

@@ -1,5 +1,5 @@
 // A device's page: why this option, what else it could do, and where its last requests' time went.
-import { byId, byName, clock, element, known, ms, option, percent, PLACES, write } from './words.js';
+import { byId, byName, clock, element, known, ms, option, own, percent, PLACES, write } from './words.js';
 
 const AGAIN = 1000; // Milliseconds between two looks while it is open.
 const PARTS = ['decision', 'network', 'queue', 'compute'];
@@ -75,8 +75,8 @@ function price(explanation) {
 }
 
 function row(name, said, explained, most) {
-  const measured = said.measured[name];
-  const accuracy = said.accuracies[option(name).variant];
+  const measured = own(said.measured, name);
+  const accuracy = own(said.accuracies, option(name).variant);
   const chosen = name === said.option;
   const bar = element('span', { class: 'guess' });
   const guess = known(explained?.predicted_ms);

@@ -26,7 +26,8 @@ export function onChange(draw) {
 /** Replace everything. */
 export function whole(said) {
   for (const [name, content] of Object.entries(said)) {
-    if (name !== 'rows') store[name] = content;
+    // Without a prototype: a node may be called __proto__ or constructor.
+    if (name !== 'rows') store[name] = Array.isArray(content) ? content : Object.assign(Object.create(null), content);
   }
   store.rows = said.columns.map((_, k) => said.rows.map((row) => row[k]));
   dirty.all = true;
@@ -40,7 +41,7 @@ export function delta(said) {
       records.forEach(append);
       continue;
     }
-    const known = (store[section] ??= {});
+    const known = (store[section] ??= Object.create(null));
     const keys = dirty.sections.get(section) ?? new Set();
     for (const [key, change] of Object.entries(records)) {
       keys.add(key);

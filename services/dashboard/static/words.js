@@ -25,6 +25,9 @@ export function mark(node, name, value) {
 
 export const known = (value) => value !== null && value !== undefined;
 
+/** A field that is really there, whatever its name. */
+export const own = (record, name) => (Object.hasOwn(record, name) ? record[name] : undefined);
+
 export function ms(value) {
   if (!known(value)) return '–';
   return value < 10 ? `${value.toFixed(1)} ms` : value < 10000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
