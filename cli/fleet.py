@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from runtime.supervisor import Child, module, service
 
@@ -56,6 +57,33 @@ class Plan:
     dashboard: int | None = None
     """Port of the dashboard; None: without one."""
     seed: int = 0
+    metrics: int | None = None
+    """First of the health ports, one per process; None: none is opened."""
+
+
+def observed(children: list[Child], first_port: int | None) -> list[Child]:
+    """The same, each with a health port of its own, counted up from the first; None: none."""
+    if first_port is None:
+        return children
+    return [
+        replace(child, environment={**child.environment, HEALTH_PORT: str(first_port + k)})
+        for k, child in enumerate(children)
+    ]
+
+
+def targets(children: list[Child]) -> list[dict[str, Any]]:
+    """Where their metrics are, as Prometheus reads it from a file (`file_sd_configs`)."""
+    return [
+        {
+            "targets": [f"127.0.0.1:{child.environment[HEALTH_PORT]}"],
+            "labels": {"process": child.name},
+        }
+        for child in children
+        if HEALTH_PORT in child.environment
+    ]
+
+
+HEALTH_PORT = "TERCET_HEALTH_PORT"
 
 
 def children(plan: Plan, bus_url: str, after: int) -> list[Child]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from cli.complaint import Complaint
 from cli.display import Display
-from cli.fleet import Plan, children
+from cli.fleet import Plan, children, observed, targets
 from cli.record import Record
-from cli.site import announced
+from cli.site import announce_targets, announced, targets_file
 from runtime import broker, declare, inspection
 from runtime.bus import Bus, connect
 from runtime.replay import last_one, tail
@@ -83,8 +83,12 @@ async def _live(
     before = await last_one(bus, Experience)
     sequence, after = (before[0], before[1].round) if before else (0, 0)
     await _watch(bus, plan, display)
-    for child in children(plan, url, after):
+    family = observed(children(plan, url, after), plan.metrics)
+    announce_targets(targets(family))
+    for child in family:
         await supervisor.start(child)
+    if plan.metrics is not None:
+        display.announce(f"metrics: {targets_file()}")
     if plan.dashboard is not None:
         display.announce(f"dashboard: http://127.0.0.1:{plan.dashboard}/")
     supervisor.failed.add_done_callback(lambda _: stop.set())

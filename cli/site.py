@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from platformdirs import user_state_path
@@ -28,6 +28,17 @@ def _file() -> Path:
     return user_state_path("tercet") / "site.json"
 
 
+def targets_file() -> Path:
+    """Where `tercet up --metrics` says which ports its processes serve metrics on."""
+    return user_state_path("tercet") / "targets.json"
+
+
+def announce_targets(targets: list[dict[str, Any]]) -> None:
+    """Leave them for Prometheus; none: leave no file."""
+    if targets:
+        targets_file().write_text(json.dumps(targets, indent=1))
+
+
 @contextmanager
 def announced(url: str) -> Iterator[None]:
     """Leave the URL for other verbs while inside."""
@@ -38,6 +49,7 @@ def announced(url: str) -> Iterator[None]:
         yield
     finally:
         file.unlink(missing_ok=True)
+        targets_file().unlink(missing_ok=True)
 
 
 def find(url: str | None) -> str:

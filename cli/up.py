@@ -91,6 +91,10 @@ def up(
         bool | None,
         typer.Option(help="Serve the live page, and print its address [on a terminal: yes]."),
     ] = None,
+    metrics: Annotated[
+        int | None,
+        typer.Option(min=1, max=65000, help="First of the processes' health ports [none opened]."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Where chance begins.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
@@ -122,6 +126,7 @@ def up(
         world=world,
         speed=speed,
         seed=seed,
+        metrics=metrics,
         dashboard=free(PORT) if _chosen(dashboard, console.is_terminal) else None,
     )
     record = Record(Judge(environment) if environment else None)

@@ -2,7 +2,8 @@
 
 Counting costs about a microsecond, whether or not `/metrics` is served (`runtime.health`).
 Labels hold only words of ours (kinds, policies, variants that ran, names that were checked), so
-nobody outside can make their number grow.
+nobody outside can make their number grow; and a gauge has at least one, so that a process which
+never sets it does not report 0.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ LAG = Gauge("tercet_consumer_lag", "Messages a durable has still to be given", [
 DECISIONS = Counter("tercet_decisions", "Decisions given", ["policy"])
 ROUNDS = Counter("tercet_rounds", "Rounds closed", ["purpose", "policy"])
 CENSORED = Counter("tercet_censored", "Outcomes that did not come before the round's time-out")
-ROUND_RESPONSE = Gauge("tercet_round_response_ms", "Average response time, latest round")
-ROUND_ACCURACY = Gauge("tercet_round_accuracy_percent", "Average accuracy, latest round")
-DEVICES = Gauge("tercet_active_devices", "Devices in the latest round")
+ROUND_RESPONSE = Gauge("tercet_round_response_ms", "Average response, latest round", ["purpose"])
+ROUND_ACCURACY = Gauge("tercet_round_accuracy_percent", "Accuracy, latest round", ["purpose"])
+DEVICES = Gauge("tercet_active_devices", "Devices in the latest round", ["purpose"])
 
 # Devices.
 REQUESTS = Counter("tercet_requests", "Requests, by tier and fallback", ["tier", "fallback"])
@@ -43,19 +44,19 @@ RESPONSE = Histogram("tercet_response_seconds", "Response time", ["tier"], bucke
 # Inference.
 INFERENCES = Counter("tercet_inferences", "Pictures, by what became of them", ["status"])
 COMPUTE = Histogram("tercet_compute_seconds", "Decode and run", ["variant"], buckets=SECONDS)
-QUEUE = Gauge("tercet_queue_depth", "Requests inside, running or waiting")
+QUEUE = Gauge("tercet_queue_depth", "Requests inside, running or waiting", ["node"])
 
 # Monitor: the node's background, without this run's own load.
-CPU = Gauge("tercet_node_cpu_share", "CPU used by others, 0..1")
-MEMORY = Gauge("tercet_node_memory_share", "Memory in use, 0..1")
-LINK = Gauge("tercet_node_link_ms", "Round trip to the next tier's broker")
+CPU = Gauge("tercet_node_cpu_share", "CPU used by others, 0..1", ["node"])
+MEMORY = Gauge("tercet_node_memory_share", "Memory in use, 0..1", ["node"])
+LINK = Gauge("tercet_node_link_ms", "Round trip to the next tier's broker", ["node"])
 
 # Learner and world-model workers.
 LEARNED = Gauge("tercet_learned", "Real experiences in effect", ["owner"])
 PLANNED = Counter("tercet_planned_batches", "Planned batches, by what became of them", ["fate"])
 VERSION = Gauge("tercet_parameters_version", "Newest version published or taken up", ["owner"])
 UPDATE = Histogram("tercet_update_seconds", "Time of one update", ["owner"], buckets=SECONDS)
-HELD = Gauge("tercet_members_held", "Members of the system model that this worker holds")
+HELD = Gauge("tercet_members_held", "Members of the system model that a worker holds", ["worker"])
 
 
 @lru_cache(maxsize=4096)

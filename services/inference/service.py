@@ -30,7 +30,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     except ZooError as error:
         raise Misconfigured(str(error)) from error
     desk = Desk(workers=settings.workers, limit=settings.queue_limit)
-    metrics.QUEUE.set_function(lambda: desk.inside)
+    metrics.QUEUE.labels(settings.node).set_function(lambda: desk.inside)
     try:
         async with answering(bus, "inference", node=settings.node) as answers:
             await answers.serve_raw(

@@ -41,6 +41,6 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
             )
         )
         bus.ready = True
-        metrics.CPU.set(condition.cpu)
-        metrics.MEMORY.set(condition.memory)
-        metrics.LINK.set(condition.link_ms)
+        metrics.CPU.labels(settings.node).set(condition.cpu)
+        metrics.MEMORY.labels(settings.node).set(condition.memory)
+        metrics.LINK.labels(settings.node).set(condition.link_ms)

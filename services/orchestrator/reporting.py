@@ -30,9 +30,9 @@ class Tally:
         self.fallbacks += sum(outcome.fallback != "none" for outcome in outcomes)
         metrics.ROUNDS.labels(experience.purpose, experience.policy).inc()
         metrics.CENSORED.inc(len(experience.censored))
-        metrics.ROUND_RESPONSE.set(experience.average_ms)
-        metrics.ROUND_ACCURACY.set(experience.accuracy_pct)
-        metrics.DEVICES.set(len(experience.active))
+        metrics.ROUND_RESPONSE.labels(experience.purpose).set(experience.average_ms)
+        metrics.ROUND_ACCURACY.labels(experience.purpose).set(experience.accuracy_pct)
+        metrics.DEVICES.labels(experience.purpose).set(len(experience.active))
 
 
 def said(situation: Situation, conductor: Conductor) -> list[Learning]:

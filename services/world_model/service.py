@@ -41,7 +41,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     leases = await Leases.open(bus, tuple(SLOTS), settings.worker, settings.lease_ttl)
     await bus.listen(Parameters, worker.on_parameters)
     await bus.listen(Reset, worker.on_reset)
-    metrics.HELD.set_function(lambda: len(leases.held))
+    metrics.HELD.labels(settings.worker).set_function(lambda: len(leases.held))
     bus.ready = True
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Crew(bus, leases, worker.learn, settings.lease_period).run(stop))
