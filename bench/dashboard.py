@@ -46,27 +46,29 @@ async def load(devices: int, viewers: int, seconds: int) -> dict[str, Any]:
                 "plain_viewers": viewers,
                 "seconds": seconds,
                 "service_cpu_unseen": round(unseen, 4),
-                **await _watched(here, page, plain, viewers + 1, seconds),
+                **await _watched(here, port, page, plain, seconds),
             }
 
 
 async def _watched(
-    here: Site, page: Page, plain: list[Stream], viewers: int, seconds: int
+    here: Site, port: int, page: Page, plain: list[Stream], seconds: int
 ) -> dict[str, Any]:
     """Look for so many seconds; shares are of one core, sizes in MB, times in ms."""
     loading = await page.end()
     heap, resident = [await page.heap_mb()], [page.process_mb()]
     await page.begin()
     began, bytes_before = time.monotonic(), plain[0].bytes
-    cpu = _cpu(here)
+    cpu, outcomes = _cpu(here), await asyncio.to_thread(_outcomes, port)
     for _ in range(LOOKS):
         await asyncio.sleep(seconds / LOOKS)
         heap.append(await page.heap_mb())
         resident.append(page.process_mb())
     took = time.monotonic() - began
+    outcomes = await asyncio.to_thread(_outcomes, port) - outcomes
     used, tasks = _cpu(here) - cpu, await page.end()
     clock, core = tasks.busy(took)
     return {
+        "outcomes_per_second": round(outcomes / took, 1),
         "busy_clock": round(clock, 4),
         "busy_core": round(core, 4),
         "longest_clock_ms": round(max(tasks.clock_ms)),
@@ -78,7 +80,7 @@ async def _watched(
         "heap_mb": [round(size, 1) for size in heap],
         "renderer_mb": [round(size, 1) for size in resident],
         "service_cpu": round(used / took, 4),
-        "service_cpu_per_viewer": round(used / took / viewers, 4),
+        "service_cpu_per_viewer": round(used / took / (len(plain) + 1), 4),
         "service_mb": round(psutil.Process(here.pid("dashboard")).memory_info().rss / 1e6, 1),
         "kilobytes_per_second_and_viewer": round((plain[0].bytes - bytes_before) / took / 1e3, 1),
         "wholes_per_plain_viewer": [stream.wholes for stream in plain],
@@ -134,13 +136,24 @@ async def _alive(port: int, devices: int) -> None:
 
     def known() -> int:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/picture") as answer:
-                return len(json.load(answer)["devices"])
+            return len(_picture(port)["devices"])
         except OSError:
             return 0
 
     while await asyncio.to_thread(known) < devices:  # noqa: ASYNC110  (it is another process)
         await asyncio.sleep(0.2)
+
+
+def _picture(port: int) -> dict[str, Any]:
+    """All that the dashboard knows; raises OSError while it does not listen."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/picture") as answer:
+        said: dict[str, Any] = json.load(answer)
+    return said
+
+
+def _outcomes(port: int) -> int:
+    """Outcomes that the dashboard has heard: what the crowd really says on a busy host."""
+    return int(_picture(port)["site"]["traffic"]["outcomes"])
 
 
 async def _cpu_share(here: Site, seconds: float) -> float:
@@ -161,6 +174,7 @@ def render(row: dict[str, Any]) -> str:
     heap = ", ".join(map(str, row["heap_mb"]))
     renderer = ", ".join(map(str, row["renderer_mb"]))
     shown = {
+        "outcomes heard": f"{row['outcomes_per_second']} a second",
         "main thread busy": f"{100 * row['busy_core']:.1f} % on a core, "
         f"{100 * row['busy_clock']:.1f} % by the clock",
         "longest task": f"{row['longest_core_ms']} ms on a core, {row['longest_clock_ms']} ms by "

@@ -46,7 +46,9 @@ function draw(said) {
   write(byId('device-why'), why(said, told));
   const explained = new Map((said.explanation?.options ?? []).map((choice) => [choice.option, choice]));
   const names = new Set([...explained.keys(), ...Object.keys(said.measured), ...(said.option ? [said.option] : [])]);
-  const most = Math.max(...[...explained.values()].map((choice) => choice.high_ms ?? choice.predicted_ms ?? 0), ...Object.values(said.measured).map((m) => m.median_ms), 1);
+  const typical = Math.max(...[...explained.values()].map((choice) => choice.predicted_ms ?? 0), ...Object.values(said.measured).map((m) => m.median_ms), 1);
+  const highest = Math.max(...[...explained.values()].map((choice) => choice.high_ms ?? 0), typical);
+  const most = Math.min(highest, 2 * typical); // What nobody knows yet reaches out of the picture.
   byId('options').tBodies[0].replaceChildren(...[...names].sort(byName).map((name) => row(name, said, explained.get(name), most)));
   write(byId('device-price'), price(said.explanation));
   write(byId('device-note'), said.requests.some((r) => r.simulated) ? 'Times are virtual: the world is simulated.' : '');
