@@ -29,6 +29,20 @@ run: $(READY) ## Learn on this host: make run ROUNDS=60 GOAL=80 ARGS=--json
 test: $(READY) ## Run the tests
 	$(VENV)/bin/python -m pytest
 
+.PHONY: test-keras
+test-keras: $(READY) ## Compare imported weights with Keras itself (installs TensorFlow beside, 2 GB)
+	$(PYTHON) -m venv .venv-keras
+	.venv-keras/bin/pip install --quiet tf_keras==2.21.0 tensorflow-cpu==2.21.0
+	.venv-keras/bin/python tests/zoo/keras_reference.py .venv-keras/reference
+	TERCET_KERAS=.venv-keras/reference $(VENV)/bin/python -m pytest tests/zoo/test_keras.py
+
+.PHONY: test-timm
+test-timm: $(READY) ## Compare imported weights with timm itself
+	$(PYTHON) -m venv .venv-timm
+	.venv-timm/bin/pip install --quiet -c constraints.txt timm==1.0.31 torch torchvision safetensors h5py
+	.venv-timm/bin/python -m tests.zoo.timm_reference .venv-timm/reference
+	TERCET_TIMM=.venv-timm/reference $(VENV)/bin/python -m pytest tests/zoo/test_timm.py
+
 .PHONY: lint
 lint: $(READY) ## Check style (ruff) and types (mypy --strict)
 	$(VENV)/bin/ruff check .
@@ -37,5 +51,5 @@ lint: $(READY) ## Check style (ruff) and types (mypy --strict)
 
 .PHONY: clean
 clean: ## Remove .venv and caches
-	rm -rf $(VENV) *.egg-info build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-keras .venv-timm *.egg-info build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,6 +14,7 @@ from cli import (
     explain,
     explore,
     goal,
+    models,
     reset,
     status,
     topology,
@@ -55,5 +56,6 @@ app.command(epilog=audit.EPILOG)(audit.audit)
 app.command(epilog=reset.EPILOG)(reset.reset)
 app.add_typer(experience.app, name="experience")
 app.command(epilog=benchmark.EPILOG, context_settings=benchmark.CONTEXT)(benchmark.bench)
+app.add_typer(models.app, name="models")
 app.add_typer(topology.app, name="topology")
 app.add_typer(secure, name="secure")

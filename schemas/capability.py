@@ -26,6 +26,9 @@ class Capability(Message):
     cpu_share: float | None = Field(None, gt=0, le=1, description="emulated share of one core")
     workers: int = Field(1, ge=1, description="requests computed at once")
     weights: str = Field("", description="where the weights come from, in words")
+    measured: tuple[str, ...] = Field(
+        (), description="variants whose accuracy was measured on labelled pictures, not quoted"
+    )
 
     @model_validator(mode="after")
     def _device_has_home(self) -> Capability:

@@ -23,9 +23,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     for name, entry in manifest.variants.items():
-        print(
-            f"{name}  {entry.precision}  {entry.million_macs:6.1f} M MACs  {entry.bytes:9d} bytes"
-        )
+        macs = "" if entry.million_macs is None else f"{entry.million_macs:6.1f} M MACs"
+        print(f"{name}  {entry.precision}  {macs}  {entry.bytes:9d} bytes")
     print(f"{manifest.directory}: weights are {next(iter(manifest.variants.values())).weights}")
     return 0
 

@@ -10,17 +10,25 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from zoo.images import Picture, to_input
+from zoo.variants import INPUT_PX, Normalisation
 
 SMALLEST = 0.5
 """Least side of a crop, as a share of the picture's shorter side."""
 BRIGHTNESS = (0.6, 1.4)
 
 
-def views(pictures: Sequence[Picture], count: int, seed: int) -> NDArray[np.float32]:
-    """`count` random views, the pictures taken in turn: float32 [count, 3, 224, 224] in [-1, 1]."""
+def views(
+    pictures: Sequence[Picture],
+    count: int,
+    seed: int,
+    input_px: int = INPUT_PX,
+    normalisation: Normalisation = "symmetric",
+) -> NDArray[np.float32]:
+    """`count` random views, the pictures taken in turn: float32 [count, 3, input_px, input_px]."""
     rng = np.random.default_rng(seed)
     images = [Image.open(io.BytesIO(picture.jpeg)).convert("RGB") for picture in pictures]
-    return np.concatenate([to_input(_view(images[i % len(images)], rng)) for i in range(count)])
+    seen = (_view(images[i % len(images)], rng) for i in range(count))
+    return np.concatenate([to_input(view, input_px, normalisation) for view in seen])
 
 
 def _view(image: Image.Image, rng: np.random.Generator) -> Image.Image:

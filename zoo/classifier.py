@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import statistics
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo import manifest
-from zoo.errors import ModelError
+from zoo.errors import ImageError
 from zoo.images import PHOTOGRAPHS, decode
-from zoo.pace import Pace
-from zoo.session import Session
+from zoo.pace import Pace, Taken
+from zoo.shelf import Loaded, Shelf
 
 TOP = 5
 
@@ -27,16 +26,11 @@ class Classified:
     labels: tuple[tuple[str, float], ...]
     """The five likeliest classes, name and probability, best first."""
     compute_ms: float
-    """Decode and inference, milliseconds; without waiting for the session to load."""
+    """Decode and inference, milliseconds; without waiting for the session to load. Of a batch, the
+    whole batch's."""
     emulated: bool
     late: bool
     """Emulated, but this host was too slow to keep to the emulated time."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    session: Session
-    names: tuple[str, ...]
 
 
 class Classifier:
@@ -49,42 +43,61 @@ class Classifier:
         threads: int = 1,
         cpu_share: float | None = None,
         preload: Iterable[str] = (),
+        memory_mb: float | None = None,
     ) -> None:
         """Verify the directory (default: the user's cache) and load `preload`; the rest on demand.
 
         `cpu_share` in (0, 1] emulates a slower node and needs `threads=1`, for only the calling
-        thread's CPU time can be scaled. Raises `ModelError` or `ValueError`.
+        thread's CPU time can be scaled. Beyond `memory_mb` of loaded models, those asked for longest
+        ago are put away. Raises `ModelError` or `ValueError`.
         """
         if cpu_share is not None and threads != 1:
             raise ValueError("cpu_share can only be emulated with one thread")
-        self._threads = threads
         self._pace = Pace(cpu_share)
-        self._models: dict[str, _Model] = {}
-        self._loading = threading.Lock()
         self.manifest = manifest.load(directory or manifest.default_directory())
+        budget = None if memory_mb is None else int(memory_mb * 1e6)
+        self._shelf = Shelf(self.manifest, threads=threads, budget=budget)
         for variant in preload:
-            self._model(variant)
+            self._shelf.take(variant)
 
     @property
     def variants(self) -> tuple[str, ...]:
         """Names of all that can be asked for."""
         return tuple(self.manifest.variants)
 
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Names of what is in memory, the one that goes next first."""
+        return self._shelf.loaded
+
     def classify(self, jpeg: bytes, variant: str) -> Classified:
         """Name what is in a picture. Raises `ImageError`, or `ModelError` for an unknown variant.
 
         Under emulation the calling thread is held until the emulated node would have been done.
         """
-        model = self._model(variant)
+        model = self._shelf.take(variant)
         started = self._pace.start()
-        logits = model.session.run(decode(jpeg, model.session.input_px))[0]
+        logits = model.logits(model.session.run(_pixels(jpeg, model)))[0]
         labels = top_labels(logits, model.names)
+        return _classified(labels, self._pace.finish(started))
+
+    def classify_all(self, jpegs: Sequence[bytes], variant: str) -> list[Classified | ImageError]:
+        """Name what is in several pictures by one run; of a bad one, its error. As `classify`."""
+        model = self._shelf.take(variant)
+        started = self._pace.start()
+        decoded = [_pixels_or_error(jpeg, model) for jpeg in jpegs]
+        good = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
+        rows = iter(model.logits(model.session.run(np.concatenate(good))) if good else ())
+        found = [
+            error if isinstance(error, ImageError) else top_labels(next(rows), model.names)
+            for error in decoded
+        ]
         taken = self._pace.finish(started)
-        return Classified(labels, taken.compute_ms, taken.emulated, taken.late)
+        return [f if isinstance(f, ImageError) else _classified(f, taken) for f in found]
 
     def profile(self, variants: Iterable[str] | None = None, repeats: int = 5) -> dict[str, float]:
         """Median compute time of each variant on a photograph, milliseconds, warm."""
-        jpeg = min(PHOTOGRAPHS.glob("*.jpg")).read_bytes()
+        jpeg = photograph()
         medians = {}
         for variant in self.variants if variants is None else variants:
             self.classify(jpeg, variant)
@@ -92,23 +105,41 @@ class Classifier:
             medians[variant] = statistics.median(times)
         return medians
 
-    def _model(self, variant: str) -> _Model:
-        """The variant's session, loaded by whichever thread comes first."""
-        if (model := self._models.get(variant)) is not None:
-            return model
-        with self._loading:
-            if variant not in self._models:
-                self._models[variant] = self._load(variant)
-            return self._models[variant]
+    def batch_gain(self, variant: str, size: int, repeats: int = 3) -> float:
+        """How many times as fast `size` pictures are by one run as one after the other, medians."""
+        jpegs = [photograph()] * size
+        alone, together = [], []
+        self.classify_all(jpegs, variant)
+        for _ in range(repeats):  # In turns, so that what else runs here hits both alike.
+            alone.append(sum(self.classify(jpeg, variant).compute_ms for jpeg in jpegs))
+            (first, *_) = self.classify_all(jpegs, variant)
+            assert isinstance(first, Classified)
+            together.append(first.compute_ms)
+        return statistics.median(alone) / statistics.median(together)
 
-    def _load(self, variant: str) -> _Model:
-        path, names = self.manifest.path(variant), self.manifest.labels(variant)
-        session = Session(path, threads=self._threads)
-        if len(names) != session.classes:
-            raise ModelError(
-                f"model file {path} has {session.classes} outputs, but {len(names)} labels"
-            )
-        return _Model(session, names)
+    def batches(self, variant: str) -> bool:
+        """Whether a variant takes several pictures in one run. Raises `ModelError`."""
+        return self._shelf.take(variant).session.batches
+
+
+def photograph() -> bytes:
+    """The picture that everything is timed on."""
+    return min(PHOTOGRAPHS.glob("*.jpg")).read_bytes()
+
+
+def _pixels(jpeg: bytes, model: Loaded) -> NDArray[np.float32]:
+    return decode(jpeg, model.session.input_px, model.entry.normalisation)
+
+
+def _pixels_or_error(jpeg: bytes, model: Loaded) -> NDArray[np.float32] | ImageError:
+    try:
+        return _pixels(jpeg, model)
+    except ImageError as error:
+        return error
+
+
+def _classified(labels: tuple[tuple[str, float], ...], taken: Taken) -> Classified:
+    return Classified(labels, taken.compute_ms, taken.emulated, taken.late)
 
 
 def top_labels(

@@ -51,8 +51,8 @@ class _Writer:
         return output
 
 
-def to_onnx(network: MobileNet) -> onnx.ModelProto:
-    """`pixels` float32 [batch, 3, 224, 224] to `logits` float32 [batch, classes]."""
+def to_onnx(network: MobileNet, input_px: int = INPUT_PX) -> onnx.ModelProto:
+    """`pixels` float32 [batch, 3, input_px, input_px] to `logits` float32 [batch, classes]."""
     writer = _Writer()
     bounds = [writer.constant(name, np.array(value, dtype=np.float32))
               for name, value in (("floor", 0.0), ("ceiling", CEILING))]  # fmt: skip
@@ -65,7 +65,7 @@ def to_onnx(network: MobileNet) -> onnx.ModelProto:
     kernel = writer.constant("conv_preds.kernel", network.head.weight.detach().numpy())
     bias = writer.constant("conv_preds.bias", network.head.bias.detach().numpy())
     writer.node("Gemm", [flow, kernel, bias], "logits", transB=1)
-    return _model(writer, network.head.out_features)
+    return _model(writer, network.head.out_features, input_px)
 
 
 def _write_block(writer: _Writer, block: Block, flow: str, bounds: list[str]) -> str:
@@ -84,8 +84,8 @@ def _write_block(writer: _Writer, block: Block, flow: str, bounds: list[str]) ->
     return writer.node("Clip", [flow, *bounds], f"{layer.name}_relu")
 
 
-def _model(writer: _Writer, classes: int) -> onnx.ModelProto:
-    shape: list[str | int | None] = ["batch", 3, INPUT_PX, INPUT_PX]
+def _model(writer: _Writer, classes: int, input_px: int) -> onnx.ModelProto:
+    shape: list[str | int | None] = ["batch", 3, input_px, input_px]
     graph = helper.make_graph(
         writer.nodes,
         "mobilenet_v1",

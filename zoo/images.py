@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from zoo.errors import ImageError, one_line
-from zoo.variants import INPUT_PX
+from zoo.variants import INPUT_PX, Normalisation
 
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
 """Three small photographs; `CREDITS.md` beside them says whose."""
@@ -34,6 +34,13 @@ MAX_BYTES = 512 * 1024
 MAX_SIDE = 640
 CROP = 0.875
 """Share of the shorter side that is seen, as in the published evaluation of MobileNet."""
+
+SCALES: Mapping[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "symmetric": ((127.5,) * 3, (127.5,) * 3),
+    "unit": ((0.0,) * 3, (255.0,) * 3),
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+}
+"""Mean that is taken from red, green and blue, and what they are then divided by."""
 
 # Pillow warns between one and two times its own limit; ours is below, and is an error.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -91,21 +98,31 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def decode(jpeg: bytes, input_px: int = INPUT_PX) -> NDArray[np.float32]:
-    """Bytes of a picture to model input: float32 [1, 3, input_px, input_px], RGB in [-1, 1].
+def decode(
+    jpeg: bytes, input_px: int = INPUT_PX, normalisation: Normalisation = "symmetric"
+) -> NDArray[np.float32]:
+    """Bytes of a picture to model input: float32 [1, 3, input_px, input_px], RGB.
 
-    The centred square of `CROP` of the shorter side, resized, then x / 127.5 - 1 (Keras'
-    preprocessing for MobileNet). Any of `FORMATS`; of an animation the first frame; orientation
-    tags are not heeded here (`load_pictures` has applied them). Raises `ImageError`.
+    The centred square of `CROP` of the shorter side, resized and normalised. Any of `FORMATS`; of
+    an animation the first frame; orientation tags are not heeded here (`picture` has applied them).
+    Raises `ImageError`.
     """
     with _only_image_errors():
-        image = _open(jpeg)
-        # Lets the JPEG decoder skip work for large pictures; never below the crop's resolution.
-        image.draft("RGB", (round(input_px / CROP), round(input_px / CROP)))
-        return to_input(_as_rgb(image), input_px)
+        return to_input(rgb(jpeg, round(input_px / CROP)), input_px, normalisation)
 
 
-def to_input(image: Image.Image, input_px: int = INPUT_PX) -> NDArray[np.float32]:
+def rgb(content: bytes, side: int) -> Image.Image:
+    """Bytes of a picture as 8-bit RGB, at least `side` pixels a side if it ever was."""
+    with _only_image_errors():
+        image = _open(content)
+        # Lets the JPEG decoder skip work for large pictures; never below the wanted resolution.
+        image.draft("RGB", (side, side))
+        return _as_rgb(image)
+
+
+def to_input(
+    image: Image.Image, input_px: int = INPUT_PX, normalisation: Normalisation = "symmetric"
+) -> NDArray[np.float32]:
     """Crop, resize and normalise an RGB picture: float32 [1, 3, input_px, input_px]."""
     half = CROP * min(image.size) / 2
     middle_x, middle_y = image.width / 2, image.height / 2
@@ -113,8 +130,16 @@ def to_input(image: Image.Image, input_px: int = INPUT_PX) -> NDArray[np.float32
     square = image.resize(
         (input_px, input_px), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0
     )
-    pixels = np.asarray(square, dtype=np.float32) / np.float32(127.5) - np.float32(1)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis])
+    return normalised(np.asarray(square)[np.newaxis], normalisation)
+
+
+def normalised(
+    rgb: NDArray[np.uint8], normalisation: Normalisation = "symmetric"
+) -> NDArray[np.float32]:
+    """Pictures [N, S, S, 3] as a network wants them: float32 [N, 3, S, S]; Keras' is symmetric."""
+    mean, scale = (np.array(part, dtype=np.float32) for part in SCALES[normalisation])
+    pixels = (rgb.astype(np.float32) - mean) / scale
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
 def encode(image: Image.Image) -> bytes:
@@ -128,8 +153,11 @@ def encode(image: Image.Image) -> bytes:
     raise ImageError(f"picture too large: more than {MAX_BYTES} bytes as JPEG")
 
 
-def _picture(path: Path) -> Picture:
-    """One file as it will be sent: as it is when small enough, else encoded again."""
+def picture(path: Path) -> Picture:
+    """One file as a device sends it: as it is when small enough, else encoded again, upright.
+
+    Raises `ImageError`. What measures or trains reads its pictures so too.
+    """
     with _only_image_errors():
         content = path.read_bytes()
         image = _open(content)
@@ -155,7 +183,7 @@ def load_pictures(directory: Path | None = None) -> Loaded:
     loaded = Loaded([], [])
     for path in paths[:MAX_PICTURES]:
         try:
-            loaded.pictures.append(_picture(path))
+            loaded.pictures.append(picture(path))
         except ImageError as error:
             loaded.skipped.append((path.name, str(error)))
     if len(paths) > MAX_PICTURES:

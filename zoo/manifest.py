@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.errors import ModelError, one_line
-from zoo.variants import Precision
+from zoo.variants import Normalisation, Precision
 
 FILE_NAME = "manifest.json"
 LABELS_FILE = "labels.txt"
@@ -27,6 +27,20 @@ PLAIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 """A file beside the manifest; never a path that leads out of the directory."""
 UNTRAINED = "seeded, untrained"
 """What `Entry.weights` says of models built here: their speed is real, their labels are not."""
+
+
+class Measured(BaseModel):
+    """What a variant scored on labelled pictures; each share with its 95 % interval, percent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: str = Field(min_length=1, description="which pictures")
+    pictures: int = Field(gt=0)
+    classes: int = Field(gt=1)
+    top1_pct: float = Field(ge=0, le=100)
+    top1_interval: tuple[float, float]
+    top5_pct: float = Field(ge=0, le=100)
+    top5_interval: tuple[float, float]
 
 
 class Entry(BaseModel):
@@ -37,14 +51,23 @@ class Entry(BaseModel):
     file: str = Field(pattern=PLAIN_NAME, description="ONNX file beside the manifest")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(gt=0)
-    width: float = Field(gt=0, description="multiplier on the channels of every layer")
+    width: float | None = Field(
+        gt=0, description="multiplier on the channels of every layer; None: no MobileNetV1"
+    )
     precision: Precision
-    million_macs: float = Field(gt=0, description="multiply-accumulates, counted from the graph")
+    million_macs: float | None = Field(
+        gt=0, description="multiply-accumulates, counted from the graph; None: it cannot be"
+    )
     input_px: int = Field(gt=0, description="side of the square input, pixels")
     accuracy_pct: float = Field(ge=0, le=100)
     accuracy_source: str = Field(min_length=1, description="in plain words, whose figure this is")
     labels: str = Field(pattern=PLAIN_NAME, description="labels file beside the manifest")
     weights: str = Field(min_length=1, description="in plain words, where the weights come from")
+    normalisation: Normalisation = Field(
+        "symmetric", description="of pixels 0..255: how the model wants them (`zoo.images.SCALES`)"
+    )
+    probabilities: bool = Field(False, description="outputs are after a softmax, not logits")
+    measured: Measured | None = Field(None, description="what it scored, once evaluated")
 
 
 class Manifest(BaseModel):

@@ -1,9 +1,10 @@
 """MobileNetV1 (Howard et al., 2017) in torch, layer for layer as Keras applications has it.
 
-Names, padding and the order of layers are Keras', so that published weights can be put in later:
-at stride 2 TensorFlow's `same` pads an even input by one row at the bottom and one column at the
-right only, where torch's `padding=1` would also pad top and left and shift every feature map.
-Input is [N, 3, 224, 224], RGB, x / 127.5 - 1; output is logits, before any softmax.
+Names and the order of layers are Keras', so that published weights can be put in. Where libraries
+differ though their weights have the same shapes, a `Style` says how: at stride 2 TensorFlow's
+`same` pads an even input by one row at the bottom and one column at the right only, where torch's
+`padding=1` also pads top and left and shifts every feature map.
+Input is [N, 3, S, S], RGB, x / 127.5 - 1; output is logits, before any softmax.
 """
 
 from __future__ import annotations
@@ -16,8 +17,18 @@ from torch.nn import functional
 
 from zoo.variants import CLASSES
 
-EPSILON = 1e-3
-"""Keras' default for batch normalisation; torch's is 1e-5."""
+
+class Style(NamedTuple):
+    """Where two libraries differ, and the weights do not tell."""
+
+    epsilon: float
+    """Of batch normalisation."""
+    pads_end_only: bool
+    """At stride 2: one row at the bottom and one column at the right, none at top and left."""
+
+
+KERAS = Style(1e-3, pads_end_only=True)
+TORCH = Style(1e-5, pads_end_only=False)
 CEILING = 6.0
 """ReLU6: keeps activations in a range that eight bits resolve well."""
 
@@ -31,6 +42,7 @@ class Layer(NamedTuple):
     kernel: int
     stride: int
     depthwise: bool
+    style: Style = KERAS
 
     @property
     def groups(self) -> int:
@@ -39,9 +51,10 @@ class Layer(NamedTuple):
 
     @property
     def padding(self) -> tuple[int, int, int, int]:
-        """Top, left, bottom, right, for an even input (TensorFlow's `same`)."""
+        """Top, left, bottom, right."""
         around = self.kernel // 2
-        return (0, 0, around, around) if self.stride == 2 else (around,) * 4
+        end_only = self.stride == 2 and self.style.pads_end_only
+        return (0, 0, around, around) if end_only else (around,) * 4
 
 
 # Output channels at width 1 and stride of each of the 13 depthwise-separable blocks.
@@ -51,14 +64,14 @@ _BLOCKS = (
 )  # fmt: skip
 
 
-def layers(width: float) -> list[Layer]:
+def layers(width: float, style: Style = KERAS) -> list[Layer]:
     """All 27 convolutions of the body, in order."""
     channels = int(32 * width)
-    plan = [Layer("conv1", 3, channels, 3, 2, depthwise=False)]
+    plan = [Layer("conv1", 3, channels, 3, 2, depthwise=False, style=style)]
     for number, (full, stride) in enumerate(_BLOCKS, start=1):
         out = int(full * width)
-        plan.append(Layer(f"conv_dw_{number}", channels, channels, 3, stride, depthwise=True))
-        plan.append(Layer(f"conv_pw_{number}", channels, out, 1, 1, depthwise=False))
+        plan.append(Layer(f"conv_dw_{number}", channels, channels, 3, stride, True, style))
+        plan.append(Layer(f"conv_pw_{number}", channels, out, 1, 1, False, style))
         channels = out
     return plan
 
@@ -73,7 +86,7 @@ class Block(nn.Module):
             layer.channels_in, layer.channels_out, layer.kernel, layer.stride,
             groups=layer.groups, bias=False,
         )  # fmt: skip
-        self.normalisation = nn.BatchNorm2d(layer.channels_out, eps=EPSILON)
+        self.normalisation = nn.BatchNorm2d(layer.channels_out, eps=layer.style.epsilon)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[N, in, S, S] to [N, out, S / stride, S / stride]."""
@@ -86,10 +99,10 @@ class Block(nn.Module):
 class MobileNet(nn.Module):
     """The body of 27 blocks, a global average, and one linear layer."""
 
-    def __init__(self, width: float, classes: int = CLASSES) -> None:
+    def __init__(self, width: float, classes: int = CLASSES, style: Style = KERAS) -> None:
         super().__init__()
         self.width = width
-        plan = layers(width)
+        plan = layers(width, style)
         self.body = nn.Sequential(*(Block(layer) for layer in plan))
         self.head = nn.Linear(plan[-1].channels_out, classes)
 

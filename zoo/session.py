@@ -47,6 +47,8 @@ class Session:
         # onnxruntime has an exception class per status, all direct children of Exception.
         except Exception as error:
             raise ModelError(f"model file {path} cannot be opened: {one_line(error)}") from error
+        self.batches = False
+        """Whether several pictures can go through in one run."""
         self.input_px, self.classes = self._check(path)
 
     def _check(self, path: Path) -> tuple[int, int]:
@@ -56,6 +58,7 @@ class Session:
             raise ModelError(f"model file {path} must have one input and one output")
         self._input = inputs[0].name
         shape = inputs[0].shape
+        self.batches = bool(shape) and not isinstance(shape[0], int)
         square = len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3]
         if inputs[0].type != "tensor(float)" or not square or not isinstance(shape[2], int):
             kind = f"{inputs[0].type} {shape}"

@@ -2,7 +2,8 @@
 
 What the manifest promises must hold: a file that is listed but missing or changed is an error for
 the user to see, never quietly replaced. Only what is not listed is built, in a directory beside,
-and moved in before the manifest names it, so an interrupted build leaves nothing half-made.
+and moved in before the manifest names it, so an interrupted build leaves nothing half-made. What
+the user brings (`install`) and what is measured (`revise`) gets in the same way.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -34,6 +35,7 @@ Progress = Callable[[str, str], None]
 """Called with a variant and what is being done to it: weights, export, quantise, done."""
 BUILDERS = ("torch", "onnx")
 DRAFTS = ".building-"
+BROUGHT = ".bringing-"
 
 
 def ensure(
@@ -73,15 +75,19 @@ def _lacking(directory: Path, variants: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """One builder at a time; the kernel lifts the lock when its holder dies."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / ".lock").open("w")
-    except OSError as error:
-        raise ModelError(f"model directory {directory}: {one_line(error)}") from error
-    with lock:
+    """One writer at a time; the kernel lifts the lock when its holder dies."""
+    _make(directory)
+    with (directory / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / ".lock").touch()
+    except OSError as error:
+        raise ModelError(f"model directory {directory}: {one_line(error)}") from error
 
 
 def _build(directory: Path, lacking: Sequence[str], progress: Progress) -> None:
@@ -106,8 +112,71 @@ def _move_in(directory: Path, draft: Path, built: dict[str, Entry]) -> None:
         names = draft / LABELS_FILE
         names.write_text("".join(f"class-{number}\n" for number in range(CLASSES)))
         names.replace(directory / LABELS_FILE)
+    _put(directory, built)
+
+
+def _put(directory: Path, entries: Mapping[str, Entry]) -> None:
+    """Name these entries in the manifest, in place of what it had of the same name."""
     current = _current(directory)
-    merged = {**current.variants, **built}
+    merged = {**current.variants, **entries}
     in_order = {name: merged[name] for name in sorted(merged)}
     libraries = {name: version(name) for name in ("numpy", "onnx", "onnxruntime", "torch")}
     write(current.model_copy(update={"variants": in_order, "built_with": libraries}))
+
+
+@contextmanager
+def drafting(directory: Path) -> Iterator[Path]:
+    """A folder inside the model directory to prepare models in; gone at the end."""
+    _make(directory)
+    with tempfile.TemporaryDirectory(prefix=BROUGHT, dir=directory) as draft:
+        yield Path(draft)
+
+
+@contextmanager
+def begun(directory: Path, name: str) -> Iterator[Path]:
+    """A folder in the model directory for long work; it stays, so that it can be gone on with.
+
+    One process at a time: raises `ModelError` when another is at it.
+    """
+    _make(directory)
+    place = directory / name
+    place.mkdir(exist_ok=True)
+    with (place / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ModelError(f"{place}: another process is at the same work") from None
+        yield place
+
+
+def install(directory: Path, draft: Path, entries: Mapping[str, Entry]) -> Manifest:
+    """Take models and their labels from `draft` in, in place of what had the same names.
+
+    Files are named by their content, so those that a running service has listed stay whole until
+    the manifest names the new ones. Returns the verified manifest. Raises `ModelError`.
+    """
+    with _locked(directory):
+        before = _files(_current(directory))
+        renamed = {}
+        for name, entry in entries.items():
+            file = f"{name}-{entry.sha256[:8]}.onnx"
+            (draft / entry.file).replace(directory / file)
+            shutil.copyfile(draft / entry.labels, directory / entry.labels)
+            renamed[name] = entry.model_copy(update={"file": file})
+        _put(directory, renamed)
+        for outdated in before - _files(_current(directory)):
+            (directory / outdated).unlink(missing_ok=True)
+    return load(directory)
+
+
+def revise(directory: Path, change: Mapping[str, Mapping[str, object]]) -> Manifest:
+    """Change what the manifest says of some variants (their files stay), in one atomic step."""
+    with _locked(directory):
+        current = read(directory)
+        entries = {n: current.entry(n).model_copy(update=dict(c)) for n, c in change.items()}
+        write(current.model_copy(update={"variants": {**current.variants, **entries}}))
+    return read(directory)
+
+
+def _files(manifest: Manifest) -> set[str]:
+    return {file for entry in manifest.variants.values() for file in (entry.file, entry.labels)}

@@ -19,6 +19,8 @@ from typing import Literal
 from zoo.errors import ModelError
 
 Precision = Literal["fp32", "int8"]
+Normalisation = Literal["symmetric", "unit", "imagenet"]
+"""How pixels become numbers: to [-1, 1] (all MobileNetV1), to [0, 1], or less ImageNet's mean."""
 
 INPUT_PX = 224
 """Side of the square input of all eight, pixels."""
@@ -64,6 +66,11 @@ def variant(name: str) -> Variant:
         return VARIANTS[name]
     except KeyError:
         raise ModelError(f"unknown variant {name!r}: known are {', '.join(VARIANTS)}") from None
+
+
+def small_form(variant: Variant) -> Variant:
+    """The 8-bit variant of the same width."""
+    return named(variant.width, "int8")
 
 
 def named(width: float, precision: Precision) -> Variant:

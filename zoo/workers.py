@@ -1,4 +1,4 @@
-"""Builder processes: one per width, as many at once as there are cores, killed if stopped."""
+"""Worker processes: one per width, as many at once as there are cores, killed if stopped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import NamedTuple
 
 import zoo
 from zoo.errors import ModelError
@@ -18,7 +19,16 @@ from zoo.manifest import Entry
 ROOT = Path(zoo.__file__).parent.parent
 
 
-class _Builders:
+class Task(NamedTuple):
+    """One width, and the module with arguments that does it."""
+
+    what: str
+    """In words, for an error: building, fitting."""
+    width: float
+    module: tuple[str, ...]
+
+
+class _Workers:
     """The running processes, and the entries they have reported."""
 
     def __init__(self, directory: Path, progress: Callable[[str, str], None]) -> None:
@@ -29,10 +39,10 @@ class _Builders:
         self._stopped = False
         self._lock = threading.Lock()
 
-    def run(self, width: float) -> None:
-        """Build one width to its end; `ModelError` with the last line of what it complained of."""
-        with (self._directory / f"{width}.log").open("w+") as complaints:
-            process = self._start(width, complaints.fileno())
+    def run(self, task: Task) -> None:
+        """Do one task to its end; `ModelError` with the last line of what it complained of."""
+        with (self._directory / f"{task.width}.log").open("w+") as complaints:
+            process = self._start(task, complaints.fileno())
             with process:
                 assert process.stdout is not None
                 for line in process.stdout:
@@ -41,17 +51,17 @@ class _Builders:
             if process.returncode:
                 complaints.seek(0)
                 last = (complaints.read().strip().splitlines() or ["no reason given"])[-1]
-                raise ModelError(f"building width {width} failed: {last}")
+                raise ModelError(f"{task.what} width {task.width:g} failed: {last}")
 
-    def _start(self, width: float, complaints: int) -> subprocess.Popen[str]:
+    def _start(self, task: Task, complaints: int) -> subprocess.Popen[str]:
         """Only while not stopped: a process started later would be nobody's."""
         with self._lock:
             if self._stopped:
-                raise ModelError("building was stopped")
+                raise ModelError(f"{task.what} was stopped")
             process = subprocess.Popen(
-                [sys.executable, "-m", "zoo.build", str(width), str(self._directory)],
+                [sys.executable, "-m", *task.module],
                 stdout=subprocess.PIPE, stderr=complaints, stdin=subprocess.DEVNULL, text=True,
-                env={**os.environ, "PYTHONPATH": _python_path()},
+                env=environment(),
             )  # fmt: skip
             self._running.add(process)
             return process
@@ -71,23 +81,37 @@ class _Builders:
                 process.kill()
 
 
-def _python_path() -> str:
-    """So that the child finds this very package, whatever its working directory."""
-    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+def environment() -> dict[str, str]:
+    """In which a child finds this very package, whatever its working directory."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def build(
     widths: Sequence[float], directory: Path, progress: Callable[[str, str], None]
 ) -> dict[str, Entry]:
-    """Build both precisions of each width into `directory`; entries by variant.
+    """Build both precisions of each width into `directory`; entries by variant."""
+    return work(
+        [Task("building", w, ("zoo.build", str(w), str(directory))) for w in widths],
+        directory,
+        progress,
+    )
 
-    `progress` is called from several threads, never from two at once.
+
+def work(
+    tasks: Sequence[Task], directory: Path, progress: Callable[[str, str], None]
+) -> dict[str, Entry]:
+    """Do all tasks, logging into `directory`; what they reported, by variant.
+
+    A worker says one JSON object a line on stdout: `{"variant", "stage"}`, and for each variant
+    that is done `{"variant", "entry"}`. `progress` is called from several threads, never from two
+    at once.
     """
-    builders = _Builders(directory, progress)
+    workers = _Workers(directory, progress)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         try:
-            for done in as_completed([pool.submit(builders.run, width) for width in widths]):
+            for done in as_completed([pool.submit(workers.run, task) for task in tasks]):
                 done.result()
         finally:
-            builders.stop()
-    return builders.entries
+            workers.stop()
+    return workers.entries

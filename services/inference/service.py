@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from runtime import log, metrics
@@ -15,50 +16,97 @@ from schemas.fleet import Label
 from services.inference.desk import Desk, Overloaded
 from services.inference.settings import Settings
 from zoo.classifier import Classified, Classifier
-from zoo.errors import ZooError
+from zoo.errors import ImageError, ZooError
+
+SHARED = "d0"
+"""What edge and cloud run for everyone, so that pictures may wait there together."""
+WORTH_IT = 1.1
+"""Batches are used where they are so many times as fast as one picture after the other."""
 
 _log = log.get(__name__)
+
+Pictures = Desk[bytes, Classified]
 
 
 async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Profile the node, say what it can do, and classify until `stop`."""
     try:
         classifier = await asyncio.to_thread(
-            Classifier, settings.models, threads=settings.threads, cpu_share=settings.cpu_share
+            Classifier,
+            settings.models,
+            threads=settings.threads,
+            cpu_share=settings.cpu_share,
+            memory_mb=settings.memory_mb,
         )
         profile = await asyncio.to_thread(classifier.profile, repeats=settings.profile_repeats)
+        batch = await asyncio.to_thread(useful_batch, settings, classifier)
     except ZooError as error:
         raise Misconfigured(str(error)) from error
-    desk = Desk(workers=settings.workers, limit=settings.queue_limit)
+    desk: Pictures = Desk(
+        partial(run, classifier),
+        workers=settings.workers,
+        limit=settings.queue_limit,
+        patience=settings.queue_patience,
+        batch=batch,
+    )
     metrics.QUEUE.labels(settings.node).set_function(lambda: desk.inside)
     try:
         async with answering(bus, "inference", node=settings.node) as answers:
             await answers.serve_raw(
-                f"inference.v1.{settings.node}",
-                partial(answer, settings.node, classifier, desk),
+                f"inference.v1.{settings.node}", partial(answer, settings.node, desk),
                 name="inference",
-            )
+            )  # fmt: skip
             await bus.publish(capability(settings, classifier, profile))
             bus.ready = True
-            _log.info("serving", variants=len(profile))
+            _log.info("serving", variants=len(profile), batch=batch, loaded=classifier.loaded)
             await stop.wait()
     finally:
         desk.close()
 
 
-async def answer(node: str, classifier: Classifier, desk: Desk, raw: Raw) -> Classification:
+def useful_batch(settings: Settings, classifier: Classifier) -> int:
+    """How many waiting pictures go into one run: more than one only where it was measured to help.
+
+    Devices serve themselves, one picture at a time, and are not asked. Blocking.
+    """
+    size = settings.batch
+    if settings.tier == "device" or size == 1 or SHARED not in classifier.variants:
+        return 1
+    if not classifier.batches(SHARED):
+        return 1
+    gain = classifier.batch_gain(SHARED, size)
+    _log.info("batches measured", size=size, gain=round(gain, 3), used=gain >= WORTH_IT)
+    return size if gain >= WORTH_IT else 1
+
+
+def run(
+    classifier: Classifier, variant: str, jpegs: Sequence[bytes]
+) -> Sequence[Classified | Exception]:
+    """In a worker: one picture as ever, several by one run."""
+    if len(jpegs) > 1 and classifier.batches(variant):
+        return classifier.classify_all(jpegs, variant)
+    found: list[Classified | Exception] = []
+    for jpeg in jpegs:
+        try:
+            found.append(classifier.classify(jpeg, variant))
+        except ImageError as error:
+            found.append(error)
+    return found
+
+
+async def answer(node: str, desk: Pictures, raw: Raw) -> Classification:
     """Classify one picture, or say why not; count what became of it."""
-    said = await _answer(node, classifier, desk, raw)
+    said = await _answer(node, desk, raw)
     metrics.INFERENCES.labels(said.status).inc()
     if said.status == "ok":
         metrics.COMPUTE.labels(said.variant).observe(said.compute_ms / 1000)
     return said
 
 
-async def _answer(node: str, classifier: Classifier, desk: Desk, raw: Raw) -> Classification:
+async def _answer(node: str, desk: Pictures, raw: Raw) -> Classification:
     variant = raw.headers.get("Variant", "")
     try:
-        seen, waited_ms = await desk.work(partial(classifier.classify, raw.body, variant))
+        seen, waited_ms = await desk.work(variant, raw.body)
     except Overloaded as error:
         return Classification(node=node, status="overloaded", reason=str(error))
     except ZooError as error:
@@ -89,6 +137,7 @@ def capability(settings: Settings, classifier: Classifier, profile: dict[str, fl
         tier=settings.tier,
         home=settings.home,
         accuracy_pct={name: variants[name].accuracy_pct for name in profile},
+        measured=tuple(name for name in profile if variants[name].measured is not None),
         profile_ms=profile,
         cpu_share=settings.cpu_share,
         workers=settings.workers,

@@ -25,6 +25,15 @@ class Settings(NodeSettings):
     """Inferences at once."""
     queue_limit: int = Field(16, ge=0)
     """Requests that may wait; one more is told `overloaded`."""
+    queue_patience: float = Field(1.5, gt=0)
+    """Seconds; who is expected to wait longer is told `overloaded` at once. Below the 2 s after
+    which a device runs its picture elsewhere, so that nobody works for who has gone."""
+    batch: int = Field(4, ge=1, le=64)
+    """Waiting pictures that an edge or the cloud runs together, if that is measured to be faster at
+    start; 1: never."""
+    memory_mb: float | None = Field(None, gt=0)
+    """Memory for loaded models; beyond it those asked for longest ago are put away. Unset: all may
+    stay (some 240 MB for the eight at 224 px)."""
     cpu_share: float | None = Field(None, gt=0, le=1)
     """Emulate a node with this share of one core; unset on a real node."""
     profile_repeats: int = Field(3, ge=1)

@@ -1,0 +1,137 @@
+"""What `fit` is told, and the prepared pictures that its workers share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from zoo import folders, images
+from zoo.errors import ImageError, ModelError
+from zoo.folders import Sample
+from zoo.images import CROP
+from zoo.variants import INPUT_PX
+
+STRIDE = 32
+"""How much the network shrinks a picture; a smaller input would vanish."""
+RECIPE, PICTURES, NUMBERS = "recipe.json", "pictures.u8", "numbers.npz"
+
+
+class Recipe(BaseModel):
+    """Everything a result depends on, apart from the pictures themselves."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: Path
+    input_px: int = Field(INPUT_PX, ge=STRIDE, le=512, description="side of the square input")
+    epochs: int = Field(40, ge=1, description="passes over the training pictures, at most")
+    patience: int = Field(8, ge=1, description="epochs without a better validation: stop")
+    batch: int = Field(64, ge=2, description="pictures a step")
+    rate: float | None = Field(None, gt=0, description="peak step size; None: by start")
+    flip: bool = Field(True, description="mirror left and right at random; not for letters")
+    seed: int = 0
+    test_share: float = Field(0.2, gt=0, lt=0.9, description="held out for the final measurement")
+    validation_share: float = Field(0.12, gt=0, lt=0.9, description="of the rest, to stop by")
+    start: Mapping[float, Path] = Field(
+        default_factory=dict, description="width to weights to start from; else from nothing"
+    )
+
+    @property
+    def side(self) -> int:
+        """Side of a prepared picture: of it, a training crop sees `CROP`."""
+        return round(self.input_px / CROP)
+
+    def split(self) -> dict[Part, list[Sample]]:
+        """Training, validation and test pictures; depends on names and shares only."""
+        rest, test = folders.held_out(folders.samples(self.data), self.test_share, "test")
+        train, validation = folders.held_out(rest, self.validation_share, "validation")
+        if not test or not validation:
+            raise ImageError(
+                f"labelled folder {self.data}: too few pictures to hold some out: each class needs"
+                " three or more"
+            )
+        return {"train": train, "validation": validation, "test": test}
+
+    def digest(self, samples: Sequence[Sample]) -> str:
+        """Changes with the recipe and with the pictures: what was begun otherwise is no start."""
+        whole = hashlib.sha256(self.model_dump_json().encode())
+        for sample in samples:
+            whole.update(
+                f"{sample.folder}/{sample.path.name}/{sample.path.stat().st_size}".encode()
+            )
+        return whole.hexdigest()[:12]
+
+
+Part = Literal["train", "validation", "test"]
+
+
+class Prepared:
+    """Pictures decoded once, [N, side, side, 3] on disk, and the number of each one's class."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open what `prepare` has written."""
+        self.recipe = Recipe.model_validate_json((directory / RECIPE).read_text())
+        with np.load(directory / NUMBERS) as numbers:
+            self.classes = tuple(str(name) for name in numbers["classes"])
+            self._number = numbers["number"]
+            self._first = {part: numbers[part] for part in ("train", "validation")}
+        side = self.recipe.side
+        self._pictures = np.memmap(
+            directory / PICTURES, np.uint8, "r", shape=(len(self._number), side, side, 3)
+        )
+
+    def part(
+        self, name: Literal["train", "validation"]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Pictures [N, side, side, 3] and class numbers [N]."""
+        first, last = self._first[name]
+        return self._pictures[first:last], self._number[first:last]
+
+
+def prepare(
+    recipe: Recipe, directory: Path, progress: Callable[[int, int], None]
+) -> list[tuple[str, str]]:
+    """Decode training and validation pictures into `directory`; what was skipped, and why."""
+    split = recipe.split()
+    names = folders.classes([*split["train"], *split["validation"], *split["test"]])
+    skipped: list[tuple[str, str]] = []
+    bounds: dict[str, tuple[int, int]] = {}
+    numbers, done = list[int](), 0
+    total = len(split["train"]) + len(split["validation"])
+    with (directory / PICTURES).open("wb") as file:
+        for part in ("train", "validation"):
+            first = len(numbers)
+            for sample in split[part]:
+                done += 1
+                progress(done, total)
+                try:
+                    file.write(_square(sample.path, recipe.side).tobytes())
+                    numbers.append(names.index(sample.folder))
+                except ImageError as error:
+                    skipped.append((f"{sample.folder}/{sample.path.name}", str(error)))
+            bounds[part] = (first, len(numbers))
+    if len(set(numbers[: bounds["train"][1]])) < len(names) or len(set(bounds["validation"])) < 2:
+        raise ModelError(
+            f"labelled folder {recipe.data}: a class has no usable picture to train on"
+        )
+    np.savez(
+        directory / NUMBERS, classes=np.array(names), number=np.array(numbers),
+        train=np.array(bounds["train"]), validation=np.array(bounds["validation"]),
+    )  # fmt: skip
+    (directory / RECIPE).write_text(recipe.model_dump_json())
+    return skipped
+
+
+def _square(path: Path, side: int) -> NDArray[np.uint8]:
+    """The centred square of a picture, [side, side, 3]."""
+    image = images.rgb(images.picture(path).jpeg, side)
+    half, middle = min(image.size) / 2, (image.width / 2, image.height / 2)
+    box = (middle[0] - half, middle[1] - half, middle[0] + half, middle[1] + half)
+    resized = image.resize((side, side), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+    return np.asarray(resized)
