@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     _measured(found, "goals", verbs.goals, "the goal changes in mid-run", ["hybrid"])
     scale = _measured(found, "scale", verbs.scale, "many devices", ["hybrid"])
     scale.add_argument("--users", type=count, nargs="+", default=[5, 10, 20, 50, 100])
+    _measured(found, "newcomer", verbs.newcomer, "a device joins a running system", ["hybrid"])
     drift = ["hybrid", "autoscale", "adadeep", "hybrid-paper"]
     _measured(found, "drift", verbs.drift, "the world changes at step 300", drift)
     _measured(found, "tune", verbs.tune, "the same random search for every agent", [*NAMES])

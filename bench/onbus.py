@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from bench import dashboard, decisions, planning
+from bench import dashboard, decisions, local, planning
 
 Given = argparse.Namespace
 
@@ -22,6 +23,13 @@ def add(found: Any, count: Callable[[str], int]) -> None:
     made.add_argument("--jobs", type=count, default=60, help="planning jobs per measurement")
     made.add_argument("--members", type=count, nargs="+", help="measure the model's error instead")
     made.add_argument("--seeds", type=count, default=5)
+    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+    text = "a local request end to end beside decode and onnxruntime on the same bytes"
+    made = found.add_parser("local", help=text, description=text)
+    made.set_defaults(verb=respond)
+    made.add_argument("--variant", nargs="+", default=["d0", "d7"])
+    made.add_argument("--pairs", type=count, default=200)
+    made.add_argument("--models", type=Path, help="model directory; without it: the cache")
     made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
     text = "decision round trips beside bare echoes under the same load"
     made = found.add_parser("decisions", help=text, description=text)
@@ -59,6 +67,12 @@ def plan(given: Given) -> None:
         ratio = row["transitions_per_s"] / rows[0]["transitions_per_s"]
         row["over_first"] = round(ratio, 2)
     _show(given, rows)
+
+
+def respond(given: Given) -> None:
+    """Each variant in turn."""
+    rows = asyncio.run(local.measure(given.variant, given.pairs, given.models))
+    print(json.dumps(rows, indent=1) if given.json else local.render(rows))
 
 
 def decide(given: Given) -> None:

@@ -102,6 +102,14 @@ def scale(given: Given) -> None:
     show(given, module.gather(fill(given, cells)), module.render)
 
 
+def newcomer(given: Given) -> None:
+    """A device joins."""
+    from bench import newcomer as module
+
+    cells = module.cells(given.goal or [85.0], given.seeds)
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
 def drift(given: Given) -> None:
     """A world that changes."""
     from bench import drift as module

@@ -21,7 +21,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 Profile = Mapping[str, Mapping[str, float]]
-"""Measured local compute, device -> variant -> milliseconds; either may be missing."""
+"""Measured compute, node (device, edge or cloud) -> variant -> ms; either may be missing."""
+
+PROFILE_UNIT = 50.0
+"""Milliseconds of compute that count as one unit of profile; any constant does, for the bias
+takes it up."""
 
 LINK_UNIT = 10.0
 """Milliseconds of round trip that count as one unit of link (log1p); the paper's weak limit."""
@@ -79,17 +83,21 @@ def signals(platform: Platform, state: State) -> Floats:
 
 
 def profile_feature(platform: Platform, profile: Profile | None) -> Floats:
-    """Logarithm of the measured local compute over its mean, [n, O]; 0 where nothing is known."""
+    """Logarithm of the measured compute of each option's node, in units, [n, O].
+
+    The unit is fixed, so that what was learned before a node joined means the same afterwards.
+    Where nothing is known it is as the others are on average; zero when nothing is known at all.
+    """
     known = np.full((len(platform.devices), len(platform.options)), np.nan)
     for i, device in enumerate(platform.devices):
         for k, option in enumerate(platform.options):
-            ms = (profile or {}).get(device, {}).get(option.variant, 0.0)
-            if option.tier == "L" and ms > 0:
-                known[i, k] = np.log(ms)
+            ms = (profile or {}).get(platform.node(device, option), {}).get(option.variant, 0.0)
+            if ms > 0:
+                known[i, k] = np.log(ms / PROFILE_UNIT)
     if np.isnan(known).all():
         return np.zeros_like(known)
-    centred: Floats = np.nan_to_num(known - np.nanmean(known))
-    return centred
+    filled: Floats = np.nan_to_num(known, nan=float(np.nanmean(known)))
+    return filled
 
 
 def bends(load: Floats) -> tuple[Integers, Floats]:

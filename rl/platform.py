@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, cast
 
@@ -54,6 +54,8 @@ class Platform:
     """Variant to accuracy in percent."""
     options: tuple[Option, ...] = OPTIONS
     cloud: str = "cloud"
+    lacking: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Node to variants that it cannot run, though others of its tier can."""
 
     def __post_init__(self) -> None:
         if len(self.home) != len(self.devices):
@@ -84,6 +86,11 @@ class Platform:
         if option.tier == "L":
             return device
         return self.cloud if option.tier == "C" else self.home[self.devices.index(device)]
+
+    def offers(self, device: str, option: Option) -> bool:
+        """Whether the node on which `option` runs for `device` can run it."""
+        lacks = self.lacking.get(self.node(device, option), frozenset())
+        return option.variant not in lacks
 
 
 Assignment = Mapping[str, Option]

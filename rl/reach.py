@@ -22,6 +22,7 @@ def avoiding(
     priced = table.copy()
     for i, device in enumerate(devices):
         for k, option in enumerate(platform.options):
-            if platform.node(device, option) in unavailable:
+            gone = platform.node(device, option) in unavailable
+            if gone or not platform.offers(device, option):
                 priced[i, k, :] = OUT_OF_REACH_MS
     return priced

@@ -93,7 +93,11 @@ class Bus:
         reply: type[M],
         patience: float,
     ) -> M:
-        """As `ask`, with a raw body (a picture) and headers."""
+        """As `ask`, with a raw body (a picture) and headers.
+
+        Raises Unprocessable for a body that the broker would not carry: it would hang up.
+        """
+        self._fits(subject, body)
         metrics.said(subject)
         try:
             traced = tracing.onward(headers)
@@ -107,6 +111,13 @@ class Bus:
         if raw.headers and "Nats-Service-Error" in raw.headers:
             raise Unprocessable(f"{subject}: {raw.headers['Nats-Service-Error']}")
         return parse(reply, raw.data)
+
+    def _fits(self, subject: str, body: bytes) -> None:
+        limit = self.client.max_payload
+        if len(body) > limit:
+            raise Unprocessable(
+                f"{subject}: a message of {len(body)} bytes, the broker takes {limit} (max_payload)"
+            )
 
     async def listen(self, kind: type[M], handle: Handler[M], **tokens: str) -> Ear:
         """Hear every `kind` from now on, one after the other; what is malformed is buried.

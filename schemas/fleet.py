@@ -39,6 +39,9 @@ class Fleet(Part):
     )
 
     cloud: Name = Field("cloud", description="name of the cloud node")
+    lacks: dict[Name, tuple[str, ...]] = Field(
+        default_factory=dict, description="node to variants of the options that it cannot run"
+    )
 
     def node(self, device: str, option: str) -> str:
         """The node on which an option runs for a device of this fleet."""

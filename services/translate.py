@@ -20,8 +20,11 @@ from schemas.planned import Planned
 def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
     """Join what the nodes said they can do; None while there is no device or no option.
 
-    An option is offered when every device (or every edge, or the cloud) can run it. A node that
-    can run no variant we know of is left out, else it would take every option from the others.
+    An option is offered when some device (some edge, the cloud) can run it; `lacks` says who
+    cannot, so that a weak newcomer takes nothing from the others. A node that can run no variant
+    we know of is left out. Where nodes differ on a variant's accuracy, what was measured counts
+    more than what is quoted, and among equals the least: a goal is then never thought met when it
+    is not.
     """
     known = {o.variant for o in OPTIONS}
     said = sorted((c for c in capabilities if known & set(c.accuracy_pct)), key=lambda c: c.node)
@@ -29,17 +32,36 @@ def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
     offered = _offered(said)
     if not devices or not offered:
         return None
-    accuracy: dict[str, float] = {}
-    for capability in said:
-        accuracy.update(capability.accuracy_pct)
     return Fleet(
         devices=tuple(c.node for c in devices),
         home=tuple(c.home or "" for c in devices),
         options=tuple(str(o) for o in offered),
-        accuracy_pct=accuracy,
+        accuracy_pct=_accuracies(said),
         profile_ms={c.node: c.profile_ms for c in said},
         cloud=next((c.node for c in said if c.tier == "cloud"), "cloud"),
+        lacks=_lacking(said, offered),
     )
+
+
+def _accuracies(said: list[Capability]) -> dict[str, float]:
+    """Variant to the accuracy to decide by."""
+    measured, quoted = dict[str, float](), dict[str, float]()
+    for capability in said:
+        for variant, pct in capability.accuracy_pct.items():
+            known = measured if variant in capability.measured else quoted
+            known[variant] = min(pct, known.get(variant, pct))
+    return quoted | measured
+
+
+def _lacking(said: list[Capability], offered: list[Option]) -> dict[str, tuple[str, ...]]:
+    """Node to the variants that are offered on its tier and that it cannot run."""
+    tier = {"device": "L", "edge": "E", "cloud": "C"}
+    found = {}
+    for capability in said:
+        wanted = [o.variant for o in offered if o.tier == tier[capability.tier]]
+        if missing := tuple(v for v in wanted if v not in capability.accuracy_pct):
+            found[capability.node] = missing
+    return found
 
 
 def _offered(said: list[Capability]) -> list[Option]:
@@ -48,11 +70,7 @@ def _offered(said: list[Capability]) -> list[Option]:
         "E": [c for c in said if c.tier == "edge"],
         "C": [c for c in said if c.tier == "cloud"],
     }
-    return [
-        o
-        for o in OPTIONS
-        if tiers[o.tier] and all(o.variant in c.accuracy_pct for c in tiers[o.tier])
-    ]
+    return [o for o in OPTIONS if any(o.variant in c.accuracy_pct for c in tiers[o.tier])]
 
 
 def platform_of(fleet: Fleet) -> Platform:
@@ -63,6 +81,7 @@ def platform_of(fleet: Fleet) -> Platform:
         accuracy=fleet.accuracy_pct,
         options=tuple(Option.parse(text) for text in fleet.options),
         cloud=fleet.cloud,
+        lacking={node: frozenset(variants) for node, variants in fleet.lacks.items()},
     )
 
 

@@ -48,8 +48,8 @@ class Classifier:
         """Verify the directory (default: the user's cache) and load `preload`; the rest on demand.
 
         `cpu_share` in (0, 1] emulates a slower node and needs `threads=1`, for only the calling
-        thread's CPU time can be scaled. Beyond `memory_mb` of loaded models, those asked for longest
-        ago are put away. Raises `ModelError` or `ValueError`.
+        thread's CPU time can be scaled. Beyond `memory_mb` of loaded models, those asked for
+        longest ago are put away. Raises `ModelError` or `ValueError`.
         """
         if cpu_share is not None and threads != 1:
             raise ValueError("cpu_share can only be emulated with one thread")

@@ -46,6 +46,12 @@ class Hybrid:
         self.modelled_steps = 0
         self.rounds = 0
 
+    def move(self, platform: Platform, profile: Profile | None = None) -> None:
+        """Go on with another platform and its profile: devices or edges have joined or left."""
+        self.platform, self.profile = platform, profile
+        self.policy.move(platform, profile)
+        self.model.move(platform, profile)
+
     def act(self, state: State, goal: Goal) -> Assignment:
         """Thompson sampling by one random head, or epsilon-greedy when the settings say so."""
         epsilon = self.settings.epsilon

@@ -77,10 +77,10 @@ class DirectLearner:
         if len(positions) > 4 * plans.capacity:  # forget where overwritten plans once lay
             self.positions[head] = {key: positions[key]}
 
-    def move(self, platform: Platform) -> None:
-        """Go on with another platform; plans for the old one are dropped."""
+    def move(self, platform: Platform, profile: Profile | None = None) -> None:
+        """Go on with another platform and its profile; plans for the old one are dropped."""
         settings = self.students.settings
-        self.students.move(platform)
+        self.students.move(platform, profile)
         self.plans = [Replay(settings.plan_capacity) for _ in self.plans]
         self.positions = [{} for _ in self.plans]
 

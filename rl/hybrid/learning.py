@@ -96,9 +96,9 @@ class Students:
             return np.ones_like(surprise)
         return surprise
 
-    def move(self, platform: Platform) -> None:
-        """Go on with another platform: devices or edges have joined or left."""
-        self.layout = Layout(platform, self.settings.hidden)
+    def move(self, platform: Platform, profile: Profile | None = None) -> None:
+        """Go on with another platform and its profile: devices or edges have joined or left."""
+        self.layout, self.profile = Layout(platform, self.settings.hidden), profile
         self.minds = [mind.moved(self.layout) for mind in self.minds]
 
     @property

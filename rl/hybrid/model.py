@@ -56,9 +56,9 @@ class ModelLearner:
             self.students.observe(experience)
             self.drift.observe(experience.state, experience.next_state)
 
-    def move(self, platform: Platform) -> None:
-        """Go on with another platform."""
-        self.students.move(platform)
+    def move(self, platform: Platform, profile: Profile | None = None) -> None:
+        """Go on with another platform and its profile."""
+        self.students.move(platform, profile)
 
     def learn(self) -> Parameters:
         """Update the members and return their parameters, M = len(slots)."""

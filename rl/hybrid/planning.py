@@ -57,6 +57,8 @@ def perturbed(
     changed = dict(assignment)
     devices = list(assignment)
     for device in rng.choice(len(devices), size=min(2, len(devices)), replace=False):
-        changed[devices[device]] = platform.options[int(rng.integers(len(platform.options)))]
+        option = platform.options[int(rng.integers(len(platform.options)))]
+        if platform.offers(devices[device], option):
+            changed[devices[device]] = option
     required = required_accuracy(goal, (platform.accuracy[o.variant] for o in platform.options))
     return changed if met(mean_accuracy(platform, changed), required) else assignment

@@ -97,7 +97,8 @@ class Journey:
         try:
             decision = await self._bus.ask(request, Decision, self._settings.decision_timeout)
             option = Option.parse(decision.option)
-            if self._knowledge.profile_ms and option.variant not in self._knowledge.profile_ms:
+            known = self._knowledge.profile_ms
+            if option.tier == "L" and known and option.variant not in known:
                 raise Unprocessable(f"decision: option: unknown variant {option.variant}")
         except NoAnswer:
             return Told(*self._knowledge.without_decision(), None, "no-decision")
@@ -134,8 +135,11 @@ class Journey:
                 Classification,
                 self._settings.inference_timeout,
             )
-        except (NoAnswer, Unprocessable):
+        except NoAnswer:
             return None, "no-responder"
+        except Unprocessable as error:  # Too large for the broker, or for the service.
+            _log.error("not classified", node=node, reason=str(error))
+            return None, "refused"
         if answer.status == "ok":
             return answer, "none"
         return None, "overloaded" if answer.status == "overloaded" else "refused"

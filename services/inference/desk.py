@@ -63,7 +63,7 @@ class Desk(Generic[I, R]):
         return len(self._waiting) + self._computed
 
     async def work(self, kind: str, item: I) -> tuple[R, float]:
-        """The item's result and the milliseconds it waited; raises Overloaded, or what it raised."""
+        """The result and the milliseconds it waited; raises Overloaded, or what the work raised."""
         self._admit()
         mine: _Waiting[I, R] = _Waiting(kind, item, self._clock())
         self._waiting.append(mine)

@@ -9,7 +9,8 @@ from functools import partial
 from runtime import log, metrics
 from runtime.answers import Raw, answering
 from runtime.bus import Bus
-from runtime.errors import Misconfigured
+from runtime.errors import Misconfigured, TryLater
+from runtime.waiting import within
 from schemas.capability import Capability
 from schemas.classification import Classification
 from schemas.fleet import Label
@@ -59,9 +60,18 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
             await bus.publish(capability(settings, classifier, profile))
             bus.ready = True
             _log.info("serving", variants=len(profile), batch=batch, loaded=classifier.loaded)
-            await stop.wait()
+            while not await within(stop, settings.announce):
+                await announce(bus, capability(settings, classifier, profile))
     finally:
         desk.close()
+
+
+async def announce(bus: Bus, message: Capability) -> None:
+    """Say it again: whoever was away for long may have been forgotten meanwhile."""
+    try:
+        await bus.publish(message)
+    except TryLater as error:
+        _log.warning("not announced", reason=str(error))
 
 
 def useful_batch(settings: Settings, classifier: Classifier) -> int:

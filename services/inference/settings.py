@@ -36,6 +36,8 @@ class Settings(NodeSettings):
     stay (some 240 MB for the eight at 224 px)."""
     cpu_share: float | None = Field(None, gt=0, le=1)
     """Emulate a node with this share of one core; unset on a real node."""
+    announce: float = Field(600.0, gt=0)
+    """Seconds after which the node says again what it can do."""
     profile_repeats: int = Field(3, ge=1)
     """Timed runs of each variant at start."""
 

@@ -174,6 +174,6 @@ class Learner:
             self._direct = DirectLearner.born(platform, self._settings, self._rng, fleet.profile_ms)
             self._parameters = None
         else:
-            self._direct.move(platform)
+            self._direct.move(platform, fleet.profile_ms)
         self._fleet = fleet
         return self._direct

@@ -57,7 +57,7 @@ class Policy:
         """
         platform = platform_of(fleet)
         fixed = FIXED.get(name)
-        if fixed is not None and fixed in platform.options:
+        if fixed in platform.options and all(platform.offers(d, fixed) for d in active):
             return dict.fromkeys(active, str(fixed))
         parsed, state = parse_goal(goal), state_of(active, conditions)
         chosen = self._by_parameters(name, platform, state, parsed, fleet, unavailable)

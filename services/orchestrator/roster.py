@@ -14,19 +14,21 @@ RETRY = 4
 class Roster:
     """Built from capability and telemetry messages; time is passed in, in seconds."""
 
-    def __init__(self, absent: float) -> None:
-        """A node that has been silent for `absent` seconds is gone."""
-        self._absent = absent
+    def __init__(self, absent: float, forget: float = 3600.0) -> None:
+        """A node silent for `absent` seconds is gone, and after `forget` seconds is forgotten."""
+        self._absent, self._forget = absent, forget
         self._capabilities: dict[str, Capability] = {}
         self._telemetry: dict[str, Condition] = {}
         self._heard: dict[str, float] = {}
+        self._known: dict[str, float] = {}
+        """When a node last said or, at start, was recalled to have said what it can do."""
         self._silent: dict[str, float] = {}
         """Nodes that did not answer a picture, and when that was noticed."""
         self._fleet: Fleet | None = None
 
     @property
     def fleet(self) -> Fleet | None:
-        """All devices ever met, whether present or not; None before the first."""
+        """All devices met and not forgotten, present or not; None before the first."""
         return self._fleet
 
     @property
@@ -44,6 +46,7 @@ class Roster:
         if fleet is None and self._fleet is not None:
             return False
         self._capabilities, self._fleet = joined, fleet
+        self._known[capability.node] = now
         self._silent.pop(capability.node, None)
         if not recalled:
             self._heard[capability.node] = now
@@ -56,6 +59,20 @@ class Roster:
             self._heard.pop(telemetry.node, None)
         else:
             self._heard[telemetry.node] = now
+
+    def forget(self, now: float) -> tuple[str, ...]:
+        """Drop nodes not heard of for too long, so that the fleet does not grow for ever.
+
+        One that comes back says again what it can do. Returns who was dropped.
+        """
+        last = {n: max(self._heard.get(n, -1e9), self._known[n]) for n in self._capabilities}
+        gone = tuple(node for node, when in last.items() if now - when > self._forget)
+        for node in gone:
+            for kept in (self._capabilities, self._telemetry, self._heard, self._known):
+                kept.pop(node, None)
+        if gone:
+            self._fleet = fleet_of(self._capabilities.values())
+        return gone
 
     def alive(self, node: str, now: float) -> None:
         """A node was heard of in another way."""

@@ -31,6 +31,9 @@ class Settings(BusSettings):
     """Seconds to wait, before evaluation, for parameters that have seen every learning round."""
     absent: float = Field(5.0, gt=0)
     """Seconds without a word from a node after which it counts as gone."""
+    forget: float = Field(3600.0, gt=0)
+    """Seconds without a word from a node after which it is dropped from the fleet, and what was
+    learned of it with it; one that comes back is new."""
     devices: int = Field(1, ge=1)
     """Devices to wait for before the first round."""
     nodes: int = Field(1, ge=1)

@@ -36,7 +36,7 @@ class Situation:
         self, bus: Bus, settings: Settings, store: ParameterStore, policy: Thinker
     ) -> None:
         self._bus, self._store = bus, store
-        self.roster = Roster(settings.absent)
+        self.roster = Roster(settings.absent, settings.forget)
         self.policy = policy
         self.goal = settings.goal
         self.exploring = True
@@ -74,6 +74,8 @@ class Situation:
 
     async def look(self) -> None:
         """Read what operators set and the policy's pointer from where they are kept."""
+        if gone := self.roster.forget(self.now()):
+            _log.info("forgotten", nodes=gone)
         pointer = await self._store.pointer("policy")
         if pointer is not None and pointer.version > self._version:
             await self._on_parameters(pointer)

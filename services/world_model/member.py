@@ -92,6 +92,6 @@ class Member:
                 platform, self._settings, (self.slot,), rng, fleet.profile_ms
             )
         else:
-            self._model.move(platform)
+            self._model.move(platform, fleet.profile_ms)
         self._fleet = fleet
         return self._model

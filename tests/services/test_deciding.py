@@ -92,11 +92,27 @@ def test_the_fleet_is_what_the_nodes_said() -> None:
     assert found.options == ("d0@L", "d3@L", "d7@L", "d0@E", "d0@C")
 
 
-def test_an_option_that_one_device_lacks_is_not_offered() -> None:
+def test_a_weak_newcomer_limits_nobody_but_itself() -> None:
     weak = capability("c", "device", 300).model_copy(update={"accuracy_pct": {"d7": 72.8}})
     found = fleet_of([*NODES, weak])
     assert found is not None
-    assert found.options == ("d7@L", "d0@E", "d0@C")
+    assert found.options == fleet().options
+    assert found.lacks == {"c": ("d0", "d3")}
+    for goal in ("min", "80", "max"):
+        told = Policy(seed=0).choose("greedy", found, ("a", "b", "c"), {}, goal)
+        assert told["c"] in ("d7@L", "d0@E", "d0@C")
+    local = Policy(seed=0).choose("all d0@L", found, ("a", "c"), {}, "85")
+    assert local["c"] != "d0@L"
+
+
+def test_what_was_measured_counts_more_than_what_is_quoted() -> None:
+    quoted, measured = NODES[0], NODES[1].model_copy(update={"measured": ("d3",)})
+    worse = measured.model_copy(update={"accuracy_pct": {**ACCURACY, "d3": 70.0}, "node": "c"})
+    found = fleet_of([quoted, measured, worse])
+    assert found is not None and found.accuracy_pct["d3"] == 70.0
+    better = measured.model_copy(update={"accuracy_pct": {**ACCURACY, "d3": 95.0}})
+    found = fleet_of([quoted, better])
+    assert found is not None and found.accuracy_pct["d3"] == 95.0
 
 
 def test_there_is_no_fleet_without_a_device() -> None:
@@ -113,14 +129,25 @@ def test_a_node_that_runs_nothing_we_know_is_left_out() -> None:
     assert fleet_of([odd("stranger", "resnet50")]) is None
 
 
-def test_a_device_with_which_no_option_is_left_is_not_taken_in() -> None:
+def test_a_device_with_options_of_its_own_is_taken_in() -> None:
     roster = Roster(absent=5)
-    assert roster.can(odd("a", "d0"), now=0)
-    assert not roster.can(odd("b", "d3"), now=0)
-    assert roster.can(odd("c", "d0", "d1"), now=0)
-    assert roster.active(now=1) == ("a", "c")
+    for node, variants in (("a", ("d0",)), ("b", ("d3",)), ("c", ("d0", "d1"))):
+        assert roster.can(odd(node, *variants), now=0)
     assert roster.fleet is not None
-    assert roster.fleet.options == ("d0@L",)
+    assert roster.fleet.options == ("d0@L", "d1@L", "d3@L")
+    assert roster.fleet.lacks == {"a": ("d1", "d3"), "b": ("d0", "d1"), "c": ("d3",)}
+
+
+def test_a_node_that_is_silent_for_long_is_forgotten_and_may_come_back() -> None:
+    roster = Roster(absent=5, forget=100)
+    for node in NODES:
+        roster.can(node, now=0)
+    for name in ("a", "edge-1", "sky"):
+        roster.alive(name, now=90)
+    assert roster.forget(now=100) == ()
+    assert roster.forget(now=101) == ("b",)
+    assert roster.fleet is not None and roster.fleet.devices == ("a",)
+    assert roster.can(NODES[1], now=102) and roster.fleet.devices == ("a", "b")
 
 
 def test_the_cloud_may_have_any_name() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.zoo import keras_fixture
@@ -40,9 +41,12 @@ def _model(
     opset: int = 13,
     kind: int = TensorProto.FLOAT,
     softmax: bool = False,
+    weights: NDArray[np.float32] | None = None,
 ) -> Path:
     """A small classifier: the mean of each channel, and a linear layer."""
-    weights = np.random.default_rng(0).normal(size=(shape[1], classes)).astype(np.float32)
+    if weights is None:
+        drawn = np.random.default_rng(0).normal(size=(shape[1], classes))
+        weights = drawn.astype(np.float32)
     nodes = [
         helper.make_node("GlobalAveragePool", ["pixels"], ["means"]),
         helper.make_node("Flatten", ["means"], ["flat"]),
