@@ -138,7 +138,11 @@ def gather(runs: list[Row]) -> list[Row]:
     grouped: dict[tuple[object, ...], list[Row]] = {}
     for run in runs:
         grouped.setdefault((run["world"], run["constraint"], run["prior"]), []).append(run)
-    for (world, goal, prior), own in grouped.items():
+    order = sorted(
+        grouped, key=lambda key: (list(WORLDS).index(str(key[0])), PRIORS.index(str(key[2])))
+    )
+    for key in order:
+        (world, goal, prior), own = key, grouped[key]
         row: Row = {"world": world, "constraint": goal, "prior": prior, "seeds": len(own)}
         for kind in ("executed", "greedy"):
             means = [fmean(r for r in run[kind] if r is not None) for run in own]

@@ -24,7 +24,10 @@ IMPURE = {"asyncio", "nats", "socket", "time", "random", "logging", "structlog",
 TORCH = {"torch", "onnx", "safetensors"}
 LIGHT = tuple(f"services/{name}" for name in ("monitor", "inference", "device", "dashboard"))
 LIGHT += ("runtime", "schemas")
-LIGHT_ZOO = {"manifest", "session", "classifier", "images", "variants", "errors", "pace"}
+LIGHT_ZOO = {
+    "manifest", "session", "classifier", "images", "variants", "errors", "pace", "shelf", "speed",
+    "labels", "folders", "evaluate", "store", "workers",
+}  # fmt: skip
 SHARED_BY_SERVICES = {"translate", "tally", "history", "report"}
 """Modules of `services` that are not services, and may be imported by all of them."""
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from cli import show as printing
 from cli.checks import complaining
 from zoo.manifest import Manifest, default_directory
+
+if TYPE_CHECKING:
+    from zoo.calibration import Likeness
 
 Models = Annotated[
     Path | None,
@@ -22,7 +24,7 @@ Models = Annotated[
         "--models", envvar="TERCET_MODELS", help="Model directory; without it: the cache."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
+AsJson = printing.Json
 Tell = Callable[[str, str], None]
 
 
@@ -60,15 +62,22 @@ def skipped(files: Sequence[tuple[str, str]]) -> None:
         print(f"skipped picture {name}: {reason}", file=sys.stderr)
 
 
-def show(as_json: bool, found: Mapping[str, object], table: Table, *notes: str) -> None:
+class Listing(NamedTuple):
+    """A table to be: title, columns and rows."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+def show(wants_json: bool, found: Mapping[str, object], listing: Listing, *notes: str) -> None:
     """JSON for programs; a table and a few lines for people."""
-    if as_json:
-        print(json.dumps(found))
+    if wants_json:
+        printing.as_json(found)
         return
-    console = Console()
-    console.print(table)
+    printing.show(*listing)
     for note in notes:
-        console.print(note, highlight=False, soft_wrap=True)
+        print(printing.clean(note))
 
 
 def described(manifest: Manifest) -> dict[str, object]:
@@ -76,46 +85,51 @@ def described(manifest: Manifest) -> dict[str, object]:
     return {"directory": str(manifest.directory), **manifest.model_dump(mode="json")}
 
 
-def overview(manifest: Manifest) -> Table:
+def overview(manifest: Manifest) -> Listing:
     """One row per variant: what it is, and what it scores."""
-    table = Table(
-        "variant", "precision", "M MACs", "MB", "px", "accuracy", "whose figure", "weights"
+    columns = (
+        "variant",
+        "precision",
+        "M MACs",
+        "MB",
+        "px",
+        "accuracy %",
+        "whose figure",
+        "weights",
     )
-    for name, entry in manifest.variants.items():
-        macs = "?" if entry.million_macs is None else f"{entry.million_macs:.1f}"
-        size, accuracy = f"{entry.bytes / 1e6:.1f}", f"{entry.accuracy_pct:.2f} %"
-        row = (name, entry.precision, macs, size, str(entry.input_px), accuracy)
-        table.add_row(*row, entry.accuracy_source, entry.weights)
-    return table
+    rows = [
+        (
+            name, entry.precision, printing.number(entry.million_macs), f"{entry.bytes / 1e6:.1f}",
+            entry.input_px, entry.accuracy_pct, entry.accuracy_source, entry.weights,
+        )
+        for name, entry in manifest.variants.items()
+    ]  # fmt: skip
+    return Listing("variants", columns, rows)
 
 
-def scores(manifest: Manifest) -> Table:
+def scores(manifest: Manifest) -> Listing:
     """One row per variant that was measured: top-1, top-5 and their 95 % intervals."""
-    shares = ("top-1", "95 % interval", "top-5", "95 % interval")
-    table = Table("variant", "precision", *shares, "pictures")
-    for name, entry in manifest.variants.items():
-        if (m := entry.measured) is None:
-            continue
-        intervals = [f"{low:.1f} to {high:.1f}" for low, high in (m.top1_interval, m.top5_interval)]
-        table.add_row(
-            name, entry.precision, f"{m.top1_pct:.1f} %", intervals[0],
-            f"{m.top5_pct:.1f} %", intervals[1], str(m.pictures),
-        )  # fmt: skip
-    return table
+    shares = ("top-1 %", "95 % interval", "top-5 %", "95 % interval")
+    measured = [(n, e.precision, e.measured) for n, e in manifest.variants.items() if e.measured]
+    rows = [
+        (
+            name, precision, f"{m.top1_pct:.1f}", _interval(m.top1_interval),
+            f"{m.top5_pct:.1f}", _interval(m.top5_interval), m.pictures,
+        )
+        for name, precision, m in measured
+    ]  # fmt: skip
+    return Listing("measured", ("variant", "precision", *shares, "pictures"), rows)
 
 
-def likenesses(found: Mapping[str, object]) -> Table:
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"{bounds[0]:.1f} to {bounds[1]:.1f}"
+
+
+def likenesses(found: Mapping[str, Likeness]) -> Listing:
     """One row per 8-bit form: how like its float form it is."""
-    table = Table("8-bit form", "same top class", "signal to noise", "pictures", "calibrated on")
-    for name, like in found.items():
-        facts = vars_of(like)
-        table.add_row(
-            name, f"{facts['top1_agreement_pct']} %", f"{facts['snr_db']} dB",
-            str(facts["pictures"]), str(facts["calibrated_on"]),
-        )  # fmt: skip
-    return table
-
-
-def vars_of(like: object) -> dict[str, object]:
-    """The fields of a frozen record."""
-    return {name: getattr(like, name) for name in like.__slots__}  # type: ignore[attr-defined]
+    columns = ("8-bit form", "same top class %", "signal to noise dB", "pictures", "calibrated on")
+    rows = [
+        (name, like.top1_agreement_pct, like.snr_db, like.pictures, like.calibrated_on)
+        for name, like in found.items()
+    ]
+    return Listing("8-bit forms beside their float forms", columns, rows)

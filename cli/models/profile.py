@@ -6,9 +6,8 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from cli.models.common import AsJson, Models, directory, show, working
+from cli.models.common import AsJson, Listing, Models, directory, show, working
 from zoo import speed
 
 EPILOG = "Example: [bold]tercet models profile --threads 4 --json[/]. Best on a quiet host."
@@ -26,15 +25,15 @@ def profile(
     """Median and p95 at 1 and N threads, memory, cold start, and which variants are dominated."""
     with working("profiling") as tell:
         found = speed.profile(directory(models), variant, threads, repeats, tell)
-    times = ("median, 1 thread", "p95", "median, N threads", "p95", "cold start")
-    table = Table("variant", *times, "memory", "accuracy", "dominated by")
+    times = ("median 1", "p95 1", "median N", "p95 N", "cold start")
+    columns = ("variant", *(f"{t} ms" for t in times), "memory MB", "accuracy %", "dominated by")
+    rows = []
     for name, judged in found.items():
         s = judged.speed
-        measured = (s.median_1_ms, s.p95_1_ms, s.median_n_ms, s.p95_n_ms, s.cold_ms)
-        table.add_row(
-            name, *(f"{ms:.1f} ms" for ms in measured), f"{s.memory_mb:.0f} MB",
-            f"{judged.accuracy_pct:.2f} %", judged.dominated_by or "",
-        )  # fmt: skip
+        measured = (s.median_1_ms, s.p95_1_ms, s.median_n_ms, s.p95_n_ms, s.cold_ms, s.memory_mb)
+        facts = (f"{judged.accuracy_pct:.2f}", judged.dominated_by or "")
+        rows.append((name, *(f"{value:.1f}" for value in measured), *facts))
+    listing = Listing("on this node, with 1 and N threads", columns, rows)
     threads_used = next(iter(found.values())).speed.threads if found else 0
     note = f"N = {threads_used}; decoding a photograph is not in the times"
-    show(as_json, {name: asdict(judged) for name, judged in found.items()}, table, note)
+    show(as_json, {name: asdict(judged) for name, judged in found.items()}, listing, note)
