@@ -74,6 +74,12 @@ class Bus:
         except TROUBLE as error:
             _log.warning("not said", subject=message.subject, error=repr(error))
 
+    async def offer(self, message: Message) -> None:
+        """Offer a kept message to its stream, once; raises what nats-py does when that fails."""
+        headers = tracing.onward({"Nats-Msg-Id": str(message.id)})
+        await self.js.publish(message.subject, message.model_dump_json().encode(), headers=headers)
+        metrics.said(message.SUBJECT)
+
     async def keep(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
         """Publish to a stream until it acknowledges; return the stream sequence."""
         traced = tracing.onward(headers)

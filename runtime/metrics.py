@@ -39,6 +39,8 @@ DEVICES = Gauge("tercet_active_devices", "Devices in the latest round", ["purpos
 
 # Devices.
 REQUESTS = Counter("tercet_requests", "Requests, by tier and fallback", ["tier", "fallback"])
+SPOOLED = Gauge("tercet_spooled", "Outcomes that wait for the bus")
+SPOOL_DROPPED = Counter("tercet_spool_dropped", "Outcomes dropped: too many, or too old")
 RESPONSE = Histogram("tercet_response_seconds", "Response time", ["tier"], buckets=SECONDS)
 
 # Inference.

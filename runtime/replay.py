@@ -110,9 +110,8 @@ async def last_raw(bus: Bus, kind: type[M], **tokens: str) -> list[tuple[RawStre
     return messages
 
 
-async def last_on(bus: Bus, kind: type[M], **tokens: str) -> M | None:
+async def last_on(bus: Bus, kind: type[M], subject: str) -> M | None:
     """Return the last message on one subject, or None; who may read that one needs no more."""
-    subject = kind.pattern(**tokens)
     read = partial(bus.js.get_last_msg, stream_of(subject), subject, direct=True)
     try:
         return _parsed(kind, await bus.patiently(read))

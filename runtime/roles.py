@@ -82,7 +82,7 @@ DEVICE = Role(
         Classification.pattern(node="{cloud}"),
     ),
     hears=(Capability.pattern(node="{node}"), GoalSet.pattern(), Round.pattern()),
-    own=(Capability.pattern(node="{node}"),),
+    own=(Capability.pattern(node="{node}"), Outcome.pattern(device="{node}")),
     claims=True,
     of_node=True,
 )

@@ -1,4 +1,4 @@
-"""Wait for an event, but not for ever: the pause that a stop ends at once."""
+"""Wait for events, but not for ever: the pause that a stop ends at once."""
 
 from __future__ import annotations
 
@@ -13,3 +13,13 @@ async def within(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return event.is_set()
     return True
+
+
+async def first_of(*events: asyncio.Event, seconds: float | None = None) -> None:
+    """Wait until one of the events is set, or so many seconds are over."""
+    waiting = {asyncio.ensure_future(event.wait()) for event in events}
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

@@ -8,10 +8,12 @@ from itertools import cycle
 
 from runtime import log, metrics, tracing
 from runtime.bus import Bus
-from runtime.errors import Misconfigured, TryLater
+from runtime.errors import Misconfigured
+from runtime.outbox import Outbox
 from runtime.replay import last_on
 from schemas.capability import Capability
 from schemas.goal import GoalSet
+from schemas.outcome import Outcome
 from schemas.round import Round
 from services.device.fallback import Knowledge
 from services.device.journey import Journey
@@ -44,17 +46,20 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
         return Classifier(settings.models, threads=settings.threads, cpu_share=settings.cpu_share)
 
     await bus.listen(Capability, on_capability, node=settings.node)
-    known = await last_on(bus, Capability, node=settings.node)
+    known = await last_on(bus, Capability, Capability.pattern(node=settings.node))
     if known is not None:
         await on_capability(known)
     await bus.listen(GoalSet, on_goal)
     await bus.listen(Round, on_round)
     journey = Journey(bus, settings, knowledge, own)
+    outbox = opened_outbox(bus, settings)
     bus.ready = True
-    while not stop.is_set():
-        opened = await next_round(rounds, stop, settings.idle)
-        if not stop.is_set():
-            await one_request(bus, journey, next(pictures), opened)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(outbox.run(stop))
+        while not stop.is_set():
+            opened = await next_round(rounds, stop, settings.idle)
+            if not stop.is_set():
+                await one_request(outbox, journey, next(pictures), opened)
 
 
 async def next_round(
@@ -74,7 +79,23 @@ async def next_round(
     return opened
 
 
-async def one_request(bus: Bus, journey: Journey, picture: Picture, opened: Round | None) -> None:
+def opened_outbox(bus: Bus, settings: Settings) -> Outbox:
+    """Where outcomes wait while the bus is away; raises Misconfigured when it cannot be used."""
+    try:
+        return Outbox(
+            bus,
+            Outcome,
+            settings.spool,
+            max_bytes=settings.spool_bytes,
+            max_age=settings.spool_age,
+        )
+    except OSError as error:
+        raise Misconfigured(f"TERCET_SPOOL: {settings.spool}: {error.strerror}") from error
+
+
+async def one_request(
+    outbox: Outbox, journey: Journey, picture: Picture, opened: Round | None
+) -> None:
     """Take one picture through the system and report how it went."""
     try:
         with tracing.step("request"):  # Decision, inference and outcome belong to it.
@@ -82,11 +103,9 @@ async def one_request(bus: Bus, journey: Journey, picture: Picture, opened: Roun
             tier = outcome.executed[-1]
             metrics.REQUESTS.labels(tier, outcome.fallback).inc()
             metrics.RESPONSE.labels(tier).observe(outcome.response_ms / 1000)
-            await bus.publish(outcome)
+            await outbox.put(outcome)
     except ZooError as error:
         _log.error("request failed", picture=picture.name, reason=str(error))
-    except TryLater as error:
-        _log.error("outcome lost", reason=str(error))
 
 
 def load(settings: Settings) -> list[Picture]:

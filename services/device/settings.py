@@ -27,3 +27,9 @@ class Settings(NodeSettings):
     orchestrator's round_timeout, so that the outcome still comes in time."""
     idle: float = Field(5.0, gt=0)
     """Seconds without a round after which the device makes a request by itself."""
+    spool: Path | None = None
+    """Folder for outcomes made while the bus is away; unset: they wait in memory only."""
+    spool_bytes: int = Field(8 * 1024 * 1024, ge=0)
+    """Bytes of outcomes that may wait, some ten thousand; the oldest are dropped first."""
+    spool_age: float = Field(86_400.0, gt=0)
+    """Seconds after which an outcome that waits is dropped."""

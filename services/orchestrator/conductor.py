@@ -9,6 +9,7 @@ from runtime import log
 from runtime.bus import Bus
 from runtime.errors import TryLater
 from runtime.replay import last_one
+from runtime.waiting import first_of
 from schemas.experience import Experience
 from schemas.fleet import Fleet
 from schemas.outcome import Outcome
@@ -169,7 +170,4 @@ class Conductor:
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         """Wait for an event, `stop`, or so many seconds, whichever comes first."""
-        waiting = {asyncio.ensure_future(e.wait()) for e in (event, self._stop)}
-        await asyncio.wait(waiting, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
+        await first_of(event, self._stop, seconds=max(seconds, 0.0))
