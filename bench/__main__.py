@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+# Matrices are small: more threads only wait for each other. Read when numpy is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import torch
 
 from bench.arguments import parser
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # Matrices are small: more threads only wait for each other.
+    torch.set_num_threads(1)
     given = parser().parse_args(sys.argv[1:] or ["--help"])
     try:
         given.verb(given)

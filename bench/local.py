@@ -66,7 +66,9 @@ async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> l
             answering(here.bus, "decider") as answers,
         ):
             await answers.serve(Request, decider.answer, announce=True)
-            settings = Settings(bus_url=here.url, node=NODE, inference_timeout=10)
+            settings = Settings(
+                bus_url=here.url, node=NODE, decision_timeout=10, inference_timeout=10
+            )
             journey = Journey(bus, settings, Knowledge(NODE), Classifier)
             rows = []
             for variant in variants:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from rl.features import Profile
 from rl.hybrid import DirectLearner, HybridSettings, Parameters, decide, to_bytes
 from rl.hybrid.agent import ALPHA_ROUNDS
 from rl.hybrid.foresight import Foresight, log_errors
@@ -124,6 +125,11 @@ class Learner:
             return None
         self._parameters = self._direct.learn(self.alpha)
         return to_bytes(self._parameters)
+
+    @property
+    def profile(self) -> Profile | None:
+        """The start-up profiles that are learned with."""
+        return None if self._direct is None else self._direct.students.profile
 
     @property
     def alpha(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from rl.platform import Option
@@ -231,38 +232,62 @@ def test_malformed_parameters_are_refused() -> None:
         Policy(seed=0).adopt(1, b"not safetensors")
 
 
+def experienced(
+    known: Fleet, number: int, executed: dict[str, str], took: dict[str, float]
+) -> Experience:
+    return Experience(
+        round=number,
+        policy="explore",
+        goal="min",
+        fleet=known,
+        active=known.devices,
+        state={},
+        next_state={},
+        assigned=executed,
+        executed=executed,
+        response_ms=took,
+        average_ms=sum(took.values()) / len(took),
+        accuracy_pct=80.0,
+    )
+
+
 def learned_on(known: Fleet) -> bytes:
     learner = Learner(seed=0)
     executed = dict.fromkeys(known.devices, known.options[0])
-    learner.real(
-        Experience(
-            round=1,
-            policy="explore",
-            goal="min",
-            fleet=known,
-            active=known.devices,
-            state={},
-            next_state={},
-            assigned=executed,
-            executed=executed,
-            response_ms=dict.fromkeys(known.devices, 100.0),
-            average_ms=100.0,
-            accuracy_pct=80.0,
-        )
-    )
+    learner.real(experienced(known, 1, executed, dict.fromkeys(known.devices, 100.0)))
     return learner.improve() or b""
 
 
 def test_parameters_of_other_options_are_not_used() -> None:
-    """A weaker device has joined: fewer options are offered, and the old policy does not fit."""
+    """Other models are installed: fewer options are offered, and the old policy does not fit."""
     policy = Policy(seed=0)
     policy.adopt(1, learned_on(fleet()))
-    weak = capability("c", "device", 300).model_copy(update={"accuracy_pct": {"d7": 72.8}})
-    smaller = fleet_of([*NODES, weak])
-    assert smaller is not None
-    chosen = policy.choose("explore", smaller, ("a", "b", "c"), {}, "min")
-    assert set(chosen) == {"a", "b", "c"}
-    assert set(chosen.values()) <= set(smaller.options)
+    weak = [node.model_copy(update={"accuracy_pct": {"d7": 72.8}}) for node in NODES]
+    smaller = fleet_of(weak)
+    assert smaller is not None and smaller.options == ("d7@L",)
+    chosen = policy.choose("explore", smaller, ("a", "b"), {}, "min")
+    assert chosen == {"a": "d7@L", "b": "d7@L"}
+
+
+def test_a_newcomer_is_told_by_its_profile_before_it_was_ever_measured() -> None:
+    """What others took in proportion to their profiles is learned; the newcomer's does the rest."""
+    learner, policy, rng = Learner(seed=0), Policy(seed=0), np.random.default_rng(0)
+    times = {"a": fleet().profile_ms["a"], "b": fleet().profile_ms["b"]}
+    shared = {"d0@E": 300.0, "d0@C": 200.0}
+    for number in range(1, 13):
+        executed = {d: str(rng.choice(fleet().options)) for d in ("a", "b")}
+        took = {d: shared.get(o) or times[d][o[:2]] for d, o in executed.items()}
+        learner.real(experienced(fleet(), number, executed, took))
+    policy.adopt(1, learner.improve() or b"")
+    told = {}
+    for name, ms in (("slow", 4000.0), ("fast", 20.0)):
+        joined = fleet_of([*NODES, capability(name, "device", ms)])
+        assert joined is not None
+        told[name] = policy.choose(GREEDY, joined, ("a", "b", name), {}, "max")[name]
+        executed = dict.fromkeys(joined.devices, "d0@L")
+        learner.real(experienced(joined, 20, executed, dict.fromkeys(joined.devices, 100.0)))
+        assert name in (learner.profile or {})
+    assert told["slow"] in ("d0@E", "d0@C") and told["fast"] == "d0@L"
 
 
 @pytest.mark.parametrize("name", ["explore", GREEDY, "profile"])

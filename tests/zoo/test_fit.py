@@ -80,6 +80,7 @@ def _trade(directory: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_stopped_it_goes_on_where_it_was(tmp_path: Path) -> None:
     data, directory = digits.write(tmp_path / "digits", every=12), tmp_path / "models"
     recipe = Recipe(data=data, input_px=32, epochs=3, batch=32, flip=False)
