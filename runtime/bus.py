@@ -131,15 +131,36 @@ class Bus:
         What an edge's broker has captured comes as `live.…` (runtime.topology), and near that edge
         both ways: it is handled once.
         """
+        return await self._hear(kind, kind.pattern(**tokens), handle, self.bury)
+
+    async def overhear(
+        self, kind: type[M], handle: Callable[[M], None], malformed: Callable[[str], None]
+    ) -> Ear:
+        """As `listen`, for who only watches: nothing is buried, `malformed` hears the subject."""
+
+        async def on_message(message: M) -> None:
+            handle(message)
+
+        async def refuse(subject: str, body: bytes, reason: str) -> None:
+            malformed(subject)
+
+        return await self._hear(kind, kind.pattern(), on_message, refuse)
+
+    async def _hear(
+        self,
+        kind: type[M],
+        pattern: str,
+        handle: Handler[M],
+        refuse: Callable[[str, bytes, str], Awaitable[None]],
+    ) -> Ear:
         known = Recent(REMEMBERED)
-        pattern = kind.pattern(**tokens)
         twice, name = captured(pattern), metrics.kind_of(kind.SUBJECT)
 
         async def on_message(raw: Msg) -> None:
             try:
                 message = parse(kind, raw.data)
             except Unprocessable as error:
-                await self.bury(raw.subject.removeprefix(LIVE), raw.data, str(error))
+                await refuse(raw.subject.removeprefix(LIVE), raw.data, str(error))
                 return
             if twice and message.id in known:
                 return
@@ -152,24 +173,6 @@ class Bus:
 
         patterns = (pattern, LIVE + pattern) if twice else (pattern,)
         return Ear([await self.client.subscribe(each, cb=on_message) for each in patterns])
-
-    async def overhear(
-        self, kind: type[M], handle: Callable[[M], None], malformed: Callable[[str], None]
-    ) -> Subscription:
-        """As `listen`, for who only watches: nothing is buried, `malformed` hears the subject."""
-
-        async def on_message(raw: Msg) -> None:
-            try:
-                message = parse(kind, raw.data)
-            except Unprocessable:
-                malformed(raw.subject)
-                return
-            try:
-                handle(message)
-            except Exception:
-                _log.exception("handler failed", subject=raw.subject)
-
-        return await self.client.subscribe(kind.pattern(), cb=on_message)
 
     @property
     def away(self) -> bool:

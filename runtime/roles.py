@@ -160,7 +160,7 @@ DASHBOARD = Role(
     "dashboard",
     "watches all, and steers nothing",
     says=(Explain.pattern(),),
-    hears=PUBLIC,
+    hears=(*PUBLIC, Reset.pattern()),
     streams=("CAPABILITY", "DECISIONS", "EXPERIENCE", "OUTCOMES", "TELEMETRY"),
     buckets=("control", "parameters", "leases"),
 )

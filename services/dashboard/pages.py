@@ -146,7 +146,7 @@ class Pages:
         try:
             message = await change
         except TryLater as error:
-            raise Refused(503, "the bus is away; nothing was changed") from error
+            raise Refused(503, f"nothing was changed: {error}") from error
         return Response(message.model_dump_json(), media_type="application/json")
 
     def _who(self, request: Request, wish: Wish) -> str:

@@ -69,8 +69,8 @@ async def _put(bus: Bus, writing: Coroutine[None, None, None]) -> None:
     """Put something in force; raises TryLater while the broker is away."""
     if bus.away:
         writing.close()
-        raise TryLater("the broker is away")
+        raise TryLater("the bus is away")
     try:
         await writing
     except TROUBLE as trouble:
-        raise TryLater(f"not changed: {trouble!r}") from trouble
+        raise TryLater("the broker did not take it; it may not be allowed") from trouble
