@@ -98,10 +98,9 @@ def _write(rows: list[Row], path: Path) -> None:
 
 def _plot(rows: list[Row], path: Path) -> None:
     """One panel per number of users and goal."""
-    import matplotlib
+    from bench.style import drawing
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    pyplot = drawing()
 
     users = sorted({row["users"] for row in rows})
     goals = list(dict.fromkeys(row["constraint"] for row in rows))
