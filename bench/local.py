@@ -17,12 +17,14 @@ from typing import Any
 
 from bench.site import Site, site
 from runtime.answers import answering
-from runtime.bus import connect
+from runtime.app import run
+from runtime.bus import Bus, connect
 from runtime.replay import last_each
 from runtime.settings import BusSettings
-from runtime.supervisor import service
+from runtime.supervisor import module, service
 from schemas.capability import Capability
 from schemas.decision import Decision
+from schemas.outcome import Outcome
 from schemas.request import Request
 from services.device.fallback import Knowledge
 from services.device.journey import Journey
@@ -32,67 +34,68 @@ from zoo.images import decode
 from zoo.session import Session
 from zoo.store import ensure
 
-NODE = "device-1"
+NODE = "device-"
+"""Beginning of the devices' names."""
 PATIENCE = 120.0
 """Seconds for the service to profile itself and be there."""
 WARM_UP = 5
 
 
-class _Decider:
-    """Answers every request with one option: what is timed is the road, not the choice."""
+async def decider(bus: Bus, settings: BusSettings, stop: asyncio.Event) -> None:
+    """Answer every request at once: what is timed is the road, not the choice.
 
-    option = "d0@L"
+    A device's name ends in the variant that it is told to run locally.
+    """
 
-    async def answer(self, request: Request) -> Decision:
+    async def answer(request: Request) -> Decision:
+        variant = request.device.removeprefix(NODE)
         return Decision.because(
-            request, device=request.device, option=self.option, node=request.device, goal="min",
-            policy="fixed", policy_version=None, round=None, round_id=None,
+            request, device=request.device, option=f"{variant}@L", node=request.device,
+            goal="min", policy="fixed", policy_version=None, round=None, round_id=None,
         )  # fmt: skip
+
+    async with answering(bus, "decider") as answers:
+        await answers.serve(Request, answer, announce=True)
+        await stop.wait()
 
 
 async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> list[dict[str, Any]]:
     """Return a row per variant: medians and 95th percentiles of both, ratio, difference."""
     manifest = await asyncio.to_thread(ensure, models)
-    jpeg, decider = photograph(), _Decider()
+    jpeg, rows = photograph(), []
     async with site() as here:
-        await here.start(
-            "inference",
-            service("inference", bus_url=here.url, node=NODE, home="edge-1",
-                    models=str(manifest.directory), profile_repeats="1"),
-        )  # fmt: skip
-        await _there(here)
-        async with (
-            connect(BusSettings(bus_url=here.url), "device") as bus,
-            answering(here.bus, "decider") as answers,
-        ):
-            await answers.serve(Request, decider.answer, announce=True)
+        await here.start("decider", module("decider", "bench.local", bus_url=here.url))
+        for variant in variants:
+            node = f"{NODE}{variant}"
+            inference = service("inference", bus_url=here.url, node=node, home="edge-1",
+                                models=str(manifest.directory), profile_repeats="1")  # fmt: skip
+            await here.start(node, inference)
+            await _there(here, node)
+            session, entry = Session(manifest.path(variant)), manifest.entry(variant)
+
+            def direct(session: Session = session, px: int = entry.input_px) -> float:
+                start = time.perf_counter()
+                session.run(decode(jpeg, px))
+                return (time.perf_counter() - start) * 1000
+
             settings = Settings(
-                bus_url=here.url, node=NODE, decision_timeout=10, inference_timeout=10
+                bus_url=here.url, node=node, decision_timeout=10, inference_timeout=10
             )
-            journey = Journey(bus, settings, Knowledge(NODE), Classifier)
-            rows = []
-            for variant in variants:
-                decider.option = f"{variant}@L"
-                session, entry = Session(manifest.path(variant)), manifest.entry(variant)
-
-                def direct(session: Session = session, px: int = entry.input_px) -> float:
-                    start = time.perf_counter()
-                    session.run(decode(jpeg, px))
-                    return (time.perf_counter() - start) * 1000
-
+            async with connect(BusSettings(bus_url=here.url), "device") as bus:
+                journey = Journey(bus, settings, Knowledge(node), Classifier)
                 rows.append({"variant": variant, **await _pairs(journey, jpeg, direct, pairs)})
     return rows
 
 
-async def _there(here: Site) -> None:
+async def _there(here: Site, node: str) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not await last_each(here.bus, Capability, node=NODE):  # noqa: ASYNC110  (elsewhere)
+        while not await last_each(here.bus, Capability, node=node):  # noqa: ASYNC110  (elsewhere)
             await asyncio.sleep(0.2)
 
 
 async def _pairs(journey: Journey, jpeg: bytes, direct: Any, pairs: int) -> dict[str, Any]:
     """Measure in turns; a request that fell back would be another road, and is an error."""
-    whole, alone, decision, compute = [], [], [], []
+    whole, alone, outcomes = list[float](), list[float](), list[Outcome]()
     for k in range(WARM_UP + pairs):
         outcome = await journey.take(jpeg, None)
         if outcome.fallback != "none":
@@ -101,8 +104,7 @@ async def _pairs(journey: Journey, jpeg: bytes, direct: Any, pairs: int) -> dict
         if k >= WARM_UP:
             whole.append(outcome.response_ms)
             alone.append(taken)
-            decision.append(outcome.decision_ms)
-            compute.append(outcome.compute_ms)
+            outcomes.append(outcome)
     end, base = statistics.median(whole), statistics.median(alone)
     return {
         "pairs": pairs,
@@ -110,8 +112,10 @@ async def _pairs(journey: Journey, jpeg: bytes, direct: Any, pairs: int) -> dict
         "direct_ms": round(base, 3),
         "ratio": round(end / base, 3),
         "difference_ms": round(end - base, 3),
-        "decision_ms": round(statistics.median(decision), 3),
-        "compute_ms": round(statistics.median(compute), 3),
+        **{
+            part: round(statistics.median(getattr(outcome, part) for outcome in outcomes), 3)
+            for part in ("decision_ms", "network_ms", "queue_ms", "compute_ms")
+        },
         "response_p95_ms": round(statistics.quantiles(whole, n=20)[-1], 3),
         "direct_p95_ms": round(statistics.quantiles(alone, n=20)[-1], 3),
     }
@@ -119,15 +123,8 @@ async def _pairs(journey: Journey, jpeg: bytes, direct: Any, pairs: int) -> dict
 
 def render(rows: list[dict[str, Any]]) -> str:
     """A Markdown table."""
-    names = (
-        "response",
-        "direct",
-        "difference",
-        "decision",
-        "compute",
-        "response_p95",
-        "direct_p95",
-    )
+    parts = ("decision", "network", "queue", "compute")
+    names = ("response", "direct", "difference", *parts, "response_p95", "direct_p95")
     lines = [
         f"| variant | ratio | {' | '.join(name.replace('_', ' ') for name in names)} |",
         "|---" * (len(names) + 2) + "|",
@@ -136,3 +133,7 @@ def render(rows: list[dict[str, Any]]) -> str:
         times = " | ".join(f"{row[f'{name}_ms']:.2f} ms" for name in names)
         lines.append(f"| {row['variant']} | {row['ratio']:.3f} | {times} |")
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run("decider", decider, BusSettings)
