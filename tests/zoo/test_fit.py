@@ -83,7 +83,7 @@ def _trade(directory: Path) -> None:
 @pytest.mark.timeout(300)
 def test_stopped_it_goes_on_where_it_was(tmp_path: Path) -> None:
     data, directory = digits.write(tmp_path / "digits", every=12), tmp_path / "models"
-    recipe = Recipe(data=data, input_px=32, epochs=3, batch=32, flip=False)
+    recipe = Recipe(data=data, input_px=32, epochs=6, batch=32, flip=False)
     seen: list[tuple[str, str]] = []
 
     class Enough(Exception):
@@ -99,8 +99,9 @@ def test_stopped_it_goes_on_where_it_was(tmp_path: Path) -> None:
     assert list(directory.glob(".fitting-*/d3.pt"))
     seen.clear()
     found = fit.fit(recipe, directory, lambda *said: seen.append(said), widths=[0.25])
-    assert ("d3", "goes on after epoch 1") in seen
-    assert not any(stage.startswith(("picture", "epoch 1")) for _, stage in seen)
+    # The worker may have got further before the stop reached it.
+    assert seen[0][0] == "d3" and seen[0][1].startswith("goes on after epoch")
+    assert not any(stage.startswith(("picture", "epoch 1/")) for _, stage in seen)
     assert found.manifest.variants.keys() == {"d3", "d7"}
 
 
