@@ -27,7 +27,15 @@ run: $(READY) ## Learn on this host: make run ROUNDS=60 GOAL=80 ARGS=--json
 
 .PHONY: test
 test: $(READY) ## Run the tests
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --ignore=tests/compose
+
+.PHONY: test-compose
+test-compose: $(READY) ## Run the tests in a Docker engine; TERCET_ENGINE names what starts one
+	$(VENV)/bin/python -m pytest tests/compose
+
+.PHONY: test-arm64
+test-arm64: $(READY) ## Build the small images for ARM64 and classify under emulation (slow)
+	TERCET_ARM64=1 $(VENV)/bin/python -m pytest -s tests/compose/test_arm64.py
 
 .PHONY: test-keras
 test-keras: $(READY) ## Compare imported weights with Keras itself (installs TensorFlow beside, 2 GB)

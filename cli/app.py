@@ -7,6 +7,7 @@ import typer
 from cli import (
     audit,
     benchmark,
+    chaos,
     dashboard,
     decisions,
     doctor,
@@ -14,8 +15,10 @@ from cli import (
     explain,
     explore,
     goal,
+    logs,
     models,
     reset,
+    scale,
     status,
     topology,
     up,
@@ -59,3 +62,6 @@ app.command(epilog=benchmark.EPILOG, context_settings=benchmark.CONTEXT)(benchma
 app.add_typer(models.app, name="models")
 app.add_typer(topology.app, name="topology")
 app.add_typer(secure, name="secure")
+app.command(epilog=scale.EPILOG)(scale.scale)
+app.command(epilog=logs.EPILOG)(logs.logs)
+app.add_typer(chaos.app, name="chaos")

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from cli import checks
+from cli import checks, contained
 from cli.dashboard import free
 from cli.display import Display
 from cli.fleet import Plan
@@ -36,6 +36,7 @@ EPILOG = (
 
 
 def up(
+    context: typer.Context,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Learning rounds; without it: until stopped.")
     ] = None,
@@ -95,12 +96,18 @@ def up(
         int | None,
         typer.Option(min=1, max=65000, help="First of the processes' health ports [none opened]."),
     ] = None,
+    docker: Annotated[
+        bool, typer.Option("--docker", help="Containers (compose.yaml) in place of processes.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Where chance begins.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
     ] = False,
 ) -> None:
     """Start everything on this host, learn, and compare what was learned with fixed policies."""
+    if docker:
+        contained.up(*contained.asked(context.params), given=contained.foreign(context))
+        return
     console = Console(stderr=True, soft_wrap=True)
     simulated = world is not None
     environment = None if world is None else load(world, devices)

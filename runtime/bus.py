@@ -287,7 +287,7 @@ async def _hang_up(client: Client) -> None:
 async def _first_connection(
     settings: BusSettings, options: dict[str, Any], stop: asyncio.Event | None
 ) -> Client:
-    attempt = asyncio.ensure_future(nats.connect(settings.bus_url, **options))
+    attempt = asyncio.ensure_future(nats.connect(settings.bus_url.split(","), **options))
     waiting = asyncio.ensure_future((stop or asyncio.Event()).wait())
     try:
         await asyncio.wait(

@@ -25,7 +25,7 @@ class BusSettings(BaseSettings):
     )
 
     bus_url: str = "nats://127.0.0.1:4222"
-    """Where the nearest broker listens."""
+    """Where the nearest broker listens; several of one cluster apart by commas."""
     bus_credentials: Path | None = None
     """An nkey seed or credentials file; none: no authentication."""
     bus_ca: Path | None = None

@@ -1,0 +1,168 @@
+"""Many hosts: a cloud, an edge, two devices, each a project of its own; then the uplink is cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
+
+import pytest
+
+from runtime.broker import free_port
+from runtime.bus import Bus, connect
+from runtime.replay import replay
+from runtime.settings import BusSettings
+from schemas.decision import Decision
+from schemas.outcome import Outcome
+from tests.compose.project import Project, docker
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+CUT = 30.0
+"""Seconds without an uplink."""
+WORLD, SITE = "tercet-test-world", "tercet-test-site"
+DEVICES = ("device-1", "device-2")
+
+
+class Hosts:
+    """The projects, and where their brokers are published."""
+
+    def __init__(self, cloud: Project, edge: Project) -> None:
+        self.cloud, self.edge = cloud, edge
+
+    @asynccontextmanager
+    async def bus(self, project: Project) -> AsyncIterator[Bus]:
+        """A client at a host's broker."""
+        url = f"nats://{project.address('broker', 4222)}".replace("0.0.0.0", "127.0.0.1")
+        async with connect(BusSettings(bus_url=url, connect_patience=10), "outside") as bus:
+            yield bus
+
+    @property
+    def uplink(self) -> tuple[str, str]:
+        """The network and the container that lead from the edge to the world."""
+        return WORLD, f"{self.edge.name}-relay-1"
+
+
+@pytest.fixture(scope="module")
+def network(images: None) -> Iterator[None]:
+    for name in (WORLD, SITE):
+        docker("network", "create", name)
+    yield
+    for name in (WORLD, SITE):
+        docker("network", "rm", name)
+
+
+@pytest.fixture(scope="module")
+def hosts(network: None) -> Iterator[Hosts]:
+    common = {"TERCET_BIND": "127.0.0.1", "TERCET_LEAF_BIND": "127.0.0.1", "TERCET_IDLE": "1"}
+    broker, relay = "tests/compose/one-engine-broker.yaml", "tests/compose/one-engine.yaml"
+    cloud = Project(
+        "tercet-test-cloud",
+        ("compose/cloud.yaml", broker),
+        {
+            **common,
+            "TERCET_PORT": str(free_port()),
+            "TERCET_DASHBOARD_PORT": str(free_port()),
+            "TERCET_DEVICES": "2",
+            "TERCET_NODES": "4",
+            "TEST_REACHABLE": WORLD,
+            "TEST_ALIAS": "hub",
+        },
+    )
+    edge = Project(
+        "tercet-test-edge-1",
+        ("compose/edge.yaml", broker, relay),
+        {
+            **common,
+            "NODE": "edge-1",
+            "UPSTREAM": "hub",
+            "TERCET_PORT": str(free_port()),
+            "TEST_REACHABLE": SITE,
+            "TEST_ALIAS": "edge-1",
+            "TEST_UPLINK": WORLD,
+        },
+    )
+    devices = [
+        Project(
+            f"tercet-test-{name}",
+            ("compose/device.yaml", relay),
+            {**common, "NODE": name, "UPSTREAM": "edge-1", "TEST_UPLINK": SITE},
+        )
+        for name in DEVICES
+    ]
+    with ExitStack() as stack:
+        for project in (edge, cloud, *devices):
+            stack.callback(project.down)
+            project.up()
+        yield Hosts(cloud, edge)
+
+
+async def decided(bus: Bus) -> None:
+    """Until every device has been told what to do once more."""
+    heard: asyncio.Queue[Decision] = asyncio.Queue()
+    ear = await bus.listen(Decision, heard.put)
+    missing = set(DEVICES)
+    async with asyncio.timeout(90):
+        while missing:
+            missing.discard((await heard.get()).device)
+    await ear.unsubscribe()
+
+
+async def test_a_cut_uplink_stops_no_device_and_loses_no_outcome(hosts: Hosts) -> None:
+    async with hosts.bus(hosts.cloud) as hub, hosts.bus(hosts.edge) as site:
+        await decided(hub)
+        during: list[Outcome] = []
+
+        async def on_outcome(message: Outcome) -> None:
+            during.append(message)
+
+        ear = await site.listen(Outcome, on_outcome)
+        docker("network", "disconnect", *hosts.uplink)
+        await asyncio.sleep(CUT)
+        docker("network", "connect", *hosts.uplink)
+        await ear.unsubscribe()
+        told(during)
+        await arrived(hub, during)
+        await decided(hub)
+
+
+def told(during: list[Outcome]) -> None:
+    """Every request was answered, nobody waited for the cloud once the cut was noticed."""
+    by_device = Counter(o.device for o in during)
+    worst = max(o.response_ms for o in during)
+    how = Counter(o.fallback for o in during)
+    print(f"in {CUT:.0f} s without uplink: {dict(by_device)} answered, {dict(how)}")
+    print(f"worst response time {worst:.0f} ms, where: {dict(Counter(o.executed for o in during))}")
+    assert set(by_device) == set(DEVICES)
+    assert all(o.labels for o in during)
+    late = [o for o in during if (o.at - during[0].at).total_seconds() > CUT / 2]
+    assert late, "nothing was asked in the second half of the cut"
+    assert {o.executed[-1] for o in late} <= {"L", "E"}
+
+
+async def arrived(hub: Bus, during: list[Outcome]) -> None:
+    """Until the hub's stream holds all of them; each once."""
+    wanted = {o.id for o in during}
+    async with asyncio.timeout(120):
+        while True:
+            kept = Counter([message.id async for _, message in replay(hub, Outcome)])
+            if wanted <= kept.keys():
+                break
+            await asyncio.sleep(1)
+    assert set(kept.values()) == {1}
+
+
+async def test_an_upstream_that_is_nowhere_is_named_in_the_log(hosts: Hosts) -> None:
+    lost = Project(
+        "tercet-test-edge-9",
+        ("compose/edge.yaml",),
+        {"NODE": "edge-9", "UPSTREAM": "nowhere", "TERCET_PORT": str(free_port())},
+    )
+    try:
+        lost.up("relay", "broker")
+        async with asyncio.timeout(30):
+            said = await asyncio.to_thread(lost.first_line, "relay", "upstream away")
+        assert "nowhere" in said
+    finally:
+        lost.down()

@@ -1,0 +1,151 @@
+"""The stack on a swarm of one: three brokers, one of them killed, nothing acknowledged lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from runtime.broker import free_port
+from runtime.bus import Bus, connect
+from runtime.errors import TryLater
+from runtime.process import die_with_parent
+from runtime.replay import replay
+from runtime.settings import BusSettings
+from schemas.decision import Decision
+from schemas.outcome import Outcome
+from tests.bus.test_bus import outcome
+from tests.compose.project import ROOT, docker
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+NAME = "tercet-test-stack"
+SERVERS = ("nats-1", "nats-2", "nats-3")
+PATIENCE = 150.0
+
+
+@pytest.fixture(scope="module")
+def swarm(engine: None) -> Iterator[None]:
+    state = docker("info", "-f", "{{.Swarm.LocalNodeState}}")
+    if state == "inactive":
+        docker("swarm", "init", "--advertise-addr", "127.0.0.1")
+    yield
+    if state == "inactive":
+        docker("swarm", "leave", "--force")
+
+
+@pytest.fixture(scope="module")
+def url(swarm: None, images: None) -> Iterator[str]:
+    """The stack is up; all three brokers, as one URL."""
+    ports = [str(free_port()) for _ in SERVERS]
+    variables = {f"TERCET_NATS_{k}_PORT": port for k, port in enumerate(ports, 1)}
+    variables |= {f"TERCET_LEAF_{k}_PORT": str(free_port()) for k in range(1, 4)}
+    variables |= {"TERCET_DEVICES": "5", "TERCET_NODES": "7"}
+    files = ("compose/stack.yaml", "tests/compose/stack-light.yaml")
+    command = ["docker", "stack", "deploy", "--resolve-image", "never", "--detach=true"]
+    command += [word for file in files for word in ("-c", file)]
+    subprocess.run([*command, NAME], cwd=ROOT, env={**os.environ, **variables}, check=True)
+    yield ",".join(f"nats://127.0.0.1:{port}" for port in ports)
+    docker("stack", "rm", NAME)
+    _wait_until_gone()
+    for volume in docker("volume", "ls", "-q", "--filter", f"name={NAME}_").split():
+        docker("volume", "rm", volume)
+
+
+def _wait_until_gone() -> None:
+    label = f"label=com.docker.stack.namespace={NAME}"
+    while names := docker("ps", "-aq", "--filter", label).split():
+        docker("wait", *names, check=False)
+        docker("rm", "-f", *names, check=False)
+    docker("network", "rm", f"{NAME}_default", check=False)
+
+
+@pytest.fixture
+async def bus(url: str) -> AsyncIterator[Bus]:
+    async with connect(BusSettings(bus_url=url, connect_patience=60), "outside") as bus:
+        yield bus
+
+
+@pytest.fixture
+def fleet(url: str) -> Iterator[None]:
+    """Five devices, an edge and a cloud with virtual times, from outside of the stack."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.world"],
+        cwd=ROOT,
+        env={**os.environ, "TERCET_BUS_URL": url, "TERCET_CONNECT_PATIENCE": "120"},
+        stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+    yield
+    process.terminate()
+    process.wait(10)
+
+
+async def declared(bus: Bus) -> None:
+    """Until every server has its copy of the outcomes."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                cluster = (await bus.js.stream_info("OUTCOMES")).cluster
+                if cluster and cluster.leader and len(cluster.replicas or ()) == 2:
+                    return
+            except Exception as error:
+                print(f"not yet: {error!r}")
+            await asyncio.sleep(1)
+
+
+async def decided(bus: Bus, count: int) -> None:
+    heard: asyncio.Queue[Decision] = asyncio.Queue()
+    ear = await bus.listen(Decision, heard.put)
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(count):
+            await heard.get()
+    await ear.unsubscribe()
+
+
+async def test_a_killed_broker_loses_nothing_acknowledged_and_decisions_go_on(
+    bus: Bus, request: pytest.FixtureRequest
+) -> None:
+    await declared(bus)
+    request.getfixturevalue("fleet")
+    await decided(bus, 10)
+    acknowledged: list[Outcome] = []
+    stop, enough = asyncio.Event(), asyncio.Event()
+
+    killed: list[int] = []
+
+    async def report() -> None:
+        """Publish outcomes one after the other, remembering which were acknowledged."""
+        while not stop.is_set():
+            message = outcome(ms=float(len(acknowledged)), device="device-9")
+            try:
+                await bus.publish(message)
+                acknowledged.append(message)
+                if killed and len(acknowledged) > killed[0] + 50:
+                    enough.set()
+            except TryLater as error:
+                print(f"not acknowledged: {error}")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(report())
+        await asyncio.sleep(3)
+        leader = (await bus.js.stream_info("OUTCOMES")).cluster.leader
+        label = f"label=com.docker.swarm.service.name={NAME}_{leader}"
+        (container,) = docker("ps", "-q", "--filter", label).split()
+        docker("kill", container)
+        killed.append(len(acknowledged))
+        await decided(bus, 25)
+        async with asyncio.timeout(PATIENCE):
+            await enough.wait()
+        stop.set()
+    kept = [message.id async for _, message in replay(bus, Outcome)]
+    lost = {m.id for m in acknowledged} - set(kept)
+    said = {"leader killed": leader, "acknowledged before": killed[0], "in all": len(acknowledged)}
+    print(json.dumps({**said, "lost": len(lost)}))
+    assert lost == set()
+    assert len(kept) == len(set(kept))
