@@ -7,21 +7,19 @@ import sys
 
 # Matrices are small: more threads only wait for each other. Read when numpy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-import torch
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from bench.arguments import parser
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     given = parser().parse_args(sys.argv[1:] or ["--help"])
     try:
         given.verb(given)
-    except (ValueError, ImportError) as error:
+    except BrokenPipeError:
+        sys.exit(0)
+    except (ValueError, ImportError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("bench: interrupted; finished cells are kept, run the same to go on", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)

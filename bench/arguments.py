@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from typing import NoReturn
 
 from bench import onbus, verbs
 from bench.agents import NAMES
+from bench.worlds import WORLDS
 from rl.goal import Goal, parse_goal
 
 EXAMPLES = """examples:
@@ -37,6 +39,17 @@ def count(text: str) -> int:
     return int(text)
 
 
+def factor(text: str) -> float:
+    """A number above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return value
+
+
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line; `--help` has the rest."""
 
@@ -55,23 +68,23 @@ def parser() -> argparse.ArgumentParser:
     )
     found = top.add_subparsers(required=True, metavar="VERB")
     _measured(found, "table5", verbs.table5, "decisions against the paper's, 20 cells", ["hybrid"])
-    table6 = _measured(found, "table6", verbs.table6, "steps to optimal of every agent", [*NAMES])
-    _measured(found, "table7", verbs.table7, "compute and experience minutes", [*NAMES])
-    for verb in (table6, found.choices["table7"]):
+    figure = "convergence curves, PNG and CSV"
+    for verb in (
+        _measured(found, "table6", verbs.table6, "steps to optimal of every agent", [*NAMES]),
+        _measured(found, "table7", verbs.table7, "compute and experience minutes", [*NAMES]),
+        _measured(found, "figure3", verbs.figure3, figure, [*NAMES]),
+    ):
         verb.add_argument("--users", type=count, nargs="+", default=[3, 4, 5])
-        verb.add_argument("--cap", type=float, default=2.0, help="times the paper's steps")
-    figure = _measured(found, "figure3", verbs.figure3, "convergence curves, PNG and CSV", [*NAMES])
-    figure.add_argument("--users", type=count, nargs="+", default=[3, 4, 5])
-    figure.add_argument("--steps", type=count, default=2000)
+        verb.add_argument("--cap", type=factor, default=2.0, help="times the paper's steps")
     _measured(found, "speedup", verbs.speedup, "model selection with offloading, or alone", [])
     _measured(found, "ablation", verbs.ablation, "hybrid without each of its parts", ["hybrid"])
-    _measured(found, "worlds", verbs.worlds, "worlds nothing was tuned on", ["hybrid"])
+    strange = _measured(found, "worlds", verbs.worlds, "worlds nothing was tuned on", ["hybrid"])
+    strange.add_argument("--world", nargs="+", choices=[*WORLDS])
     _measured(found, "goals", verbs.goals, "the goal changes in mid-run", ["hybrid"])
     scale = _measured(found, "scale", verbs.scale, "many devices", ["hybrid"])
     scale.add_argument("--users", type=count, nargs="+", default=[5, 10, 20, 50, 100])
     _measured(found, "newcomer", verbs.newcomer, "a device joins a running system", ["hybrid"])
-    drift = ["hybrid", "autoscale", "adadeep", "hybrid-paper"]
-    _measured(found, "drift", verbs.drift, "the world changes at step 300", drift)
+    _measured(found, "drift", verbs.drift, "the world changes at step 300", [*NAMES])
     _measured(found, "tune", verbs.tune, "the same random search for every agent", [*NAMES])
     peers = _measured(found, "peers", verbs.peers, "other people's agents (extra: peers)", [])
     peers.add_argument("--steps", type=count, default=20_000)
@@ -97,6 +110,7 @@ def _measured(
     made.add_argument("--scenario", nargs="+", choices=["A", "B", "C", "D"])
     made.add_argument("--feedback", nargs="+", choices=["per-device", "mean"])
     made.add_argument("--seeds", type=count, default=5)
+    made.add_argument("--jobs", type=count, default=1, help="processes that compute cells")
     made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
     made.add_argument("--keep", metavar="FILE", help="where finished cells are kept")
     made.add_argument("--fresh", action="store_true", help="keep nothing, compute everything")
@@ -112,7 +126,8 @@ def _learn(found: argparse._SubParsersAction[Parser]) -> None:
     made.add_argument("--env", default="sim.scenarios:paper", metavar="PACKAGE.MODULE:FACTORY")
     made.add_argument("--agent", choices=NAMES, default="hybrid")
     made.add_argument("--steps", type=count, default=200)
-    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--seed", type=int, default=0, help="the first seed")
+    made.add_argument("--seeds", type=count, default=1, help="runs, one after the other")
     made.add_argument("--goal", type=goal, default="min", help="min, max or 0..100")
     made.add_argument("--feedback", choices=["per-device", "mean"], default="per-device")
     made.add_argument("--scenario", choices=["A", "B", "C", "D"], help="argument of the factory")

@@ -72,8 +72,13 @@ def _pick(rows: list[Row], **wanted: object) -> list[Row]:
 def _spelled(rows: list[Row]) -> str:
     """`min 10 [11], 80 8 [34]`: median and worst per goal."""
     parts = [f"{r['constraint']}: {shown(r['median'])} [{shown(r['worst'])}]" for r in rows]
-    counts = sorted({len(r["steps"]) for r in rows})
-    return f"{', '.join(parts)}; seeds: {'-'.join(map(str, counts))}"
+    return f"{', '.join(parts)}; {_seeds(rows)}"
+
+
+def _seeds(rows: list[Row]) -> str:
+    """How many seeds the rows have, as a range where they differ."""
+    counts = sorted({len(row["steps"]) for row in rows})
+    return f"seeds: {'-'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))}"
 
 
 def _below(rows: list[Row], middle: float, most: float | None = None) -> bool:
@@ -145,7 +150,7 @@ def _ratios(rows: list[Row]) -> list[list[object]]:
         if parts:
             found.append(
                 _bar(f"our {agent} over hybrid, 5 users (seeds of the former)", "", "reported",
-                     "", ", ".join(parts), None, "bench table6 --cap 1")
+                     "", ", ".join(parts), None, "bench table6")
             )  # fmt: skip
     return found
 
@@ -189,8 +194,8 @@ def _goals(rows: list[Row]) -> list[list[object]]:
         found.append(
             _bar(f"goal changed after 100 rounds, {feedback}: steps, median [worst]", "retrains",
                  "within 20 (min, max)", "0",
-                 f"{', '.join(said)}; seeds: {len(own[0]['steps'])}", _below(ends, 20),
-                 "bench goals --seeds 3")
+                 f"{', '.join(said)}; {_seeds(own)}", _below(ends, 20),
+                 "bench goals")
         )  # fmt: skip
     return found
 
@@ -206,7 +211,7 @@ def _drift(rows: list[Row]) -> list[list[object]]:
         ]
         found.append(
             _bar(f"drift `{name}`: steps back to 1 %, median [worst]", "-", "<= 100", "<= 30",
-                 f"{', '.join(said)}; seeds: {len(own[0]['steps'])}", _below(own, 100),
+                 f"{', '.join(said)}; {_seeds(own)}", _below(own, 100),
                  "bench drift --goal 85 max")
         )  # fmt: skip
     return found

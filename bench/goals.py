@@ -14,17 +14,17 @@ Change = tuple[Goal, Goal]
 
 CHANGES: tuple[Change, ...] = (("min", "max"), ("max", "min"), ("min", 85.0), (85.0, 80.0))
 AT = 100
-AFTER = 300
+AFTER = 220
 """Rounds after the change; the optimum must hold to the end of them."""
 
 
-def cells(feedbacks: list[str], seeds: int) -> list[Cell]:
+def cells(names: list[str], feedbacks: list[str], seeds: int) -> list[Cell]:
     """One cell per change, scenario, feedback and seed."""
     return [
         _cell(change, scenario, feedback, seed)
         for seed in range(seeds)
         for feedback in feedbacks
-        for scenario in ("A", "B")
+        for scenario in names
         for change in CHANGES
     ]
 
@@ -52,7 +52,7 @@ def _cell(change: Change, scenario: str, feedback: str, seed: int) -> Cell:
         late = None if seen.steps is None else max(0, seen.last_bad - AT + 1)
         return {"steps": 0 if seen.last_bad == 0 else late}
 
-    return key, compute
+    return Cell(key, compute)
 
 
 def gather(runs: list[Row]) -> list[Row]:

@@ -32,16 +32,18 @@ def environment(spec: str, **arguments: Any) -> Environment:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Print a line after every real step."""
+    """Print a line after every real step; with several seeds, one run after the other."""
     named = {"scenario": given.scenario, "users": given.users}
-    world = environment(given.env, **{k: v for k, v in named.items() if v is not None})
-    agent = build(given.agent, world.platform, given.seed)
+    arguments = {k: v for k, v in named.items() if v is not None}
     mean_only = given.feedback == "mean" or given.agent != "hybrid"
-    for step in play(world, agent, given.goal, given.steps, given.seed, mean_only):
-        print(line(step) if given.json else sentence(step), flush=True)
+    for seed in range(given.seed, given.seed + given.seeds):
+        world = environment(given.env, **arguments)
+        agent = build(given.agent, world.platform, seed)
+        for step in play(world, agent, given.goal, given.steps, seed, mean_only):
+            print(line(step, seed) if given.json else sentence(step), flush=True)
 
 
-def line(step: Step) -> str:
+def line(step: Step, seed: int) -> str:
     """The stable JSON of one step; an infinite regret (goal missed) is null."""
     known = math.isfinite(step.regret)
     return json.dumps(
@@ -51,6 +53,7 @@ def line(step: Step) -> str:
             "exact": step.regret < EXACT,
             "accuracy_pct": step.accuracy_pct,
             "response_ms": step.response_ms,
+            "seed": seed,
         }
     )
 

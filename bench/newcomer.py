@@ -88,7 +88,7 @@ def cells(goals: list[Goal], seeds: int) -> list[Cell]:
 
 def _cell(world: str, prior: str, goal: Goal, seed: int) -> Cell:
     key = {"world": world, "prior": prior, "constraint": goal, "seed": seed}
-    return key, lambda: compute(world, prior, goal, seed)
+    return Cell(key, lambda: compute(world, prior, goal, seed))
 
 
 def compute(name: str, prior: str, goal: Goal, seed: int) -> Row:

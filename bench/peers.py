@@ -38,7 +38,7 @@ def cells(goals: list[Goal], steps: int, seeds: int) -> list[Cell]:
 
 def _cell(peer: str, goal: Goal, steps: int, seed: int) -> Cell:
     key = {"agent": peer, "users": 3, "constraint": goal, "cap": steps, "seed": seed}
-    return (
+    return Cell(
         key,
         lambda: _droo(goal, steps, seed) if peer == "droo" else _sb3(peer, goal, steps, seed),
     )

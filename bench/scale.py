@@ -9,46 +9,67 @@ from bench.agents import build
 from bench.oracle import Oracle
 from bench.store import Cell
 from bench.summary import Row, markdown, median, shown, worst
+from bench.table6 import feedback_of
 from bench.trial import Convergence, play
 from rl.goal import Goal
 from rl.hybrid import Hybrid
 from sim import scenarios
 
 CAP = 300
-HOLD = 200
-"""Steps for which the optimum must hold; half of it beyond twenty users, where steps are slow."""
 
 
-def cells(users: list[int], names: list[str], goals: list[Goal], seeds: int) -> list[Cell]:
-    """One cell per number of users, scenario, goal and seed."""
+def hold(users: int) -> int:
+    """Steps for which the optimum must hold; fewer with many users, where steps are slow."""
+    return 200 if users <= 20 else 50 if users <= 50 else 25
+
+
+def cells(
+    agents: list[str],
+    users: list[int],
+    names: list[str],
+    goals: list[Goal],
+    feedbacks: list[str],
+    seeds: int,
+) -> list[Cell]:
+    """One cell per agent, number of users, scenario, goal, feedback and seed."""
     return [
-        _cell(n, scenario, goal, seed)
+        _cell(agent, n, scenario, goal, feedback, seed)
         for seed in range(seeds)
+        for agent in agents
         for n in users
         for scenario in names
         for goal in goals
+        for feedback in dict.fromkeys(feedback_of(agent, f) for f in feedbacks)
     ]
 
 
-def _cell(users: int, scenario: str, goal: Goal, seed: int) -> Cell:
-    key = {"users": users, "scenario": scenario, "constraint": goal, "seed": seed}
-    return key, lambda: compute(users, scenario, goal, seed)
+def _cell(agent: str, users: int, scenario: str, goal: Goal, feedback: str, seed: int) -> Cell:
+    key = {
+        "users": users,
+        "scenario": scenario,
+        "constraint": goal,
+        "agent": agent,
+        "feedback": feedback,
+        "seed": seed,
+    }
+    return Cell(key, lambda: compute(agent, users, scenario, goal, feedback, seed))
 
 
-def compute(users: int, scenario: str, goal: Goal, seed: int) -> Row:
+def compute(agent: str, users: int, scenario: str, goal: Goal, feedback: str, seed: int) -> Row:
     """One run; the decision timed is the greedy one at its end."""
     world, seen = scenarios.paper(scenario, users), Convergence()
-    agent, oracle = build("hybrid", world.platform, seed), Oracle(world)
-    assert isinstance(agent, Hybrid)
-    hold = HOLD if users <= 20 else HOLD // 2
-    for step in play(world, agent, goal, CAP, seed, oracle=oracle):
+    built, oracle = build(agent, world.platform, seed), Oracle(world)
+    for step in play(world, built, goal, CAP, seed, feedback == "mean", oracle):
         seen.see(step)
-        if seen.held > hold:
+        if seen.held > hold(users):
             break
-    times, gap = [], 0.0
+    times, gap = [], None
     for _ in range(5):
         start = time.perf_counter()
-        gap = agent.decide(world.initial, goal, None).gap
+        if isinstance(built, Hybrid):
+            gap = built.decide(world.initial, goal, None).gap
+        else:
+            built.greedy(world.initial, goal)
         times.append(time.perf_counter() - start)
     optimum = oracle.optimum(world.initial, goal)
     return {
@@ -60,41 +81,40 @@ def compute(users: int, scenario: str, goal: Goal, seed: int) -> Row:
     }
 
 
+NAMES = ("users", "scenario", "constraint", "agent", "feedback")
+
+
 def gather(runs: list[Row]) -> list[Row]:
-    """The stable JSON: one row per users (and scenario, goal), medians over seeds."""
+    """The stable JSON: one row per cell less its seed; medians over seeds, the largest gaps."""
     grouped: dict[tuple[object, ...], list[Row]] = {}
     for run in runs:
-        grouped.setdefault((run["users"], run["scenario"], run["constraint"]), []).append(run)
+        grouped.setdefault(tuple(run[name] for name in NAMES), []).append(run)
     return [
-        {
-            "users": own[0]["users"],
-            "scenario": own[0]["scenario"],
-            "constraint": own[0]["constraint"],
+        dict(zip(NAMES, key, strict=True))
+        | {
             "steps": median([run["steps"] for run in own]),
             "worst": worst([run["steps"] for run in own]),
             "seeds": len(own),
             "decision_s": round(statistics.median(run["decision_s"] for run in own), 4),
-            "gap": max(run["gap"] for run in own),
+            "gap": max((run["gap"] for run in own if run["gap"] is not None), default=None),
             "oracle_gap": max(run["oracle_gap"] for run in own),
         }
-        for own in grouped.values()
+        for key, own in sorted(grouped.items(), key=lambda pair: pair[1][0]["users"])
     ]
 
 
 def render(rows: list[Row]) -> str:
     """Markdown."""
-    header = ["users", "scenario", "goal", "steps", "worst", "seeds", "decision, s", "gap"]
+    header = [*NAMES[:2], "goal", *NAMES[3:], "steps", "worst", "seeds", "decision, s", "gap"]
     body: list[list[object]] = [
         [
-            row["users"],
-            row["scenario"],
-            row["constraint"],
+            *(row[name] for name in NAMES),
             shown(row["steps"]),
             shown(row["worst"]),
             row["seeds"],
             row["decision_s"],
-            f"{row['gap']:.1e}",
+            "no solver" if row["gap"] is None else f"{row['gap']:.1e}",
         ]
         for row in rows
     ]
-    return f"Steps to 1 % regret within {CAP}.\n\n{markdown(header, body)}"
+    return f"Steps to 1 % regret within {CAP}; `gap` is the solver's.\n\n{markdown(header, body)}"

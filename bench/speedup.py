@@ -23,7 +23,7 @@ def cells(names: list[str], goals: list[Goal] | None) -> list[Cell]:
 
 
 def _cell(scenario: str, goal: Goal) -> Cell:
-    return {"scenario": scenario, "constraint": goal}, lambda: _row(scenario, goal)
+    return Cell({"scenario": scenario, "constraint": goal}, lambda: _row(scenario, goal))
 
 
 def _row(scenario: str, goal: Goal) -> Row:

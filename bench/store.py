@@ -6,50 +6,67 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from bench.crew import computed
+from bench.pace import Pace
 
-Cell = tuple[dict[str, Any], Callable[[], dict[str, Any]]]
-"""What a cell is (its key, JSON), and how to compute what it holds."""
+Row = dict[str, Any]
 
 RESULTS = Path(__file__).parent / "results"
 
 
+def _always(value: Row) -> bool:
+    return True
+
+
+class Cell(NamedTuple):
+    """One entry of a table."""
+
+    key: Row
+    """What it is; plain JSON."""
+    compute: Callable[[], Row]
+    """How to compute what it holds."""
+    answers: Callable[[Row], bool] = _always
+    """Whether a value kept earlier, perhaps under other limits, still answers what is asked."""
+
+
 class Store:
-    """One JSON line per finished cell; `path` None keeps nothing."""
+    """One JSON line per finished cell, the latest counts; `path` None keeps nothing."""
 
-    def __init__(self, path: Path | None, quiet: bool = False) -> None:
-        self.path, self.quiet = path, quiet
-        self.known: dict[str, dict[str, Any]] = {}
+    def __init__(self, path: Path | None, quiet: bool = False, jobs: int = 1) -> None:
+        self.path, self.quiet, self.jobs = path, quiet, jobs
+        self.known: dict[str, Row] = {}
         if path is not None and path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                row = json.loads(line)
-                self.known[_name(row["key"])] = row["value"]
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                self._read(line, f"{path}, line {number}")
 
-    def fill(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
-        """Compute the cells that are missing; rows {**key, **value} in the order of `cells`."""
-        missing = [cell for cell in cells if _name(cell[0]) not in self.known]
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), disable=self.quiet) as progress:
-            task = progress.add_task("cells", total=len(cells), completed=len(cells) - len(missing))
-            for key, compute in missing:
-                progress.update(task, description=" ".join(str(v) for v in key.values()))
-                self.keep(key, compute())
-                progress.advance(task)
-        return [{**key, **self.known[_name(key)]} for key, _ in cells]
+    def _read(self, line: str, where: str) -> None:
+        try:
+            row = json.loads(line)
+            self.known[_name(row["key"])] = row["value"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{where}: not a finished cell ({error})") from error
 
-    def everything(self) -> list[dict[str, Any]]:
+    def fill(self, cells: Sequence[Cell]) -> list[Row]:
+        """Compute what is missing, in `jobs` processes; rows {**key, **value} as in `cells`."""
+        missing = [cell for cell in cells if not self._has(cell)]
+        with Pace(len(cells), len(cells) - len(missing), self.quiet) as pace:
+            work = [cell.compute for cell in missing]
+            for index, value in computed(work, self.jobs):
+                self.keep(missing[index].key, value)
+                pace.finished(" ".join(str(v) for v in missing[index].key.values()))
+        return [{**cell.key, **self.known[_name(cell.key)]} for cell in cells]
+
+    def _has(self, cell: Cell) -> bool:
+        value = self.known.get(_name(cell.key))
+        return value is not None and cell.answers(value)
+
+    def everything(self) -> list[Row]:
         """All rows that are kept, whoever asked for them."""
         return [{**json.loads(name), **value} for name, value in self.known.items()]
 
-    def keep(self, key: dict[str, Any], value: dict[str, Any]) -> None:
+    def keep(self, key: Row, value: Row) -> None:
         """Append one cell and make sure that it is on disk."""
         self.known[_name(key)] = json.loads(json.dumps(value))
         if self.path is None:
@@ -61,5 +78,5 @@ class Store:
             os.fsync(file.fileno())
 
 
-def _name(key: dict[str, Any]) -> str:
+def _name(key: Row) -> str:
     return json.dumps(key, sort_keys=True)

@@ -38,7 +38,7 @@ def cells(agents: list[str], names: list[str], goals: list[Goal] | None) -> list
 
 def _cell(scenario: str, constraint: str, agent: str) -> Cell:
     key = {"scenario": scenario, "constraint": constraint, "agent": agent}
-    return key, lambda: train(scenario, constraint, agent)
+    return Cell(key, lambda: train(scenario, constraint, agent))
 
 
 def train(scenario: str, constraint: str, agent: str) -> Row:

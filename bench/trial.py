@@ -6,6 +6,7 @@ regret of at most 1 % at every later evaluation, evaluated after every step to t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ WITHIN = 0.01
 """Regret that counts as optimal."""
 
 EXACT = 1e-9
+
+MARKS = frozenset(round(10 ** (k / 16)) for k in range(16 * 7))
+"""Steps at which a curve is sampled: sixteen a decade."""
 
 NOISE_SEED = 7_919
 """The environment's seed is the agent's plus this, so that the two share no random stream."""
@@ -136,6 +140,8 @@ class Result:
     """The greedy assignment at the end."""
     regret: float | None
     """Its regret; None when it misses the goal."""
+    curve: list[tuple[int, float | None]]
+    """(step, regret of the greedy assignment) at `MARKS` and the last step; None: goal missed."""
 
 
 def converge(
@@ -146,19 +152,21 @@ def converge(
     seed: int,
     mean_only: bool = False,
     patience: Callable[[int], int] = lambda step: 200,
-    tick: Callable[[int, int], None] = lambda step, cap: None,
 ) -> Result:
     """Play until optimal for `patience(step)` steps on end, or until `cap` steps are spent."""
     seen, spent, sums = Convergence(), 0.0, [0.0]
+    curve: list[tuple[int, float | None]] = []
     wall, cpu = time.perf_counter(), time.process_time()
     last = None
     for last in play(world, agent, goal, cap, seed, mean_only):
         seen.see(last)
         spent += last.response_ms
         sums.append(spent)
-        if last.step % 50 == 0:
-            tick(last.step, cap)
-        if seen.held > patience(last.step):
+        ended = last.step == cap or seen.held > patience(last.step)
+        if ended or last.step in MARKS:
+            known = math.isfinite(last.regret)
+            curve.append((last.step, round(last.regret, 5) if known else None))
+        if ended:
             break
     state = world.reset(seed + NOISE_SEED)
     greedy = agent.greedy(state, goal)
@@ -172,5 +180,6 @@ def converge(
         wall_s=time.perf_counter() - wall,
         cpu_s=time.process_time() - cpu,
         greedy={d: str(o) for d, o in greedy.items()},
-        regret=last.regret if last is not None and last.regret != float("inf") else None,
+        regret=last.regret if last is not None and math.isfinite(last.regret) else None,
+        curve=curve,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,11 @@ def table6(given: Given) -> None:
 
 
 def _steps(given: Given) -> list[Row]:
-    cells = steps_table.cells(
+    return steps_table.gather(fill(given, _counted(given), "table6"))
+
+
+def _counted(given: Given) -> list[Cell]:
+    return steps_table.cells(
         given.agent,
         given.users,
         given.goal or list(steps_table.GOALS),
@@ -32,7 +35,6 @@ def _steps(given: Given) -> list[Row]:
         given.seeds,
         given.cap,
     )
-    return steps_table.gather(fill(given, cells, "table6"))
 
 
 def table5(given: Given) -> None:
@@ -51,12 +53,11 @@ def table7(given: Given) -> None:
 
 
 def figure3(given: Given) -> None:
-    """Curves."""
+    """Curves; the cells are those of table6."""
     from bench import figure3 as module
 
-    goals = given.goal or list(steps_table.GOALS)
-    cells = module.cells(given.agent, given.users, goals, given.steps, given.seeds)
-    show(given, module.draw(fill(given, cells), RESULTS), module.render)
+    runs = fill(given, module.cells(_counted(given)), "table6")
+    show(given, module.draw([run for run in runs if "curve" in run], RESULTS), module.render)
 
 
 def speedup(given: Given) -> None:
@@ -81,7 +82,8 @@ def worlds(given: Given) -> None:
     from bench import worlds as module
 
     goals = given.goal or list(steps_table.GOALS)
-    cells = module.cells(goals, given.feedback or ["per-device"], given.seeds)
+    names = given.world or list(module.WORLDS)
+    cells = module.cells(names, goals, given.feedback or ["per-device"], given.seeds)
     show(given, module.gather(fill(given, cells)), module.render)
 
 
@@ -89,7 +91,8 @@ def goals(given: Given) -> None:
     """The goal changes."""
     from bench import goals as module
 
-    cells = module.cells(given.feedback or ["per-device", "mean"], given.seeds)
+    feedbacks = given.feedback or ["per-device", "mean"]
+    cells = module.cells(given.scenario or ["A"], feedbacks, given.seeds)
     show(given, module.gather(fill(given, cells)), module.render)
 
 
@@ -97,8 +100,14 @@ def scale(given: Given) -> None:
     """Many devices."""
     from bench import scale as module
 
-    goals = given.goal or [85.0]
-    cells = module.cells(given.users, given.scenario or ["A"], goals, given.seeds)
+    cells = module.cells(
+        given.agent,
+        given.users,
+        given.scenario or ["A"],
+        given.goal or [85.0],
+        given.feedback or ["per-device"],
+        given.seeds,
+    )
     show(given, module.gather(fill(given, cells)), module.render)
 
 
@@ -122,8 +131,9 @@ def tune(given: Given) -> None:
     """Random search; `--seeds` is not used, the budget is fixed."""
     from bench import tune as module
 
-    cells = module.cells(given.agent, module.TRIALS)
-    show(given, fill(given, cells), module.render)
+    searched = fill(given, module.cells(given.agent))
+    rows = searched if given.known else searched + fill(given, module.finals(searched))
+    show(given, rows, module.render)
 
 
 def peers(given: Given) -> None:
@@ -153,7 +163,9 @@ def fill(given: Given, cells: Sequence[Cell], name: str | None = None) -> list[R
     """Compute what is missing, or with `--known` show all that is kept."""
     default = RESULTS / "cells" / f"{name or given.name}.jsonl"
     path = None if given.fresh else Path(given.keep) if given.keep else default
-    store = Store(path, quiet=not sys.stderr.isatty())
+    store = Store(path, jobs=given.jobs)
+    if given.known and not store.known:
+        raise ValueError(f"nothing is kept for {given.name} yet; run it without --known")
     return store.everything() if given.known else store.fill(cells)
 
 

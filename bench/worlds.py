@@ -25,12 +25,12 @@ WORLDS: dict[str, Callable[[], World]] = {
 CAP = 600
 
 
-def cells(goals: list[Goal], feedbacks: list[str], seeds: int) -> list[Cell]:
+def cells(names: list[str], goals: list[Goal], feedbacks: list[str], seeds: int) -> list[Cell]:
     """One cell per world, goal, feedback and seed."""
     return [
         _cell(name, goal, feedback, seed)
         for seed in range(seeds)
-        for name in WORLDS
+        for name in names
         for feedback in feedbacks
         for goal in goals
     ]
@@ -45,7 +45,7 @@ def _cell(name: str, goal: Goal, feedback: str, seed: int) -> Cell:
         result = converge(world, agent, goal, CAP, seed, feedback == "mean")
         return {"steps": result.steps, "steps_exact": result.steps_exact, "regret": result.regret}
 
-    return key, compute
+    return Cell(key, compute)
 
 
 def gather(runs: list[Row]) -> list[Row]:

@@ -9,33 +9,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from rl.dqn import JointNetwork, Prioritised, Shortlist, follow, learn
+from rl.dqn import Prioritised, Shortlist, learn
 from rl.experience import Experience, State
 from rl.goal import Goal
 from rl.joint import Cost, JointActions, context
+from rl.joint_network import Adam, Floats, JointNetwork, follow
 from rl.platform import Assignment, Platform
 
 
 @dataclass(frozen=True, slots=True)
 class AdaDeepSettings:
-    """Defaults are the best of the recorded random search (`bench tune`)."""
+    """Defaults are the best of the recorded random search (`bench tune`), made stronger by hand:
+    an update at every step, and random actions that mostly change one device (`nearby`)."""
 
-    hidden: tuple[int, ...] = (128,)
+    hidden: tuple[int, ...] = (128, 64)
     rate: float = 1e-3
-    """Adam's step size."""
-    batch: int = 128
+    """Adam's step size at first."""
+    fade: float = 3e-4
+    """How fast that falls: as 1 / (1 + fade · updates)."""
+    batch: int = 64
     capacity: int = 20_000
     train_every: int = 1
     """Real steps per update."""
     refresh: int = 50
     """Real steps between two scorings of all actions by the target network."""
-    average: float = 0.005
+    average: float = 0.02
     """Share by which the target network follows at each update."""
     epsilon: float = 1.0
-    half_life: float = 300.0
-    floor: float = 0.1
+    half_life: float = 1000.0
+    floor: float = 0.2
+    nearby: float = 0.8
+    """Share of the random actions that change only one device of the greedy one."""
     discount: float = 0.0
     """γ; in a constant state it only adds a constant to every value."""
     penalty: float = 3.0
@@ -59,22 +64,28 @@ class AdaDeep:
         hidden, options = self.settings.hidden, len(platform.options)
         self.network = JointNetwork(width, n, options, hidden, seed)
         self.target = JointNetwork(width, n, options, hidden, seed)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), self.settings.rate)
-        self.memory = Prioritised.of(self.settings.capacity, width, n, self.settings.priority)
+        self.optimizer = Adam(self.network, self.settings.rate, self.settings.fade)
+        inputs = self.network.inputs
+        self.memory = Prioritised.of(self.settings.capacity, inputs, self.settings.priority)
         self.cost = Cost(platform, self.settings.penalty, self.settings.logarithm)
         self.steps, self.scored_at = 0, -1
         self.scored_for: State | None = None
         self.shortlist: Shortlist | None = None
         self.best_value = 0.0
+        self.seen: tuple[State, Floats] | None = None
 
     def act(self, state: State, goal: Goal) -> Assignment:
         """Epsilon-greedy."""
         settings = self.settings
         chance = max(settings.floor, settings.epsilon * 0.5 ** (self.steps / settings.half_life))
-        if self.rng.random() < chance:
+        random = self.rng.random() < chance
+        if random and self.rng.random() >= settings.nearby:
             return self.joint.assignment(int(self.rng.integers(self.joint.count)), state)
         # The network itself explores: it drops a disappointing action at once, its average later.
-        return self.joint.assignment(self._listed(state).best(self.network)[0], state)
+        action = self._listed(state).best(self.network)[0]
+        if random:
+            action = self.joint.beside(action, self.rng)
+        return self.joint.assignment(action, state)
 
     def greedy(self, state: State, goal: Goal) -> Assignment:
         """The least by the target network, among the best of the last full scoring."""
@@ -85,9 +96,10 @@ class AdaDeep:
         """Store the transition; every few steps, one update."""
         self.steps += 1
         cost = self.cost.scaled(self.cost.of(experience))
-        digits = self.joint.digits[self.joint.number(experience.assignment)]
-        seen = context(self.platform, experience.state).astype(np.float32)
-        self.memory.add(seen, digits, cost)
+        action = self.joint.number(experience.assignment)
+        seen = self._context(experience.state)
+        row = self.network.rows(seen, self.joint.digits[[action]])[0]
+        self.memory.add(row, action, cost)
         if self.steps % self.settings.train_every == 0:
             self._update()
 
@@ -98,13 +110,18 @@ class AdaDeep:
         batch = self.memory.memory.batch(at, upcoming, weight)
         errors = learn(self.network, self.optimizer, batch)
         follow(self.target, self.network, self.settings.average)
-        self.memory.prioritise(at, errors.double().numpy())
+        self.memory.prioritise(at, errors)
+
+    def _context(self, state: State) -> Floats:
+        """What the network sees of a state, remembered while the very same state lasts."""
+        if self.seen is None or self.seen[0] is not state:
+            self.seen = (state, context(self.platform, state).astype(np.float32))
+        return self.seen[1]
 
     def _listed(self, state: State) -> Shortlist:
         """All joint actions scored once; the best hold until the next refresh or another state."""
         due = self.steps // self.settings.refresh != self.scored_at
         if self.shortlist is None or due or state != self.scored_for:
-            seen = torch.from_numpy(context(self.platform, state).astype(np.float32))
-            self.shortlist = Shortlist.of(self.target, seen, self.joint.digits)
+            self.shortlist = Shortlist.of(self.target, self._context(state), self.joint.digits)
             self.scored_at, self.scored_for = self.steps // self.settings.refresh, state
         return self.shortlist

@@ -23,14 +23,14 @@ class AutoScaleSettings:
 
     optimistic: bool = False
     """Start every value at 0 ms rather than at the worst."""
-    epsilon: float = 0.5
+    epsilon: float = 1.0
     """Chance of a random action at the first step."""
-    half_life: float = 2.0
+    half_life: float = 3.0
     """Steps in which that chance halves, in numbers of joint actions: with more of them to try,
     trying must last longer."""
-    floor: float = 0.02
+    floor: float = 0.1
     """Chance of a random action that always remains."""
-    rate: float = 0.05
+    rate: float = 0.01
     """Learning rate at most; early visits average (1 / visits)."""
     penalty: float = 1.5
     """Cost of a missed goal, in slowest means seen."""

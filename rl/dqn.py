@@ -1,99 +1,37 @@
-"""Deep Q-learning over joint actions, kept practical: a first layer factored by device.
+"""Deep Q-learning over joint actions: memory, update, and the few actions worth a second look.
 
-A joint action enters the network as one embedding per device, summed; so the network generalises
-over actions (the usual one output per action would not), and all O^n of them are scored with one
-table look-up per device. Used by `adadeep` and `hybrid-paper`, also as the latter's system model.
+Used by `adadeep` and `hybrid-paper`; the network is `rl.joint_network`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
+from rl.joint_network import Adam, Floats, JointNetwork
 from rl.replay import SumTree
 
-CHUNK = 20_000
-"""Joint actions scored at once: larger chunks leave the processor's cache."""
-
-
-class JointNetwork(nn.Module):
-    """Cost of a joint action in a state, in units of `Batch` costs."""
-
-    def __init__(
-        self, context: int, devices: int, options: int, hidden: tuple[int, ...], seed: int
-    ) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        self.options = options
-        self.embedding = nn.Parameter(
-            torch.randn(devices, options, hidden[0], generator=generator) / devices**0.5
-        )
-        self.context = nn.Parameter(
-            torch.randn(context, hidden[0], generator=generator) / max(1, context) ** 0.5
-        )
-        self.bias = nn.Parameter(torch.zeros(hidden[0]))
-        self.weights, self.offsets = nn.ParameterList(), nn.ParameterList()
-        for wide, narrow in pairwise((*hidden, 1)):
-            drawn = torch.randn(wide, narrow, generator=generator) * (2.0 / wide) ** 0.5
-            self.weights.append(nn.Parameter(drawn))
-            self.offsets.append(nn.Parameter(torch.zeros(narrow)))
-
-    def forward(self, context: Tensor, digits: Tensor) -> Tensor:
-        """`context` [B, C] and option indexes `digits` [B, n] int64 -> cost [B]."""
-        device = torch.arange(self.embedding.shape[0])
-        summed = self.embedding[device, digits].sum(dim=1)
-        return self._upper(summed + context @ self.context + self.bias)
-
-    def _upper(self, value: Tensor) -> Tensor:
-        for weight, offset in zip(self.weights, self.offsets, strict=True):
-            value = torch.relu(value) @ weight + offset
-        return value.squeeze(-1)
-
-    @torch.no_grad()
-    def score_all(self, context: Tensor) -> Tensor:
-        """Cost of all O^n joint actions in one state `context` [C], [O^n]."""
-        summed = (context @ self.context + self.bias)[None]
-        for table in self.embedding:
-            summed = (summed[:, None] + table[None]).reshape(-1, table.shape[1])
-        return torch.cat([self._upper(part) for part in torch.split(summed, CHUNK)])
-
-
-@torch.no_grad()
-def follow(target: JointNetwork, network: JointNetwork, share: float) -> None:
-    """Move the target network towards `network` by `share` (Polyak averaging).
-
-    The target decides: at a constant step size the network itself keeps jumping between
-    assignments that differ by a few percent.
-    """
-    for slow, fast in zip(target.parameters(), network.parameters(), strict=True):
-        slow.lerp_(fast, share)
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Transitions, one per row; costs, not rewards, so the best action is the least."""
 
-    context: Tensor  # [B, C]
-    digits: Tensor  # [B, n] int64
-    target: Tensor  # [B] cost, plus the discounted value of what follows
-    weight: Tensor  # [B] importance
+    rows: Floats  # [B, W] as `JointNetwork.rows` makes them
+    target: Floats  # [B] cost, plus the discounted value of what follows
+    weight: Floats  # [B] importance
 
 
-def learn(network: JointNetwork, optimizer: torch.optim.Optimizer, batch: Batch) -> Tensor:
+def learn(network: JointNetwork, optimizer: Adam, batch: Batch) -> Floats:
     """One Adam step on the weighted Huber loss; returns absolute errors [B]."""
-    error = network(batch.context, batch.digits) - batch.target
-    loss = (
-        batch.weight * nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none")
-    ).mean()
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    absolute: Tensor = error.detach().abs()
+    costs, active = network.forward(batch.rows)
+    error = costs - batch.target
+    slope = np.clip(error, -1.0, 1.0) * batch.weight / np.float32(len(error))
+    optimizer.step(network.gradient(batch.rows, slope, active))
+    absolute: Floats = np.abs(error)
     return absolute
 
 
@@ -105,23 +43,20 @@ SHORTLIST = 512
 class Shortlist:
     """The most promising joint actions. Scoring all O^n at every step would take hours."""
 
-    actions: NDArray[np.int64]
-    digits: Tensor
-    context: Tensor
+    actions: Integers
+    rows: Floats
 
     @classmethod
-    def of(cls, network: JointNetwork, context: Tensor, digits: NDArray[np.int64]) -> Shortlist:
+    def of(cls, network: JointNetwork, context: Floats, digits: Integers) -> Shortlist:
         """Score everything once, with `digits` [O^n, n], and keep the best."""
-        scores = network.score_all(context).numpy()
+        scores = network.score_all(context)
         count = min(SHORTLIST, len(scores))
         actions = np.sort(np.argpartition(scores, count - 1)[:count]).astype(np.int64)
-        chosen = torch.from_numpy(digits[actions])
-        return cls(actions, chosen, context.expand(count, -1))
+        return cls(actions, network.rows(context, digits[actions]))
 
-    @torch.no_grad()
     def best(self, network: JointNetwork) -> tuple[int, float]:
         """Least action of the list by `network`, and its score."""
-        scores = network(self.context, self.digits)
+        scores = network(self.rows)
         least = int(scores.argmin())
         return int(self.actions[least]), float(scores[least])
 
@@ -130,42 +65,35 @@ class Shortlist:
 class Memory:
     """Transitions as arrays, so that a minibatch is one indexing; the oldest is overwritten."""
 
-    context: NDArray[np.float32]
-    digits: NDArray[np.int64]
+    rows: Floats
+    action: Integers
     cost: NDArray[np.float64]
     size: int = 0
     cursor: int = 0
 
     @classmethod
-    def of(cls, capacity: int, context: int, devices: int) -> Memory:
-        """An empty memory."""
-        return cls(
-            np.zeros((capacity, context), dtype=np.float32),
-            np.zeros((capacity, devices), dtype=np.int64),
-            np.zeros(capacity),
-        )
+    def of(cls, capacity: int, width: int) -> Memory:
+        """An empty memory for rows of `width`."""
+        action = np.full(capacity, -1, dtype=np.int64)
+        return cls(np.zeros((capacity, width), dtype=np.float32), action, np.zeros(capacity))
 
-    def add(self, context: NDArray[np.float32], digits: NDArray[np.int64], cost: float) -> int:
+    def add(self, row: Floats, action: int, cost: float) -> int:
         """Store one transition; its position."""
         at = self.cursor
-        self.context[at], self.digits[at], self.cost[at] = context, digits, cost
+        self.rows[at], self.action[at], self.cost[at] = row, action, cost
         self.cursor = (at + 1) % len(self.cost)
         self.size = max(self.size, at + 1)
         return at
 
-    def batch(self, at: NDArray[np.int64], follow: float, weight: NDArray[np.float64]) -> Batch:
+    def batch(self, at: Integers, follow: float, weight: NDArray[np.float64]) -> Batch:
         """Transitions `at`, with `follow`, γ times the value of what is next, added to costs."""
-        return Batch(
-            torch.from_numpy(self.context[at]),
-            torch.from_numpy(self.digits[at]),
-            torch.from_numpy((self.cost[at] + follow).astype(np.float32)),
-            torch.from_numpy(weight.astype(np.float32)),
-        )
+        target = (self.cost[at] + follow).astype(np.float32)
+        return Batch(self.rows[at], target, weight.astype(np.float32))
 
 
 @dataclass
 class Prioritised:
-    """A memory with priorities (Schaul et al., 2016)."""
+    """A memory with priorities (Schaul et al., 2016); uniform when the exponent is 0."""
 
     memory: Memory
     tree: SumTree
@@ -173,27 +101,29 @@ class Prioritised:
     highest: float = 1.0
 
     @classmethod
-    def of(cls, capacity: int, width: int, devices: int, exponent: float) -> Prioritised:
+    def of(cls, capacity: int, width: int, exponent: float) -> Prioritised:
         """Empty."""
-        return cls(Memory.of(capacity, width, devices), SumTree(capacity), exponent)
+        return cls(Memory.of(capacity, width), SumTree(capacity), exponent)
 
-    def add(self, seen: NDArray[np.float32], digits: NDArray[np.int64], cost: float) -> int:
+    def add(self, row: Floats, action: int, cost: float) -> int:
         """Store at the highest priority so far; the position."""
-        at = self.memory.add(seen, digits, cost)
-        self.tree.set(np.array([at]), np.array([self.highest]))
+        at = self.memory.add(row, action, cost)
+        if self.exponent:
+            self.tree.set(np.array([at]), np.array([self.highest]))
         return at
 
-    def sample(
-        self, count: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[Integers, NDArray[np.float64]]:
         """Positions and importance weights."""
+        if not self.exponent:
+            return rng.integers(0, self.memory.size, count), np.ones(count)
         at = self.tree.find(rng.random(count) * self.tree.total)
         at = np.minimum(at, self.memory.size - 1)
         weight = self.tree.total / (self.memory.size * np.maximum(self.tree[at], 1e-12))
         return at, weight / weight.max()
 
-    def prioritise(self, at: NDArray[np.int64], errors: NDArray[np.float64]) -> None:
+    def prioritise(self, at: Integers, errors: Floats) -> None:
         """Set priorities from absolute errors."""
-        priority = (errors + 1e-3) ** self.exponent
-        self.highest = max(self.highest, float(priority.max()))
-        self.tree.set(at, priority)
+        if self.exponent:
+            priority = (errors.astype(np.float64) + 1e-3) ** self.exponent
+            self.highest = max(self.highest, float(priority.max()))
+            self.tree.set(at, priority)

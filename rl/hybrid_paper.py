@@ -3,7 +3,8 @@
 The listing leaves open what "take step" in line 30 means. `real_planning=False` asks the system
 model, as "planning" suggests; `True` executes the action, and counts it as a real step.
 
-The paper gives no value for any constant; the defaults are the best of a recorded random search.
+The paper gives no value for any constant; the defaults are the best of a recorded random search,
+made stronger by hand (bench/results/NOTES.md).
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from rl.dqn import JointNetwork, Prioritised, Shortlist, follow, learn
+from rl.dqn import Prioritised, Shortlist, learn
 from rl.experience import Experience, State
 from rl.goal import Goal
 from rl.joint import Cost, JointActions, context
+from rl.joint_network import Adam, Floats, JointNetwork, follow
 from rl.platform import Assignment, Platform
 
 
@@ -32,32 +32,38 @@ class HybridPaperSettings:
     """N: epochs over which α rises from 0 to 1; afterwards it stays 1."""
     direct_sessions: int = 8
     direct_steps: int = 2
-    world_sessions: int = 80
+    world_sessions: int = 40
     suggest_sessions: int = 2
     suggest_steps: int = 1
-    plan_sessions: int = 80
-    best_actions: int = 16
+    plan_sessions: int = 40
+    best_actions: int = 64
     """K."""
     keep_first_guess: bool = False
     """As printed, line 33 leaves r as the model first guessed it, however wrong that was; then Q
     believes early errors for ever. False: planned costs follow the model as it learns."""
-    average: float = 0.005
+    average: float = 0.02
     """Share by which the target network Q' follows Q at each update. The listing copies it whole
     once per session; averaging is steadier, and decides."""
-    refresh: int = 20
-    """Real steps between two scorings of all joint actions by Q."""
+    refresh: int = 50
+    """Real steps between two scorings of all joint actions, by Q' and by the system model."""
     epsilon: float = 0.3
     """Constant in the listing."""
-    hidden: tuple[int, ...] = (64, 32)
-    rate: float = 3e-4
-    batch: int = 64
+    nearby: float = 0.8
+    """Share of line 9's random actions that change only one device of the greedy one; the listing
+    does not say from which distribution they come."""
+    hidden: tuple[int, ...] = (128, 64)
+    rate: float = 1e-3
+    """Adam's step size at first."""
+    fade: float = 0.0
+    """How fast that falls: as 1 / (1 + fade · updates)."""
+    batch: int = 128
     capacity: int = 20_000
     discount: float = 0.0
     """γ; in a constant state it only adds a constant to every value."""
     penalty: float = 1.5
     logarithm: bool = True
     """Learn log cost rather than cost."""
-    priority: float = 0.6
+    priority: float = 0.0
 
 
 Told = tuple[float, State]
@@ -81,14 +87,16 @@ class HybridPaper:
         self.q = JointNetwork(*shape, seed)  # line 1
         self.target = JointNetwork(*shape, seed)
         self.system = JointNetwork(*shape, seed + 1)  # line 2
-        self.q_optimizer = torch.optim.Adam(self.q.parameters(), self.settings.rate)
-        self.system_optimizer = torch.optim.Adam(self.system.parameters(), self.settings.rate)
-        capacity = self.settings.capacity
-        self.direct = Prioritised.of(capacity, self.width, n, self.settings.priority)  # line 3
-        self.plan = Prioritised.of(capacity, self.width, n, self.settings.priority)
+        self.q_optimizer = Adam(self.q, self.settings.rate, self.settings.fade)
+        self.system_optimizer = Adam(self.system, self.settings.rate, self.settings.fade)
+        capacity, inputs = self.settings.capacity, self.q.inputs
+        self.direct = Prioritised.of(capacity, inputs, self.settings.priority)  # line 3
+        self.plan = Prioritised.of(capacity, inputs, self.settings.priority)
         self.planned_at: dict[int, int] = {}
         self.modelled_steps, self.steps, self.rescored = 0, 0, 0
         self.best_value = 0.0
+        self.seen: tuple[State, Floats] | None = None
+        self.suggested: tuple[int, State, Shortlist] | None = None
         self._rescore()
         self.run = self._algorithm()
         self.pending: int | None = None
@@ -124,7 +132,7 @@ class HybridPaper:
                     action = self._explore()  # lines 9, 10
                     cost, after = yield action  # line 11
                     self.steps += 1
-                    self.direct.add(self._context(), self.joint.digits[action], cost)  # line 12
+                    self.direct.add(self._row(action), action, cost)  # line 12
                     self.state = after  # line 13
                 self._update(self.direct, self.q, self.q_optimizer)  # lines 14, 15
                 if self.steps >= self.rescored + settings.refresh:
@@ -136,50 +144,50 @@ class HybridPaper:
                     yield from self._suggest()
             for _ in range(_share((alpha + 1) / 2, settings.plan_sessions)):  # line 35
                 self._update(self.plan, self.q, self.q_optimizer)  # lines 36, 37
-            self._rescore()  # after planning, whatever the period
+            if self.steps >= self.rescored + settings.refresh:
+                self._rescore()
 
     def _suggest(self) -> Generator[int, Told, None]:
         """Lines 24 to 34. The next state of line 25 is the present one: nothing else is seen."""
-        scores = self.system.score_all(torch.from_numpy(self._context())).numpy()  # line 24
+        promising = self._promising()
+        scores = self.system(promising.rows)  # line 24
         most = min(self.settings.best_actions, len(scores) - 1)
-        self._follow(scores)
-        for action in np.argpartition(scores, most)[:most].tolist():  # lines 26 to 28
-            digits = self.joint.digits[action]
+        self._follow()
+        for k in np.argpartition(scores, most)[:most].tolist():  # lines 26 to 28
+            action = int(promising.actions[k])
             at = self.planned_at.get(action)
-            if at is None or (self.plan.memory.digits[at] != digits).any():  # line 29
+            if at is None or self.plan.memory.action[at] != action:  # line 29
                 if self.settings.real_planning:
                     cost, self.state = yield action  # line 30, read as a real step
                 else:
-                    cost = float(scores[action])  # line 30, read as a modelled one
+                    cost = float(scores[k])  # line 30, read as a modelled one
                     self.modelled_steps += 1
-                self.planned_at[action] = self.plan.add(self._context(), digits, cost)  # line 31
+                self.planned_at[action] = self.plan.add(self._row(action), action, cost)  # line 31
             else:
-                self.plan.memory.context[at] = self._context()  # line 33
+                self.plan.memory.rows[at, : self.width] = self._context()  # line 33
 
-    def _follow(self, scores: NDArray[np.float32]) -> None:
+    def _follow(self) -> None:
         """Planned costs become what the model predicts now; real ones are facts and stay."""
-        settings = self.settings
-        if self.planned_at and not settings.real_planning and not settings.keep_first_guess:
-            actions = np.fromiter(self.planned_at.keys(), dtype=np.int64)
-            at = np.fromiter(self.planned_at.values(), dtype=np.int64)
-            self.plan.memory.cost[at] = scores[actions]
+        settings, memory = self.settings, self.plan.memory
+        if memory.size and not settings.real_planning and not settings.keep_first_guess:
+            memory.cost[: memory.size] = self.system(memory.rows[: memory.size])
 
     def _explore(self) -> int:
         """Lines 9 and 10."""
-        if self.rng.random() < self.settings.epsilon:
+        random = self.rng.random() < self.settings.epsilon
+        if random and self.rng.random() >= self.settings.nearby:
             return int(self.rng.integers(self.joint.count))
-        return self.shortlist.best(self.q)[0]
+        action = self.shortlist.best(self.q)[0]
+        return self.joint.beside(action, self.rng) if random else action
 
-    def _update(
-        self, buffer: Prioritised, network: JointNetwork, optimizer: torch.optim.Optimizer
-    ) -> None:
+    def _update(self, buffer: Prioritised, network: JointNetwork, optimizer: Adam) -> None:
         """One prioritised minibatch, as far as there is anything to learn from."""
         if not buffer.memory.size:
             return
         settings = self.settings
         at, weight = buffer.sample(settings.batch, self.rng)
         batch = buffer.memory.batch(at, settings.discount * self.best_value, weight)
-        buffer.prioritise(at, learn(network, optimizer, batch).double().numpy())
+        buffer.prioritise(at, learn(network, optimizer, batch))
         follow(self.target, network, settings.average)  # lines 16, 38
 
     def _update_system(self) -> None:
@@ -189,13 +197,28 @@ class HybridPaper:
         batch = memory.batch(at, 0.0, np.ones(len(at)))
         learn(self.system, self.system_optimizer, batch)
 
-    def _context(self) -> NDArray[np.float32]:
-        return context(self.platform, self.state).astype(np.float32)
+    def _context(self) -> Floats:
+        """What the networks see of the present state, remembered while the very same one lasts."""
+        if self.seen is None or self.seen[0] is not self.state:
+            self.seen = (self.state, context(self.platform, self.state).astype(np.float32))
+        return self.seen[1]
+
+    def _row(self, action: int) -> Floats:
+        """One joint action in the present state, as the networks take it."""
+        row: Floats = self.q.rows(self._context(), self.joint.digits[[action]])[0]
+        return row
+
+    def _promising(self) -> Shortlist:
+        """The best joint actions by the system model, listed afresh every `refresh` real steps."""
+        due = self.suggested is None or self.steps >= self.suggested[0] + self.settings.refresh
+        if self.suggested is None or due or self.suggested[1] is not self.state:
+            listed = Shortlist.of(self.system, self._context(), self.joint.digits)
+            self.suggested = (self.steps, self.state, listed)
+        return self.suggested[2]
 
     def _rescore(self) -> None:
         """Score all joint actions by Q'; the best of them stay listed until the next time."""
-        seen = torch.from_numpy(self._context())
-        self.shortlist = Shortlist.of(self.target, seen, self.joint.digits)
+        self.shortlist = Shortlist.of(self.target, self._context(), self.joint.digits)
         self.rescored, self.listed_for = self.steps, self.state
 
 

@@ -68,6 +68,14 @@ class JointActions:
         pairs = zip(self.platform.devices, chosen, strict=True)
         return {device: options[k] for device, k in pairs if device in present}
 
+    def beside(self, action: int, rng: np.random.Generator) -> int:
+        """A random joint action in which one device of `action` has another option."""
+        at = int(rng.integers(len(self.platform.devices)))
+        options, power = len(self.platform.options), self.powers[at]
+        digit = action // power % options
+        other = (digit + 1 + int(rng.integers(options - 1))) % options
+        return action + (other - digit) * power
+
     def number(self, assignment: Assignment) -> int:
         """The joint action of an assignment; an absent device counts as option 0."""
         index, powers = self.platform.index, self.powers

@@ -7,12 +7,12 @@ one platform carry over to another in which devices or edges have joined or left
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rl.platform import Platform
+from rl.platform import Option, Platform
 
 KNOTS = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024.0])
 """Loads at which a node's curve may bend away from a straight line in log load."""
@@ -131,3 +131,22 @@ class Layout:
     def inputs(self) -> int:
         """Width of the hidden layer's input, F (see `rl.features`)."""
         return len(self.platform.options) + len(TIERS) + 1 + len(SIGNALS) + 1
+
+
+def layout_of(platform: Platform, hidden: int) -> Layout:
+    """The layout of `platform`, made once: naming every column takes longer than a prediction."""
+    accuracy = tuple(platform.accuracy.items())
+    key = (platform.devices, platform.home, accuracy, platform.options, platform.cloud)
+    return _layout(*key, hidden)
+
+
+@lru_cache(maxsize=32)
+def _layout(
+    devices: tuple[str, ...],
+    home: tuple[str, ...],
+    accuracy: tuple[tuple[str, float], ...],
+    options: tuple[Option, ...],
+    cloud: str,
+    hidden: int,
+) -> Layout:
+    return Layout(Platform(devices, home, dict(accuracy), options, cloud), hidden)

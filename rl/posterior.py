@@ -114,7 +114,8 @@ class Posterior:
 
     def fade(self, keep: float) -> None:
         """Believe everything seen so far `keep` times as much, so that the world may change."""
-        self.linear = self.linear.scaled(keep)
+        if self.linear.count:
+            self.linear = self.linear.scaled(keep)
         self.mixtures.factor = self.mixtures.factor / keep
 
     def evidence(self) -> Evidence:
@@ -124,9 +125,8 @@ class Posterior:
         first = self.layout.start["hidden"]
         design, labels, factor = self.mixtures.linearised(self.mean, first)
         used = np.flatnonzero(design.any(axis=0))
-        return self.linear + Evidence.of(design[:, used], labels, factor).wide(
-            used, self.layout.width
-        )
+        means = Evidence.of(design[:, used], labels, factor).wide(used, self.layout.width)
+        return self.linear + means if self.linear.count else means
 
     def solve(self, learn_spread: bool = False) -> None:
         """Recompute mean and precision; `learn_spread` also refits spreads and noise."""

@@ -22,6 +22,13 @@ SKETCH, CLIMBS = 8, 20
 """Subgradient steps for every load vector, then for those that may still hold the optimum. More
 tighten the bound, fewer leave more for the exact search."""
 
+FEW = 50
+"""So few load vectors are searched faster than their bounds climb any further..."""
+
+MANY, POLISH = 30, 200
+"""...unless there are many devices: then the few load vectors left climb on, for the exact search
+takes time that grows with the gap (measured: 50 devices 8 times, 100 devices 8 times faster)."""
+
 CHUNK = 1_000_000
 """Table entries handled at once, so that memory stays bounded."""
 
@@ -64,7 +71,9 @@ def bound(problem: Problem, loads: Integers) -> Bounded:
         zeros = np.zeros(len(some))
         none = Bounded(some, zeros - np.inf, zeros, np.zeros(some.shape), best, cost)
         part = _climb(problem, none, SKETCH)
-        part = _climb(problem, part.below(part.incumbent_cost), CLIMBS)
+        part = part.below(part.incumbent_cost)
+        if len(part.loads) > FEW:
+            part = _climb(problem, part, CLIMBS)
         if part.incumbent_cost < cost:
             best, cost = part.incumbent, part.incumbent_cost
         parts.append(part)
@@ -76,7 +85,10 @@ def bound(problem: Problem, loads: Integers) -> Bounded:
         incumbent=best,
         incumbent_cost=cost,
     )
-    return joined.below(cost)
+    joined = joined.below(cost)
+    if problem.n >= MANY and len(joined.loads):
+        joined = _climb(problem, joined, POLISH)
+    return joined.below(joined.incumbent_cost)
 
 
 def start(problem: Problem) -> Integers:

@@ -12,7 +12,7 @@ from rl.assign import solve
 from rl.experience import State
 from rl.features import Profile, Rows, Scene
 from rl.goal import Goal, required_accuracy
-from rl.layout import Layout
+from rl.layout import Layout, layout_of
 from rl.network import Parameters, align, hidden_width, log_response, members
 from rl.platform import Assignment, Option, Platform, decode
 from rl.reach import avoiding
@@ -93,7 +93,7 @@ def tables(
     profile: Profile | None = None,
 ) -> tuple[Floats, Floats]:
     """Predicted milliseconds and spread of log milliseconds, [n, O, n] both."""
-    layout = Layout(platform, hidden_width(parameters))
+    layout = layout_of(platform, hidden_width(parameters))
     where, rows = grid(layout, state, devices, profile)
     mean, drawn = align(parameters, layout, rng)
     noise = parameters["noise"].double().numpy()

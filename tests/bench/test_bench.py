@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from bench import paper, table5
+from bench import figure3, paper, table5, table6, tune
 from bench.agents import NAMES, build
 from bench.learning import environment
 from bench.oracle import Oracle, tabulate
-from bench.store import Store
+from bench.store import Cell, Store
 from bench.trial import Convergence, Step, converge, play
 from rl.assign import solve
 from rl.experience import State
@@ -25,7 +26,7 @@ from sim.world import World, with_node
 
 def test_the_oracle_reproduces_the_printed_averages_within_three_percent() -> None:
     for row in table5.gather(
-        [cell[0] | _nothing() for cell in table5.cells(["hybrid"], [*"ABCD"], None)]
+        [cell.key | _nothing() for cell in table5.cells(["hybrid"], [*"ABCD"], None)]
     ):
         assert abs(row["oracle_off_pct"]) <= 3.0, row
 
@@ -103,6 +104,25 @@ def test_hybrid_needs_tens_of_steps_where_nothing_was_tuned() -> None:
     assert result.steps is not None and result.steps <= 100
 
 
+def test_curves_of_runs_that_ended_early_stay_where_they_were(tmp_path) -> None:
+    key = {"users": 3, "constraint": "max", "agent": "hybrid", "feedback": "mean", "scenario": "A"}
+    curves = [[(1, None), (2, 0.5), (4, 0.0)], [(1, 0.2), (2, 0.1), (6, 0.01)]]
+    (row,) = figure3.draw([key | {"curve": c} for c in curves], tmp_path)
+    assert (row["step"], row["seeds"]) == ([1, 2, 3, 4, 5, 6], 2)
+    assert row["median_regret"] == [5.1, 0.3, 0.3, 0.05, 0.05, 0.005]
+    assert (tmp_path / "figure3.png").stat().st_size > 10_000
+    assert (tmp_path / "figure3.csv").read_text().splitlines()[1] == "3,max,hybrid,mean,1,5.1"
+
+
+def test_every_agent_is_tuned_with_the_same_budget_and_first_settings_are_its_own() -> None:
+    cells = tune.cells([*NAMES])
+    assert {sum(c.key["agent"] == name for c in cells) for name in NAMES} == {tune.TRIALS}
+    for name in NAMES:
+        for trial in range(tune.TRIALS):
+            assert tune.settings(name, trial).keys() == tune.SPACES[name].keys()
+            build(name, scenarios.platform(2), 0, **tune.settings(name, trial))
+
+
 def test_joint_agents_say_when_there_are_too_many_actions() -> None:
     with pytest.raises(ValueError, match="too many to enumerate"):
         build("adadeep", scenarios.platform(8), 0)
@@ -115,22 +135,66 @@ def test_printed_steps_are_the_papers() -> None:
     assert len(paper.decisions()) == 20 and parse_goal(paper.decisions()[0]["constraint"]) == "min"
 
 
+def square(k: int, calls: list[int]) -> Cell:
+    def compute() -> dict:
+        calls.append(k)
+        return {"value": k * k, "pid": os.getpid()}
+
+    return Cell({"k": k}, compute)
+
+
 def test_a_store_computes_each_cell_once(tmp_path) -> None:
     calls: list[int] = []
+    path = tmp_path / "cells.jsonl"
+    Store(path, quiet=True).fill([square(1, calls), square(2, calls)])
+    rows = Store(path, quiet=True).fill([square(k, calls) for k in (1, 2, 3)])
+    assert calls == [1, 2, 3]
+    assert [(row["k"], row["value"]) for row in rows] == [(1, 1), (2, 4), (3, 9)]
+    assert Store(path, quiet=True).everything() == rows
 
-    def cell(k: int):
-        def compute() -> dict:
-            calls.append(k)
-            return {"value": k * k}
 
-        return {"k": k}, compute
+def test_several_processes_compute_and_one_keeps_in_order(tmp_path, capsys) -> None:
+    path = tmp_path / "cells.jsonl"
+    rows = Store(path, jobs=3).fill([square(k, []) for k in range(8)])
+    assert [row["value"] for row in rows] == [k * k for k in range(8)]
+    assert os.getpid() not in {row["pid"] for row in rows}
+    assert sorted(Store(path).everything(), key=lambda row: row["k"]) == rows
+    assert "8/8" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_was_finished_before_an_error_is_kept(tmp_path, jobs) -> None:
+    def fail() -> dict:
+        raise ValueError("no such world")
 
     path = tmp_path / "cells.jsonl"
-    Store(path, quiet=True).fill([cell(1), cell(2)])
-    rows = Store(path, quiet=True).fill([cell(1), cell(2), cell(3)])
-    assert calls == [1, 2, 3]
-    assert rows == [{"k": 1, "value": 1}, {"k": 2, "value": 4}, {"k": 3, "value": 9}]
-    assert Store(path, quiet=True).everything() == rows
+    Store(path, quiet=True).fill([square(1, [])])
+    with pytest.raises(ValueError, match="no such world"):
+        Store(path, quiet=True, jobs=jobs).fill(
+            [square(1, []), Cell({"k": 2}, fail), square(3, [])]
+        )
+    assert Store(path).everything()[0]["value"] == 1
+
+
+def test_a_run_stopped_under_a_lower_cap_is_run_again_but_not_one_that_arrived(tmp_path) -> None:
+    path = tmp_path / "cells.jsonl"
+
+    def asked(cap: float) -> list[Cell]:
+        return table6.cells(["autoscale"], [2], ["max"], ["A"], ["mean"], 2, cap)
+
+    low, high = asked(0.001), asked(1.0)
+    Store(path).keep(low[0].key, {"steps": None, "cap": 7})
+    Store(path).keep(low[1].key, {"steps": 5, "cap": 7})
+    kept = Store(path)
+    assert [kept._has(cell) for cell in low] == [True, True]
+    assert [kept._has(cell) for cell in high] == [False, True]
+
+
+def test_a_broken_file_of_cells_is_named(tmp_path) -> None:
+    path = tmp_path / "cells.jsonl"
+    path.write_text('{"key": {"k": 1}, "value": {}}\n{"key": {"k"\n')
+    with pytest.raises(ValueError, match="line 2: not a finished cell"):
+        Store(path)
 
 
 def crowd() -> World:
@@ -153,7 +217,7 @@ def test_learn_speaks_one_json_object_a_step() -> None:
     said = bench("learn", "--users", "2", "--steps", "3", "--goal", "85", "--json")
     lines = [json.loads(line) for line in said.stdout.splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3] and said.returncode == 0
-    assert set(lines[0]) == {"step", "regret", "exact", "accuracy_pct", "response_ms"}
+    assert set(lines[0]) == {"step", "regret", "exact", "accuracy_pct", "response_ms", "seed"}
     assert all(np.isfinite(line["response_ms"]) for line in lines)
 
 
@@ -165,6 +229,8 @@ def test_learn_speaks_one_json_object_a_step() -> None:
         (("learn", "--env", "nowhere:x"), "cannot make an environment"),
         (("learn", "--steps", "0"), "whole number from 1"),
         (("learn", "--agent", "adadeep", "--users", "9"), "too many to enumerate"),
+        (("table6", "--cap", "nan"), "number above 0"),
+        (("table6", "--jobs", "0"), "whole number from 1"),
         (("nothing",), "invalid choice"),
     ],
 )
