@@ -17,7 +17,13 @@ from schemas.decision import Decision
 from schemas.outcome import Outcome
 from tests.compose.project import Project, docker
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    # The engine's proxy takes connections for a broker that is away and drops them; nats-py 2.16
+    # then forgets to close the socket of the attempt.
+    pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning"),
+]
 
 CUT = 30.0
 """Seconds without an uplink."""

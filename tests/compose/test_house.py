@@ -21,7 +21,13 @@ from schemas.outcome import Outcome
 from tests.compose.project import ROOT, Project, docker
 from zoo.images import Picture
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    # The engine's proxy takes connections for a broker that is away and drops them; nats-py 2.16
+    # then forgets to close the socket of the attempt.
+    pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning"),
+]
 
 PATIENCE = 120.0
 
@@ -65,16 +71,16 @@ async def test_the_tiers_differ_by_their_limits(
     house: Project, outside: Bus, photographs: list[Picture]
 ) -> None:
     compute: dict[str, list[float]] = {"device-1": [], "edge-1": [], "cloud": []}
-    for _ in range(9):
+    for _ in range(15):
         for node, times in compute.items():
             answer = await outside.ask_raw(
                 f"inference.v1.{node}", photographs[0].jpeg, {"Variant": "d0"}, Classification, 20
             )
             assert (answer.status, answer.emulated) == ("ok", False)
             times.append(answer.compute_ms)
-    # The least of nine: what the quota costs, without what others on this host cost.
+    # The least of them: what the quota costs, without what others on this host cost.
     least = {node: round(min(times), 1) for node, times in compute.items()}
-    print(f"d0, least compute time of nine, ms: {least}")
+    print(f"d0, least compute time of 15, ms: {least}")
     assert least["device-1"] > least["edge-1"] > least["cloud"]
 
 
