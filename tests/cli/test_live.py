@@ -112,6 +112,12 @@ def test_each_example_of_the_help_runs(
             assert site.run(command)
 
 
+def at_a_terminal() -> None:
+    """Ctrl-C is heeded even where the tests themselves run in the background, and ignore it."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def first_line(site: Site, command: str) -> str:
     """What an endless verb says first; then Ctrl-C ends it, and that is no failure."""
     words = command.removeprefix("tercet ").split()
@@ -120,7 +126,7 @@ def first_line(site: Site, command: str) -> str:
         env=site.environment,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=die_with_parent,
+        preexec_fn=at_a_terminal,
     )
     assert process.stdout is not None
     line = process.stdout.readline()
