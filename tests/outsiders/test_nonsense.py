@@ -27,7 +27,6 @@ NONSENSE: dict[str, list[bytes]] = {
         json.dumps({**STRANGER, "accuracy_pct": {"resnet50": 90.0}}).encode(),
         json.dumps({**STRANGER, "accuracy_pct": {}}).encode(),
         json.dumps({**STRANGER, "accuracy_pct": {"d0": 1e9}}).encode(),
-        json.dumps({**STRANGER, "accuracy_pct": {"d3": 74.2}}).encode(),
         json.dumps({**STRANGER, "node": "a.b", "accuracy_pct": {"d0": 90.0}}).encode(),
     ],
     "telemetry.v1.camera-1": [

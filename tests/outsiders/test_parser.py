@@ -68,7 +68,12 @@ def test_the_document_is_valid(parse: Parse) -> None:
     assert set(parsed["addresses"]) - {None} == subjects
     assert parsed["actions"]["sayOutcome"] == "send"
     assert parsed["actions"]["hearRound"] == "receive"
-    assert sorted(parsed["asked"]) == ["answerInference", "askDecision", "askInference"]
+    assert sorted(parsed["asked"]) == [
+        "answerInference",
+        "askDecision",
+        "askInference",
+        "askWhy",
+    ]
 
 
 def no_action(tree: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from schemas.outcome import Outcome
 from schemas.request import Request
 from services.device.fallback import Knowledge
 from services.device.journey import Journey
-from services.device.service import one_request
+from services.device.service import one_request, opened_outbox
 from services.device.settings import Settings as DeviceSettings
 from services.inference.service import main as inference
 from services.inference.settings import Settings as InferenceSettings
@@ -54,13 +54,14 @@ async def test_one_trace_from_the_device_to_its_outcome(
     await bus.listen(Capability, ready.put, node="sky")
     settings = InferenceSettings(node="sky", tier="cloud", models=models, profile_repeats=1)
     journey = Journey(bus, DeviceSettings(node="a"), Knowledge("a"), lambda: pytest.fail("local"))
+    outbox = opened_outbox(bus, DeviceSettings(node="a"))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(inference(bus, settings, stop))
         async with asyncio.timeout(60):
             await ready.get()
         async with deciding(bus, goal="max", rounds=1, evaluations=0):
             await experiences(bus, 1)
-            await one_request(bus, journey, photographs[0], None)
+            await one_request(outbox, journey, photographs[0], None)
             found = await followed(spans)
         stop.set()
     root, by_name = found
