@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runtime import topology
 from schemas.capability import Capability
 from schemas.classification import Classification
 from schemas.decision import Decision
@@ -138,7 +139,7 @@ LEARNER = Role(
     durables=("learner-real", "learner-planned"),
     buckets=("parameters",),
 )
-MEMBERS = tuple(f"member-{k}" for k in range(5))
+MEMBERS = tuple(f"member-{k}" for k in range(topology.MEMBERS))
 WORLD_MODEL = Role(
     "world-model",
     "learns members of the system model and plans with them; may not decide",

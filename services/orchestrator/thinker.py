@@ -104,7 +104,7 @@ class Thinker:
         async with self._turn:
             for _ in range(ATTEMPTS):
                 try:
-                    good, value = await self._exchange((name, arguments))
+                    good, value = await _exchange(await self._alive(), (name, arguments))
                 except (EOFError, OSError):
                     _log.warning("the thinking process died and is started anew")
                     await self._end()
@@ -116,10 +116,6 @@ class Thinker:
                     return value
                 raise value
         raise ThinkerDied(name)
-
-    async def _exchange(self, question: object) -> tuple[bool, Any]:
-        process = await self._alive()
-        return await _exchange(process, question)
 
     async def _alive(self) -> Process:
         """The process; each has chances of its own, else a second would explore as the first."""
