@@ -31,7 +31,8 @@ def status(bus: Url = None, json: Json = False) -> None:
     if json:
         as_json(found)
         return
-    print(f"goal {_set(found['goal'], found['goal_set'])}")
+    own = "not set, the orchestrator's own holds"
+    print(f"goal {_set(found['goal'] or own, found['goal_set'])}")
     exploring = "paused" if found["exploring"] is False else "on"
     print(f"exploration {_set(exploring, found['exploration_set'])}")
     if found["round"]:
@@ -67,6 +68,7 @@ async def _round(bus: Bus) -> dict[str, Any] | None:
     return {
         "number": last[1].round,
         "policy": last[1].policy,
+        "goal": last[1].goal,
         "average_ms": round(last[1].average_ms, 1),
         "accuracy_pct": round(last[1].accuracy_pct, 2),
         "devices": len(last[1].active),
@@ -93,6 +95,6 @@ async def _nodes(bus: Bus) -> list[dict[str, Any]]:
 
 def _set(value: Any, record: dict[str, str] | None) -> str:
     if record is None:
-        return f"{value or 'not set'}"
+        return f"{value}"
     by = f" by {clean(record['by'])}" if record["by"] else ""
     return f"{value} (set{by} at {record['at'][:19]}Z)"
