@@ -260,7 +260,6 @@ async def connect(
         "name": name,
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.25,
-        "inbox_prefix": settings.inbox_prefix,
         "error_cb": _on_error,
         "disconnected_cb": on_disconnect,
         "reconnected_cb": _on_reconnect,

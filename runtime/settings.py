@@ -30,8 +30,8 @@ class BusSettings(BaseSettings):
     """An nkey seed or credentials file; none: no authentication."""
     bus_ca: Path | None = None
     """Certificate of the authority that signed the broker's; none: the system's."""
-    inbox_prefix: str = "_INBOX"
-    """Where replies are sent; private per user once permissions are in force."""
+    inbox_prefix: str = ""
+    """Where replies are sent; unset: `_INBOX`, or of a key `<user>.nk`: `_INBOX_<user>`."""
     connect_patience: float = Field(30.0, gt=0)
     """Seconds to wait for the broker at start."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -51,8 +51,8 @@ async def reload(bus: Bus) -> bool:
     A configuration that cannot be read is refused by the broker, which goes on with the old one.
     """
     try:
-        servers = await bus.client.request("$SYS.REQ.SERVER.PING", timeout=2)
-        name = json.loads(servers.data)["server"]["id"]
+        told = await bus.client.request("$SYS.REQ.USER.INFO", timeout=2)
+        name = json.loads(told.data)["server"]["id"]  # The one that is connected to, not its peers.
         answer = await bus.client.request(f"$SYS.REQ.SERVER.{name}.RELOAD", timeout=5)
         refused = json.loads(answer.data).get("error")
     except (*TROUBLE, NoRespondersError, ValueError, KeyError) as error:

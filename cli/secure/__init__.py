@@ -1,6 +1,6 @@
 """`tercet secure`: a site's keys, certificates and rights, made offline.
 
-A site is a folder: `site.json` says who is who (public keys only), `ca/` signs, `keys/` holds one
-secret seed per user, `brokers/<name>/` is what one broker needs. Only `ca/` and `keys/` are
-secret; hand each host its own parts and no more.
+A site is a folder: `site.json` says who is who (public keys only), `ca/` signs, `hosts/<name>/` is
+what one host needs, and `people/` holds the keys of persons. Hand each host its own folder and no
+more; `ca/ca.key` goes nowhere.
 """

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cli.complaint import Complaint
 from cli.secure import site as sites
+from cli.secure.names import BROKER, PLACE
 from cli.secure.site import Site
 from runtime.roles import ROLES
 
@@ -49,17 +50,18 @@ def init(
     ] = None,
     place: Annotated[
         str, typer.Option(help="Where a broker finds its own folder of the site.")
-    ] = sites.PLACE,
+    ] = PLACE,
 ) -> None:
     """Make a site: authority, hub, one user for each role, and the nodes that are named."""
-    site = sites.create(folder, cloud, ["localhost", "127.0.0.1", *(host or ["hub"])], place)
+    site = sites.create(folder, cloud, host or ["hub"], place)
     for entry in edge or []:
         _add_edge(folder, site, entry)
     for entry in device or []:
         name, home = _pair(entry, "--device", "EDGE")
         site.add_node(folder, "device", name, home)
     site.save(folder)
-    print(f"{folder}: {len(site.users)} users, {len(site.brokers)} brokers; keep ca/ offline")
+    print(f"{folder}: {len(site.users)} users, {len(site.brokers)} brokers")
+    print(f"Keep {folder}/ca offline; give each host its folder of {folder}/hosts.")
 
 
 @app.command()
@@ -86,7 +88,8 @@ def add(
         raise Complaint(f"{kind}: not device, edge or a role: {roles}")
     site.save(folder)
     for user in sorted(set(site.users) - before):
-        print(f"{folder / 'keys' / (user + '.nk')}")
+        if site.users[user].role != BROKER:
+            print(site.key(folder, user))
 
 
 @app.command()
@@ -110,7 +113,7 @@ def rotate(
     site = Site.load(folder)
     renewed = site.rotate(folder, name)
     site.save(folder)
-    print("\n".join(str(folder / "keys" / f"{user}.nk") for user in renewed))
+    print("\n".join(map(str, renewed)))
 
 
 @app.command("list")
@@ -146,7 +149,7 @@ def _add_edge(folder: Path, site: Site, entry: str) -> None:
     name, _, host = entry.partition("=")
     site.add_node(folder, "edge", name)
     if host:
-        site.add_broker(folder, name, ["localhost", "127.0.0.1", host])
+        site.add_broker(folder, name, [host])
 
 
 def _pair(entry: str, option: str, second: str) -> tuple[str, str]:

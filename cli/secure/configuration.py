@@ -1,7 +1,8 @@
 """What one broker is to enforce, in the words of its configuration file.
 
 `security.conf` is included at the end of a broker's own configuration. It names TLS for clients,
-links and clusters, all users with their rights, and the account that the warden uses.
+all users with their rights, and the account that the warden uses. Links between brokers have
+their TLS from the same files, in compose/broker/.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from cli.secure.names import BROKER, HUB, WARDEN
 from runtime.rights import ANSWER_WITHIN, rights
-from runtime.roles import ROLES
+from runtime.roles import ROLES, TOPOLOGY
 
 if TYPE_CHECKING:
     from cli.secure.site import Site, User
@@ -33,24 +35,27 @@ accounts {
 def security(site: Site, broker: str) -> str:
     """The file of one broker: an edge knows its own devices only, the hub knows all."""
     known = {n: u for n, u in site.users.items() if u.role in ROLES and _belongs(site, broker, u)}
-    links = [
-        u.public for n, u in site.users.items() if u.role == "broker" and n != f"broker-{broker}"
-    ]
     users = [_user(site, name, user) for name, user in known.items()]
-    users += [f"{{ nkey: {public} }} # a broker's link" for public in links if broker == "hub"]
+    users += [
+        f"{{ nkey: {user.public} }} # the link of broker {user.node}"
+        for user in site.users.values()
+        if user.role == BROKER and broker == HUB != user.node
+    ]
+    (warden,) = [u for u in site.users.values() if u.role == WARDEN and u.node == broker]
     return HEAD % {
         "cert": json.dumps(f"{site.place}/server.pem"),
         "key": json.dumps(f"{site.place}/server.key"),
         "ca": json.dumps(f"{site.place}/ca.pem"),
-        "warden": f"{{ nkey: {site.users['warden'].public} }}",
+        "warden": f"{{ nkey: {warden.public} }}",
         "users": "\n".join(f"      {user}" for user in users),
     }
 
 
 def _belongs(site: Site, broker: str, user: User) -> bool:
-    if broker == "hub" or not user.node:
-        return True
-    return broker in (user.node, user.home)
+    """Whether a broker lets a user in; the job that declares streams only at its own."""
+    if user.role == TOPOLOGY.name:
+        return user.node == broker
+    return broker == HUB or not user.node or broker in (user.node, user.home)
 
 
 def _user(site: Site, name: str, user: User) -> str:

@@ -1,10 +1,15 @@
-"""A site: its users with their roles and public keys, its brokers, and the folder they live in."""
+"""A site: its users with their roles and public keys, its brokers, and the folder they live in.
+
+`ca/` signs. `hosts/<name>/` is what one host needs, and no other host's: the keys of its processes,
+the authority's certificate, and `broker/` where it runs one. `people/` holds the keys of persons.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import re
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import nkeys
@@ -13,15 +18,8 @@ from pydantic import BaseModel, Field, ValidationError
 from cli.complaint import Complaint
 from cli.secure import authority, configuration
 from cli.secure.files import write_public, write_secret
+from cli.secure.names import BROKER, HUB, JOBS, NAME, NAMES, PEOPLE, PLACE, STACK, WARDEN
 from runtime.roles import ROLES
-
-NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
-BROKER = "broker"
-"""Role of a broker towards another one."""
-WARDEN = "warden"
-"""Role of who may tell a broker to read its users again, and nothing else."""
-PLACE = "/etc/nats/security"
-"""Where containers mount a broker's folder."""
 
 
 class User(BaseModel):
@@ -29,8 +27,9 @@ class User(BaseModel):
 
     role: str
     public: str
-    """Public nkey; the seed is in `keys/<user>.nk`."""
+    """Public nkey; where the seed lies, `Site.key` says."""
     node: str = ""
+    """The node it speaks for; of a broker's own users, the broker."""
     home: str = ""
 
 
@@ -66,22 +65,40 @@ class Site(BaseModel):
         """Write the site, and for every broker what it is to enforce from now on."""
         for name in self.brokers:
             text = configuration.security(self, name)
-            write_public(folder / "brokers" / name / "security.conf", text.encode())
+            write_public(broker_folder(folder, name) / "security.conf", text.encode())
         write_public(folder / "site.json", (self.model_dump_json(indent=1) + "\n").encode())
 
-    def add_broker(self, folder: Path, name: str, hosts: list[str]) -> None:
-        """Certify a broker, and give it a key of its own for its link to another."""
+    def key(self, folder: Path, user: str) -> Path:
+        """The file that holds a user's seed."""
+        who = self.users[user]
+        if who.role in PEOPLE:
+            return folder / "people" / f"{user}.nk"
+        host = HUB if who.node in ("", self.cloud) else who.node
+        return folder / "hosts" / host / f"{user}.nk"
+
+    def add_broker(self, folder: Path, name: str, hosts: Iterable[str]) -> None:
+        """Certify a broker; it gets a key for its link, and one for each job beside it."""
         check(name, "broker")
-        self.brokers[name] = Broker(hosts=hosts)
-        home = folder / "brokers" / name
-        authority.certify(folder / "ca", home, name, hosts)
-        write_public(home / "ca.pem", (folder / "ca" / "ca.pem").read_bytes())
-        self.add(folder, f"broker-{name}", BROKER)
-        write_secret(home / "link.nk", (folder / "keys" / f"broker-{name}.nk").read_bytes())
+        self.brokers[name] = Broker(hosts=[*NAMES, *hosts])
+        own = broker_folder(folder, name)
+        authority.certify(folder / "ca", own, name, self.brokers[name].hosts)
+        write_public(own / "ca.pem", (folder / "ca" / "ca.pem").read_bytes())
+        self.users[f"{BROKER}-{name}"] = User(role=BROKER, public="", node=name)
+        self._link(folder, name)
+        for role in JOBS:
+            self.add(folder, role if name == HUB else f"{role}-{name}", role, node=name)
+
+    def _link(self, folder: Path, name: str) -> None:
+        """Give a broker a new key towards other brokers, in the words of its configuration."""
+        seed, public = _pair()
+        self.users[f"{BROKER}-{name}"].public = public
+        write_secret(broker_folder(folder, name) / "link.conf", b'nkey: "%s"\n' % seed)
 
     def add_node(self, folder: Path, tier: str, node: str, home: str = "") -> list[str]:
         """Give a node its users: a monitor, an inference service, and a device its application."""
         check(node, tier)
+        if node == HUB:
+            raise Complaint(f"{tier}: {HUB} is the name of the cloud's host")
         if tier == "device":
             check(home, "home")
         roles = ("device", "monitor", "inference") if tier == "device" else ("monitor", "inference")
@@ -95,22 +112,44 @@ class Site(BaseModel):
         check(name, "user")
         if name in self.users:
             raise Complaint(f"{name}: there is such a user already; `rotate` gives it a new key")
-        self.users[name] = User(role=role, public=_key(folder, name), node=node, home=home)
+        self.users[name] = User(role=role, public="", node=node, home=home)
+        self._renew(folder, name)
 
     def revoke(self, folder: Path, name: str) -> list[str]:
-        """Take away every key of a user or a node; return the users that are gone."""
-        gone = [user for user in self.named(name) if self.users[user].role != BROKER]
+        """Take away every key of a user or a node, an edge's broker too; return who is gone."""
+        gone = self.named(name)
+        own = [user for user in gone if self.users[user].role in (BROKER, WARDEN)]
+        if own and (name not in self.brokers or name == HUB):
+            raise Complaint(f"{name}: a broker cannot do without {own[0]}; rotate it instead")
         for user in gone:
+            if self.users[user].role != BROKER:
+                self.key(folder, user).unlink(missing_ok=True)
             del self.users[user]
-            (folder / "keys" / f"{user}.nk").unlink(missing_ok=True)
+        if self.brokers.pop(name, None):
+            shutil.rmtree(broker_folder(folder, name), ignore_errors=True)
         return gone
 
-    def rotate(self, folder: Path, name: str) -> list[str]:
+    def rotate(self, folder: Path, name: str) -> list[Path]:
         """Give a user, or all users of a node, new keys; the old ones end at once."""
-        renewed = self.named(name)
-        for user in renewed:
-            self.users[user].public = _key(folder, user)
-        return renewed
+        return [self._renew(folder, user) for user in self.named(name)]
+
+    def _renew(self, folder: Path, user: str) -> Path:
+        """Make a seed, and put it where its user's host finds it."""
+        who = self.users[user]
+        if who.role == BROKER:
+            self._link(folder, who.node)
+            return broker_folder(folder, who.node) / "link.conf"
+        seed, who.public = _pair()
+        file = self.key(folder, user)
+        if who.role in PEOPLE:
+            write_secret(file, seed + b"\n")
+            return file
+        # A container's user is not the host's: the folder is closed, not the file.
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.chmod(0o700)
+        write_public(file, seed + b"\n")
+        write_public(file.with_name("ca.pem"), (folder / "ca" / "ca.pem").read_bytes())
+        return file
 
     def named(self, name: str) -> list[str]:
         """Users that are called so, or belong to the node of that name; Complaint if none."""
@@ -120,20 +159,27 @@ class Site(BaseModel):
         return found
 
 
-def create(folder: Path, cloud: str, hosts: list[str], place: str = PLACE) -> Site:
+def create(folder: Path, cloud: str, hosts: Iterable[str], place: str = PLACE) -> Site:
     """Make a site with its authority, its hub and the users that every site has."""
     if (folder / "site.json").exists():
         raise Complaint(f"{folder}: there is a site already; `tercet secure add` extends it")
     check(cloud, "cloud")
     authority.create(folder / "ca")
     site = Site(cloud=cloud, place=place)
-    site.add_broker(folder, "hub", hosts)
+    site.add_broker(folder, HUB, [*STACK, *hosts])
     for role in ROLES.values():
-        if not role.of_node:
+        if not role.of_node and role.name not in JOBS:
             site.add(folder, role.name, role.name)
-    site.add(folder, WARDEN, WARDEN)
     site.add_node(folder, "cloud", cloud)
     return site
+
+
+def broker_folder(folder: Path, name: str) -> Path:
+    """What a broker mounts: certificate, key, users; its host's alone."""
+    host = folder / "hosts" / name
+    host.mkdir(parents=True, exist_ok=True)
+    host.chmod(0o700)
+    return host / "broker"
 
 
 def check(name: str, what: str) -> None:
@@ -142,12 +188,11 @@ def check(name: str, what: str) -> None:
         raise Complaint(f"{what}: {name!r} is not a name of letters, digits, '-' and '_'")
 
 
-def _key(folder: Path, name: str) -> str:
-    """Make a seed, keep it, and return its public key."""
-    seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
-    write_secret(folder / "keys" / f"{name}.nk", seed + b"\n")
+def _pair() -> tuple[bytes, str]:
+    """A new seed and its public key."""
+    seed: bytes = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
     public: str = nkeys.from_seed(bytearray(seed)).public_key.decode()
-    return public
+    return seed, public
 
 
 def described(site: Site) -> str:

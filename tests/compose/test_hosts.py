@@ -1,4 +1,4 @@
-"""Many hosts: a cloud, an edge, two devices, each a project of its own; then the uplink is cut."""
+"""Many hosts: a cloud, an edge, two devices, with keys, each a project; the uplink is cut."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from runtime.broker import free_port
 from runtime.bus import Bus, connect
 from runtime.replay import replay
-from runtime.settings import BusSettings
 from schemas.decision import Decision
 from schemas.outcome import Outcome
+from tests.compose.keys import secure, settings
 from tests.compose.project import Project, docker
 
 pytestmark = [
@@ -27,6 +28,8 @@ pytestmark = [
 
 CUT = 30.0
 """Seconds without an uplink."""
+OUT_WITHIN = 5.0
+"""Seconds after which a revoked key opens nothing."""
 WORLD, SITE = "tercet-test-world", "tercet-test-site"
 DEVICES = ("device-1", "device-2")
 
@@ -34,14 +37,15 @@ DEVICES = ("device-1", "device-2")
 class Hosts:
     """The projects, and where their brokers are published."""
 
-    def __init__(self, cloud: Project, edge: Project) -> None:
-        self.cloud, self.edge = cloud, edge
+    def __init__(self, site: Path, cloud: Project, edge: Project) -> None:
+        self.site, self.cloud, self.edge = site, cloud, edge
 
     @asynccontextmanager
     async def bus(self, project: Project) -> AsyncIterator[Bus]:
-        """A client at a host's broker."""
-        url = f"nats://{project.address('broker', 4222)}".replace("0.0.0.0", "127.0.0.1")
-        async with connect(BusSettings(bus_url=url, connect_patience=10), "outside") as bus:
+        """A client at a host's broker, who may hear everything."""
+        url = f"tls://{project.address('broker', 4222)}".replace("0.0.0.0", "127.0.0.1")
+        key = self.site / "hosts" / "hub" / "dashboard.nk"
+        async with connect(settings(self.site, url, key), "outside") as bus:
             yield bus
 
     @property
@@ -60,7 +64,16 @@ def network(images: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def hosts(network: None) -> Iterator[Hosts]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys") / "site"
+    edges = ("--edge", "edge-1=edge-1", "--edge", "edge-9=edge-9")
+    devices = [word for name in DEVICES for word in ("--device", f"{name}=edge-1")]
+    secure(folder, "init", "--host", "hub", *edges, *devices)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hosts(network: None, site: Path) -> Iterator[Hosts]:
     common = {"TERCET_BIND": "127.0.0.1", "TERCET_LEAF_BIND": "127.0.0.1", "TERCET_IDLE": "1"}
     broker, relay = "tests/compose/one-engine-broker.yaml", "tests/compose/one-engine.yaml"
     cloud = Project(
@@ -68,6 +81,7 @@ def hosts(network: None) -> Iterator[Hosts]:
         ("compose/cloud.yaml", broker),
         {
             **common,
+            "TERCET_KEYS": str(site / "hosts" / "hub"),
             "TERCET_PORT": str(free_port()),
             "TERCET_DASHBOARD_PORT": str(free_port()),
             "TERCET_DEVICES": "2",
@@ -81,6 +95,7 @@ def hosts(network: None) -> Iterator[Hosts]:
         ("compose/edge.yaml", broker, relay),
         {
             **common,
+            "TERCET_KEYS": str(site / "hosts" / "edge-1"),
             "NODE": "edge-1",
             "UPSTREAM": "hub",
             "TERCET_PORT": str(free_port()),
@@ -93,7 +108,13 @@ def hosts(network: None) -> Iterator[Hosts]:
         Project(
             f"tercet-test-{name}",
             ("compose/device.yaml", relay),
-            {**common, "NODE": name, "UPSTREAM": "edge-1", "TEST_UPLINK": SITE},
+            {
+                **common,
+                "TERCET_KEYS": str(site / "hosts" / name),
+                "NODE": name,
+                "UPSTREAM": "edge-1",
+                "TEST_UPLINK": SITE,
+            },
         )
         for name in DEVICES
     ]
@@ -101,7 +122,7 @@ def hosts(network: None) -> Iterator[Hosts]:
         for project in (edge, cloud, *devices):
             stack.callback(project.down)
             project.up()
-        yield Hosts(cloud, edge)
+        yield Hosts(site, cloud, edge)
 
 
 async def decided(bus: Bus) -> None:
@@ -163,7 +184,12 @@ async def test_an_upstream_that_is_nowhere_is_named_in_the_log(hosts: Hosts) -> 
     lost = Project(
         "tercet-test-edge-9",
         ("compose/edge.yaml",),
-        {"NODE": "edge-9", "UPSTREAM": "nowhere", "TERCET_PORT": str(free_port())},
+        {
+            "TERCET_KEYS": str(hosts.site / "hosts" / "edge-9"),
+            "NODE": "edge-9",
+            "UPSTREAM": "nowhere",
+            "TERCET_PORT": str(free_port()),
+        },
     )
     try:
         lost.up("relay", "broker")
@@ -172,3 +198,39 @@ async def test_an_upstream_that_is_nowhere_is_named_in_the_log(hosts: Hosts) -> 
         assert "nowhere" in said
     finally:
         lost.down()
+
+
+async def test_a_device_that_is_revoked_is_out_at_its_edge_and_nobody_else(hosts: Hosts) -> None:
+    last: dict[str, float] = {}
+    both = asyncio.Event()
+
+    async def on_outcome(message: Outcome) -> None:
+        last[message.device] = asyncio.get_running_loop().time()
+        if set(last) == set(DEVICES):
+            both.set()
+
+    async with hosts.bus(hosts.edge) as site:
+        await site.listen(Outcome, on_outcome)
+        async with asyncio.timeout(30):
+            await both.wait()
+        await asyncio.to_thread(secure, hosts.site, "revoke", "device-2")
+        revoked = asyncio.get_running_loop().time()
+        await asyncio.sleep(12)
+    assert last["device-2"] < revoked + OUT_WITHIN
+    assert last["device-1"] > revoked + OUT_WITHIN
+
+
+def test_a_host_without_its_keys_is_told_which_file_is_missing(
+    images: None, tmp_path: Path
+) -> None:
+    bare = Project(
+        "tercet-test-bare",
+        ("compose/device.yaml",),
+        {"NODE": "device-3", "UPSTREAM": "edge-1", "TERCET_KEYS": str(tmp_path / "none")},
+    )
+    try:
+        done = bare.compose("up", "-d", "monitor", check=False)
+        assert done.returncode != 0
+        assert "none/monitor-device-3.nk" in done.stderr or "none/ca.pem" in done.stderr
+    finally:
+        bare.down()

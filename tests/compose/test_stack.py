@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import nkeys
 import pytest
 
 from runtime.broker import free_port
@@ -16,10 +18,10 @@ from runtime.bus import Bus, connect
 from runtime.errors import TryLater
 from runtime.process import die_with_parent
 from runtime.replay import replay
-from runtime.settings import BusSettings
 from schemas.decision import Decision
 from schemas.outcome import Outcome
 from tests.bus.test_bus import outcome
+from tests.compose.keys import secure, settings
 from tests.compose.project import ROOT, docker
 
 pytestmark = [
@@ -46,17 +48,33 @@ def swarm(engine: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def url(swarm: None, images: None) -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site whose brokers also know a user of the test's own, for a whole simulated fleet."""
+    folder = tmp_path_factory.mktemp("keys") / "site"
+    secure(folder, "init")
+    seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+    (folder / "fleet.nk").write_bytes(seed)
+    public = nkeys.from_seed(bytearray(seed)).public_key.decode()
+    enforced = folder / "hosts" / "hub" / "broker" / "security.conf"
+    before, after = enforced.read_text().split("jetstream: enabled\n    users: [\n")
+    users = f"jetstream: enabled\n    users: [\n      {{ nkey: {public} }}\n"
+    enforced.write_text(before + users + after)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url(swarm: None, images: None, site: Path) -> Iterator[str]:
     """The stack is up; all three brokers, as one URL."""
     ports = [str(free_port()) for _ in SERVERS]
     variables = {f"TERCET_NATS_{k}_PORT": port for k, port in enumerate(ports, 1)}
     variables |= {f"TERCET_LEAF_{k}_PORT": str(free_port()) for k in range(1, 4)}
     variables |= {"TERCET_DEVICES": "5", "TERCET_NODES": "7"}
+    variables |= {"TERCET_KEYS": str(site / "hosts" / "hub")}
     files = ("compose/stack.yaml", "tests/compose/stack-light.yaml")
     command = ["docker", "stack", "deploy", "--resolve-image", "never", "--detach=true"]
     command += [word for file in files for word in ("-c", file)]
     subprocess.run([*command, NAME], cwd=ROOT, env={**os.environ, **variables}, check=True)
-    yield ",".join(f"nats://127.0.0.1:{port}" for port in ports)
+    yield ",".join(f"tls://127.0.0.1:{port}" for port in ports)
     docker("stack", "rm", NAME)
     _wait_until_gone()
     for volume in docker("volume", "ls", "-q", "--filter", f"name={NAME}_").split():
@@ -72,18 +90,24 @@ def _wait_until_gone() -> None:
 
 
 @pytest.fixture
-async def bus(url: str) -> AsyncIterator[Bus]:
-    async with connect(BusSettings(bus_url=url, connect_patience=60), "outside") as bus:
+async def bus(url: str, site: Path) -> AsyncIterator[Bus]:
+    async with connect(settings(site, url, site / "fleet.nk", 60), "outside") as bus:
         yield bus
 
 
 @pytest.fixture
-def fleet(url: str) -> Iterator[None]:
+def fleet(url: str, site: Path) -> Iterator[None]:
     """Five devices, an edge and a cloud with virtual times, from outside of the stack."""
     process = subprocess.Popen(
         [sys.executable, "-m", "cli.world"],
         cwd=ROOT,
-        env={**os.environ, "TERCET_BUS_URL": url, "TERCET_CONNECT_PATIENCE": "120"},
+        env={
+            **os.environ,
+            "TERCET_BUS_URL": url,
+            "TERCET_BUS_CREDENTIALS": str(site / "fleet.nk"),
+            "TERCET_BUS_CA": str(site / "ca" / "ca.pem"),
+            "TERCET_CONNECT_PATIENCE": "120",
+        },
         stderr=subprocess.DEVNULL,
         preexec_fn=die_with_parent,
     )

@@ -16,6 +16,7 @@ import pytest
 from nats.aio.client import Client
 
 from cli.secure import site as sites
+from cli.secure.site import Site
 from runtime import broker
 from runtime.bus import connect
 from runtime.declare import declare
@@ -26,7 +27,7 @@ from runtime.settings import BusSettings
 BASE = """
 listen: "127.0.0.1:-1"
 jetstream { store_dir: %s, sync_interval: always }
-include "site/brokers/hub/security.conf"
+include "site/hosts/hub/broker/security.conf"
 """
 
 
@@ -35,7 +36,7 @@ class Secured:
 
     def __init__(self, directory: Path) -> None:
         self.folder, self.directory = directory / "site", directory
-        hub = self.folder / "brokers" / "hub"
+        hub = self.folder / "hosts" / "hub" / "broker"
         self.site = sites.create(self.folder, "cloud", ["127.0.0.1"], str(hub))
         self.site.add_node(self.folder, "edge", "edge-1")
         for device in ("cam-1", "cam-2"):
@@ -64,12 +65,15 @@ class Secured:
         """As the warden has it done, by the other way that the broker knows."""
         self.process.send_signal(signal.SIGHUP)
 
+    def key(self, user: str) -> Path:
+        """The file of a user's key, as the site is on disk now."""
+        return Site.load(self.folder).key(self.folder, user)
+
     def settings(self, user: str, **more: object) -> BusSettings:
         return BusSettings(
             bus_url=self.url,
-            bus_credentials=self.folder / "keys" / f"{user}.nk",
+            bus_credentials=self.key(user),
             bus_ca=self.folder / "ca" / "ca.pem",
-            inbox_prefix=inbox(user),
             connect_patience=5,
             **more,
         )
@@ -84,7 +88,7 @@ class Secured:
 
         client = await nats.connect(
             self.url,
-            nkeys_seed=str(self.folder / "keys" / f"{user}.nk"),
+            nkeys_seed=str(self.key(user)),
             tls=ssl.create_default_context(cafile=str(self.folder / "ca" / "ca.pem")),
             inbox_prefix=inbox(user),
             error_cb=on_error,

@@ -52,9 +52,9 @@ def warden(secured: Secured) -> Iterator[None]:
     """The real agent beside the broker."""
     settings = {
         "TERCET_BUS_URL": secured.url,
-        "TERCET_BUS_CREDENTIALS": str(secured.folder / "keys" / "warden.nk"),
+        "TERCET_BUS_CREDENTIALS": str(secured.key("warden")),
         "TERCET_BUS_CA": str(secured.folder / "ca" / "ca.pem"),
-        "TERCET_WATCH": str(secured.folder / "brokers" / "hub" / "security.conf"),
+        "TERCET_WATCH": str(secured.folder / "hosts" / "hub" / "broker" / "security.conf"),
         "TERCET_LOOK_PERIOD": "0.2",
     }
     process = subprocess.Popen(
@@ -128,8 +128,38 @@ def test_what_makes_no_sense_is_refused(secured: Secured) -> None:
 
 
 def test_secrets_are_for_their_owner_only(secured: Secured) -> None:
+    """By their own mode, or, for a container's user to read, by that of the folder they lie in."""
     secrets = [*secured.folder.rglob("*.nk"), *secured.folder.rglob("*.key")]
     assert secrets
-    assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
+    for file in secrets:
+        closed = [part.stat().st_mode & 0o077 == 0 for part in (file, file.parent)]
+        assert any(closed), file
     public = (secured.folder / "site.json").read_text()
     assert not any(file.read_text().strip() in public for file in secured.folder.rglob("*.nk"))
+
+
+def test_a_host_gets_its_own_keys_and_no_others(secured: Secured) -> None:
+    secured.site.add_broker(secured.folder, "edge-1", ["10.0.0.5"])
+    secured.site.save(secured.folder)
+    hosts = {
+        host.name: {file.name for file in host.rglob("*") if file.suffix in (".nk", ".key")}
+        for host in (secured.folder / "hosts").iterdir()
+    }
+    assert hosts["cam-1"] == {"device-cam-1.nk", "monitor-cam-1.nk", "inference-cam-1.nk"}
+    jobs = {"warden-edge-1.nk", "topology-edge-1.nk", "server.key"}
+    assert hosts["edge-1"] == {"monitor-edge-1.nk", "inference-edge-1.nk", *jobs}
+    assert not {"operator.nk", "listener.nk"} & set().union(*hosts.values())
+
+
+def test_an_edge_that_is_revoked_loses_its_broker_and_its_link(secured: Secured) -> None:
+    site, enforced = secured.site, secured.folder / "hosts" / "hub" / "broker" / "security.conf"
+    site.add_broker(secured.folder, "edge-1", ["10.0.0.5"])
+    site.save(secured.folder)
+    link = site.users["broker-edge-1"].public
+    assert link in enforced.read_text()
+    assert {"broker-edge-1", "monitor-edge-1"} <= set(site.revoke(secured.folder, "edge-1"))
+    site.save(secured.folder)
+    assert link not in enforced.read_text()
+    for name in ("hub", "warden"):
+        with pytest.raises(Complaint, match="rotate"):
+            site.revoke(secured.folder, name)

@@ -11,7 +11,6 @@ import pytest
 from cli import fleet
 from runtime.bus import Bus, connect
 from runtime.replay import last_one
-from runtime.rights import inbox
 from runtime.supervisor import Supervisor
 from schemas.decision import Decision
 from schemas.experience import Experience
@@ -50,9 +49,8 @@ async def test_all_services_do_their_work_with_their_rights_alone(
         for child in fleet.children(plan, declared.url, after=0):
             user = user_of(child.name)
             settings = {
-                "TERCET_BUS_CREDENTIALS": str(declared.folder / "keys" / f"{user}.nk"),
+                "TERCET_BUS_CREDENTIALS": str(declared.key(user)),
                 "TERCET_BUS_CA": str(declared.folder / "ca" / "ca.pem"),
-                "TERCET_INBOX_PREFIX": inbox(user),
             }
             await supervisor.start(replace(child, environment={**child.environment, **settings}))
         async with connect(declared.settings("listener"), "listener") as outside:

@@ -15,7 +15,6 @@ from pathlib import Path
 from runtime import broker
 from runtime.bus import connect
 from runtime.process import die_with_parent
-from runtime.rights import inbox
 from runtime.store import read_goal
 from tests.secure.conftest import Secured
 
@@ -26,9 +25,8 @@ def watching(secured: Secured, user: str, log: Path) -> Iterator[int]:
     port = broker.free_port()
     settings = {
         "TERCET_BUS_URL": secured.url,
-        "TERCET_BUS_CREDENTIALS": str(secured.folder / "keys" / f"{user}.nk"),
+        "TERCET_BUS_CREDENTIALS": str(secured.key(user)),
         "TERCET_BUS_CA": str(secured.folder / "ca" / "ca.pem"),
-        "TERCET_INBOX_PREFIX": inbox(user),
         "TERCET_DASHBOARD_PORT": str(port),
     }
     with log.open("wb") as sink:
