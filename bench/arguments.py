@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     peers.add_argument("--steps", type=count, default=20_000)
     text = "write every kept table to bench/results/ as JSON and Markdown"
     found.add_parser("report", help=text, description=text).set_defaults(verb=verbs.report)
-    onbus.add(found, count)
+    onbus.add(found, count, factor)
     _learn(found)
     return top
 

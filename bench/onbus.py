@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench import dashboard, decisions, local, planning
+from bench.chaos import text as chaos_text
+from bench.chaos.faults import KINDS
 
 Given = argparse.Namespace
 
 
-def add(found: Any, count: Callable[[str], int]) -> None:
-    """Add the verbs to a parser; `count` reads a whole number from 1 on."""
+def add(found: Any, count: Callable[[str], int], factor: Callable[[str], float]) -> None:
+    """Add the verbs to a parser; `count` reads a whole number from 1 on, `factor` any above 0."""
     text = "planned transitions a second by workers; the model's error by members"
     made = found.add_parser("planning", help=text, description=text)
     made.set_defaults(verb=plan)
@@ -45,6 +48,26 @@ def add(found: Any, count: Callable[[str], int]) -> None:
     made.add_argument("--seconds", type=count, default=120)
     made.add_argument("--pairs", type=count, help="measure decisions with and without it instead")
     made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+    text = "faults in an order of chance, and a ledger on the outside that checks the promises"
+    made = found.add_parser("chaos", help=text, description=text)
+    made.set_defaults(verb=chaos)
+    made.add_argument("--minutes", type=factor, default=20.0)
+    made.add_argument("--faults", type=count, default=1, help="at least so many, however long")
+    made.add_argument("--seed", type=int, default=1, help="which faults, and in which order")
+    made.add_argument("--only", nargs="+", choices=KINDS, help="faults of these kinds alone")
+    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+
+
+def chaos(given: Given) -> None:
+    """Exit code 1 when a bar is missed."""
+    from bench.chaos.run import Chaos
+
+    async def run() -> dict[str, Any]:
+        return await Chaos(given.seed, given.minutes, given.faults, given.only or ()).run()
+
+    found = asyncio.run(run())
+    print(json.dumps(found, indent=1) if given.json else chaos_text.render(found))
+    sys.exit(0 if found["good"] else 1)
 
 
 def show_page(given: Given) -> None:

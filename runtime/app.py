@@ -9,12 +9,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from runtime import log, metrics, tracing
+from runtime import log, metrics, tracing, wrong_clock
 from runtime.bus import Bus, connect
 from runtime.claim import claimed
 from runtime.errors import Misconfigured
 from runtime.health.server import Health, serving
 from runtime.settings import BusSettings, read
+from runtime.watchdog import beating
 
 S = TypeVar("S", bound=BusSettings)
 
@@ -35,6 +36,7 @@ def run(name: str, main: Main[S], kind: type[S], *, nice: int = 0) -> None:
         settings = read(kind)
         log.configure(name, settings.log_level, **_facts(settings))
         tracing.configure(name, **_facts(settings))
+        wrong_clock.heed(settings)
         os.nice(nice)
         asyncio.run(live(name, main, settings))
     except* Misconfigured as group:
@@ -66,7 +68,7 @@ async def live(name: str, main: Main[S], settings: S) -> None:
         loop.add_signal_handler(number, begin_stop)
     try:
         with serving(health, settings) as port:
-            async with deadline, connect(settings, name, stop) as bus:
+            async with beating(), deadline, connect(settings, name, stop) as bus:
                 health.bus = bus
                 if not stop.is_set():
                     _log.info("up", **({"health_port": port} if port else {}))

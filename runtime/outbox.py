@@ -23,6 +23,7 @@ from runtime.replay import last_on
 from runtime.trouble import TROUBLE
 from runtime.waiting import first_of, within
 from schemas import Message
+from schemas import clock as wall
 
 ATTEMPT = 1.0
 """Seconds for which a message is offered before it is spooled."""
@@ -39,7 +40,7 @@ class Entry:
     message: Message
     size: int
     since: float
-    """Seconds on the wall clock: it must mean something after a restart."""
+    """Seconds on a clock that does not jump; of an earlier process's, by its file's age."""
     file: Path | None
 
 
@@ -54,7 +55,7 @@ class Outbox:
         *,
         max_bytes: int,
         max_age: float,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take up what an earlier process left in `folder`; OSError when it cannot be used."""
         self._bus, self._kind, self._folder, self._clock = bus, kind, folder, clock
@@ -166,7 +167,8 @@ class Outbox:
                 file.rename(file.with_suffix(".broken"))
                 continue
             stat = file.stat()
-            self._append(Entry(message, stat.st_size, stat.st_mtime, file))
+            age = max(wall.now().timestamp() - stat.st_mtime, 0.0)
+            self._append(Entry(message, stat.st_size, self._clock() - age, file))
             self._doubtful = True
 
 

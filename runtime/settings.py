@@ -42,6 +42,9 @@ class BusSettings(BaseSettings):
     """Port of /healthz, /readyz and /metrics; unset: none is opened; 0: any free one."""
     health_bind: str = "127.0.0.1"
     """Address it listens on; 0.0.0.0 in a container."""
+    clock_shift: Path | None = None
+    """File with seconds by which this process's wall clock is put wrong, to try what that does;
+    unset: the host's clock (runtime/wrong_clock.py)."""
 
 
 class NodeSettings(BusSettings):

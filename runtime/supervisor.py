@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from runtime.process import die_with_parent
 from runtime.waiting import within
+from runtime.watchdog import Pulse
 
 MISCONFIGURED = 2
 """Exit code of a service that no restart will help."""
@@ -24,6 +26,10 @@ HEALTHY = 20.0
 """Seconds after which a child's death is its first again."""
 GRACE = 2.5
 """Seconds between SIGTERM and SIGKILL."""
+HUNG = 10.0
+"""Seconds without a sign of life (runtime.watchdog) after which a child is killed and replaced."""
+LOOK = 1.0
+"""Seconds between two looks for one that hangs."""
 FOUNDATION_GRACE = 1.0
 """The same for the broker, once everyone else has left."""
 
@@ -70,6 +76,7 @@ class Supervisor:
         self._tasks: dict[Child, asyncio.Task[None]] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
+        self._pulse = Pulse()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def pid(self, name: str) -> int | None:
@@ -77,8 +84,14 @@ class Supervisor:
         process = self._running.get(name)
         return process.pid if process else None
 
+    def alive(self, pid: int) -> bool:
+        """Whether a process has ever given a sign of life."""
+        return self._pulse.heard(pid) > 0
+
     async def start(self, child: Child) -> asyncio.subprocess.Process:
         """Start a child and keep it running from now on."""
+        if not self._pulse.name:
+            await self._pulse.listen()
         process = await self._spawn(child)
         task = asyncio.create_task(self._keep(child, process), name=child.name)
         task.add_done_callback(self._on_end)
@@ -90,6 +103,7 @@ class Supervisor:
         self._stopping.set()
         await self._end({c for c in self._tasks if not c.foundation}, GRACE)
         await self._end(set(self._tasks), FOUNDATION_GRACE)
+        self._pulse.close()
 
     def last_words(self, name: str) -> str:
         """Why a child died, as far as its log tells: the reason of its last line, or the line."""
@@ -123,7 +137,7 @@ class Supervisor:
         with (self._logs / f"{child.name}.log").open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
                 *child.command,
-                env={**os.environ, **child.environment},
+                env={**os.environ, **self._watched(), **child.environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -138,8 +152,9 @@ class Supervisor:
         loop, deaths = asyncio.get_running_loop(), 0
         while True:
             started = loop.time()
-            code = await process.wait()
+            code = await self._death(process)
             self._running.pop(child.name, None)
+            self._pulse.forget(process.pid)
             if self._stopping.is_set():
                 return
             deaths = 1 if loop.time() - started > HEALTHY else deaths + 1
@@ -151,6 +166,25 @@ class Supervisor:
             if await within(self._stopping, BACKOFF[min(deaths, len(BACKOFF)) - 1]):
                 return
             process = await self._spawn(child)
+
+    def _watched(self) -> dict[str, str]:
+        """What tells a child where to give signs of life, if that can be heard here."""
+        if not self._pulse.name:
+            return {}
+        return {"NOTIFY_SOCKET": self._pulse.name, "WATCHDOG_USEC": str(int(HUNG * 1e6))}
+
+    async def _death(self, process: asyncio.subprocess.Process) -> int:
+        """Wait for the exit code; one that hangs is killed."""
+        dying = asyncio.ensure_future(process.wait())
+        last, silent = 0, 0.0  # Counted in looks: we may have been stopped ourselves.
+        while not (await asyncio.wait({dying}, timeout=LOOK))[0]:
+            heard = self._pulse.heard(process.pid)
+            silent = silent + LOOK if heard == last and heard else 0.0
+            last = heard
+            if silent >= HUNG:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+        return dying.result()
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
         """A keeper that failed has lost its child: that is a failure of the whole."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID, uuid4, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas import clock
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """A device, edge or node: one token of a subject."""
@@ -35,7 +36,7 @@ class Message(BaseModel):
 
     id: UUID = Field(default_factory=uuid4, description="unique; also the stream's de-duplication")
     at: AwareDatetime = Field(
-        default_factory=lambda: datetime.now(UTC), description="when it was said, by its sender"
+        default_factory=lambda: clock.now(), description="when it was said, by its sender"
     )
     cause: UUID | None = Field(None, description="id of the message that led to this one")
 

@@ -12,7 +12,7 @@ from runtime.replay import last_each, replay
 from runtime.store import ParameterStore, read_exploration, read_goal
 from runtime.topology import MEMBERS
 from runtime.waiting import within
-from schemas import Message
+from schemas import Message, clock
 from schemas.capability import Capability
 from schemas.experience import Experience
 from schemas.explain import Explain
@@ -48,7 +48,7 @@ class Ears:
         stale = False
         while not await within(stop, LOOK):
             away = self._bus.away
-            self._picture.nodes.bus(away=away, now=time.monotonic(), wall=time.time())
+            self._picture.nodes.bus(away=away, now=time.monotonic(), wall=clock.now().timestamp())
             stale = stale or away
             if stale and not away:
                 try:
@@ -66,7 +66,7 @@ class Ears:
             return None
 
     def _hear(self, message: Message) -> None:
-        self._picture.hear(message, time.monotonic(), time.time())
+        self._picture.hear(message, time.monotonic(), clock.now().timestamp())
 
     async def _refresh(self) -> None:
         """What is said once and kept: goal, capabilities, parameters. Raises TryLater."""

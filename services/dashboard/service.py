@@ -12,6 +12,7 @@ from runtime.errors import TryLater
 from runtime.store import write_exploration, write_goal
 from runtime.trouble import TROUBLE
 from runtime.waiting import within
+from schemas import clock
 from schemas.exploration import Exploration
 from schemas.goal import GoalSet
 from services.dashboard.ears import Ears
@@ -33,7 +34,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     live = Live(picture, Viewers(settings.dashboard_viewers))
     ears = Ears(bus, picture)
     await ears.open(settings.dashboard_history)
-    live.tick(time.monotonic(), time.time())
+    live.tick(time.monotonic(), clock.now().timestamp())
     pages = Pages(live, errands(bus, ears), settings)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(ears.watch(stop))
@@ -46,7 +47,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
 async def beat(live: Live, period: float, stop: asyncio.Event) -> None:
     """Tell viewers what is new, once a period."""
     while not await within(stop, period):
-        live.tick(time.monotonic(), time.time())
+        live.tick(time.monotonic(), clock.now().timestamp())
 
 
 def errands(bus: Bus, ears: Ears) -> Errands:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from runtime import outbox
 from runtime.bus import Bus
 from runtime.outbox import Outbox
 from runtime.replay import replay
+from schemas import clock
 from schemas.outcome import Outcome
 from tests.conftest import Server
 
@@ -151,6 +153,27 @@ async def test_what_is_too_old_is_dropped(bus: Bus, server: Server) -> None:
     now = 100.0
     await box.put(made(2))
     assert (box.waiting, box.dropped) == (1, 1)
+    server.start()
+
+
+async def test_a_clock_that_is_set_by_days_drops_nothing(
+    bus: Bus, server: Server, spool: Path
+) -> None:
+    """A small host boots in the past, and is set to the right time once it has a network."""
+    try:
+        clock.go_by(lambda: datetime.now(UTC) - timedelta(days=400))
+        box = Outbox(bus, Outcome, spool, max_bytes=ROOM, max_age=AGE)
+        server.kill()
+        await lost(bus)
+        await box.put(made(1))
+        clock.go_by(None)
+        await box.put(made(2))
+        assert (box.waiting, box.dropped) == (2, 0)
+        clock.go_by(lambda: datetime.now(UTC) - timedelta(days=400))
+        again = Outbox(bus, Outcome, spool, max_bytes=ROOM, max_age=AGE)
+        assert again.waiting == 2
+    finally:
+        clock.go_by(None)
     server.start()
 
 

@@ -1,0 +1,105 @@
+"""Does memory grow? Resident sizes of every process over time, and a slope over all its lives."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import psutil
+
+from runtime.supervisor import Supervisor
+from runtime.waiting import within
+
+PERIOD = 2.0
+"""Seconds between two looks."""
+WARM_UP = 60.0
+"""Seconds of a process's life that do not count: imports, models, buffers that fill first."""
+LEAST = 150
+"""Looks that a verdict needs: five minutes."""
+GROWTH = 0.1
+"""A process grows when its slope, kept up for an hour, would add so much of its size..."""
+FLOOR_MIB = 24.0
+"""...and more than so many MiB, and more than..."""
+SURE = 3.0
+"""...so many standard errors of the slope."""
+
+
+Life = list[tuple[float, float]]
+"""Looks at one process: monotonic seconds and MiB."""
+
+
+class Scales:
+    """Weighs every process of a supervisor until `stop`."""
+
+    def __init__(self, supervisor: Supervisor, names: list[str]) -> None:
+        self._supervisor, self._names = supervisor, names
+        self._looks: dict[str, dict[int, Life]] = defaultdict(lambda: defaultdict(list))
+
+    async def weigh(self, stop: asyncio.Event) -> None:
+        """Look again and again."""
+        while not stop.is_set():
+            for name in self._names:
+                pid = self._supervisor.pid(name)
+                if pid is not None:
+                    self._look(name, pid)
+            await within(stop, PERIOD)
+
+    def _look(self, name: str, pid: int) -> None:
+        try:
+            rss = psutil.Process(pid).memory_info().rss / 2**20
+        except psutil.Error:
+            return
+        self._looks[name][pid].append((time.monotonic(), rss))
+
+    def raw(self) -> dict[str, list[Life]]:
+        """All looks, of each process's lives."""
+        return {name: list(lives.values()) for name, lives in self._looks.items()}
+
+    def verdicts(self, warm_up: float = WARM_UP) -> list[dict[str, Any]]:
+        """A row per process: its sizes in MiB, and the slope that all its lives share."""
+        return [verdict(name, lives, warm_up) for name, lives in self.raw().items()]
+
+
+def verdict(name: str, lives: list[Life], warm_up: float) -> dict[str, Any]:
+    """Fit one slope to all lives, each with a level of its own (seconds and MiB in, MiB/h out).
+
+    Who grows does so all the time: in the first half of what was seen, and in the second. What is
+    loaded once (a device's own models, when nobody else serves it) is no growth.
+    """
+    sizes = [size for life in lives for _, size in life]
+    row = {"process": name, "lives": len(lives), "most_mib": round(max(sizes), 1)}
+    late = [[look for look in life if look[0] - life[0][0] > warm_up] for life in lives]
+    looks = sum(map(len, late))
+    if looks < LEAST:
+        return row | {"slope_mib_h": None, "halves_mib_h": None, "grows": False}
+    bar = max(GROWTH * float(np.mean(sizes)), FLOOR_MIB)
+    halves = [slope(half) for half in _halves(late, looks)]
+    grows = all(found > bar and found > SURE * error for found, error in halves)
+    return row | {
+        "slope_mib_h": round(slope(late)[0], 1),
+        "halves_mib_h": [round(found, 1) for found, _ in halves],
+        "grows": grows,
+    }
+
+
+def _halves(lives: list[Life], looks: int) -> tuple[list[Life], list[Life]]:
+    """The same looks in two, in the order of time."""
+    moments = sorted(moment for life in lives for moment, _ in life)
+    middle = moments[looks // 2]
+    first = [[look for look in life if look[0] < middle] for life in lives]
+    return first, [[look for look in life if look[0] >= middle] for life in lives]
+
+
+def slope(lives: list[Life]) -> tuple[float, float]:
+    """MiB an hour that all lives share, and its standard error; (0, 0) when nothing is to fit."""
+    fitted = [np.array(life) for life in lives if len(life) > 2]
+    if not fitted:
+        return 0.0, 0.0
+    x, y = (np.concatenate([life[:, k] - life[:, k].mean() for life in fitted]) for k in (0, 1))
+    found = float(x @ y / (x @ x))
+    free = max(len(x) - len(fitted) - 1, 1)
+    error = float(np.sqrt(((y - found * x) ** 2).sum() / free / (x @ x)))
+    return found * 3600, error * 3600
