@@ -2,8 +2,10 @@
 
 End to end is the device application's own journey: a decision is asked for and given, the picture
 goes to the inference service of the same node, labels come back. Direct is `decode` and one run,
-called in the device's process. Both in turns, within one run. Broker, decider and inference service
-are processes as in `tercet up`, without emulation and with one thread each.
+called in the device's process. Beside both, the road alone: two bare round trips by way of the
+broker, one as short as a request for a decision, one with the picture. All in turns, within one
+run. Broker, decider and inference service are processes as in `tercet up`, without emulation and
+with one thread each.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.echo import SUBJECT
 from bench.site import Site, site
 from runtime.answers import answering
 from runtime.app import run
@@ -39,6 +42,8 @@ NODE = "device-"
 PATIENCE = 120.0
 """Seconds for the service to profile itself and be there."""
 WARM_UP = 5
+QUESTION = b"x" * 300
+"""As long as a request for a decision."""
 
 
 async def decider(bus: Bus, settings: BusSettings, stop: asyncio.Event) -> None:
@@ -65,6 +70,7 @@ async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> l
     jpeg, rows = photograph(), []
     async with site() as here:
         await here.start("decider", module("decider", "bench.local", bus_url=here.url))
+        await here.start("echo", module("echo", "bench.echo", bus_url=here.url))
         for variant in variants:
             node = f"{NODE}{variant}"
             inference = service("inference", bus_url=here.url, node=node, home="edge-1",
@@ -83,7 +89,15 @@ async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> l
             )
             async with connect(BusSettings(bus_url=here.url), "device") as bus:
                 journey = Journey(bus, settings, Knowledge(node), Classifier)
-                rows.append({"variant": variant, **await _pairs(journey, jpeg, direct, pairs)})
+
+                async def road(bus: Bus = bus) -> float:
+                    start = time.perf_counter()
+                    for body in (QUESTION, jpeg):
+                        await bus.client.request(SUBJECT, body, timeout=10)
+                    return (time.perf_counter() - start) * 1000
+
+                row = await _pairs(journey, jpeg, direct, road, pairs)
+                rows.append({"variant": variant, **row})
     return rows
 
 
@@ -93,25 +107,35 @@ async def _there(here: Site, node: str) -> None:
             await asyncio.sleep(0.2)
 
 
-async def _pairs(journey: Journey, jpeg: bytes, direct: Any, pairs: int) -> dict[str, Any]:
+async def _pairs(
+    journey: Journey,
+    jpeg: bytes,
+    direct: Callable[[], float],
+    road: Callable[[], Awaitable[float]],
+    pairs: int,
+) -> dict[str, Any]:
     """Measure in turns; a request that fell back would be another road, and is an error."""
-    whole, alone, outcomes = list[float](), list[float](), list[Outcome]()
+    whole, alone, bare, outcomes = list[float](), list[float](), list[float](), list[Outcome]()
     for k in range(WARM_UP + pairs):
         outcome = await journey.take(jpeg, None)
         if outcome.fallback != "none":
             raise ValueError(f"a request fell back: {outcome.fallback}")
         taken = direct()
+        travelled = await road()  # After computing, as a request travels.
         if k >= WARM_UP:
             whole.append(outcome.response_ms)
             alone.append(taken)
+            bare.append(travelled)
             outcomes.append(outcome)
-    end, base = statistics.median(whole), statistics.median(alone)
+    end, base, least = statistics.median(whole), statistics.median(alone), statistics.median(bare)
     return {
         "pairs": pairs,
         "response_ms": round(end, 3),
         "direct_ms": round(base, 3),
         "ratio": round(end / base, 3),
         "difference_ms": round(end - base, 3),
+        "road_ms": round(least, 3),
+        "road_ratio": round((base + least) / base, 3),
         **{
             part: round(statistics.median(getattr(outcome, part) for outcome in outcomes), 3)
             for part in ("decision_ms", "network_ms", "queue_ms", "compute_ms")
@@ -124,14 +148,15 @@ async def _pairs(journey: Journey, jpeg: bytes, direct: Any, pairs: int) -> dict
 def render(rows: list[dict[str, Any]]) -> str:
     """A Markdown table."""
     parts = ("decision", "network", "queue", "compute")
-    names = ("response", "direct", "difference", *parts, "response_p95", "direct_p95")
+    names = ("response", "direct", "difference", "road", *parts, "response_p95", "direct_p95")
     lines = [
-        f"| variant | ratio | {' | '.join(name.replace('_', ' ') for name in names)} |",
-        "|---" * (len(names) + 2) + "|",
+        f"| variant | ratio | road alone | {' | '.join(n.replace('_', ' ') for n in names)} |",
+        "|---" * (len(names) + 3) + "|",
     ]
     for row in rows:
         times = " | ".join(f"{row[f'{name}_ms']:.2f} ms" for name in names)
-        lines.append(f"| {row['variant']} | {row['ratio']:.3f} | {times} |")
+        ratios = f"{row['ratio']:.3f} | {row['road_ratio']:.3f}"
+        lines.append(f"| {row['variant']} | {ratios} | {times} |")
     return "\n".join(lines)
 
 
