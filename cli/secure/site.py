@@ -6,6 +6,7 @@ the authority's certificate, and `broker/` where it runs one. `people/` holds th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -64,8 +65,11 @@ class Site(BaseModel):
     def save(self, folder: Path) -> None:
         """Write the site, and for every broker what it is to enforce from now on."""
         for name in self.brokers:
-            text = configuration.security(self, name)
-            write_public(broker_folder(folder, name) / "security.conf", text.encode())
+            own = broker_folder(folder, name)
+            # So that the file changes, and is read again, when the certificate does.
+            sealed = hashlib.sha256((own / "server.pem").read_bytes()).hexdigest()
+            text = f"{configuration.security(self, name)}# certificate {sealed}\n"
+            write_public(own / "security.conf", text.encode())
         write_public(folder / "site.json", (self.model_dump_json(indent=1) + "\n").encode())
 
     def key(self, folder: Path, user: str) -> Path:
@@ -80,13 +84,21 @@ class Site(BaseModel):
         """Certify a broker; it gets a key for its link, and one for each job beside it."""
         check(name, "broker")
         self.brokers[name] = Broker(hosts=[*NAMES, *hosts])
-        own = broker_folder(folder, name)
-        authority.certify(folder / "ca", own, name, self.brokers[name].hosts)
-        write_public(own / "ca.pem", (folder / "ca" / "ca.pem").read_bytes())
+        self.renew(folder, name)
         self.users[f"{BROKER}-{name}"] = User(role=BROKER, public="", node=name)
         self._link(folder, name)
         for role in JOBS:
             self.add(folder, role if name == HUB else f"{role}-{name}", role, node=name)
+
+    def renew(self, folder: Path, name: str) -> Path:
+        """Give a broker a new certificate, for as long as the first; raises Complaint if none."""
+        if name not in self.brokers:
+            known = ", ".join(self.brokers)
+            raise Complaint(f"{name}: no such broker; there are {known}")
+        own = broker_folder(folder, name)
+        authority.certify(folder / "ca", own, name, self.brokers[name].hosts)
+        write_public(own / "ca.pem", (folder / "ca" / "ca.pem").read_bytes())
+        return own / "server.pem"
 
     def _link(self, folder: Path, name: str) -> None:
         """Give a broker a new key towards other brokers, in the words of its configuration."""

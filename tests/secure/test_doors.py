@@ -163,3 +163,32 @@ def test_an_edge_that_is_revoked_loses_its_broker_and_its_link(secured: Secured)
     for name in ("hub", "warden"):
         with pytest.raises(Complaint, match="rotate"):
             site.revoke(secured.folder, name)
+
+
+async def certificate(secured: Secured) -> str:
+    """What the broker shows to whoever comes now."""
+    host, port = secured.url.removeprefix("tls://").rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    await reader.readline()
+    await writer.start_tls(context(secured), server_hostname=host)
+    shown: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return ssl.DER_cert_to_PEM_cert(shown).strip()
+
+
+async def test_a_certificate_is_renewed_without_disturbing_anyone(
+    secured: Secured, warden: None
+) -> None:
+    before = await certificate(secured)
+    async with secured.client("device-cam-1") as (client, _):
+        site = Site.load(secured.folder)
+        renewed = site.renew(secured.folder, "hub").read_text().strip()
+        assert renewed != before
+        site.save(secured.folder)
+        async with asyncio.timeout(PATIENCE):
+            while await certificate(secured) != renewed:
+                pass
+        await client.flush()
+        assert client.is_connected
+    with pytest.raises(Complaint, match="no such broker"):
+        site.renew(secured.folder, "nobody")
