@@ -50,6 +50,10 @@ class Evidence:
             self.count + other.count,
         )
 
+    def less(self, other: Evidence) -> Evidence:
+        """The same evidence without `other`, which is part of it."""
+        return self + other.scaled(-1.0)
+
     def wide(self, columns: NDArray[np.int64], width: int) -> Evidence:
         """Evidence about `columns` alone, written out over all `width` columns."""
         gram, moment = np.zeros((width, width)), np.zeros(width)

@@ -69,4 +69,6 @@ class Experience:
     """Mean concurrency measured on each shared node (`--async`); None: count the assignment."""
     member: int | None = None
     """Which member of the ensemble planned this; None for a real one."""
+    doubted: frozenset[str] = frozenset()
+    """Devices that are no longer believed (`rl.quarantine`): what they taught is forgotten."""
     id: str = ""

@@ -122,6 +122,15 @@ class Layout:
         """Prior mean of every column, [D]."""
         return np.array([group.mean for group in GROUPS])[self.group]
 
+    def own(self, device: str) -> NDArray[np.int64]:
+        """Columns that stand for one device alone, [k]."""
+        groups = ("device", "device.tier", "device.option", "device.slope")
+        names = {f"{group}:{device}" for group in groups}
+        return np.array(
+            [k for k, name in enumerate(self.names) if ":".join(name.split(":")[:2]) in names],
+            dtype=np.int64,
+        )
+
     @property
     def width(self) -> int:
         """Number of columns, D."""

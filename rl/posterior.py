@@ -12,6 +12,8 @@ mean over several; the latter is linearised around the present estimate (Gauss-N
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,8 +33,22 @@ NOISE = 0.2
 TRUST = 2.0
 """How many observations each first guess (of a spread, of the noise) counts for."""
 
+RETRACTABLE = 100
+"""Rounds of which the labels of a device that is no longer believed are taken back."""
+
 LINEARISATIONS = 2
 """Gauss-Newton iterations per solve, for labels that are means."""
+
+
+@dataclass(slots=True)
+class Told:
+    """Labels as they were learned, so that they can be taken back."""
+
+    devices: tuple[str, ...]
+    rows: Rows
+    labels: Floats
+    factor: Floats
+    kept: float
 
 
 @dataclass
@@ -48,6 +64,9 @@ class Posterior:
     mixtures: Mixtures = field(default_factory=Mixtures)
     scale: Floats = field(default_factory=lambda: np.array([g.scale for g in GROUPS]))
     noise: float = NOISE
+    latest: deque[Told] = field(default_factory=lambda: deque(maxlen=RETRACTABLE))
+    kept: float = 0.0
+    """Logarithm of what is still believed of the very first label."""
     mean: Floats = field(init=False)
     """Posterior mean of the last layer, [D]."""
     _seen: Evidence = field(init=False)
@@ -103,9 +122,21 @@ class Posterior:
         squared: Floats = (labels - expected) ** 2 / variance
         return squared
 
-    def observe(self, rows: Rows, labels: Floats, factor: Floats) -> None:
-        """Take labels of single devices, log ms [R], with variance factors [R]."""
+    def observe(
+        self, rows: Rows, labels: Floats, factor: Floats, devices: tuple[str, ...] = ()
+    ) -> None:
+        """Take labels of single devices, log ms [R], with variance factors [R]; and who said so."""
         self.linear = self.linear + Evidence.of(self.design(rows), labels, factor)
+        self.latest.append(Told(devices, rows, labels, factor, self.kept))
+
+    def retract(self, device: str) -> None:
+        """Forget what one device taught lately (`RETRACTABLE`), as if it had not spoken."""
+        for told in self.latest:
+            own = np.array([k for k, d in enumerate(told.devices) if d == device], dtype=np.int64)
+            if len(own):
+                said = Evidence.of(self.design(told.rows[own]), told.labels[own], told.factor[own])
+                self.linear = self.linear.less(said.scaled(math.exp(self.kept - told.kept)))
+                told.devices = tuple("" if d == device else d for d in told.devices)
 
     def observe_mean(self, rows: Rows, label: float, factor: float, capacity: int) -> None:
         """Take one label for the mean over `rows`, log ms; keep the last `capacity` of them."""
@@ -116,6 +147,7 @@ class Posterior:
         """Believe everything seen so far `keep` times as much, so that the world may change."""
         if self.linear.count:
             self.linear = self.linear.scaled(keep)
+        self.kept += math.log(keep)
         self.mixtures.factor = self.mixtures.factor / keep
 
     def evidence(self) -> Evidence:

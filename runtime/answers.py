@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from runtime import log, metrics, tracing
 from runtime.bus import Bus, M, parse
-from runtime.errors import ServiceError, Unprocessable
+from runtime.errors import ServiceError, TooMany, Unprocessable
 from runtime.trouble import TROUBLE
 from schemas import Message
 
@@ -109,7 +109,8 @@ class Answers:
     async def _refuse(self, request: MicroRequest, error: ServiceError) -> None:
         if isinstance(error, Unprocessable):
             await self._bus.bury(request.subject, request.data, str(error))
-        await _respond(request, error=("400", str(error).replace("\n", " ")[:200]))
+        code = "429" if isinstance(error, TooMany) else "400"
+        await _respond(request, error=(code, str(error).replace("\n", " ")[:200]))
 
 
 async def _respond(

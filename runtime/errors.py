@@ -4,6 +4,7 @@
     * Misconfigured    the process cannot start      -> say so in one line, exit 2
     * Unprocessable    this message can never work   -> bury it, never redeliver
     * TryLater         this message cannot work yet  -> redeliver after a delay
+    * TooMany          the asker is above its rate   -> refuse it; it falls back
     * NoAnswer         nobody answered in time       -> fall back
     * Fenced           a successor has taken over    -> let go of the role
 * any other Exception  a bug of ours                 -> log it, redeliver a few times, then bury
@@ -30,6 +31,10 @@ class TryLater(ServiceError):
     def __init__(self, reason: str, *, delay: float = 1.0) -> None:
         super().__init__(reason)
         self.delay = delay
+
+
+class TooMany(ServiceError):
+    """The asker is above its rate: refused, not buried; it should fall back and slow down."""
 
 
 class NoAnswer(ServiceError):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from schemas.fleet import Condition, Fleet, GoalText
 from schemas.message import Message, Milliseconds, Name, OptionText, Percent
 from schemas.round import Purpose
+
+Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Experience(Message):
@@ -37,6 +39,17 @@ class Experience(Message):
     accuracy_pct: Percent = Field(description="average accuracy of the executed options")
     greedy: dict[Name, OptionText] = Field(
         default_factory=dict, description="what the policy would do now if it did not explore"
+    )
+    quarantined: dict[Name, str] = Field(
+        default_factory=dict, description="device to why its outcome must not teach anybody"
+    )
+    divided: dict[Name, Divisor] = Field(
+        default_factory=dict,
+        description="device to what its response time is divided by before it teaches: it is that "
+        "much slower than all others wherever it runs, or says so",
+    )
+    doubted: tuple[Name, ...] = Field(
+        (), description="devices no longer believed: what they taught before is to be forgotten"
     )
     emulated: bool = False
     simulated: bool = False

@@ -97,15 +97,26 @@ def state_of(active: Iterable[str], conditions: Mapping[str, Condition]) -> Stat
 
 
 def experience_of(message: words.Experience) -> Experience:
-    """One round's experience as `rl` learns from it."""
+    """One round's experience as `rl` learns from it: what is quarantined is left out.
+
+    With nothing left it teaches nothing; else it would be taken for a round whose mean is known.
+    """
+    believed = {
+        device: ms / message.divided.get(device, 1.0)
+        for device, ms in message.response_ms.items()
+        if device not in message.quarantined
+    }
+    silent = bool(message.response_ms) and not believed
+    executed = {} if silent else message.executed
     return Experience(
         state=state_of(message.active, message.state),
-        assignment={d: Option.parse(text) for d, text in message.executed.items()},
-        response_ms=message.response_ms,
+        assignment={d: Option.parse(text) for d, text in executed.items()},
+        response_ms=believed,
         average_ms=message.average_ms,
         next_state=state_of(message.active, message.next_state),
         goal=parse_goal(message.goal),
         censored=frozenset(message.censored),
+        doubted=frozenset(message.doubted),
         id=str(message.id),
     )
 

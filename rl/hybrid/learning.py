@@ -48,6 +48,8 @@ class Students:
     streak: dict[str, int] = field(default_factory=dict)
     """Surprises on end, per device."""
     alarms: int = 0
+    unheard: frozenset[str] = frozenset()
+    """Devices whose latest outcome was quarantined: nobody explores on their account."""
 
     @classmethod
     def born(
@@ -65,10 +67,15 @@ class Students:
 
     def observe(self, experience: Experience) -> None:
         """Take in one real experience; cheap, call `learn` for the consequences."""
+        for device in sorted(experience.doubted):
+            for mind in self.minds:
+                mind.retract(device)
         taught = lesson(self.layout, experience, self.profile)
         if taught is None:
             return
         self.experiences += 1
+        if experience.response_ms:
+            self.unheard = frozenset(experience.assignment.keys() - experience.response_ms.keys())
         for mind in self.minds:
             mind.fade(1.0 - 1.0 / self.settings.memory)
         surprise = self._surprise(taught)
@@ -123,6 +130,8 @@ class Students:
             sample, hint = mind.draw(self.rng), hints[k] if hints else None
             if hint is not None:
                 sample = sample + mind.leaning(hint)
+            for device in self.unheard:
+                sample[mind.layout.own(device)] = 0.0
             parts.append(_parameters(mind, sample))
         return stack(parts)
 
@@ -140,7 +149,7 @@ def _teach(
     labels = taught.labels
     if taught.bound.any():
         labels = np.where(taught.bound, np.maximum(labels, mind.predict(taught.rows)), labels)
-    mind.observe(taught.rows, labels, factor)
+    mind.observe(taught.rows, labels, factor, taught.devices)
 
 
 def _parameters(mind: Posterior, sample: NDArray[np.float64]) -> Parameters:

@@ -17,6 +17,7 @@ from schemas.round import Round
 from services.orchestrator.ledger import Ledger
 from services.orchestrator.reporting import Tally
 from services.orchestrator.schedule import EXPLORE, GREEDY, PROFILE, Schedule
+from services.orchestrator.screening import bury, screened
 from services.orchestrator.settings import Settings
 from services.orchestrator.situation import Situation
 
@@ -42,6 +43,8 @@ class Conductor:
         self._taught: deque[int] = deque(maxlen=REMEMBERED)
         self._frozen: dict[tuple[str, tuple[str, ...], str], dict[str, str]] = {}
         """Choices of the evaluation: one policy is one assignment, so that it can be compared."""
+        self._began = 0.0
+        """When the open round was opened, on the loop's clock."""
         self.ledger: Ledger | None = None
         self.in_force: dict[str, str] = {}
         self.policy_name = PROFILE
@@ -66,27 +69,31 @@ class Conductor:
     async def on_outcome(self, message: Outcome) -> None:
         """Enter an outcome; the last one closes the round."""
         self._situation.heard_from(message)
-        if self.ledger is not None and self.ledger.record(message) and self.ledger.complete:
+        waited_ms = (self._situation.now() - self._began) * 1000
+        ledger = self.ledger
+        if ledger is not None and ledger.record(message, waited_ms) and ledger.complete:
             self._closed.set()
 
     async def _round(self, number: int) -> bool:
         """Conduct a round; False when nothing came of it, so that it is to be repeated."""
         ledger = await self._open(number)
-        began = self._situation.now()
+        self._began = self._situation.now()
         await self._bus.publish(ledger.opened)
         await self._wait(self._closed, self._settings.round_timeout)
         self.ledger = None
         if not ledger.outcomes or self._stop.is_set():
             _log.warning("round without outcomes", round=number)
             return False
-        waited_ms = (self._situation.now() - began) * 1000
-        experience = ledger.join(self._situation.conditions(), waited_ms)
+        waited_ms = (self._situation.now() - self._began) * 1000
+        joined = ledger.join(self._situation.conditions(), waited_ms)
+        experience = await screened(self._situation.policy, joined)
         try:
             await self._bus.publish(experience)
         except TryLater as error:
             _log.error("experience lost", round=number, reason=str(error))
             return False
         self.tally.add(experience, ledger.outcomes.values())
+        await bury(self._bus, ledger, experience)
         if ledger.opened.purpose == "learn":
             self._taught.append(number)
         return True

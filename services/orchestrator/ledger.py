@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rl.quarantine import impossible
 from schemas.experience import Experience
 from schemas.fleet import Condition, Fleet
 from schemas.outcome import Outcome
@@ -24,15 +25,23 @@ class Ledger:
     greedy: dict[str, str] = field(default_factory=dict)
     """What the policy would do if it did not explore."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    impossible: dict[str, str] = field(default_factory=dict)
+    """Device to why what it says cannot have been."""
 
-    def record(self, outcome: Outcome) -> bool:
-        """Enter an outcome; False when it is not of this round, or came before."""
+    def record(self, outcome: Outcome, waited_ms: float = float("inf")) -> bool:
+        """Enter an outcome; False when it is not of this round, or came before.
+
+        It came `waited_ms` after the round was opened: nothing real took longer.
+        """
         mine = outcome.round_id == self.opened.id and outcome.device in self.assigned
         if not mine or outcome.device in self.outcomes:
             return False
         if outcome.executed not in self.fleet.options:
             return False
         self.outcomes[outcome.device] = outcome
+        passed = float("inf") if outcome.simulated else waited_ms
+        if reason := impossible(outcome.response_ms, outcome.compute_ms, passed):
+            self.impossible[outcome.device] = reason
         return True
 
     @property
@@ -71,6 +80,7 @@ class Ledger:
             executed=executed,
             response_ms=response,
             censored=missing,
+            quarantined=self.impossible,
             average_ms=sum(response.values()) / len(response),
             accuracy_pct=sum(accuracy) / len(accuracy),
             emulated=any(o.emulated for o in self.outcomes.values()),

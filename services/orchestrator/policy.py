@@ -11,12 +11,14 @@ from rl.assign import solve
 from rl.experience import State
 from rl.goal import Goal, parse_goal, required_accuracy
 from rl.platform import Option, Platform, decode
+from rl.quarantine import Quarantine, Verdict
 from rl.reach import OUT_OF_REACH_MS, avoiding
 from rl.reasons import Reasons
 from runtime import log
+from schemas import experience as words
 from schemas.fleet import Condition, Fleet
 from services.orchestrator.schedule import CLOUD, EDGE, EXPLORE, GREEDY, LOCAL
-from services.translate import platform_of, state_of
+from services.translate import experience_of, platform_of, state_of
 
 if TYPE_CHECKING:
     from services.orchestrator.learned import Learned
@@ -30,6 +32,7 @@ class Policy:
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
         self._learned: Learned | None = None
+        self._quarantine = Quarantine()
 
     @property
     def version(self) -> int | None:
@@ -41,6 +44,13 @@ class Policy:
         from services.orchestrator.learned import Learned  # Torch takes seconds: not before.
 
         self._learned = Learned(version, blob)
+
+    def screen(self, seen: words.Experience) -> dict[str, Verdict]:
+        """What becomes of each outcome of a round (`rl.quarantine`); remembered for the next."""
+        for device in seen.quarantined:
+            self._quarantine.silence(device)
+        platform, told = platform_of(seen.fleet), experience_of(seen)
+        return self._quarantine.judge(platform, told, seen.fleet.profile_ms)
 
     def choose(
         self,

@@ -8,7 +8,7 @@ from functools import partial
 from runtime import metrics
 from runtime.answers import answering
 from runtime.bus import Bus
-from runtime.errors import Unprocessable
+from runtime.errors import TooMany, Unprocessable
 from schemas.decision import Decision
 from schemas.explain import Explain
 from schemas.outcome import Outcome
@@ -30,6 +30,9 @@ async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
         explaining = Explaining(situation, conductor)
 
         async def on_outcome(outcome: Outcome) -> None:
+            if not situation.reports.allow(outcome.device, situation.now()):
+                metrics.REFUSED.labels("outcome").inc()
+                return
             explaining.remember(outcome)
             await conductor.on_outcome(outcome)
 
@@ -47,12 +50,16 @@ async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
 async def answer(situation: Situation, conductor: Conductor, request: Request) -> Decision:
     """The decision path: a look-up in the assignment in force, no network evaluation.
 
-    Raises Unprocessable for a device that has not said what it can do, or was left out.
+    Raises Unprocessable for a device that has not said what it can do, or was left out, TooMany
+    for one that asks more often than it may.
     """
     fleet, device = situation.roster.fleet, request.device
     situation.roster.alive(device, situation.now())
     if fleet is None or device not in fleet.devices:
         raise Unprocessable(f"device: {device} has not said what it can do")
+    if not situation.requests.allow(device, situation.now()):
+        metrics.REFUSED.labels("request").inc()
+        raise TooMany(f"device: {device} asks more than {situation.requests.per_second:g} a second")
     option = conductor.in_force.get(device, "d0@L")
     ledger = conductor.ledger
     in_round = ledger is not None and request.round_id == ledger.opened.id

@@ -29,6 +29,10 @@ class Settings(BusSettings):
     """Seconds after which a round that waits for parameters goes on without."""
     evaluation_patience: float = Field(60.0, gt=0)
     """Seconds to wait, before evaluation, for parameters that have seen every learning round."""
+    rate: float = Field(100.0, gt=0)
+    """Requests a second, and outcomes a second, that each device may send in the long run; five
+    seconds' worth may come at once. What is beyond is refused (requests: the device falls back)
+    or not heeded (outcomes; their stream keeps them), and counted."""
     absent: float = Field(5.0, gt=0)
     """Seconds without a word from a node after which it counts as gone."""
     forget: float = Field(3600.0, gt=0)

@@ -19,6 +19,7 @@ from schemas.outcome import Outcome
 from schemas.parameters import Parameters
 from schemas.reset import Reset
 from schemas.telemetry import Telemetry
+from services.orchestrator.rate import Rates
 from services.orchestrator.roster import Roster
 from services.orchestrator.settings import Settings
 from services.orchestrator.thinker import Thinker
@@ -37,6 +38,8 @@ class Situation:
     ) -> None:
         self._bus, self._store = bus, store
         self.roster = Roster(settings.absent, settings.forget)
+        self.requests, self.reports = Rates(settings.rate), Rates(settings.rate)
+        """What each device may still ask, and report."""
         self.policy = policy
         self.goal = settings.goal
         self.exploring = True
@@ -74,6 +77,8 @@ class Situation:
 
     async def look(self) -> None:
         """Read what operators set and the policy's pointer from where they are kept."""
+        for rates in (self.requests, self.reports):
+            rates.forget(self.now())
         if gone := self.roster.forget(self.now()):
             _log.info("forgotten", nodes=gone)
         pointer = await self._store.pointer("policy")

@@ -15,9 +15,11 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
+from rl.quarantine import Verdict
 from rl.reasons import Reasons
 from runtime import log
 from runtime.process import die_with_parent
+from schemas.experience import Experience
 from schemas.fleet import Condition, Fleet
 from services.orchestrator.thinking import LENGTH, framed
 
@@ -88,6 +90,11 @@ class Thinker:
             "explain", name, fleet, active, conditions, goal, avoided, in_force
         )
         return found
+
+    async def screen(self, seen: Experience) -> dict[str, Verdict]:
+        """As `Policy.screen`; what it remembers of former rounds dies with the process."""
+        verdicts: dict[str, Verdict] = await self._ask("screen", seen)
+        return verdicts
 
     async def warm(self) -> None:
         """Start the process, so that the first question need not wait for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -25,10 +25,17 @@ from services.orchestrator.settings import Settings
 from tests.bus.test_bus import dead
 from tests.services.test_deciding import NODES, fleet, learned_on
 
+NO_LIES: Mapping[str, float] = {}
+
 
 @asynccontextmanager
-async def deciding(bus: Bus, **settings: object) -> AsyncIterator[asyncio.Event]:
-    """A decider, and two devices that do as they are told, each request in 10 virtual ms."""
+async def deciding(
+    bus: Bus, says: Mapping[str, float] = NO_LIES, **settings: object
+) -> AsyncIterator[asyncio.Event]:
+    """A decider, and two devices that do as they are told, each request in 10 virtual ms.
+
+    `says` is what a device says instead.
+    """
     stop = asyncio.Event()
 
     async def on_round(opened: Round) -> None:
@@ -42,7 +49,7 @@ async def deciding(bus: Bus, **settings: object) -> AsyncIterator[asyncio.Event]
                     node=decision.node,
                     assigned=decision.option,
                     executed=decision.option,
-                    response_ms=10.0,
+                    response_ms=says.get(device, 10.0),
                     round=opened.number,
                     round_id=opened.id,
                 )
