@@ -29,6 +29,10 @@ run: $(READY) ## Learn on this host: make run ROUNDS=60 GOAL=80 ARGS=--json
 test: $(READY) ## Run the tests
 	$(VENV)/bin/python -m pytest --ignore=tests/compose
 
+.PHONY: fuzz
+fuzz: $(READY) ## Throw 100,000 messages, good and bad, at a running system (some minutes)
+	TERCET_FUZZ=100000 $(VENV)/bin/python -m pytest -s tests/fuzz
+
 .PHONY: test-compose
 test-compose: $(READY) ## Run the tests in a Docker engine; TERCET_ENGINE names what starts one
 	$(VENV)/bin/python -m pytest tests/compose

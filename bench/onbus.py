@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import dashboard, decisions, local, planning
+from bench import dashboard, decisions, local, overload, planning
 from bench.chaos import text as chaos_text
 from bench.chaos.faults import KINDS
 
@@ -56,6 +56,19 @@ def add(found: Any, count: Callable[[str], int], factor: Callable[[str], float])
     made.add_argument("--seed", type=int, default=1, help="which faults, and in which order")
     made.add_argument("--only", nargs="+", choices=KINDS, help="faults of these kinds alone")
     made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+    text = "many times the load that can be served, beside a bare echo; memory and recovery"
+    made = found.add_parser("overload", help=text, description=text)
+    made.set_defaults(verb=flood)
+    made.add_argument("--times", type=factor, default=10.0)
+    made.add_argument("--seconds", type=factor, default=60.0)
+    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+
+
+def flood(given: Given) -> None:
+    """Exit code 1 when a bar is missed."""
+    found = asyncio.run(overload.measure(given.times, given.seconds))
+    print(json.dumps(found, indent=1) if given.json else overload.render(found))
+    sys.exit(0 if found["good"] else 1)
 
 
 def chaos(given: Given) -> None:

@@ -53,7 +53,7 @@ class Site:
         self._signal(names, signal.SIGCONT)
 
     def pid(self, name: str) -> int:
-        """Process id of one that runs; raises KeyError."""
+        """Process id of one that runs, the broker's too (`nats-server`); raises KeyError."""
         pid = self._supervisor.pid(name)
         if pid is None:
             raise KeyError(name)

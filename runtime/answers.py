@@ -19,6 +19,13 @@ from runtime.trouble import TROUBLE
 from schemas import Message
 
 VERSION = "0.1.0"
+WAITING = 16
+"""Requests that may wait behind the one that is answered; more is overload. Of what waits longer
+the newest are served: who came before has the least patience left."""
+REFUSED = 256
+"""Up to so many that wait each is refused with a word, at a tenth of an answer's cost. Beyond even
+that word is too much, and the asker goes by its own patience."""
+BUSY = ("503", "overloaded")
 
 _log = log.get(__name__)
 
@@ -52,12 +59,18 @@ class Answers:
         """
 
         async def on_request(request: MicroRequest) -> None:
+            waiting = ahead()
+            if waiting > WAITING:
+                turned_away.inc()
+                if waiting <= REFUSED:
+                    await _respond(request, error=BUSY)
+                return
             with tracing.step(metrics.kind_of(kind.SUBJECT), request.headers, SpanKind.SERVER):
                 await reply_to(request)
 
         async def reply_to(request: MicroRequest) -> None:
             try:
-                message = parse(kind, request.data)
+                message = parse(kind, request.data, request.subject)
                 with metrics.handling(kind.SUBJECT):
                     reply = await answer(message)
             except ServiceError as error:
@@ -69,7 +82,8 @@ class Answers:
                 await asyncio.sleep(0)  # The answer leaves first.
                 await self._bus.say(reply, body)
 
-        await self._endpoint(kind.SUBJECT, kind.pattern(**tokens), on_request)
+        turned_away = metrics.TURNED_AWAY.labels(metrics.kind_of(kind.SUBJECT))
+        ahead = await self._endpoint(kind.SUBJECT, kind.pattern(**tokens), on_request)
 
     async def serve_raw(
         self, subject: str, answer: Callable[[Raw], Awaitable[Message]], *, name: str
@@ -100,11 +114,16 @@ class Answers:
 
     async def _endpoint(
         self, name: str, subject: str, handler: Callable[[MicroRequest], Awaitable[None]]
-    ) -> None:
+    ) -> Callable[[], int]:
+        """Listen; return what tells how many requests wait."""
         label = name.partition(".")[0]
         await self._service.add_endpoint(
             EndpointConfig(name=label, handler=handler, subject=subject)
         )
+        # nats-py shows neither; a number of our own would miss what its queue holds.
+        subscription = self._service._endpoints[-1]._subscription
+        assert subscription is not None, "it was just started"
+        return lambda: subscription.pending_msgs
 
     async def _refuse(self, request: MicroRequest, error: ServiceError) -> None:
         if isinstance(error, Unprocessable):

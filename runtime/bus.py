@@ -14,7 +14,7 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import NoRespondersError
+from nats.errors import NoRespondersError, SlowConsumerError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from pydantic import ValidationError
@@ -37,6 +37,11 @@ PATIENCE = 10.0
 
 REMEMBERED = 256
 """Messages of a kind that are known again when they come on a second way."""
+
+MOST_WAITING = 16_384
+"""Messages that may wait for one listener; what comes then is dropped for it alone, and counted."""
+MOST_BYTES = 32 * 1024 * 1024
+"""The same in bytes."""
 
 HANG_UP_PATIENCE = 2.0
 """Seconds for what was said last to reach the broker."""
@@ -115,6 +120,8 @@ class Bus:
         except TROUBLE as error:
             raise NoAnswer(f"cannot ask on {subject}: {error!r}", responder=False) from error
         if raw.headers and "Nats-Service-Error" in raw.headers:
+            if raw.headers.get("Nats-Service-Error-Code") == "503":
+                raise NoAnswer(f"{subject}: overloaded", responder=True)
             raise Unprocessable(f"{subject}: {raw.headers['Nats-Service-Error']}")
         return parse(reply, raw.data)
 
@@ -158,7 +165,7 @@ class Bus:
 
         async def on_message(raw: Msg) -> None:
             try:
-                message = parse(kind, raw.data)
+                message = parse(kind, raw.data, raw.subject)
             except Unprocessable as error:
                 await refuse(raw.subject.removeprefix(LIVE), raw.data, str(error))
                 return
@@ -172,7 +179,13 @@ class Bus:
                 _log.exception("handler failed", subject=raw.subject)
 
         patterns = (pattern, LIVE + pattern) if twice else (pattern,)
-        return Ear([await self.client.subscribe(each, cb=on_message) for each in patterns])
+        subscribe = partial(
+            self.client.subscribe,
+            cb=on_message,
+            pending_msgs_limit=MOST_WAITING,
+            pending_bytes_limit=MOST_BYTES,
+        )
+        return Ear([await subscribe(each) for each in patterns])
 
     @property
     def away(self) -> bool:
@@ -231,14 +244,20 @@ class Ear:
             await subscription.unsubscribe()
 
 
-def parse(kind: type[M], body: bytes) -> M:
-    """Read a message; raises Unprocessable with a one-line reason that names the field."""
+def parse(kind: type[M], body: bytes, subject: str | None = None) -> M:
+    """Read a message; raises Unprocessable with a one-line reason that names the field.
+
+    `subject` is where it came: rights are given by subject, so nobody may speak there for another.
+    """
     try:
-        return kind.model_validate_json(body)
+        message = kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "message"
         raise Unprocessable(f"{kind.__name__}: {field}: {first['msg']}") from error
+    if subject is not None and message.subject != subject.removeprefix(LIVE):
+        raise Unprocessable(f"{kind.__name__}: it belongs on {message.subject}")
+    return message
 
 
 @asynccontextmanager
@@ -305,6 +324,9 @@ async def _first_connection(
 
 
 async def _on_error(error: Exception) -> None:
+    if isinstance(error, SlowConsumerError):  # Thousands at once: they are counted, not told.
+        metrics.SLOW.labels(metrics.kind_of((error.subject or "").removeprefix(LIVE))).inc()
+        return
     _log.warning("bus trouble", error=repr(error))
 
 

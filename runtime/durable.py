@@ -63,7 +63,7 @@ async def _deliver(bus: Bus, raw: Msg, kind: type[M], handle: Handler[M]) -> Non
     attempt = raw.metadata.num_delivered
     with structlog.contextvars.bound_contextvars(subject=raw.subject, attempt=attempt):
         try:
-            message = parse(kind, raw.data)
+            message = parse(kind, raw.data, raw.subject)
             name = metrics.kind_of(kind.SUBJECT)
             with metrics.handling(name), tracing.step(name, raw.headers):
                 await handle(message)

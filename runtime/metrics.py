@@ -25,6 +25,8 @@ SERVICE = Gauge("tercet_service_info", "Which service this is", ["service", "nod
 READY = Gauge("tercet_ready", "1 while the service is connected and ready")
 MESSAGES = Counter("tercet_messages", "Messages, by kind and direction", ["kind", "direction"])
 BURIED = Counter("tercet_buried", "Messages that could not be processed", ["kind"])
+TURNED_AWAY = Counter("tercet_turned_away", "Requests refused or dropped: overload", ["kind"])
+SLOW = Counter("tercet_slow_consumer", "Messages dropped because too many waited", ["kind"])
 HANDLING = Histogram("tercet_handler_seconds", "Time in handlers", ["kind"], buckets=SECONDS)
 RECONNECTS = Counter("tercet_bus_reconnects", "Times the broker was lost and found again")
 LAG = Gauge("tercet_consumer_lag", "Messages a durable has still to be given", ["durable"])

@@ -142,7 +142,7 @@ async def _info(bus: Bus, stream: str, pattern: str | None = None) -> StreamInfo
 
 def _parsed(kind: type[M], raw: RawStreamMsg) -> M | None:
     try:
-        return parse(kind, raw.data or b"")
+        return parse(kind, raw.data or b"", raw.subject)
     except Unprocessable as error:
         _log.warning("skipped in replay", sequence=raw.seq, reason=str(error))
         return None

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from runtime import log
 from runtime.bus import Bus
 from runtime.waiting import within
 from schemas.learning import Learning
@@ -18,11 +19,18 @@ PERIOD = 1.0
 WINDOW = 10
 """Reports over which a rate is taken."""
 
+_log = log.get(__name__)
+
 
 async def report(bus: Bus, say: Callable[[], list[Learning]], stop: asyncio.Event) -> None:
-    """Publish what `say` returns, once a period until `stop`."""
+    """Publish what `say` returns, once a period until `stop`; nobody dies of what it cannot say."""
     while not await within(stop, PERIOD):
-        for message in say():
+        try:
+            messages = say()
+        except ValueError:  # A figure that no message can hold; the work itself goes on.
+            _log.exception("not told")
+            continue
+        for message in messages:
             await bus.publish(message)
 
 

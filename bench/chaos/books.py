@@ -35,6 +35,14 @@ class Disturbed:
 
 async def read(bus: Bus, stream: str) -> list[tuple[float, dict[str, Any]]]:
     """Everything a stream holds, with the wall-clock second at which it was stored."""
+    return [
+        (raw.time.timestamp() if raw.time else 0.0, json.loads(raw.data or b"{}"))
+        for raw in await read_raw(bus, stream)
+    ]
+
+
+async def read_raw(bus: Bus, stream: str) -> list[Any]:
+    """The same, as the broker has it: subject, data, headers, time."""
     last, found, sequence = (await bus.js.stream_info(stream)).state.last_seq, [], 1
     while sequence <= last:
         try:
@@ -42,7 +50,7 @@ async def read(bus: Bus, stream: str) -> list[tuple[float, dict[str, Any]]]:
         except TROUBLE:
             break
         sequence = (raw.seq or sequence) + 1
-        found.append((raw.time.timestamp() if raw.time else 0.0, json.loads(raw.data or b"{}")))
+        found.append(raw)
     return found
 
 

@@ -29,10 +29,12 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Make a request whenever a round asks for one, until `stop`."""
     pictures = cycle(await asyncio.to_thread(load, settings))
     knowledge = Knowledge(settings.node)
-    rounds: asyncio.Queue[Round] = asyncio.Queue()
+    rounds: asyncio.Queue[Round] = asyncio.Queue(1)
 
     async def on_round(opened: Round) -> None:
         if settings.node in opened.devices:
+            if rounds.full():  # A request takes its time; then only the newest round matters.
+                rounds.get_nowait()
             rounds.put_nowait(opened)
 
     async def on_goal(message: GoalSet) -> None:

@@ -128,6 +128,8 @@ class Learning:
                 _log.warning("cannot learn now", reason=str(error))
                 self._fresh.set()
                 await within(stop, error.delay)
+            except Exception:  # Else it would be read back, and raised again, after every restart.
+                _log.exception("not learned")
             await within(stop, REST)
 
     async def _turn(self) -> None:

@@ -7,6 +7,8 @@ from schemas.fleet import Condition, Fleet
 from schemas.telemetry import Telemetry
 from services.translate import fleet_of
 
+STRANGERS = 1000
+"""Nodes whose telemetry is remembered before they say what they can do."""
 RETRY = 4
 """A node that did not answer is tried again after so many times the `absent` seconds."""
 
@@ -53,7 +55,12 @@ class Roster:
         return True
 
     def looks(self, telemetry: Telemetry, now: float) -> None:
-        """A node said how it is."""
+        """A node said how it is; of those who never said what they can do, some are remembered."""
+        if (
+            telemetry.node not in self._capabilities
+            and len(self._telemetry) >= self.nodes + STRANGERS
+        ):
+            return
         self._telemetry[telemetry.node] = telemetry.condition
         if telemetry.leaving:
             self._heard.pop(telemetry.node, None)
@@ -75,8 +82,9 @@ class Roster:
         return gone
 
     def alive(self, node: str, now: float) -> None:
-        """A node was heard of in another way."""
-        self._heard[node] = now
+        """A node was heard of in another way; one that never said what it can do is nobody yet."""
+        if node in self._capabilities:
+            self._heard[node] = now
 
     def unanswered(self, node: str, now: float) -> None:
         """A picture sent to a node found nobody to answer."""
