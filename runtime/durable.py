@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 
 import structlog
 from nats.aio.msg import Msg
@@ -31,7 +32,9 @@ async def consume(
     Messages are fetched one by one: with nats-py 2.16 a larger fetch can stall for seconds after
     one that timed out (tests/bus/test_durable.py).
     """
-    pull = await bus.js.pull_subscribe_bind(durable=durable, stream=DURABLES[durable].stream)
+    pull = await _bound(bus, durable, stop)
+    if pull is None:
+        return
     try:
         while not stop.is_set():
             raw = await _next(pull, stop)
@@ -45,6 +48,19 @@ async def consume(
         # Else drain() waits 30 s for messages that nats-py never marks as done.
         with contextlib.suppress(*TROUBLE):
             await pull.unsubscribe()
+
+
+async def _bound(
+    bus: Bus, durable: str, stop: asyncio.Event
+) -> JetStreamContext.PullSubscription | None:
+    """Bind to the durable; a broker that is away is waited for. None when told to stop."""
+    bind = partial(bus.js.pull_subscribe_bind, durable=durable, stream=DURABLES[durable].stream)
+    while not stop.is_set():
+        try:
+            return await bus.patiently(bind)
+        except TryLater as error:
+            _log.warning("not bound", durable=durable, reason=str(error))
+    return None
 
 
 async def _next(pull: JetStreamContext.PullSubscription, stop: asyncio.Event) -> Msg | None:

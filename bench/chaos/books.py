@@ -41,9 +41,9 @@ async def read(bus: Bus, stream: str) -> list[tuple[float, dict[str, Any]]]:
     ]
 
 
-async def read_raw(bus: Bus, stream: str) -> list[Any]:
-    """The same, as the broker has it: subject, data, headers, time."""
-    last, found, sequence = (await bus.js.stream_info(stream)).state.last_seq, [], 1
+async def read_raw(bus: Bus, stream: str, sequence: int = 1) -> list[Any]:
+    """The same from a sequence on, as the broker has it: subject, data, headers, time."""
+    last, found = (await bus.js.stream_info(stream)).state.last_seq, []
     while sequence <= last:
         try:
             raw = await bus.js.get_msg(stream, sequence, subject=">", direct=True, next=True)

@@ -123,6 +123,14 @@ class System:
             return False
         return True
 
+    def counted(self, name: str, counter: str) -> dict[str, float]:
+        """What a service's counter shows on /metrics, by kind. Blocking."""
+        address = f"http://127.0.0.1:{self._ports[name]}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [line for line in lines if line.startswith(f"{counter}_total{{")]
+        return {line.split('"')[1]: float(line.rsplit(" ", 1)[1]) for line in found}
+
     def shift(self, name: str, seconds: float) -> None:
         """Put a process's wall clock wrong; 0: right again."""
         (self.folder / "clocks" / name).write_text(str(seconds))

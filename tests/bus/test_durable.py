@@ -55,6 +55,16 @@ async def test_in_order_and_once(bus: Bus) -> None:
     pytest.fail(f"not acknowledged: {info}")
 
 
+async def test_a_broker_that_is_away_at_the_start_is_waited_for(bus: Bus, server: Server) -> None:
+    await bus.publish(plan(3))
+    server.kill()
+    consuming = asyncio.create_task(Consumer(bus, 1).run())
+    await asyncio.sleep(2.5)  # Longer than one attempt: nats-py gives up after two seconds.
+    assert not consuming.done()
+    server.start()
+    assert await consuming == [3]
+
+
 async def test_poison_is_buried_and_the_next_one_handled(bus: Bus) -> None:
     await bus.client.publish("plan.v1", b"\xff\x00 not json")
     await bus.publish(plan(7))
