@@ -46,7 +46,7 @@ RATIO = 2.0
 async def measure(times: float, seconds: float) -> dict[str, Any]:
     """Find the rate, offer `times` as much for so many seconds, and watch the recovery."""
     async with site() as here:
-        await here.thinkers(1, USERS, round_period="0.5")
+        await here.thinkers(1, USERS, round_period="0.5", rate="1000000")  # The queue is measured.
         await here.world("paper-A", USERS, 1000.0)
         await here.start("echo", module("echo", "bench.echo", bus_url=here.url))
         await wait_for_rounds(here.bus, WARM_UP)
