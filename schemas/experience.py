@@ -56,6 +56,8 @@ class Experience(Message):
 
     @model_validator(mode="after")
     def _devices_agree(self) -> Experience:
+        if not self.active:
+            raise ValueError("active must name a device")
         if set(self.executed) != set(self.active):
             raise ValueError("executed must name exactly the active devices")
         if self.response_ms and set(self.response_ms) != set(self.active):

@@ -32,6 +32,8 @@ class Planned(Message):
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> Planned:
+        if not self.active:
+            raise ValueError("active must name a device")
         n, last = len(self.active), len(self.fleet.options) - 1
         if len(self.choice) != len(self.response_ms):
             raise ValueError("choice and response_ms differ in length")
