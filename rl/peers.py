@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from rl.features import Profile
-from rl.hybrid.lessons import loads
-from rl.platform import Assignment, Option, Platform
+from rl.platform import Assignment, Option, Platform, loads
 
 KEPT = 16
 """Labels kept of each device in each cell."""

@@ -112,3 +112,14 @@ def decode(
 def mean_accuracy(platform: Platform, assignment: Assignment) -> float:
     """Average accuracy in percent over the devices of `assignment`."""
     return float(np.mean([platform.accuracy[o.variant] for o in assignment.values()]))
+
+
+def loads(
+    platform: Platform, assignment: Assignment, measured: dict[str, float] | None = None
+) -> dict[str, float]:
+    """Load of every node in use: devices assigned to it, or the concurrency measured there."""
+    counted: dict[str, float] = {}
+    for device, option in assignment.items():
+        node = platform.node(device, option)
+        counted[node] = counted.get(node, 0.0) + 1.0
+    return {node: (measured or {}).get(node, load) for node, load in counted.items()}

@@ -54,3 +54,12 @@ class Learning(Message):
     behind: Count | None = Field(None, description="decider: rounds its parameters are behind")
     censored: Count | None = Field(None, description="decider: outcomes that did not come in time")
     fallbacks: Count | None = Field(None, description="decider: outcomes of a fallback")
+    refused: Count | None = Field(
+        None, description="decider: versions worse than the present one, which stayed"
+    )
+    regret_left_ms: Figure | None = Field(
+        None, description="decider: what exploring may still cost; null when unbounded"
+    )
+    held_back: Count | None = Field(
+        None, description="decider: rounds that were greedy because the regret budget was spent"
+    )

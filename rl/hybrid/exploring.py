@@ -8,6 +8,7 @@ never ends it: no lock-in.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,16 +45,17 @@ def explore(
     rng: np.random.Generator,
     account: RegretAccount | None = None,
     profile: Profile | None = None,
+    unavailable: Collection[str] = (),
 ) -> tuple[Decision, RegretAccount | None]:
     """Decide for one round by one random head; greedy when the account cannot pay for it.
 
     Without an account the head always decides. Returns the decision and the account after it.
     """
     head = explore_head(settings, rng)
-    bold = decide(parameters, platform, state, goal, head, rng, profile)
+    bold = decide(parameters, platform, state, goal, head, rng, profile, unavailable)
     if account is None or head is None or not bold.devices:
         return bold, account
-    safe = decide(parameters, platform, state, goal, None, None, profile)
+    safe = decide(parameters, platform, state, goal, None, None, profile, unavailable)
     expected = read(platform, bold.devices, bold.assignment, safe.table)
     loss = max(0.0, sum(expected.values()) / len(expected) - safe.average_ms)
     income = account.share * safe.average_ms

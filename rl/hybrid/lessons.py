@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rl.experience import Experience
 from rl.features import Profile, Rows, Scene
 from rl.layout import Layout
-from rl.platform import Assignment, Platform
+from rl.platform import loads
 
 Floats = NDArray[np.float64]
 
@@ -30,17 +30,6 @@ class Lesson:
     bound: NDArray[np.bool_]
     """Which labels are lower bounds, same shape."""
     mean_only: bool
-
-
-def loads(
-    platform: Platform, assignment: Assignment, measured: dict[str, float] | None = None
-) -> dict[str, float]:
-    """Load of every node in use: devices assigned to it, or the concurrency measured there."""
-    counted: dict[str, float] = {}
-    for device, option in assignment.items():
-        node = platform.node(device, option)
-        counted[node] = counted.get(node, 0.0) + 1.0
-    return {node: (measured or {}).get(node, load) for node, load in counted.items()}
 
 
 def rows_of(

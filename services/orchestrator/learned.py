@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from rl.experience import State
+from rl.experience import Experience, State
 from rl.features import Profile
 from rl.goal import Goal
-from rl.hybrid import HybridSettings, decide, explore_head, from_bytes
+from rl.hybrid import HybridSettings, RegretAccount, decide, from_bytes
+from rl.hybrid import explore as venture
+from rl.hybrid.checking import objection
 from rl.hybrid.explaining import reasons
 from rl.platform import Assignment, Option, Platform
 from rl.reasons import Reasons
+
+OPENING = 20.0
+"""Rounds of a regret account's first grant: what is learned first is learned by trying."""
 
 
 class Learned:
@@ -26,6 +31,17 @@ class Learned:
         self._head: int | None = None
         """The head that explored last."""
 
+    def objection(
+        self,
+        present: Learned | None,
+        platform: Platform,
+        seen: Sequence[Experience],
+        profile: Profile,
+    ) -> str:
+        """Why this must not take over from `present` (`rl.hybrid.checking`); empty if it may."""
+        known = None if present is None else present._parameters
+        return objection(self._parameters, known, platform, seen, profile)
+
     def choose(
         self,
         rng: np.random.Generator,
@@ -35,15 +51,30 @@ class Learned:
         profile: Profile,
         unavailable: Collection[str],
         *,
+        explore_within: RegretAccount | None = None,
         explore: bool,
-    ) -> dict[str, Option]:
-        """Decide; raises ValueError when the parameters were learned on other options."""
-        head = explore_head(self._settings, rng) if explore else None
-        if explore:
-            self._head = head
-        return decide(
-            self._parameters, platform, state, goal, head, rng, profile, unavailable
-        ).assignment
+    ) -> tuple[dict[str, Option], RegretAccount | None]:
+        """Decide, and the account after it; ValueError for parameters of other options."""
+        place = (self._parameters, platform, state, goal)
+        if not explore:
+            return decide(*place, None, rng, profile, unavailable).assignment, explore_within
+        decision, account = venture(
+            *place, self._settings, rng, explore_within, profile, unavailable
+        )
+        self._head = decision.head
+        return decision.assignment, account
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the mean of the heads decided when it was last asked to explore."""
+        return self._head is None
+
+    def opening(
+        self, share: float, platform: Platform, state: State, goal: Goal, profile: Profile
+    ) -> RegretAccount:
+        """An account with enough to learn from nothing: `OPENING` rounds' whole time."""
+        expected = decide(self._parameters, platform, state, goal, profile=profile).average_ms
+        return RegretAccount(share, OPENING * expected)
 
     def explain(
         self,

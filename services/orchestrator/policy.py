@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -21,18 +22,31 @@ from services.orchestrator.schedule import CLOUD, EDGE, EXPLORE, GREEDY, LOCAL
 from services.translate import experience_of, platform_of, state_of
 
 if TYPE_CHECKING:
+    from rl.hybrid import RegretAccount
     from services.orchestrator.learned import Learned
 
 _log = log.get(__name__)
+
+RECENT = 8
+"""Rounds on which new parameters are compared with the present ones."""
+
+
+class Refused(Exception):
+    """New parameters are worse than the present ones, which stay."""
 
 
 class Policy:
     """The parameters in force and the chance to explore with."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, budget: float | None = None) -> None:
+        """`budget`: what exploring may cost in the long run, as a share; None: whatever it does."""
         self._rng = np.random.default_rng(seed)
         self._learned: Learned | None = None
         self._quarantine = Quarantine()
+        self._seen: deque[words.Experience] = deque(maxlen=RECENT)
+        self._budget = budget
+        self._account: RegretAccount | None = None
+        self._held = 0
 
     @property
     def version(self) -> int | None:
@@ -40,17 +54,35 @@ class Policy:
         return None if self._learned is None else self._learned.version
 
     def adopt(self, version: int, blob: bytes) -> None:
-        """Take up new parameters; raises ValueError when they are malformed."""
+        """Take up new parameters; ValueError when they are malformed, Refused when they are worse.
+
+        They are compared with the present ones on the latest rounds; those stay if refused.
+        """
         from services.orchestrator.learned import Learned  # Torch takes seconds: not before.
 
-        self._learned = Learned(version, blob)
+        fresh = Learned(version, blob)
+        seen = [e for e in self._seen if e.fleet == self._seen[-1].fleet]
+        if seen:
+            fleet, told = seen[-1].fleet, [experience_of(e) for e in seen]
+            why = fresh.objection(self._learned, platform_of(fleet), told, fleet.profile_ms)
+            if why:
+                raise Refused(why)
+        self._learned = fresh
+
+    def purse(self) -> tuple[float | None, int]:
+        """Milliseconds that exploring may still cost (None: unbounded), and rounds held back."""
+        left = None if self._account is None else max(0.0, self._account.saved)
+        return left, self._held
 
     def screen(self, seen: words.Experience) -> dict[str, Verdict]:
         """What becomes of each outcome of a round (`rl.quarantine`); remembered for the next."""
         for device in seen.quarantined:
             self._quarantine.silence(device)
         platform, told = platform_of(seen.fleet), experience_of(seen)
-        return self._quarantine.judge(platform, told, seen.fleet.profile_ms)
+        verdicts = self._quarantine.judge(platform, told, seen.fleet.profile_ms)
+        refused = {d: v.reason for d, v in verdicts.items() if v.reason}
+        self._seen.append(seen.model_copy(update={"quarantined": {**seen.quarantined, **refused}}))
+        return verdicts
 
     def choose(
         self,
@@ -89,9 +121,20 @@ class Policy:
             return None
         explore, profile = name == EXPLORE, fleet.profile_ms
         try:
-            return self._learned.choose(
-                self._rng, platform, state, goal, profile, unavailable, explore=explore
+            if explore and self._budget is not None and self._account is None:
+                self._account = self._learned.opening(self._budget, platform, state, goal, profile)
+            chosen, self._account = self._learned.choose(
+                self._rng,
+                platform,
+                state,
+                goal,
+                profile,
+                unavailable,
+                explore_within=self._account,
+                explore=explore,
             )
+            self._held += explore and self._account is not None and self._learned.greedy
+            return chosen
         except ValueError as error:
             _log.error("parameters do not fit", version=self.version, reason=str(error))
             self._learned = None

@@ -51,5 +51,8 @@ def said(situation: Situation, conductor: Conductor) -> list[Learning]:
             behind=max(closed - situation.adopted_round, 0) if latest else None,
             censored=tally.censored,
             fallbacks=tally.fallbacks,
+            refused=situation.refused,
+            regret_left_ms=situation.purse[0],
+            held_back=situation.purse[1],
         )
     ]

@@ -24,7 +24,7 @@ from services.report import report
 
 async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Answer requests and conduct rounds until `stop`."""
-    async with thinking(settings.seed) as policy:
+    async with thinking(settings.seed, settings.regret_budget) as policy:
         situation = await Situation.recall(bus, settings, policy)
         conductor = Conductor(bus, settings, situation, stop)
         explaining = Explaining(situation, conductor)

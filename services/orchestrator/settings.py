@@ -29,6 +29,10 @@ class Settings(BusSettings):
     """Seconds after which a round that waits for parameters goes on without."""
     evaluation_patience: float = Field(60.0, gt=0)
     """Seconds to wait, before evaluation, for parameters that have seen every learning round."""
+    regret_budget: float = Field(0.1, ge=0)
+    """What exploring may cost in the long run, as a share of the average response time, after a
+    first grant of twenty rounds' time; when it is spent, rounds are greedy until more is saved.
+    1000 binds nobody."""
     rate: float = Field(100.0, gt=0)
     """Requests a second, and outcomes a second, that each device may send in the long run; five
     seconds' worth may come at once. What is beyond is refused (requests: the device falls back)

@@ -19,6 +19,7 @@ from schemas.outcome import Outcome
 from schemas.parameters import Parameters
 from schemas.reset import Reset
 from schemas.telemetry import Telemetry
+from services.orchestrator.policy import Refused
 from services.orchestrator.rate import Rates
 from services.orchestrator.roster import Roster
 from services.orchestrator.settings import Settings
@@ -48,6 +49,10 @@ class Situation:
         self._news: Parameters | None = None
         self.adopted_round = 0
         """Newest round that the parameters in force have seen."""
+        self.refused, self._refused = 0, -1
+        """Versions that were worse than the one in force, and the newest of them."""
+        self.purse: tuple[float | None, int] = (None, 0)
+        """What exploring may still cost, ms, and rounds that were greedy for want of it."""
         self.resets = 0
         """How often everything was forgotten."""
 
@@ -96,7 +101,7 @@ class Situation:
         """Newest version heard of."""
         if self._news is not None:
             return self._news.version
-        return -1 if self.policy.version is None else self.policy.version
+        return max(self._refused, -1 if self.policy.version is None else self.policy.version)
 
     def now(self) -> float:
         """Seconds on the loop's clock."""
@@ -122,9 +127,11 @@ class Situation:
         Nodes come and go meanwhile too, so a round looks once who is there and stays with that.
         """
         unavailable = self.roster.unavailable(self.now())
-        return await self.policy.choose(
+        chosen = await self.policy.choose(
             name, fleet, active, self.conditions(), self.goal, unavailable
         )
+        self.purse = await self.policy.purse()
+        return chosen
 
     async def explain(
         self, name: str, fleet: Fleet, in_force: dict[str, str]
@@ -152,6 +159,11 @@ class Situation:
             metrics.VERSION.labels("policy").set(news.version)
         except TryLater:
             self._news = self._news or news
+        except Refused as error:
+            self.refused, self._refused = self.refused + 1, news.version
+            self.adopted_round = news.round
+            metrics.VERSIONS_REFUSED.labels("policy").inc()
+            _log.warning("new parameters are refused", version=news.version, reason=str(error))
         except (Unprocessable, ValueError) as error:
             await self._bus.bury(news.subject, news.model_dump_json().encode(), str(error))
 
@@ -182,6 +194,7 @@ class Situation:
 
     async def _on_reset(self, _: Reset) -> None:
         self._news, self.adopted_round = None, 0
+        self._refused = -1
         self.resets += 1
         await self.policy.forget()
 

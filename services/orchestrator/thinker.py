@@ -38,8 +38,8 @@ class ThinkerDied(Exception):
 class Thinker:
     """Asks the policy; starts it anew, with the parameters it had, when its process is killed."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, budget: float | None = None) -> None:
+        self._seed, self._budget = seed, budget
         self._births = 0
         self._process: Process | None = None
         self._turn = asyncio.Lock()
@@ -48,7 +48,7 @@ class Thinker:
         """Of the parameters in force; None before any, and after `forget`."""
 
     async def adopt(self, version: int, blob: bytes) -> None:
-        """Take up new parameters; raises ValueError when they are malformed."""
+        """Take up new parameters; ValueError when they are malformed, Refused when worse."""
         await self._ask("adopt", version, blob)
         self.version, self._blob = version, blob
 
@@ -96,6 +96,11 @@ class Thinker:
         verdicts: dict[str, Verdict] = await self._ask("screen", seen)
         return verdicts
 
+    async def purse(self) -> tuple[float | None, int]:
+        """As `Policy.purse`."""
+        found: tuple[float | None, int] = await self._ask("purse")
+        return found
+
     async def warm(self) -> None:
         """Start the process, so that the first question need not wait for it."""
         async with self._turn:
@@ -130,6 +135,7 @@ class Thinker:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "services.orchestrator.thinking"),
                 str(self._seed + self._births),
+                *(() if self._budget is None else (str(self._budget),)),
                 stdin=PIPE,
                 stdout=PIPE,
                 start_new_session=True,  # Ctrl-C is for us, and we end it.
@@ -166,9 +172,9 @@ async def _exchange(process: Process, question: object) -> tuple[bool, Any]:
 
 
 @asynccontextmanager
-async def thinking(seed: int) -> AsyncIterator[Thinker]:
+async def thinking(seed: int, budget: float | None = None) -> AsyncIterator[Thinker]:
     """A thinker, whose process warms up meanwhile: the first question waits for that."""
-    thinker = Thinker(seed)
+    thinker = Thinker(seed, budget)
     try:
         await thinker.warm()
         yield thinker

@@ -1,8 +1,8 @@
 """The thinking process itself: questions on stdin, answers on stdout, until there are no more.
 
-`python -m services.orchestrator.thinking SEED`, started by `thinker.py` alone. A question is a
-method of `Policy` and its arguments, an answer is (True, value) or (False, exception), both
-pickled behind their length: they come from our own parent, never from the bus.
+`python -m services.orchestrator.thinking SEED [BUDGET]`, started by `thinker.py` alone. A
+question is a method of `Policy` and its arguments, an answer is (True, value) or (False,
+exception), both pickled behind their length: they come from our own parent, never from the bus.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def framed(value: object) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
-def main(seed: int, questions: BinaryIO, answers: BinaryIO) -> None:
+def main(seed: int, budget: float | None, questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer until the questions end."""
-    policy = Policy(seed)
+    policy = Policy(seed, budget)
     while header := questions.read(LENGTH.size):
         name, arguments = pickle.loads(questions.read(LENGTH.unpack(header)[0]))
         try:
@@ -49,4 +49,9 @@ if __name__ == "__main__":
     # What anyone prints goes to the log, not between the answers.
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
-        main(int(sys.argv[1]), sys.stdin.buffer, answers)
+        main(
+            int(sys.argv[1]),
+            float(sys.argv[2]) if sys.argv[2:] else None,
+            sys.stdin.buffer,
+            answers,
+        )
