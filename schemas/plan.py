@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.fleet import Condition, Fleet, GoalText
 from schemas.message import Message, Name
@@ -23,3 +23,9 @@ class Plan(Message):
     state: dict[Name, Condition]
     transitions: int = Field(64, ge=1, le=4096, description="how many, per member")
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _someone(self) -> Plan:
+        if not self.active:
+            raise ValueError("active must name a device")
+        return self

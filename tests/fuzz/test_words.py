@@ -17,6 +17,7 @@ EMPTY = {
         "next_state": {}, "assigned": {}, "executed": {}, "response_ms": {}, "average_ms": 0,
         "accuracy_pct": 0,
     },
+    "plan.v1": {"goal": "85", "fleet": NOBODY, "active": [], "state": {}},
     "experience.v1.planned": {
         "member": 0, "version": 0, "goal": "85", "fleet": NOBODY, "active": [], "state": {},
         "choice": [[]], "response_ms": [[]],
