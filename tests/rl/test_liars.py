@@ -116,3 +116,7 @@ def test_the_others_do_not_notice_a_liar(name: str) -> None:
 @pytest.mark.slow
 def test_without_the_quarantine_they_do() -> None:
     assert harm("ten times slower", defended=False) > 0.1
+
+
+def test_honest_outcomes_are_passed_on_as_they_are() -> None:
+    assert (honest(0) == run(None, None, 0, defended=False)).all()
