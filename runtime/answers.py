@@ -13,8 +13,9 @@ from nats.micro.service import EndpointConfig, Service, ServiceConfig
 from opentelemetry.trace import SpanKind
 
 from runtime import log, metrics, tracing
-from runtime.bus import Bus, M, parse
+from runtime.bus import Bus, M
 from runtime.errors import ServiceError, TooMany, Unprocessable
+from runtime.reading import parse
 from runtime.trouble import TROUBLE
 from schemas import Message
 

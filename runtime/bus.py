@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import NoRespondersError, SlowConsumerError
+from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
-from pydantic import ValidationError
 
 from runtime import log, metrics, tracing
-from runtime.errors import Misconfigured, NoAnswer, TryLater, Unprocessable
-from runtime.identity import identity
+from runtime.connection import connected
+from runtime.errors import NoAnswer, TryLater, Unprocessable
+from runtime.reading import parse
 from runtime.recent import Recent
 from runtime.settings import BusSettings
 from runtime.topology import LIVE, captured
@@ -42,9 +40,6 @@ MOST_WAITING = 16_384
 """Messages that may wait for one listener; what comes then is dropped for it alone, and counted."""
 MOST_BYTES = 32 * 1024 * 1024
 """The same in bytes."""
-
-HANG_UP_PATIENCE = 2.0
-"""Seconds for what was said last to reach the broker."""
 
 _log = log.get(__name__)
 
@@ -244,92 +239,10 @@ class Ear:
             await subscription.unsubscribe()
 
 
-def parse(kind: type[M], body: bytes, subject: str | None = None) -> M:
-    """Read a message; raises Unprocessable with a one-line reason that names the field.
-
-    `subject` is where it came: rights are given by subject, so nobody may speak there for another.
-    """
-    try:
-        message = kind.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "message"
-        raise Unprocessable(f"{kind.__name__}: {field}: {first['msg']}") from error
-    if subject is not None and message.subject != subject.removeprefix(LIVE):
-        raise Unprocessable(f"{kind.__name__}: it belongs on {message.subject}")
-    return message
-
-
 @asynccontextmanager
 async def connect(
     settings: BusSettings, name: str, stop: asyncio.Event | None = None
 ) -> AsyncIterator[Bus]:
-    """Yield a bus; on the way out, flush what was said before hanging up.
-
-    Raises Misconfigured when no broker answers within `settings.connect_patience` seconds; a
-    `stop` that comes first ends the waiting. Once connected, reconnects for ever.
-    """
-    leaving = False
-
-    async def on_disconnect() -> None:
-        if not leaving:
-            _log.warning("bus lost")
-
-    options: dict[str, Any] = {
-        "name": name,
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": 0.25,
-        "error_cb": _on_error,
-        "disconnected_cb": on_disconnect,
-        "reconnected_cb": _on_reconnect,
-    }
-    options |= identity(settings)
-    client = await _first_connection(settings, options, stop)
-    try:
+    """Yield a bus; raises Misconfigured when no broker answers (`runtime.connection`)."""
+    async with connected(settings, name, stop) as client:
         yield Bus(client)
-    finally:
-        leaving = True
-        await _hang_up(client)
-
-
-async def _hang_up(client: Client) -> None:
-    """Flush and close; a broker that has gone away meanwhile is not waited for."""
-    try:
-        async with asyncio.timeout(HANG_UP_PATIENCE):
-            await (client.drain() if client.is_connected else client.close())
-    except TROUBLE:
-        with contextlib.suppress(*TROUBLE):
-            await client.close()
-
-
-async def _first_connection(
-    settings: BusSettings, options: dict[str, Any], stop: asyncio.Event | None
-) -> Client:
-    attempt = asyncio.ensure_future(nats.connect(settings.bus_url.split(","), **options))
-    waiting = asyncio.ensure_future((stop or asyncio.Event()).wait())
-    try:
-        await asyncio.wait(
-            {attempt, waiting},
-            timeout=settings.connect_patience,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        if attempt.done():
-            return attempt.result()
-        raise Misconfigured(f"no broker answers at {settings.bus_url}")
-    except (*TROUBLE, ValueError) as error:
-        raise Misconfigured(f"cannot use the broker at {settings.bus_url}: {error}") from error
-    finally:
-        attempt.cancel()
-        waiting.cancel()
-
-
-async def _on_error(error: Exception) -> None:
-    if isinstance(error, SlowConsumerError):  # Thousands at once: they are counted, not told.
-        metrics.SLOW.labels(metrics.kind_of((error.subject or "").removeprefix(LIVE))).inc()
-        return
-    _log.warning("bus trouble", error=repr(error))
-
-
-async def _on_reconnect() -> None:
-    metrics.RECONNECTS.inc()
-    _log.info("bus found again")

@@ -18,8 +18,9 @@ from contextlib import asynccontextmanager
 from nats.aio.msg import Msg
 
 from runtime import log
-from runtime.bus import Bus, parse
+from runtime.bus import Bus
 from runtime.errors import Misconfigured, NoAnswer, Unprocessable
+from runtime.reading import parse
 from runtime.settings import BusSettings, NodeSettings
 from schemas.claim import Claim
 

@@ -11,8 +11,9 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from runtime import log, metrics, tracing
-from runtime.bus import Bus, Handler, M, parse
+from runtime.bus import Bus, Handler, M
 from runtime.errors import Fenced, TryLater, Unprocessable
+from runtime.reading import parse
 from runtime.topology import DURABLES
 from runtime.trouble import TROUBLE
 

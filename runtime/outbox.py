@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime import log, metrics
-from runtime.bus import Bus, parse
+from runtime.bus import Bus
 from runtime.errors import TryLater, Unprocessable
+from runtime.reading import parse
 from runtime.replay import last_on
 from runtime.trouble import TROUBLE
 from runtime.waiting import first_of, within

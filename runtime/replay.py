@@ -11,8 +11,9 @@ from nats.js.api import RawStreamMsg, StreamInfo
 from nats.js.errors import NotFoundError
 
 from runtime import log
-from runtime.bus import Bus, M, parse
+from runtime.bus import Bus, M
 from runtime.errors import Misconfigured, TryLater, Unprocessable
+from runtime.reading import parse
 from runtime.topology import stream_of
 from runtime.waiting import within
 

@@ -9,8 +9,9 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFound
 from nats.js.kv import KeyValue
 
 from runtime import log
-from runtime.bus import Bus, M, parse
+from runtime.bus import Bus, M
 from runtime.errors import Fenced, Misconfigured, TryLater, Unprocessable
+from runtime.reading import parse
 from runtime.trouble import TROUBLE
 from schemas import Message
 from schemas.exploration import Exploration

@@ -1,16 +1,22 @@
-"""An edge with a broker of its own: two real servers, the shipped configuration, a link to cut."""
+"""An edge with a broker of its own: two real servers, the shipped configuration and a site's keys.
+
+The link between them is there to be cut.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from cli.secure import site as sites
+from cli.secure.names import PLACE
 from runtime import broker
 from runtime.bus import Bus, M, connect
 from runtime.declare import TopologySettings, declare
@@ -26,6 +32,7 @@ from schemas.outcome import Outcome
 from schemas.request import Request
 from schemas.telemetry import Telemetry
 from tests.bus.test_bus import outcome
+from tests.secure.fleet import admit
 
 CONFIGURATION = Path(__file__).parents[2] / "compose" / "broker"
 
@@ -64,19 +71,39 @@ class Site:
 
 
 @pytest.fixture
-def brokers(tmp_path: Path) -> Iterator[Callable[..., None]]:
+def keys(tmp_path: Path) -> Path:
+    """A site of a hub and an edge."""
+    folder = tmp_path / "site"
+    site = sites.create(folder, "cloud", ["127.0.0.1"])
+    site.add_node(folder, "edge", "edge-1")
+    site.add_broker(folder, "edge-1", ["127.0.0.1"])
+    site.save(folder)
+    admit(folder, ["hub", "edge-1"])
+    return folder
+
+
+@pytest.fixture
+def brokers(tmp_path: Path, keys: Path) -> Iterator[Callable[..., None]]:
     """Start brokers from the shipped configuration, on other ports and an empty store."""
     processes = []
 
-    def start(name: str, ports: dict[int, int], **variables: str) -> None:
-        text = (CONFIGURATION / f"{name}.conf").read_text()
-        for shipped, free in ports.items():
-            text = text.replace(f"0.0.0.0:{shipped}", f"127.0.0.1:{free}")
-        text = re.sub(r"^http:.*$", "", text, flags=re.MULTILINE)
-        text = text.replace('"/data"', f'"{tmp_path / name}"')
-        (tmp_path / f"{name}.conf").write_text(text)
+    def start(name: str, host: str, ports: dict[int, int], **variables: str) -> None:
+        home = tmp_path / name
+        security = home / "security"
+        shutil.copytree(keys / "hosts" / host / "broker", security)
+        copied = {file: home / file.name for file in CONFIGURATION.glob("*.conf")}
+        for file, copy in {
+            **copied,
+            security / "security.conf": security / "security.conf",
+        }.items():
+            text = file.read_text().replace(PLACE, str(security))
+            for shipped, free in ports.items():
+                text = text.replace(f"0.0.0.0:{shipped}", f"127.0.0.1:{free}")
+            text = re.sub(r"^http:.*$", "", text, flags=re.MULTILINE)
+            text = text.replace('"/data"', f'"{home / "data"}"')
+            copy.write_text(text)
         with (tmp_path / f"{name}.log").open("w") as log:
-            command = [broker.executable(), "-c", str(tmp_path / f"{name}.conf")]
+            command = [broker.executable(), "-c", str(home / f"{name}.conf")]
             environment = {**os.environ, **variables}
             processes.append(
                 subprocess.Popen(command, env=environment, stderr=log, preexec_fn=die_with_parent)
@@ -89,14 +116,21 @@ def brokers(tmp_path: Path) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-async def site(brokers: Callable[..., None]) -> AsyncIterator[Site]:
+async def site(brokers: Callable[..., None], keys: Path) -> AsyncIterator[Site]:
     hub_port, leaf_port, edge_port = (broker.free_port() for _ in range(3))
-    brokers("hub", {4222: hub_port, 7422: leaf_port})
+    brokers("cloud", "hub", {4222: hub_port, 7422: leaf_port})
     link = Link(("127.0.0.1", leaf_port))
     await link.listen("127.0.0.1", 0)
-    uplink = f"nats-leaf://127.0.0.1:{link.port}"
-    brokers("edge", {4222: edge_port}, SITE="edge-1", UPLINK=uplink)
-    at = [BusSettings(bus_url=f"nats://127.0.0.1:{p}") for p in (hub_port, edge_port)]
+    uplink = f"tls://127.0.0.1:{link.port}"
+    brokers("edge", "edge-1", {4222: edge_port}, SITE="edge-1", UPLINK=uplink)
+    at = [
+        BusSettings(
+            bus_url=f"tls://127.0.0.1:{port}",
+            bus_credentials=keys / "fleet.nk",
+            bus_ca=keys / "ca" / "ca.pem",
+        )
+        for port in (hub_port, edge_port)
+    ]
     async with connect(at[0], "hub") as hub, connect(at[1], "edge") as edge:
         site = Site(hub, edge, link)
         await site.joined()

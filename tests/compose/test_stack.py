@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import nkeys
 import pytest
 
 from runtime.broker import free_port
@@ -23,6 +22,7 @@ from schemas.outcome import Outcome
 from tests.bus.test_bus import outcome
 from tests.compose.keys import secure, settings
 from tests.compose.project import ROOT, docker
+from tests.secure.fleet import admit
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,13 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site whose brokers also know a user of the test's own, for a whole simulated fleet."""
     folder = tmp_path_factory.mktemp("keys") / "site"
     secure(folder, "init")
-    seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
-    (folder / "fleet.nk").write_bytes(seed)
-    public = nkeys.from_seed(bytearray(seed)).public_key.decode()
-    enforced = folder / "hosts" / "hub" / "broker" / "security.conf"
-    before, after = enforced.read_text().split("jetstream: enabled\n    users: [\n")
-    users = f"jetstream: enabled\n    users: [\n      {{ nkey: {public} }}\n"
-    enforced.write_text(before + users + after)
+    admit(folder, ["hub"])
     return folder
 
 

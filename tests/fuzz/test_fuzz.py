@@ -19,8 +19,9 @@ import pytest
 
 from bench.chaos.books import read_raw
 from bench.chaos.system import System, running
-from runtime.bus import Bus, connect, parse
+from runtime.bus import Bus, connect
 from runtime.errors import NoAnswer, Unprocessable
+from runtime.reading import parse
 from runtime.settings import BusSettings
 from runtime.topology import STREAMS
 from schemas import CATALOGUE, Message

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from runtime.bus import parse
 from runtime.errors import Unprocessable
+from runtime.reading import parse
 from schemas import CATALOGUE
 
 NOBODY = {"devices": [], "home": [], "options": [], "accuracy_pct": {}}

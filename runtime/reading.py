@@ -1,0 +1,29 @@
+"""Read a message from bytes, or say in one line what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from runtime.errors import Unprocessable
+from runtime.topology import LIVE
+from schemas import Message
+
+M = TypeVar("M", bound=Message)
+
+
+def parse(kind: type[M], body: bytes, subject: str | None = None) -> M:
+    """Read a message; raises Unprocessable with a one-line reason that names the field.
+
+    `subject` is where it came: rights are given by subject, so nobody may speak there for another.
+    """
+    try:
+        message = kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "message"
+        raise Unprocessable(f"{kind.__name__}: {field}: {first['msg']}") from error
+    if subject is not None and message.subject != subject.removeprefix(LIVE):
+        raise Unprocessable(f"{kind.__name__}: it belongs on {message.subject}")
+    return message
