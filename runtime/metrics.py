@@ -38,6 +38,7 @@ CENSORED = Counter("tercet_censored", "Outcomes that did not come before the rou
 QUARANTINED = Counter("tercet_quarantined", "Outcomes that must not teach", ["why"])
 REFUSED = Counter("tercet_refused", "Beyond a device's rate: requests and outcomes", ["what"])
 VERSIONS_REFUSED = Counter("tercet_versions_refused", "Worse than the one in force", ["owner"])
+ROLLED_BACK = Counter("tercet_versions_rolled_back", "Back to the last good version", ["owner"])
 ROUND_RESPONSE = Gauge("tercet_round_response_ms", "Average response, latest round", ["purpose"])
 ROUND_ACCURACY = Gauge("tercet_round_accuracy_percent", "Accuracy, latest round", ["purpose"])
 DEVICES = Gauge("tercet_active_devices", "Devices in the latest round", ["purpose"])

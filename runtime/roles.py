@@ -22,6 +22,7 @@ from schemas.outcome import Outcome
 from schemas.parameters import Parameters
 from schemas.plan import Plan
 from schemas.planned import Planned
+from schemas.policy import PolicySet
 from schemas.request import Request
 from schemas.reset import Reset
 from schemas.round import Round
@@ -29,8 +30,8 @@ from schemas.telemetry import Telemetry
 from schemas.truth import Truth
 from schemas.worker import Worker
 
-STEERING = (GoalSet.pattern(), Exploration.pattern(), "$KV.control.*")
-"""What whoever may steer says: the goal, and whether to explore."""
+STEERING = (GoalSet.pattern(), Exploration.pattern(), PolicySet.pattern(), "$KV.control.*")
+"""What whoever may steer says: the goal, whether to explore, which version decides."""
 
 PUBLIC = (
     Decision.pattern(),
@@ -110,6 +111,8 @@ ORCHESTRATOR = Role(
         Round.pattern(),
         Experience.pattern(),
         Learning.pattern(owner="decider"),
+        "blob.policy-kept",
+        "$KV.parameters.decider",
     ),
     hears=(
         Outcome.pattern(),
@@ -117,6 +120,7 @@ ORCHESTRATOR = Role(
         Capability.pattern(),
         GoalSet.pattern(),
         Exploration.pattern(),
+        PolicySet.pattern(),
         Parameters.pattern(owner="policy"),
         Reset.pattern(),
     ),

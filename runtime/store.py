@@ -17,6 +17,8 @@ from schemas import Message
 from schemas.exploration import Exploration
 from schemas.goal import GoalSet
 from schemas.parameters import Parameters
+from schemas.policy import PolicySet
+from schemas.versions import Versions
 
 _log = log.get(__name__)
 
@@ -89,6 +91,20 @@ class ParameterStore:
             if await self._move(pointer, revision, over=current):
                 await self._bus.publish(pointer)
                 return pointer
+
+    async def keep(self, blob: bytes) -> str:
+        """Keep a version of the policy aside, beyond its successors; the four latest stay.
+
+        Returns its key; raises TryLater while the broker is away.
+        """
+        return str(await self._bus.keep("blob.policy-kept", blob, {}))
+
+    async def record(self, versions: Versions) -> None:
+        """Note what the decider knows of the policy's versions; raises TryLater."""
+        try:
+            await self._bucket.put("decider", versions.model_dump_json().encode())
+        except TROUBLE as trouble:
+            raise TryLater(f"versions were not noted: {trouble!r}") from trouble
 
     async def claim(self, owner: str, epoch: int) -> Parameters | None:
         """Make `epoch` the one that may publish; return what was published before, if anything.
@@ -167,6 +183,29 @@ async def write_exploration(bus: Bus, exploration: Exploration) -> None:
     await _write_control(bus, "exploration", exploration)
 
 
+async def read_policy(bus: Bus) -> PolicySet | None:
+    """Return the last word on which version decides, or None before anyone has said one."""
+    return await _read_control(bus, "policy", PolicySet)
+
+
+async def write_policy(bus: Bus, word: PolicySet) -> None:
+    """Say which version decides, and announce it."""
+    await _write_control(bus, "policy", word)
+
+
+async def read_versions(bus: Bus) -> Versions | None:
+    """What the decider noted last of the policy's versions."""
+    bucket = await bucket_of(bus, "parameters")
+    try:
+        entry = await bus.patiently(partial(bucket.get, "decider"))
+        return Versions.model_validate_json(entry.value or b"")
+    except KeyNotFoundError:
+        return None
+    except ValueError as error:
+        _log.error("what is known of versions cannot be read", reason=str(error))
+        return None
+
+
 async def _read_control(bus: Bus, key: str, kind: type[M]) -> M | None:
     bucket = await bucket_of(bus, "control")
     try:
@@ -201,4 +240,6 @@ async def forget(bus: Bus) -> int:
         await bus.js.purge_stream(name)
     # The bucket's stream rather than its keys: a deleted key would leave a marker behind.
     await bus.js.purge_stream("KV_parameters")
+    # Versions are numbered anew: a pin would hold another than was meant.
+    await bus.js.purge_stream("KV_control", subject="$KV.control.policy")
     return count

@@ -128,7 +128,7 @@ STREAMS = {
         ),
         Stream(
             "STEERING",
-            ("goal.v1", "exploration.v1", "reset.v1"),
+            ("goal.v1", "exploration.v1", "policy.v1", "reset.v1"),
             "who changed what, and when",
             max_age=90 * DAY,
             max_bytes=16 * MIB,
@@ -161,8 +161,8 @@ DURABLES = {
 }
 
 BUCKETS = {
-    "control": "what operators set while it runs: the goal, and whether to explore",
-    "parameters": "per owner, which parameter blob is current",
+    "control": "what operators set while it runs: the goal, whether to explore, a pin",
+    "parameters": "per owner, which parameter blob is current; what the decider knows of them",
     "leases": "per slot (a member of the ensemble), which worker holds it; epochs only grow",
 }
 

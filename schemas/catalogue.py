@@ -21,6 +21,7 @@ from schemas.outcome import Outcome
 from schemas.parameters import Parameters
 from schemas.plan import Plan
 from schemas.planned import Planned
+from schemas.policy import PolicySet
 from schemas.request import Request
 from schemas.reset import Reset
 from schemas.round import Round
@@ -44,6 +45,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Claim,
     GoalSet,
     Exploration,
+    PolicySet,
     Reset,
     Explain,
     Explanation,

@@ -57,6 +57,10 @@ class Learning(Message):
     refused: Count | None = Field(
         None, description="decider: versions worse than the present one, which stayed"
     )
+    rolled_back: Count | None = Field(
+        None, description="decider: how often it went back to the last good version"
+    )
+    pinned: Count | None = Field(None, description="decider: the version an operator holds")
     regret_left_ms: Figure | None = Field(
         None, description="decider: what exploring may still cost; null when unbounded"
     )

@@ -76,6 +76,7 @@ STREAMS = {
     "plan.v1": "PLAN",
     "goal.v1": "STEERING",
     "exploration.v1": "STEERING",
+    "policy.v1": "STEERING",
     "reset.v1": "STEERING",
 }
 """Type to the JetStream stream that keeps it; a test compares it with the declared topology."""

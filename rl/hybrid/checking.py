@@ -43,13 +43,23 @@ def objection(
     before, after = (_error(p, platform, recent, profile) for p in (present, new))
     if after > ERROR_FACTOR * before + ERROR_MARGIN:
         return f"foresees the latest rounds worse: error {after:.2f}, the present one {before:.2f}"
-    now = recent[-1]
-    old, fresh = (decide(p, platform, now.state, now.goal, profile=profile) for p in (present, new))
-    measured = _measured(platform, recent)
-    costs = [_cost(platform, d.assignment, measured, (old, fresh)) for d in (old, fresh)]
-    if costs[1] > costs[0] * (1 + COST_MARGIN):
-        return f"its best costs {costs[1]:.1f} ms, the present one's {costs[0]:.1f} ms"
+    cost, best = costs((present, new), platform, recent, profile)
+    if best > cost * (1 + COST_MARGIN):
+        return f"its best costs {best:.1f} ms, the present one's {cost:.1f} ms"
     return ""
+
+
+def costs(
+    rivals: Sequence[Parameters],
+    platform: Platform,
+    seen: Sequence[Experience],
+    profile: Profile | None = None,
+) -> list[float]:
+    """What each one's greedy assignment costs now, average milliseconds, by the latest rounds."""
+    recent, now = list(seen[-LEAST:]), seen[-1]
+    choices = tuple(decide(p, platform, now.state, now.goal, profile=profile) for p in rivals)
+    measured = _measured(platform, recent)
+    return [_cost(platform, choice.assignment, measured, choices) for choice in choices]
 
 
 def _error(

@@ -8,9 +8,11 @@ Hears  request.v1.<device>      answered from the assignment in force, by a tabl
        parameters.v1.policy     a new policy, taken up between rounds
        goal.v1                  a new goal, obeyed from the next round
        exploration.v1           explore, or be greedy for a while; likewise
+       policy.v1                hold a version, let it go, return to the last good; likewise
        explain.v1.<device>      why a device is told what it is told; the policy is looked at
                                 once a second at most, away from the requests
 Says   decision.v1.<device>, round.v1, experience.v1.real, learning.v1.decider
+Keeps  the last good versions of the policy, and which are refused or pinned
 
 learn
 Hears  experience.v1.real, experience.v1.planned

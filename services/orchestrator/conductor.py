@@ -58,6 +58,7 @@ class Conductor:
             if not self._ready(number):
                 await self._wait(self._stop, POLL)
             elif self._schedule.over(number):
+                await self._situation.versions.obey()
                 await self._put_in_force(GREEDY, self._situation.fleet, self._situation.active())
                 await self._wait(self._stop, AFTERWARDS)
             else:
@@ -96,16 +97,18 @@ class Conductor:
         await bury(self._bus, ledger, experience)
         if ledger.opened.purpose == "learn":
             self._taught.append(number)
+            await self._situation.versions.seen(experience)
         return True
 
     async def _open(self, number: int) -> Ledger:
         """Choose the assignment of a round and put it in force."""
         purpose, name = self._schedule.round(number)
         learning = purpose == "learn"
-        if name == EXPLORE and not self._situation.exploring:
-            name = GREEDY
         if learning or not self._frozen:
             await self._catch_up(learning)
+        situation = self._situation
+        if name == EXPLORE and (not situation.exploring or situation.versions.on_trial):
+            name = GREEDY
         fleet, active = self._situation.fleet, self._situation.active()
         assigned = await self._put_in_force(name, fleet, active, freeze=not learning)
         greedy = await self._situation.choose(GREEDY, fleet, active) if learning else {}
@@ -146,21 +149,22 @@ class Conductor:
             await self._learned_enough(1, settings.evaluation_patience)
         elif settings.max_staleness is not None:
             await self._learned_enough(settings.max_staleness, settings.staleness_patience)
-        await self._situation.adopt_news()
+        await self._situation.versions.adopt()
 
     async def _learned_enough(self, behind: int, patience: float) -> None:
         if len(self._taught) < behind:
             return
         needed, situation = self._taught[-behind], self._situation
+        versions = situation.versions
         deadline, resets = situation.now() + patience, situation.resets
-        while situation.newest_round < needed and not self._stop.is_set():
+        while versions.newest_round < needed and not self._stop.is_set():
             if situation.resets > resets:
                 self._taught.clear()
                 return
-            situation.heard_of_parameters.clear()
-            await self._wait(situation.heard_of_parameters, POLL)
+            versions.heard.clear()
+            await self._wait(versions.heard, POLL)
             if situation.now() > deadline:
-                _log.warning("parameters are stale", needed=needed, newest=situation.newest_round)
+                _log.warning("parameters are stale", needed=needed, newest=versions.newest_round)
                 return
 
     def _ready(self, number: int) -> bool:

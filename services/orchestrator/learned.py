@@ -11,7 +11,7 @@ from rl.features import Profile
 from rl.goal import Goal
 from rl.hybrid import HybridSettings, RegretAccount, decide, from_bytes
 from rl.hybrid import explore as venture
-from rl.hybrid.checking import objection
+from rl.hybrid.checking import costs, objection
 from rl.hybrid.explaining import reasons
 from rl.platform import Assignment, Option, Platform
 from rl.reasons import Reasons
@@ -41,6 +41,13 @@ class Learned:
         """Why this must not take over from `present` (`rl.hybrid.checking`); empty if it may."""
         known = None if present is None else present._parameters
         return objection(self._parameters, known, platform, seen, profile)
+
+    def costs(
+        self, rival: Learned, platform: Platform, seen: Sequence[Experience], profile: Profile
+    ) -> tuple[float, float]:
+        """What this one's greedy assignment costs by the latest rounds, and what a rival's, ms."""
+        own, its = costs((self._parameters, rival._parameters), platform, seen, profile)
+        return own, its
 
     def choose(
         self,

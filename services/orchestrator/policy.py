@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rl.assign import solve
-from rl.experience import State
+from rl.experience import Experience, State
 from rl.goal import Goal, parse_goal, required_accuracy
 from rl.platform import Option, Platform, decode
 from rl.quarantine import Quarantine, Verdict
@@ -53,21 +53,40 @@ class Policy:
         """Of the parameters in force."""
         return None if self._learned is None else self._learned.version
 
-    def adopt(self, version: int, blob: bytes) -> None:
+    def adopt(self, version: int, blob: bytes, *, unchecked: bool = False) -> None:
         """Take up new parameters; ValueError when they are malformed, Refused when they are worse.
 
         They are compared with the present ones on the latest rounds; those stay if refused.
+        `unchecked`: they have decided before, or a person wants them.
         """
         from services.orchestrator.learned import Learned  # Torch takes seconds: not before.
 
         fresh = Learned(version, blob)
-        seen = [e for e in self._seen if e.fleet == self._seen[-1].fleet]
-        if seen:
-            fleet, told = seen[-1].fleet, [experience_of(e) for e in seen]
+        if (lately := self._lately()) and not unchecked:
+            fleet, told = lately
             why = fresh.objection(self._learned, platform_of(fleet), told, fleet.profile_ms)
             if why:
                 raise Refused(why)
         self._learned = fresh
+
+    def costs(self, blob: bytes) -> tuple[float, float] | None:
+        """What the present parameters' greedy assignment costs by the latest rounds, and what
+        those of `blob` would, average ms; None when nothing is learned or seen yet.
+        """
+        from services.orchestrator.learned import Learned
+
+        lately = self._lately()
+        if self._learned is None or lately is None:
+            return None
+        fleet, told = lately
+        return self._learned.costs(Learned(-1, blob), platform_of(fleet), told, fleet.profile_ms)
+
+    def _lately(self) -> tuple[Fleet, list[Experience]] | None:
+        """The latest rounds of the present fleet."""
+        if not self._seen:
+            return None
+        fleet = self._seen[-1].fleet
+        return fleet, [experience_of(e) for e in self._seen if e.fleet == fleet]
 
     def purse(self) -> tuple[float | None, int]:
         """Milliseconds that exploring may still cost (None: unbounded), and rounds held back."""

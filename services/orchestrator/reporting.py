@@ -38,6 +38,7 @@ class Tally:
 def said(situation: Situation, conductor: Conductor) -> list[Learning]:
     """How deciding goes."""
     tally, latest = conductor.tally, conductor.tally.latest
+    versions = situation.versions
     closed = latest.round if latest else 0
     return [
         Learning(
@@ -48,11 +49,13 @@ def said(situation: Situation, conductor: Conductor) -> list[Learning]:
             executed_ms=latest.average_ms if latest else None,
             exploring=situation.exploring,
             policy=latest.policy if latest else None,
-            behind=max(closed - situation.adopted_round, 0) if latest else None,
+            behind=max(closed - versions.adopted_round, 0) if latest else None,
             censored=tally.censored,
             fallbacks=tally.fallbacks,
-            refused=situation.refused,
-            regret_left_ms=situation.purse[0],
-            held_back=situation.purse[1],
+            refused=versions.refused,
+            rolled_back=versions.rolled_back,
+            pinned=versions.pinned,
+            regret_left_ms=versions.purse[0],
+            held_back=versions.purse[1],
         )
     ]

@@ -43,6 +43,7 @@ async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
             bus.ready = True
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(situation.refresh(stop))
+                tasks.create_task(situation.versions.note(stop))
                 tasks.create_task(conductor.conduct())
                 tasks.create_task(report(bus, partial(said, situation, conductor), stop))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from rl.reasons import Reasons
-from runtime import log, metrics
+from runtime import log
 from runtime.bus import Bus
-from runtime.errors import TryLater, Unprocessable
+from runtime.errors import TryLater
 from runtime.replay import last_each
 from runtime.store import ParameterStore, read_exploration, read_goal
 from runtime.waiting import within
@@ -17,13 +17,14 @@ from schemas.fleet import Condition, Fleet
 from schemas.goal import GoalSet
 from schemas.outcome import Outcome
 from schemas.parameters import Parameters
+from schemas.policy import PolicySet
 from schemas.reset import Reset
 from schemas.telemetry import Telemetry
-from services.orchestrator.policy import Refused
 from services.orchestrator.rate import Rates
 from services.orchestrator.roster import Roster
 from services.orchestrator.settings import Settings
 from services.orchestrator.thinker import Thinker
+from services.orchestrator.versions import Adoption
 
 _log = log.get(__name__)
 
@@ -37,7 +38,7 @@ class Situation:
     def __init__(
         self, bus: Bus, settings: Settings, store: ParameterStore, policy: Thinker
     ) -> None:
-        self._bus, self._store = bus, store
+        self._bus = bus
         self.roster = Roster(settings.absent, settings.forget)
         self.requests, self.reports = Rates(settings.rate), Rates(settings.rate)
         """What each device may still ask, and report."""
@@ -45,14 +46,7 @@ class Situation:
         self.goal = settings.goal
         self.exploring = True
         """False while an operator has paused it."""
-        self.heard_of_parameters = asyncio.Event()
-        self._news: Parameters | None = None
-        self.adopted_round = 0
-        """Newest round that the parameters in force have seen."""
-        self.refused, self._refused = 0, -1
-        """Versions that were worse than the one in force, and the newest of them."""
-        self.purse: tuple[float | None, int] = (None, 0)
-        """What exploring may still cost, ms, and rounds that were greedy for want of it."""
+        self.versions = Adoption(bus, store, policy)
         self.resets = 0
         """How often everything was forgotten."""
 
@@ -64,10 +58,12 @@ class Situation:
         await bus.listen(Telemetry, situation._on_telemetry)
         await bus.listen(GoalSet, situation._on_goal)
         await bus.listen(Exploration, situation._on_exploration)
-        await bus.listen(Parameters, situation._on_parameters, owner="policy")
+        await bus.listen(Parameters, situation.versions.on_parameters, owner="policy")
+        await bus.listen(PolicySet, situation.versions.on_policy)
         await bus.listen(Reset, situation._on_reset)
         for capability in await last_each(bus, Capability):
             situation.roster.can(capability, situation.now(), recalled=True)
+        await situation.versions.recall()
         await situation.look()
         return situation
 
@@ -86,22 +82,13 @@ class Situation:
             rates.forget(self.now())
         if gone := self.roster.forget(self.now()):
             _log.info("forgotten", nodes=gone)
-        pointer = await self._store.pointer("policy")
-        if pointer is not None and pointer.version > self._version:
-            await self._on_parameters(pointer)
+        await self.versions.look()
         goal = await read_goal(self._bus)
         if goal is not None:
             self.goal = goal.goal
         exploration = await read_exploration(self._bus)
         if exploration is not None:
             self.exploring = exploration.explore
-
-    @property
-    def _version(self) -> int:
-        """Newest version heard of."""
-        if self._news is not None:
-            return self._news.version
-        return max(self._refused, -1 if self.policy.version is None else self.policy.version)
 
     def now(self) -> float:
         """Seconds on the loop's clock."""
@@ -130,7 +117,7 @@ class Situation:
         chosen = await self.policy.choose(
             name, fleet, active, self.conditions(), self.goal, unavailable
         )
-        self.purse = await self.policy.purse()
+        self.versions.purse = await self.policy.purse()
         return chosen
 
     async def explain(
@@ -142,30 +129,6 @@ class Situation:
         return await self.policy.explain(
             name, fleet, active, conditions, self.goal, unavailable, in_force
         )
-
-    @property
-    def newest_round(self) -> int:
-        """Newest round that the newest parameters have seen, taken up already or not."""
-        return self._news.round if self._news is not None else self.adopted_round
-
-    async def adopt_news(self) -> None:
-        """Take up the newest announced policy; to be called between rounds."""
-        news, self._news = self._news, None
-        if news is None or news.version <= self._version:
-            return
-        try:
-            await self.policy.adopt(news.version, await self._store.read(news))
-            self.adopted_round = news.round
-            metrics.VERSION.labels("policy").set(news.version)
-        except TryLater:
-            self._news = self._news or news
-        except Refused as error:
-            self.refused, self._refused = self.refused + 1, news.version
-            self.adopted_round = news.round
-            metrics.VERSIONS_REFUSED.labels("policy").inc()
-            _log.warning("new parameters are refused", version=news.version, reason=str(error))
-        except (Unprocessable, ValueError) as error:
-            await self._bus.bury(news.subject, news.model_dump_json().encode(), str(error))
 
     def heard_from(self, outcome: Outcome) -> None:
         """A device that reports is present; a node that left it without an answer is not."""
@@ -193,11 +156,5 @@ class Situation:
         self.exploring = message.explore
 
     async def _on_reset(self, _: Reset) -> None:
-        self._news, self.adopted_round = None, 0
-        self._refused = -1
         self.resets += 1
-        await self.policy.forget()
-
-    async def _on_parameters(self, message: Parameters) -> None:
-        self._news = message
-        self.heard_of_parameters.set()
+        await self.versions.forget()

@@ -47,9 +47,9 @@ class Thinker:
         self.version: int | None = None
         """Of the parameters in force; None before any, and after `forget`."""
 
-    async def adopt(self, version: int, blob: bytes) -> None:
-        """Take up new parameters; ValueError when they are malformed, Refused when worse."""
-        await self._ask("adopt", version, blob)
+    async def adopt(self, version: int, blob: bytes, *, unchecked: bool = False) -> None:
+        """As `Policy.adopt`."""
+        await self._ask("adopt", version, blob, unchecked=unchecked)
         self.version, self._blob = version, blob
 
     async def forget(self) -> None:
@@ -101,6 +101,11 @@ class Thinker:
         found: tuple[float | None, int] = await self._ask("purse")
         return found
 
+    async def costs(self, blob: bytes) -> tuple[float, float] | None:
+        """As `Policy.costs`."""
+        found: tuple[float, float] | None = await self._ask("costs", blob)
+        return found
+
     async def warm(self) -> None:
         """Start the process, so that the first question need not wait for it."""
         async with self._turn:
@@ -111,12 +116,12 @@ class Thinker:
         async with self._turn:
             await self._end()
 
-    async def _ask(self, name: str, *arguments: Any) -> Any:
+    async def _ask(self, name: str, *arguments: Any, **named: Any) -> Any:
         """One question at a time; what the policy raises is raised here."""
         async with self._turn:
             for _ in range(ATTEMPTS):
                 try:
-                    good, value = await _exchange(await self._alive(), (name, arguments))
+                    good, value = await _exchange(await self._alive(), (name, arguments, named))
                 except (EOFError, OSError):
                     _log.warning("the thinking process died and is started anew")
                     await self._end()
@@ -143,7 +148,7 @@ class Thinker:
             )
             self._births += 1
             if self._blob is not None:
-                await _exchange(self._process, ("adopt", (self.version, self._blob)))
+                await _exchange(self._process, ("adopt", (self.version, self._blob), {}))
         return self._process
 
     async def _end(self) -> None:

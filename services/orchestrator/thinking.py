@@ -1,8 +1,9 @@
 """The thinking process itself: questions on stdin, answers on stdout, until there are no more.
 
 `python -m services.orchestrator.thinking SEED [BUDGET]`, started by `thinker.py` alone. A
-question is a method of `Policy` and its arguments, an answer is (True, value) or (False,
-exception), both pickled behind their length: they come from our own parent, never from the bus.
+question is a method of `Policy` and its arguments by place and by name, an answer is (True, value)
+or (False, exception), both pickled behind their length: they come from our own parent, never from
+the bus.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ def main(seed: int, budget: float | None, questions: BinaryIO, answers: BinaryIO
     """Answer until the questions end."""
     policy = Policy(seed, budget)
     while header := questions.read(LENGTH.size):
-        name, arguments = pickle.loads(questions.read(LENGTH.unpack(header)[0]))
+        name, arguments, named = pickle.loads(questions.read(LENGTH.unpack(header)[0]))
         try:
-            answer = (True, getattr(policy, name)(*arguments))
+            answer = (True, getattr(policy, name)(*arguments, **named))
         except Exception as error:
             answer = (False, error)
         answers.write(framed(answer))

@@ -35,7 +35,7 @@ POOL = 60 if COUNT < 50_000 else 300
 BURIED = {
     "request.v1", "explain.v1", "round.v1", "outcome.v1", "telemetry.v1", "capability.v1",
     "experience.v1.real", "experience.v1.planned", "plan.v1", "goal.v1", "exploration.v1",
-    "reset.v1",
+    "policy.v1", "reset.v1",
 }  # fmt: skip
 """Kinds that somebody of this system acts on: each refusal of them is buried, with its reason.
 The others are overheard by the dashboard, which counts what it cannot read, or are announcements

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -30,11 +30,14 @@ NO_LIES: Mapping[str, float] = {}
 
 @asynccontextmanager
 async def deciding(
-    bus: Bus, says: Mapping[str, float] = NO_LIES, **settings: object
+    bus: Bus,
+    says: Mapping[str, float] = NO_LIES,
+    takes: Callable[[str], float] | None = None,
+    **settings: object,
 ) -> AsyncIterator[asyncio.Event]:
     """A decider, and two devices that do as they are told, each request in 10 virtual ms.
 
-    `says` is what a device says instead.
+    `takes` is what an option takes instead, in earnest, `says` what a device says instead.
     """
     stop = asyncio.Event()
 
@@ -42,6 +45,9 @@ async def deciding(
         for device in opened.devices:
             request = Request.because(opened, key=device, device=device, round_id=opened.id)
             decision = await bus.ask(request, Decision, 2)
+            took = 10.0 if takes is None else takes(decision.option)
+            if takes is not None:
+                await asyncio.sleep(took / 1000)
             await bus.publish(
                 Outcome.because(
                     decision,
@@ -49,7 +55,7 @@ async def deciding(
                     node=decision.node,
                     assigned=decision.option,
                     executed=decision.option,
-                    response_ms=says.get(device, 10.0),
+                    response_ms=says.get(device, took),
                     round=opened.number,
                     round_id=opened.id,
                 )

@@ -1,0 +1,20 @@
+"""policy.v1: an operator holds a version of the policy, lets it go, or returns to the last good."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.message import Message
+
+
+class PolicySet(Message):
+    """Stored under `policy` in the control bucket, and announced; obeyed at the next round."""
+
+    SUBJECT: ClassVar = "policy.v1"
+    type: Literal["policy.v1"] = "policy.v1"
+
+    action: Literal["pin", "release", "rollback"]
+    version: int | None = Field(None, ge=0, description="pin: which, none: the one in force")
+    by: str = Field("", max_length=200, description="who set it")

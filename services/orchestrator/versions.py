@@ -1,0 +1,300 @@
+"""Which version of the policy decides: the newest, unless it is refused, on trial, or one is held.
+
+Everything changes between rounds, in `adopt` and `seen`. What must outlive the process is noted
+in the store (`schemas.versions`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from runtime import log, metrics
+from runtime.bus import Bus
+from runtime.errors import TryLater, Unprocessable
+from runtime.store import ParameterStore, read_policy, read_versions
+from runtime.waiting import within
+from schemas.experience import Experience
+from schemas.parameters import Parameters
+from schemas.policy import PolicySet
+from schemas.versions import Versions
+from services.orchestrator.policy import Refused
+from services.orchestrator.shelf import Known, Shelf
+from services.orchestrator.thinker import Thinker
+from services.orchestrator.trial import Trial
+
+_log = log.get(__name__)
+
+PERIOD = 1.0
+"""Seconds between two notes."""
+NOTHING = "there is no former good version to return to"
+
+
+class Adoption:
+    """Takes up versions, obeys operators, and goes back."""
+
+    def __init__(self, bus: Bus, store: ParameterStore, policy: Thinker) -> None:
+        self._bus, self._store, self._policy = bus, store, policy
+        self.heard = asyncio.Event()
+        """A new version was announced."""
+        self.adopted_round = 0
+        """Newest round that the parameters in force have seen."""
+        self.pinned: int | None = None
+        self.refused, self.rolled_back = 0, 0
+        """How often, since the process began."""
+        self.purse: tuple[float | None, int] = (None, 0)
+        """What exploring may still cost, ms, and rounds that were greedy for want of it."""
+        self._news: Parameters | None = None
+        self._shelf = Shelf(store)
+        self._trial = Trial()
+        self._asked, self._unheeded, self._changed = True, "", False
+        self._obeyed: UUID | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether newer versions must wait."""
+        return self.pinned is not None or self._trial.holds
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the last good version shows what it can do; it does not explore meanwhile."""
+        return self._trial.begun
+
+    @property
+    def newest_round(self) -> int:
+        """Newest round that the newest parameters have seen, taken up already or not."""
+        return self._news.round if self._news is not None else self.adopted_round
+
+    @property
+    def _version(self) -> int:
+        """Newest version heard of."""
+        if self._news is not None:
+            return self._news.version
+        present = self._policy.version
+        return max(self._shelf.newest_barred, -1 if present is None else present)
+
+    async def on_parameters(self, pointer: Parameters) -> None:
+        """There is a newer version, or there may be."""
+        self._news = pointer
+        self.heard.set()
+
+    async def on_policy(self, _: PolicySet) -> None:
+        """An operator said something: it is looked up before the next round."""
+        self._asked = True
+
+    async def look(self) -> None:
+        """Look whether an announcement was missed. Raises TryLater."""
+        self._asked = True
+        pointer = await self._store.pointer("policy")
+        if pointer is not None and pointer.version > self._version:
+            await self.on_parameters(pointer)
+
+    async def recall(self) -> None:
+        """What a former process noted: what was refused stays so, what was pinned decides."""
+        noted = await read_versions(self._bus)
+        if noted is None:
+            return
+        await self._shelf.recall(noted)
+        self._obeyed, self._unheeded = noted.obeyed, noted.unheeded
+        if noted.pinned is not None and await self._hold(noted.pinned):
+            self._obeyed = None  # It was not to be had: tried again, and complained of.
+
+    async def forget(self) -> None:
+        """Everything was reset: versions are numbered anew."""
+        self._news, self.adopted_round, self.pinned, self._unheeded = None, 0, None, ""
+        self._shelf.clear()
+        self._trial = Trial()
+        self._changed = True
+        await self._policy.forget()
+
+    async def adopt(self) -> None:
+        """Obey operators, then take up the newest version; to be called between rounds."""
+        await self.obey()
+        if self.held:
+            return
+        news, self._news = self._news, None
+        if news is None or news.version <= self._version:
+            return
+        try:
+            blob = await self._store.read(news)
+            await self._policy.adopt(news.version, blob)
+        except TryLater:
+            self._news = self._news or news
+        except Refused as error:
+            self.adopted_round = news.round
+            self._refuse(news, str(error))
+        except (Unprocessable, ValueError) as error:
+            await self._bus.bury(news.subject, news.model_dump_json().encode(), str(error))
+        else:
+            self._shelf.add(news, blob)
+            self._decides(news)
+
+    def _decides(self, pointer: Parameters) -> None:
+        self.adopted_round = max(self.adopted_round, pointer.round)
+        metrics.VERSION.labels("policy").set(pointer.version)
+        self._trim()
+
+    def _trim(self) -> None:
+        self._shelf.trim((self._policy.version, self._trial.first, self.pinned))
+        self._changed = True
+
+    def _refuse(self, pointer: Parameters, why: str) -> None:
+        self.refused += 1
+        metrics.VERSIONS_REFUSED.labels("policy").inc()
+        self._shelf.bar(pointer, refused=why)
+        _log.warning("a version is refused", version=pointer.version, reason=why)
+        self._trim()
+
+    async def obey(self) -> None:
+        """Do what an operator said last, once; to be called between rounds."""
+        if not self._asked:
+            return
+        try:
+            word = await read_policy(self._bus)
+            self._asked = False
+            if word is None or word.id == self._obeyed:
+                return
+            self._unheeded = await self._do(word)
+            self._obeyed = word.id
+            await self._store.record(self.noted())
+        except TryLater as error:
+            self._asked = self._changed = True
+            _log.warning("an operator's word waits", reason=str(error))
+            return
+        told = {"action": word.action, "version": word.version, "by": word.by}
+        if self._unheeded:
+            _log.error("an operator cannot be obeyed", **told, reason=self._unheeded)
+        else:
+            _log.info("an operator is obeyed", **told)
+
+    async def _do(self, word: PolicySet) -> str:
+        """Why it cannot be done; empty when it is. Raises TryLater."""
+        match word.action:
+            case "release":
+                self.pinned = None
+                return ""
+            case "pin":
+                return await self._hold(word.version)
+            case "rollback":
+                return await self._retreat(f"rolled back by {word.by or 'an operator'}")
+
+    async def _hold(self, version: int | None) -> str:
+        """Pin a version, or the one in force; why it cannot be."""
+        wanted = self._policy.version if version is None else version
+        if wanted is None:
+            return "no version is in force yet"
+        found = self._shelf.get(wanted)
+        if found is None:
+            return self._shelf.why_not(wanted)
+        await self._shelf.keep(found)
+        await self._return(found)
+        self.acquit()  # A trial that is broken off has shown nothing.
+        self.pinned, self._trial = wanted, Trial()
+        self._trim()
+        return ""
+
+    async def _retreat(self, why: str) -> str:
+        """Return to the last good version and refuse the one in force; why it cannot be."""
+        if self.pinned is not None:
+            return f"version {self.pinned} is pinned"
+        present, good = self._former()
+        if present is None or good is None:
+            return NOTHING
+        await self._return(good)
+        self._refuse(present.pointer, why)
+        self._count_return()
+        self._trial = Trial(rest=True)
+        return ""
+
+    def _former(self) -> tuple[Known | None, Known | None]:
+        """The version in force, and the last good one if that is another."""
+        present, good = self._shelf.get(self._policy.version), self._shelf.get(self._shelf.good)
+        return present, None if good is present else good
+
+    async def _return(self, found: Known) -> None:
+        if self._policy.version != found.pointer.version:
+            await self._policy.adopt(found.pointer.version, found.blob, unchecked=True)
+        self._decides(found.pointer)
+
+    def _count_return(self) -> None:
+        self.rolled_back += 1
+        metrics.ROLLED_BACK.labels("policy").inc()
+
+    async def seen(self, experience: Experience) -> None:
+        """Look at a learning round: has it become worse, and is a version why?"""
+        if self.pinned is not None:
+            return
+        try:
+            await self._trial.see(experience, self)
+        except TryLater as error:
+            _log.warning("a good version is not kept", reason=str(error))
+
+    # What the trial has done.
+
+    async def approve(self, version: int | None) -> None:
+        """A version is good: all that followed it did well. Raises TryLater."""
+        if (found := self._shelf.get(version)) is not None:
+            self._shelf.good = version
+            await self._shelf.keep(found)
+            self._trim()
+
+    async def try_former(self, better: float) -> bool:
+        """Return to the last good version, if it is expected to be faster by a share."""
+        present, good = self._former()
+        costs = None if present is None or good is None else await self._policy.costs(good.blob)
+        if present is None or good is None or costs is None or costs[1] > costs[0] * (1 - better):
+            _log.info("slower, but no former version would be faster", version=self._policy.version)
+            return False
+        self._shelf.bar(present.pointer)
+        await self._return(good)
+        self._count_return()
+        _log.warning(
+            "response times got worse: back to the last good version",
+            version=present.pointer.version,
+            good=good.pointer.version,
+            expected_ms=costs[0],
+            good_ms=costs[1],
+        )
+        return True
+
+    def condemn(self, why: str) -> None:
+        """It was the policy: what was on trial is refused."""
+        for known in self._shelf.tried():
+            self._refuse(known.pointer, why)
+
+    def acquit(self) -> None:
+        """The world has changed: the newest version may decide again."""
+        for known in self._shelf.tried():
+            self._shelf.acquit(known.pointer.version)
+            self._news = self._news or known.pointer
+            _log.info("no faster without it: it may decide", version=known.pointer.version)
+        self._changed = True
+
+    # What is told.
+
+    def noted(self) -> Versions:
+        """What is known, for the store."""
+        return Versions(
+            in_force=self._policy.version,
+            good=self._shelf.good,
+            pinned=self.pinned,
+            obeyed=self._obeyed,
+            unheeded=self._unheeded,
+            refused=self.refused,
+            rolled_back=self.rolled_back,
+            regret_left_ms=self.purse[0],
+            held_back=self.purse[1],
+            versions=self._shelf.rows(),
+        )
+
+    async def note(self, stop: asyncio.Event) -> None:
+        """Note what has changed, once a second at most, until `stop`."""
+        while not await within(stop, PERIOD):
+            if not self._changed:
+                continue
+            self._changed = False
+            try:
+                await self._store.record(self.noted())
+            except TryLater as error:
+                self._changed = True
+                _log.warning("not noted", reason=str(error))
