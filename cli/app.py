@@ -17,6 +17,7 @@ from cli import (
     goal,
     logs,
     models,
+    policy,
     reset,
     scale,
     status,
@@ -60,6 +61,7 @@ app.command(epilog=reset.EPILOG)(reset.reset)
 app.add_typer(experience.app, name="experience")
 app.command(epilog=benchmark.EPILOG, context_settings=benchmark.CONTEXT)(benchmark.bench)
 app.add_typer(models.app, name="models")
+app.add_typer(policy.app, name="policy")
 app.add_typer(topology.app, name="topology")
 app.add_typer(secure, name="secure")
 app.command(epilog=scale.EPILOG)(scale.scale)

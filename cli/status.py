@@ -12,7 +12,7 @@ from cli.spans import ago
 from runtime import inspection
 from runtime.bus import Bus
 from runtime.replay import last_each, last_one
-from runtime.store import read_exploration, read_goal
+from runtime.store import read_exploration, read_goal, read_policy, read_versions
 from schemas.capability import Capability
 from schemas.experience import Experience
 from schemas.telemetry import Telemetry
@@ -35,6 +35,8 @@ def status(bus: Url = None, json: Json = False) -> None:
     print(f"goal {_set(found['goal'] or own, found['goal_set'])}")
     exploring = "paused" if found["exploring"] is False else "on"
     print(f"exploration {_set(exploring, found['exploration_set'])}")
+    if found["policy"]:
+        print(_policy_line(found["policy"]))
     if found["round"]:
         print("round " + ", ".join(f"{k} {clean(v)}" for k, v in found["round"].items()))
     for section in ("nodes", *SECTIONS):
@@ -56,6 +58,7 @@ async def _status(url: str | None) -> dict[str, Any]:
             ),
             "round": await _round(bus),
             "nodes": await _nodes(bus),
+            "policy": await _policy(bus),
             **{section: await getattr(inspection, section)(bus) for section in SECTIONS},
         }
 
@@ -74,6 +77,34 @@ async def _round(bus: Bus) -> dict[str, Any] | None:
         "devices": len(last[1].active),
         "age": ago((datetime.now(UTC) - last[1].at).total_seconds()),
     }
+
+
+async def _policy(bus: Bus) -> dict[str, Any] | None:
+    """Which version decides, what was refused, what exploring may cost: as the decider noted."""
+    noted = await read_versions(bus)
+    if noted is None:
+        return None
+    word = await read_policy(bus)
+    held = noted.pinned is not None and word is not None and word.action == "pin"
+    return {
+        **noted.model_dump(mode="json", exclude={"versions", "obeyed", "at"}),
+        "pinned_set": {"by": word.by, "at": str(word.at)} if held and word else None,
+        "age": ago((datetime.now(UTC) - noted.at).total_seconds()),
+    }
+
+
+def _policy_line(found: dict[str, Any]) -> str:
+    version = "none" if found["in_force"] is None else found["in_force"]
+    words = [f"policy version {version}"]
+    if found["pinned"] is not None:
+        words.append(_set("pinned", found["pinned_set"]))
+    words.append(f"{found['refused']} refused, {found['rolled_back']} times rolled back")
+    left = found["regret_left_ms"]
+    words.append("exploring unbounded" if left is None else f"exploring may cost {left:.0f} ms")
+    words.append(f"{found['held_back']} rounds held back")
+    if found["unheeded"]:
+        words.append(f"not obeyed: {clean(found['unheeded'])}")
+    return ", ".join(words) + f" ({found['age']} ago)"
 
 
 async def _nodes(bus: Bus) -> list[dict[str, Any]]:

@@ -16,5 +16,9 @@ class PolicySet(Message):
     type: Literal["policy.v1"] = "policy.v1"
 
     action: Literal["pin", "release", "rollback"]
-    version: int | None = Field(None, ge=0, description="pin: which, none: the one in force")
+    version: int | None = Field(
+        None,
+        ge=0,
+        description="pin: which, null: the one in force; rollback: where it leads",
+    )
     by: str = Field("", max_length=200, description="who set it")

@@ -75,6 +75,12 @@ class Shelf:
             return None
         return self._known.get(version)
 
+    def before(self, version: int | None) -> Known | None:
+        """The newest version that was found good before another, and was not refused."""
+        rows = (k for v in self._known if (k := self.get(v)) is not None and k.kept)
+        older = [k for k in rows if version is not None and k.pointer.version < version]
+        return max(older, key=lambda k: k.pointer.version, default=None)
+
     def why_not(self, version: int) -> str:
         """Why a version is not to be had."""
         row = self._barred.get(version)

@@ -90,12 +90,17 @@ class Adoption:
             await self.on_parameters(pointer)
 
     async def recall(self) -> None:
-        """What a former process noted: what was refused stays so, what was pinned decides."""
+        """What a former process noted: what was refused stays so, what was pinned decides.
+
+        Else the last good version does, until a newer one is looked at.
+        """
         noted = await read_versions(self._bus)
         if noted is None:
             return
         await self._shelf.recall(noted)
         self._obeyed, self._unheeded = noted.obeyed, noted.unheeded
+        if (good := self._shelf.get(self._shelf.good)) is not None:
+            await self._return(good)
         if noted.pinned is not None and await self._hold(noted.pinned):
             self._obeyed = None  # It was not to be had: tried again, and complained of.
 
@@ -197,10 +202,12 @@ class Adoption:
         """Return to the last good version and refuse the one in force; why it cannot be."""
         if self.pinned is not None:
             return f"version {self.pinned} is pinned"
-        present, good = self._former()
+        present = self._shelf.get(self._policy.version)
+        good = self._shelf.before(self._policy.version)
         if present is None or good is None:
             return NOTHING
         await self._return(good)
+        self._shelf.good = good.pointer.version
         self._refuse(present.pointer, why)
         self._count_return()
         self._trial = Trial(rest=True)
@@ -222,6 +229,7 @@ class Adoption:
 
     async def seen(self, experience: Experience) -> None:
         """Look at a learning round: has it become worse, and is a version why?"""
+        self._changed = True  # What exploring may still cost, at least.
         if self.pinned is not None:
             return
         try:

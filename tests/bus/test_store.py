@@ -9,9 +9,10 @@ import pytest
 from runtime import declare, topology
 from runtime.bus import Bus
 from runtime.errors import Fenced, Unprocessable
-from runtime.store import ParameterStore, forget, read_goal, write_goal
+from runtime.store import ParameterStore, forget, read_goal, read_policy, write_goal, write_policy
 from schemas.goal import GoalSet
 from schemas.parameters import Parameters
+from schemas.policy import PolicySet
 
 
 async def test_versions_count_up_and_old_ones_stay_readable(bus: Bus) -> None:
@@ -70,9 +71,11 @@ async def test_a_goal_that_cannot_be_read_is_none(bus: Bus) -> None:
 async def test_forgetting_empties_what_was_learned(bus: Bus) -> None:
     store = await ParameterStore.open(bus)
     await store.publish("policy", b"one")
+    await write_policy(bus, PolicySet(action="pin", version=0))
     assert await forget(bus) == 1
     assert await store.pointer("policy") is None
     assert (await store.publish("policy", b"two")).version == 0
+    assert await read_policy(bus) is None  # A pin would hold another version now.
 
 
 async def test_a_new_version_is_announced(bus: Bus) -> None:

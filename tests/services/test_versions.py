@@ -10,8 +10,9 @@ import pytest
 
 from rl.response import WINDOW
 from runtime.bus import Bus
-from runtime.store import ParameterStore, read_versions
+from runtime.store import ParameterStore, read_versions, write_policy
 from schemas.learning import Learning
+from schemas.policy import PolicySet
 from schemas.versions import Versions
 from services.orchestrator.learner import Learner
 from tests.services.test_conductor import deciding, experiences
@@ -95,3 +96,47 @@ async def test_when_the_world_gets_worse_nothing_is_rolled_back(bus: Bus) -> Non
         await experiences(bus, sofar + 6 * WINDOW)
         noted = await until(bus, lambda noted: noted.good == 1)
     assert (noted.in_force, noted.rolled_back, noted.refused) == (1, 0, 0)
+
+
+async def test_an_operator_pins_and_lets_go_and_a_restart_remembers(bus: Bus) -> None:
+    store = await ParameterStore.open(bus)
+    async with deciding(bus, goal="min", **CALM):
+        await store.publish("policy", believing())
+        await until(bus, lambda noted: noted.in_force == 0)
+        await write_policy(bus, PolicySet(action="pin", by="ann"))
+        noted = await until(bus, lambda noted: noted.pinned == 0)
+        assert noted.versions[0].kept
+        for _ in range(6):  # More than the stream keeps of the policy's blobs.
+            await store.publish("policy", believing())
+        assert await deciding_version(bus) == 0
+        sofar = len(await experiences(bus, 1))
+    async with deciding(bus, goal="min", after=sofar, **CALM):
+        found = await experiences(bus, sofar + 3)
+        assert {e.policy_version for e in found[sofar:]} == {0}
+        await write_policy(bus, PolicySet(action="pin", version=99, by="bob"))
+        noted = await until(bus, lambda noted: "version 99 is not known" in noted.unheeded)
+        assert noted.pinned == 0
+        await write_policy(bus, PolicySet(action="release", by="ann"))
+        await until(bus, lambda noted: noted.in_force == 6)
+
+
+async def test_an_operator_rolls_back_and_what_was_in_force_stays_refused(bus: Bus) -> None:
+    store = await ParameterStore.open(bus)
+    async with deciding(bus, goal="min", **CALM):
+        await store.publish("policy", believing())
+        await write_policy(bus, PolicySet(action="rollback", by="ann"))
+        await until(bus, lambda noted: "no former good version" in noted.unheeded)
+        await until(bus, lambda noted: noted.good == 0)
+        await store.publish("policy", believing())
+        await until(bus, lambda noted: noted.in_force == 1)
+        await write_policy(bus, PolicySet(action="rollback", by="ann"))
+        noted = await until(bus, lambda noted: noted.in_force == 0)
+        assert [row.refused for row in noted.versions] == ["", "rolled back by ann"]
+        assert (noted.rolled_back, noted.refused, noted.unheeded) == (1, 1, "")
+        sofar = len(await experiences(bus, 1))
+    async with deciding(bus, goal="min", after=sofar, **CALM):
+        await deciding_version(bus, WINDOW)
+        await store.publish("policy", believing())
+        await until(bus, lambda noted: noted.in_force == 2)
+    later = {e.policy_version for e in (await experiences(bus, 1))[sofar:]}
+    assert 0 in later and later <= {0, 2}
