@@ -25,16 +25,24 @@ def _main() -> None:
         import typer  # noqa: F401  (only to say kindly that it is missing)
     except ModuleNotFoundError:
         sys.exit("tercet: the command line needs its extra: pip install 'tercet[cli]'")
+    from pydantic import ValidationError
+
     from cli.app import app
     from cli.complaint import Complaint
     from runtime import log
     from runtime.errors import Misconfigured
+    from runtime.settings import told
 
     log.configure("tercet", "ERROR")
     try:
         app()
     except (Complaint, Misconfigured) as error:
         print(f"tercet: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ValidationError as error:
+        if not error.title.endswith("Settings"):  # Else a variable of the environment is wrong.
+            raise
+        print(f"tercet: {told(error)}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -38,7 +38,7 @@ app = typer.Typer(
 
 EPILOG = (
     "Exit codes: 0 done or stopped; 1 something is wrong (doctor, audit, or a defect of ours); "
-    "2 bad input or no broker, with one line on stderr; 130 interrupted (bench)."
+    "2 bad input or no broker, said on stderr; 130 interrupted (bench)."
 )
 
 

@@ -10,6 +10,7 @@ import typer
 from cli.site import Url, find
 from runtime import broker
 from runtime.app import live
+from runtime.bus import Bus
 from services.dashboard.service import main
 from services.dashboard.settings import PORT, Settings
 
@@ -39,8 +40,12 @@ def dashboard(
         dashboard_port=port or free(PORT),
         dashboard_read_only=read_only,
     )
-    print(f"http://{host}:{settings.dashboard_port}/", flush=True)
-    asyncio.run(live("dashboard", main, settings))
+
+    async def shown(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+        print(f"http://{host}:{settings.dashboard_port}/", flush=True)
+        await main(bus, settings, stop)
+
+    asyncio.run(live("dashboard", shown, settings))
 
 
 def free(wanted: int) -> int:

@@ -73,6 +73,8 @@ class Display:
 
     def experience(self, experience: Experience, judge: Judge | None = None) -> None:
         """A round has closed."""
+        if self._now is not None and self._now.goal != experience.goal:
+            self._best = None  # What was best under another goal is no measure.
         self._now, self._judge = experience, judge
         if experience.purpose == "learn" and _meets(experience):
             self._best = min(experience.average_ms, self._best or experience.average_ms)

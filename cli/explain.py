@@ -62,7 +62,7 @@ async def _ask(url: str | None, device: str) -> Explanation:
         except NoAnswer as error:
             raise Complaint(f"nobody explains on this bus ({error}); is it running?") from error
         except Unprocessable as error:
-            raise Complaint(clean(error)) from error
+            raise Complaint(f"{clean(error)}; tercet status lists who has") from error
 
 
 def headlines(told: Explanation) -> list[str]:

@@ -20,6 +20,7 @@ Url = Annotated[
     str | None,
     typer.Option("--bus", envvar="TERCET_BUS_URL", help="Broker; without it: the running `up`'s."),
 ]
+SCHEMES = ("nats", "tls", "ws", "wss")
 PATIENCE = 3.0
 """Seconds in which a broker must answer a verb."""
 
@@ -55,6 +56,10 @@ def announced(url: str) -> Iterator[None]:
 def find(url: str | None) -> str:
     """The URL given, else that of the `tercet up` that runs; raises Complaint when none does."""
     if url is not None:
+        for each in url.split(","):
+            scheme, sign, _ = each.partition("://")
+            if sign and scheme not in SCHEMES:
+                raise Complaint(f"--bus: {each!r} is no address of a broker, as nats://host:4222")
         return url
     try:
         found = json.loads(_file().read_text())

@@ -10,8 +10,11 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
+import sys
 
 import nats
+from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
@@ -21,7 +24,7 @@ PATIENCE = 1.0  # Seconds that one fetch waits.
 
 async def main(bus: str, name: str, once: bool, forget: bool) -> None:
     """Print what is new to `name`; with `once` only what is stored already."""
-    client = await nats.connect(bus, max_reconnect_attempts=-1)
+    client = await connected(bus)
     stream = client.jetstream()
     if forget:
         with contextlib.suppress(NotFoundError):
@@ -48,6 +51,19 @@ async def replay_one(pull: JetStreamContext.PullSubscription) -> bool:
     return True
 
 
+async def connected(bus: str) -> Client:
+    """Connect, and stay connected for ever; end with one line when no broker answers at first."""
+
+    async def on_error(error: Exception) -> None:
+        print("bus trouble:", error or type(error).__name__, file=sys.stderr)
+
+    try:
+        async with asyncio.timeout(5):
+            return await nats.connect(bus, max_reconnect_attempts=-1, error_cb=on_error)
+    except (OSError, TimeoutError):
+        sys.exit(f"no broker answers at {bus}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Replay all decisions, durably.")
     parser.add_argument("--bus", default="nats://127.0.0.1:4222", help="URL of the broker")
@@ -55,5 +71,9 @@ if __name__ == "__main__":
     parser.add_argument("--once", action="store_true", help="end when nothing more is stored")
     parser.add_argument("--forget", action="store_true", help="begin again with the first one")
     arguments = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         asyncio.run(main(arguments.bus, arguments.name, arguments.once, arguments.forget))
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:  # The reader has what it wanted, as in `… | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -64,6 +64,11 @@ def read(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        first = error.errors()[0]
-        variable = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
-        raise Misconfigured(f"{variable}: {first['msg']} (got {first['input']!r})") from error
+        raise Misconfigured(told(error)) from error
+
+
+def told(error: ValidationError) -> str:
+    """In one line, which variable is wrong, and how."""
+    first = error.errors()[0]
+    variable = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+    return f"{variable}: {first['msg']} (got {first['input']!r})"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from cli.complaint import Complaint
 from cli.secure import site as sites
 from cli.secure.names import BROKER, PLACE
 from cli.secure.site import Site
+from cli.show import show
 from runtime.roles import ROLES
 
 Folder = Annotated[
@@ -136,24 +134,19 @@ def list_(
     """List users and brokers, or roles; no secrets."""
     if roles:
         rows = [(role.name, role.reason) for role in ROLES.values()]
-        print(json.dumps(dict(rows))) if as_json else _table(("role", "what it may"), rows)
+        print(json.dumps(dict(rows))) if as_json else show("roles", ("role", "what it may"), rows)
         return
     site = Site.load(folder)
     if as_json:
         print(sites.described(site))
         return
-    _table(
+    show(
+        "users",
         ("user", "role", "node", "home", "public key"),
         [(n, u.role, u.node, u.home, u.public) for n, u in sorted(site.users.items())],
     )
-    _table(("broker", "hosts"), [(n, " ".join(b.hosts)) for n, b in sorted(site.brokers.items())])
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(*head)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    hosts = [(name, " ".join(b.hosts)) for name, b in sorted(site.brokers.items())]
+    show("brokers", ("broker", "hosts"), hosts)
 
 
 def _add_edge(folder: Path, site: Site, entry: str) -> None:
