@@ -84,13 +84,13 @@ class Worker:
     async def on_plan(self, job: Plan) -> None:
         """Imagine what a job asks for, one batch per member.
 
-        Raises TryLater without the store, Unprocessable for options that no member knows.
+        Raises TryLater without the store, Unprocessable for options that no member knows, or none.
         """
         if self._planner.lacks(SLOTS.values()):
             await self._look_up()
         try:
             batches = await asyncio.to_thread(self._planner.imagine, job)
-        except (ValueError, KeyError) as error:
+        except (ValueError, LookupError) as error:
             raise Unprocessable(f"Plan: cannot be imagined: {error}") from error
         for batch in batches:
             await self._bus.publish(batch)
