@@ -114,11 +114,9 @@ class Situation:
         Nodes come and go meanwhile too, so a round looks once who is there and stays with that.
         """
         unavailable = self.roster.unavailable(self.now())
-        chosen = await self.policy.choose(
+        return await self.policy.choose(
             name, fleet, active, self.conditions(), self.goal, unavailable
         )
-        self.versions.purse = await self.policy.purse()
-        return chosen
 
     async def explain(
         self, name: str, fleet: Fleet, in_force: dict[str, str]

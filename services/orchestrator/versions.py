@@ -7,17 +7,17 @@ in the store (`schemas.versions`).
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
 
 from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.errors import TryLater, Unprocessable
-from runtime.store import ParameterStore, read_policy, read_versions
+from runtime.store import ParameterStore, read_versions
 from runtime.waiting import within
 from schemas.experience import Experience
 from schemas.parameters import Parameters
 from schemas.policy import PolicySet
 from schemas.versions import Versions
+from services.orchestrator.orders import Orders
 from services.orchestrator.policy import Refused
 from services.orchestrator.shelf import Known, Shelf
 from services.orchestrator.thinker import Thinker
@@ -47,8 +47,8 @@ class Adoption:
         self._news: Parameters | None = None
         self._shelf = Shelf(store)
         self._trial = Trial()
-        self._asked, self._unheeded, self._changed = True, "", False
-        self._obeyed: UUID | None = None
+        self._orders = Orders(bus)
+        self._changed = False
 
     @property
     def held(self) -> bool:
@@ -80,11 +80,11 @@ class Adoption:
 
     async def on_policy(self, _: PolicySet) -> None:
         """An operator said something: it is looked up before the next round."""
-        self._asked = True
+        self._orders.ask()
 
     async def look(self) -> None:
         """Look whether an announcement was missed. Raises TryLater."""
-        self._asked = True
+        self._orders.ask()
         pointer = await self._store.pointer("policy")
         if pointer is not None and pointer.version > self._version:
             await self.on_parameters(pointer)
@@ -98,15 +98,15 @@ class Adoption:
         if noted is None:
             return
         await self._shelf.recall(noted)
-        self._obeyed, self._unheeded = noted.obeyed, noted.unheeded
+        self._orders.obeyed, self._orders.unheeded = noted.obeyed, noted.unheeded
         if (good := self._shelf.get(self._shelf.good)) is not None:
             await self._return(good)
-        if noted.pinned is not None and await self._hold(noted.pinned):
-            self._obeyed = None  # It was not to be had: tried again, and complained of.
+        if noted.pinned is not None and await self.hold(noted.pinned):
+            self._orders.obeyed = None  # It was not to be had: tried again, and complained of.
 
     async def forget(self) -> None:
         """Everything was reset: versions are numbered anew."""
-        self._news, self.adopted_round, self.pinned, self._unheeded = None, 0, None, ""
+        self._news, self.adopted_round, self.pinned, self._orders.unheeded = None, 0, None, ""
         self._shelf.clear()
         self._trial = Trial()
         self._changed = True
@@ -152,38 +152,15 @@ class Adoption:
 
     async def obey(self) -> None:
         """Do what an operator said last, once; to be called between rounds."""
-        if not self._asked:
-            return
-        try:
-            word = await read_policy(self._bus)
-            self._asked = False
-            if word is None or word.id == self._obeyed:
-                return
-            self._unheeded = await self._do(word)
-            self._obeyed = word.id
-            await self._store.record(self.noted())
-        except TryLater as error:
-            self._asked = self._changed = True
-            _log.warning("an operator's word waits", reason=str(error))
-            return
-        told = {"action": word.action, "version": word.version, "by": word.by}
-        if self._unheeded:
-            _log.error("an operator cannot be obeyed", **told, reason=self._unheeded)
-        else:
-            _log.info("an operator is obeyed", **told)
+        await self._orders.obey(self)
 
-    async def _do(self, word: PolicySet) -> str:
-        """Why it cannot be done; empty when it is. Raises TryLater."""
-        match word.action:
-            case "release":
-                self.pinned = None
-                return ""
-            case "pin":
-                return await self._hold(word.version)
-            case "rollback":
-                return await self._retreat(f"rolled back by {word.by or 'an operator'}")
+    # What operators want done.
 
-    async def _hold(self, version: int | None) -> str:
+    def release(self) -> None:
+        """Pin nothing."""
+        self.pinned = None
+
+    async def hold(self, version: int | None) -> str:
         """Pin a version, or the one in force; why it cannot be."""
         wanted = self._policy.version if version is None else version
         if wanted is None:
@@ -198,7 +175,7 @@ class Adoption:
         self._trim()
         return ""
 
-    async def _retreat(self, why: str) -> str:
+    async def retreat(self, why: str) -> str:
         """Return to the last good version and refuse the one in force; why it cannot be."""
         if self.pinned is not None:
             return f"version {self.pinned} is pinned"
@@ -213,11 +190,6 @@ class Adoption:
         self._trial = Trial(rest=True)
         return ""
 
-    def _former(self) -> tuple[Known | None, Known | None]:
-        """The version in force, and the last good one if that is another."""
-        present, good = self._shelf.get(self._policy.version), self._shelf.get(self._shelf.good)
-        return present, None if good is present else good
-
     async def _return(self, found: Known) -> None:
         if self._policy.version != found.pointer.version:
             await self._policy.adopt(found.pointer.version, found.blob, unchecked=True)
@@ -229,7 +201,7 @@ class Adoption:
 
     async def seen(self, experience: Experience) -> None:
         """Look at a learning round: has it become worse, and is a version why?"""
-        self._changed = True  # What exploring may still cost, at least.
+        self.purse, self._changed = await self._policy.purse(), True
         if self.pinned is not None:
             return
         try:
@@ -248,18 +220,19 @@ class Adoption:
 
     async def try_former(self, better: float) -> bool:
         """Return to the last good version, if it is expected to be faster by a share."""
-        present, good = self._former()
-        costs = None if present is None or good is None else await self._policy.costs(good.blob)
-        if present is None or good is None or costs is None or costs[1] > costs[0] * (1 - better):
+        present, good = self._shelf.get(self._policy.version), self._shelf.get(self._shelf.good)
+        former = None if good is present else good
+        costs = None if present is None or former is None else await self._policy.costs(former.blob)
+        if present is None or former is None or costs is None or costs[1] > costs[0] * (1 - better):
             _log.info("slower, but no former version would be faster", version=self._policy.version)
             return False
         self._shelf.bar(present.pointer)
-        await self._return(good)
+        await self._return(former)
         self._count_return()
         _log.warning(
             "response times got worse: back to the last good version",
             version=present.pointer.version,
-            good=good.pointer.version,
+            good=former.pointer.version,
             expected_ms=costs[0],
             good_ms=costs[1],
         )
@@ -286,8 +259,8 @@ class Adoption:
             in_force=self._policy.version,
             good=self._shelf.good,
             pinned=self.pinned,
-            obeyed=self._obeyed,
-            unheeded=self._unheeded,
+            obeyed=self._orders.obeyed,
+            unheeded=self._orders.unheeded,
             refused=self.refused,
             rolled_back=self.rolled_back,
             regret_left_ms=self.purse[0],
@@ -295,14 +268,21 @@ class Adoption:
             versions=self._shelf.rows(),
         )
 
+    async def record(self) -> None:
+        """Put it there; what could not be is still to be noted. Raises TryLater."""
+        self._changed = False
+        try:
+            await self._store.record(self.noted())
+        except TryLater:
+            self._changed = True
+            raise
+
     async def note(self, stop: asyncio.Event) -> None:
         """Note what has changed, once a second at most, until `stop`."""
         while not await within(stop, PERIOD):
             if not self._changed:
                 continue
-            self._changed = False
             try:
-                await self._store.record(self.noted())
+                await self.record()
             except TryLater as error:
-                self._changed = True
                 _log.warning("not noted", reason=str(error))
