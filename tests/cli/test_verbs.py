@@ -18,7 +18,7 @@ from schemas.experience import Experience
 from schemas.policy import PolicySet
 from schemas.versions import Version, Versions
 from tests.conftest import Server
-from tests.services.test_deciding import NODES
+from tests.services.known import NODES
 from tests.services.test_learning import ROUNDS
 
 

@@ -23,7 +23,7 @@ from services.orchestrator.schedule import EVALUATED
 from services.orchestrator.service import decide
 from services.orchestrator.settings import Settings
 from tests.bus.test_bus import dead
-from tests.services.test_deciding import NODES, fleet, learned_on
+from tests.services.known import NODES, fleet, learned_on
 
 NO_LIES: Mapping[str, float] = {}
 

@@ -1,4 +1,4 @@
-"""The books of the deciding role: schedule, roster, ledger, policy."""
+"""The books of the deciding role: schedule, ledger, policy."""
 
 from __future__ import annotations
 
@@ -6,61 +6,19 @@ import numpy as np
 import pytest
 
 from rl.platform import Option
-from schemas.capability import Capability
-from schemas.experience import Experience
-from schemas.fleet import Condition, Fleet
-from schemas.outcome import Outcome
-from schemas.round import Round
-from schemas.telemetry import Telemetry
 from services.orchestrator.learner import Learner
-from services.orchestrator.ledger import Ledger
 from services.orchestrator.policy import Policy
-from services.orchestrator.roster import Roster
 from services.orchestrator.schedule import EVALUATED, GREEDY, Schedule
-from services.translate import fleet_of, platform_of
-
-ACCURACY = {"d0": 89.9, "d3": 74.2, "d7": 72.8}
-
-
-def capability(node: str, tier: str, ms: float) -> Capability:
-    return Capability(
-        node=node,
-        tier=tier,
-        home="edge-1" if tier == "device" else None,
-        accuracy_pct=ACCURACY,
-        profile_ms={"d0": ms, "d3": ms / 5, "d7": ms / 4},
-    )
-
-
-NODES = (
-    capability("a", "device", 100),
-    capability("b", "device", 100),
-    capability("edge-1", "edge", 40),
-    capability("sky", "cloud", 15),
+from services.translate import fleet_of
+from tests.services.known import (
+    NODES,
+    capability,
+    experienced,
+    fleet,
+    learned_on,
+    ledger,
+    outcome,
 )
-
-
-def fleet() -> Fleet:
-    found = fleet_of(NODES)
-    assert found is not None
-    return found
-
-
-def ledger(**assigned: str) -> Ledger:
-    opened = Round(number=3, devices=tuple(assigned), policy="explore")
-    return Ledger(opened, fleet(), "85", 7, assigned, {"a": Condition(cpu=0.5)})
-
-
-def outcome(book: Ledger, device: str, option: str, ms: float, **more: object) -> Outcome:
-    return Outcome(
-        device=device,
-        node=device,
-        assigned=book.assigned[device],
-        executed=option,
-        response_ms=ms,
-        round_id=book.opened.id,
-        **more,
-    )
 
 
 def test_learning_comes_first_then_all_policies_in_turn() -> None:
@@ -86,13 +44,6 @@ def test_without_an_end_it_learns_for_ever() -> None:
     assert schedule.round(10**6) == ("learn", "explore")
 
 
-def test_the_fleet_is_what_the_nodes_said() -> None:
-    found = fleet()
-    assert found.devices == ("a", "b")
-    assert found.home == ("edge-1", "edge-1")
-    assert found.options == ("d0@L", "d3@L", "d7@L", "d0@E", "d0@C")
-
-
 def test_a_weak_newcomer_limits_nobody_but_itself() -> None:
     weak = capability("c", "device", 300).model_copy(update={"accuracy_pct": {"d7": 72.8}})
     found = fleet_of([*NODES, weak])
@@ -104,70 +55,6 @@ def test_a_weak_newcomer_limits_nobody_but_itself() -> None:
         assert told["c"] in ("d7@L", "d0@E", "d0@C")
     local = Policy(seed=0).choose("all d0@L", found, ("a", "c"), {}, "85")
     assert local["c"] != "d0@L"
-
-
-def test_what_was_measured_counts_more_than_what_is_quoted() -> None:
-    quoted, measured = NODES[0], NODES[1].model_copy(update={"measured": ("d3",)})
-    worse = measured.model_copy(update={"accuracy_pct": {**ACCURACY, "d3": 70.0}, "node": "c"})
-    found = fleet_of([quoted, measured, worse])
-    assert found is not None and found.accuracy_pct["d3"] == 70.0
-    better = measured.model_copy(update={"accuracy_pct": {**ACCURACY, "d3": 95.0}})
-    found = fleet_of([quoted, better])
-    assert found is not None and found.accuracy_pct["d3"] == 95.0
-
-
-def test_there_is_no_fleet_without_a_device() -> None:
-    assert fleet_of(NODES[2:]) is None
-
-
-def odd(node: str, *variants: str) -> Capability:
-    accuracy = dict.fromkeys(variants, 90.0)
-    return Capability(node=node, tier="device", home="edge-1", accuracy_pct=accuracy)
-
-
-def test_a_node_that_runs_nothing_we_know_is_left_out() -> None:
-    assert fleet_of([*NODES, odd("stranger", "resnet50")]) == fleet()
-    assert fleet_of([odd("stranger", "resnet50")]) is None
-
-
-def test_a_device_with_options_of_its_own_is_taken_in() -> None:
-    roster = Roster(absent=5)
-    for node, variants in (("a", ("d0",)), ("b", ("d3",)), ("c", ("d0", "d1"))):
-        assert roster.can(odd(node, *variants), now=0)
-    assert roster.fleet is not None
-    assert roster.fleet.options == ("d0@L", "d1@L", "d3@L")
-    assert roster.fleet.lacks == {"a": ("d1", "d3"), "b": ("d0", "d1"), "c": ("d3",)}
-
-
-def test_a_node_that_is_silent_for_long_is_forgotten_and_may_come_back() -> None:
-    roster = Roster(absent=5, forget=100)
-    for node in NODES:
-        roster.can(node, now=0)
-    for name in ("a", "edge-1", "sky"):
-        roster.alive(name, now=90)
-    assert roster.forget(now=100) == ()
-    assert roster.forget(now=101) == ("b",)
-    assert roster.fleet is not None and roster.fleet.devices == ("a",)
-    assert roster.can(NODES[1], now=102) and roster.fleet.devices == ("a", "b")
-
-
-def test_the_cloud_may_have_any_name() -> None:
-    assert platform_of(fleet()).node("a", Option("d0", "C")) == "sky"
-    assert platform_of(fleet()).cloud == "sky"
-
-
-def test_a_silent_device_is_gone_and_comes_back() -> None:
-    roster = Roster(absent=5)
-    for node in NODES:
-        roster.can(node, now=0)
-    assert roster.active(now=4) == ("a", "b")
-    roster.looks(Telemetry(node="b", condition=Condition(cpu=0.2)), now=6)
-    assert roster.active(now=8) == ("b",)
-    roster.alive("a", now=9)
-    assert roster.active(now=9) == ("a", "b")
-    assert roster.conditions()["b"].cpu == 0.2
-    assert roster.fleet is not None
-    assert roster.fleet.cloud == "sky"
 
 
 def test_experience_holds_what_was_executed_not_what_was_assigned() -> None:
@@ -232,32 +119,6 @@ def test_malformed_parameters_are_refused() -> None:
         Policy(seed=0).adopt(1, b"not safetensors")
 
 
-def experienced(
-    known: Fleet, number: int, executed: dict[str, str], took: dict[str, float]
-) -> Experience:
-    return Experience(
-        round=number,
-        policy="explore",
-        goal="min",
-        fleet=known,
-        active=known.devices,
-        state={},
-        next_state={},
-        assigned=executed,
-        executed=executed,
-        response_ms=took,
-        average_ms=sum(took.values()) / len(took),
-        accuracy_pct=80.0,
-    )
-
-
-def learned_on(known: Fleet) -> bytes:
-    learner = Learner(seed=0)
-    executed = dict.fromkeys(known.devices, known.options[0])
-    learner.real(experienced(known, 1, executed, dict.fromkeys(known.devices, 100.0)))
-    return learner.improve() or b""
-
-
 def test_parameters_of_other_options_are_not_used() -> None:
     """Other models are installed: fewer options are offered, and the old policy does not fit."""
     policy = Policy(seed=0)
@@ -297,26 +158,6 @@ def test_a_node_that_does_not_answer_is_avoided(name: str) -> None:
         policy.adopt(1, learned_on(fleet()))
     chosen = policy.choose(name, fleet(), ("a", "b"), {}, "85", unavailable={"sky", "edge-1"})
     assert set(chosen.values()) == {"d0@L"}
-
-
-def test_a_silent_node_is_tried_again_later() -> None:
-    roster = Roster(absent=5)
-    for node in NODES:
-        roster.can(node, now=0)
-    roster.unanswered("sky", now=1)
-    assert roster.unavailable(now=2) == {"sky"}
-    assert roster.unavailable(now=100) == set()
-    roster.unanswered("sky", now=101)
-    roster.can(NODES[3], now=102)
-    assert roster.unavailable(now=102) == set()
-
-
-def test_what_is_recalled_is_not_present() -> None:
-    roster = Roster(absent=5)
-    for node in NODES:
-        roster.can(node, now=0, recalled=True)
-    assert roster.fleet is not None
-    assert roster.active(now=1) == ()
 
 
 def test_options_read_as_they_are_written() -> None:

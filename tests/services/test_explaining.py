@@ -18,8 +18,8 @@ from services.orchestrator.learning import learn
 from services.orchestrator.settings import Settings
 from services.world_model.member import Member
 from tests.bus.test_bus import dead
+from tests.services.known import fleet, learned_on
 from tests.services.test_conductor import deciding, experiences
-from tests.services.test_deciding import fleet, learned_on
 from tests.services.test_learning import ROUNDS
 
 

@@ -12,8 +12,8 @@ from runtime.bus import Bus
 from runtime.store import ParameterStore
 from schemas.learning import Learning
 from services.orchestrator.policy import RECENT, Policy, Refused
+from tests.services.known import fleet, learned_on
 from tests.services.test_conductor import deciding, experiences
-from tests.services.test_deciding import fleet, learned_on
 from tests.services.test_learning import ROUNDS
 
 

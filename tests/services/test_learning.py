@@ -10,7 +10,7 @@ from services.orchestrator.learning import plan_after
 from services.orchestrator.policy import Policy
 from services.world_model.member import Member
 from services.world_model.planner import Planner
-from tests.services.test_deciding import fleet
+from tests.services.known import fleet
 
 SPEED = {"d0@L": 100.0, "d3@L": 20.0, "d7@L": 25.0, "d0@E": 40.0, "d0@C": 15.0}
 

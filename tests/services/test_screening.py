@@ -18,8 +18,8 @@ from schemas.round import Round
 from services.orchestrator.rate import BURST, Rates
 from services.translate import experience_of
 from tests.bus.test_bus import dead
+from tests.services.known import ledger, outcome
 from tests.services.test_conductor import deciding, experiences
-from tests.services.test_deciding import ledger, outcome
 from tests.services.test_learning import ROUNDS
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from services.orchestrator.schedule import GREEDY
 from services.orchestrator.thinker import Thinker, thinking
-from tests.services.test_deciding import fleet, learned_on
+from tests.services.known import fleet, learned_on
 
 PRESENT = ("a", "b")
 

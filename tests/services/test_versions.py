@@ -15,8 +15,8 @@ from schemas.learning import Learning
 from schemas.policy import PolicySet
 from schemas.versions import Versions
 from services.orchestrator.learner import Learner
+from tests.services.known import fleet
 from tests.services.test_conductor import deciding, experiences
-from tests.services.test_deciding import fleet
 from tests.services.test_learning import experience
 
 OPTIONS = fleet().options
