@@ -19,49 +19,56 @@ Given = argparse.Namespace
 
 def add(found: Any, count: Callable[[str], int], factor: Callable[[str], float]) -> None:
     """Add the verbs to a parser; `count` reads a whole number from 1 on, `factor` any above 0."""
-    text = "planned transitions a second by workers; the model's error by members"
-    made = found.add_parser("planning", help=text, description=text)
-    made.set_defaults(verb=plan)
+
+    def verb(name: str, does: Callable[[Given], None], text: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = found.add_parser(name, help=text, description=text)
+        made.set_defaults(verb=does)
+        made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+        return made
+
+    made = verb(
+        "planning", plan, "planned transitions a second by workers; the model's error by members"
+    )
     made.add_argument("--workers", type=count, nargs="+", default=[1, 2])
     made.add_argument("--jobs", type=count, default=60, help="planning jobs per measurement")
     made.add_argument("--members", type=count, nargs="+", help="measure the model's error instead")
     made.add_argument("--seeds", type=count, default=5)
-    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
-    text = "a local request end to end beside decode and onnxruntime on the same bytes"
-    made = found.add_parser("local", help=text, description=text)
-    made.set_defaults(verb=respond)
+    made = verb(
+        "local",
+        respond,
+        "a local request end to end beside decode and onnxruntime on the same bytes",
+    )
     made.add_argument("--variant", nargs="+", default=["d0", "d7"])
     made.add_argument("--pairs", type=count, default=200)
     made.add_argument("--models", type=Path, help="model directory; without it: the cache")
-    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
-    text = "decision round trips beside bare echoes under the same load"
-    made = found.add_parser("decisions", help=text, description=text)
-    made.set_defaults(verb=decide)
+    made = verb("decisions", decide, "decision round trips beside bare echoes under the same load")
     made.add_argument("--pairs", type=count, default=2000)
     made.add_argument("--workers", type=count, default=1)
-    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
-    text = "what the live page costs: a crowd of devices, a real browser, plain viewers"
-    made = found.add_parser("dashboard", help=text, description=text)
-    made.set_defaults(verb=show_page)
+    made = verb(
+        "dashboard",
+        show_page,
+        "what the live page costs: a crowd of devices, a real browser, plain viewers",
+    )
     made.add_argument("--devices", type=count, default=200)
     made.add_argument("--viewers", type=count, default=9, help="plain clients beside the browser")
     made.add_argument("--seconds", type=count, default=120)
     made.add_argument("--pairs", type=count, help="measure decisions with and without it instead")
-    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
-    text = "faults in an order of chance, and a ledger on the outside that checks the promises"
-    made = found.add_parser("chaos", help=text, description=text)
-    made.set_defaults(verb=chaos)
+    made = verb(
+        "chaos",
+        chaos,
+        "faults in an order of chance, and a ledger on the outside that checks the promises",
+    )
     made.add_argument("--minutes", type=factor, default=20.0)
     made.add_argument("--faults", type=count, default=1, help="at least so many, however long")
     made.add_argument("--seed", type=int, default=1, help="which faults, and in which order")
     made.add_argument("--only", nargs="+", choices=KINDS, help="faults of these kinds alone")
-    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
-    text = "many times the load that can be served, beside a bare echo; memory and recovery"
-    made = found.add_parser("overload", help=text, description=text)
-    made.set_defaults(verb=flood)
+    made = verb(
+        "overload",
+        flood,
+        "many times the load that can be served, beside a bare echo; memory and recovery",
+    )
     made.add_argument("--times", type=factor, default=10.0)
     made.add_argument("--seconds", type=factor, default=60.0)
-    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
 
 
 def flood(given: Given) -> None:
