@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.supervisor import Child, module, service
+from zoo.pace import SHARES
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,6 @@ class Node:
     cpu_share: float
     """Share of one core that the node is given; devices < edge < cloud."""
     home: str | None = None
-
-
-SHARES = {"device": 0.1, "edge": 0.35, "cloud": 0.8}
-"""With five devices 1.65 cores in all: a two-core host can keep to it (DESIGN, section 3)."""
 
 
 def nodes(devices: int) -> list[Node]:

@@ -21,9 +21,13 @@ def parse(kind: type[M], body: bytes, subject: str | None = None) -> M:
     try:
         message = kind.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "message"
-        raise Unprocessable(f"{kind.__name__}: {field}: {first['msg']}") from error
+        raise Unprocessable(f"{kind.__name__}: {fault(error, 'message')}") from error
     if subject is not None and message.subject != subject.removeprefix(LIVE):
         raise Unprocessable(f"{kind.__name__}: it belongs on {message.subject}")
     return message
+
+
+def fault(error: ValidationError, whole: str) -> str:
+    """In one line, which field is wrong first, and how; `whole` when it is no field's fault."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"

@@ -23,12 +23,12 @@ from runtime.settings import BusSettings
 from runtime.store import write_goal
 from runtime.supervisor import Child, Supervisor, module, service
 from schemas.goal import GoalSet
+from zoo.pace import SHARES
 from zoo.store import ensure
 
 BROKER = "nats-server"
 RELAYED = ("device-1", "edge-1")
 """Nodes whose way to the broker can be cut or slowed."""
-SHARES = {"device": 0.1, "edge": 0.35, "cloud": 0.8}
 NODES = {"device-1": "device", "device-2": "device", "edge-1": "edge", "cloud": "cloud"}
 DEVICES = tuple(name for name, tier in NODES.items() if tier == "device")
 EPHEMERAL = 30_000

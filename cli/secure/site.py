@@ -20,6 +20,7 @@ from cli.complaint import Complaint
 from cli.secure import authority, configuration
 from cli.secure.files import write_public, write_secret
 from cli.secure.names import BROKER, HUB, JOBS, NAME, NAMES, PEOPLE, PLACE, STACK, WARDEN
+from runtime.reading import fault
 from runtime.roles import ROLES
 
 
@@ -58,9 +59,7 @@ class Site(BaseModel):
         except FileNotFoundError:
             raise Complaint(f"{file}: no such site; make one: tercet secure init") from None
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise Complaint(f"{file}: {field}: {first['msg']}") from None
+            raise Complaint(f"{file}: {fault(error, 'the file')}") from None
 
     def save(self, folder: Path) -> None:
         """Write the site, and for every broker what it is to enforce from now on."""

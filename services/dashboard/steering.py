@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rl.goal import parse_goal, required_accuracy
 from runtime.errors import Unprocessable
+from runtime.reading import fault
 from schemas.fleet import GoalText
 
 Who = Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -39,9 +40,7 @@ def read(kind: type[Wish], body: bytes) -> Any:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "body"
-        raise Unprocessable(f"{field}: {first['msg']}") from error
+        raise Unprocessable(fault(error, "body")) from error
 
 
 def reachable(goal: str, accuracies: Mapping[str, float]) -> str:
