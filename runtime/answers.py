@@ -13,9 +13,10 @@ from nats.micro.service import EndpointConfig, Service, ServiceConfig
 from opentelemetry.trace import SpanKind
 
 from runtime import log, metrics, tracing
-from runtime.bus import Bus, M
-from runtime.errors import ServiceError, TooMany, Unprocessable
-from runtime.reading import parse
+from runtime.bus import NOT_NOW, Bus
+from runtime.errors import ServiceError, TooMany, TryLater, Unprocessable
+from runtime.hearing import settle
+from runtime.reading import M, parse
 from runtime.trouble import TROUBLE
 from schemas import Message
 
@@ -26,7 +27,7 @@ the newest are served: who came before has the least patience left."""
 REFUSED = 256
 """Up to so many that wait each is refused with a word, at a tenth of an answer's cost. Beyond even
 that word is too much, and the asker goes by its own patience."""
-BUSY = ("503", "overloaded")
+BUSY = (NOT_NOW, "overloaded")
 
 _log = log.get(__name__)
 
@@ -121,15 +122,20 @@ class Answers:
         await self._service.add_endpoint(
             EndpointConfig(name=label, handler=handler, subject=subject)
         )
+        await settle(self._bus.client)
         # nats-py shows neither; a number of our own would miss what its queue holds.
         subscription = self._service._endpoints[-1]._subscription
         assert subscription is not None, "it was just started"
         return lambda: subscription.pending_msgs
 
     async def _refuse(self, request: MicroRequest, error: ServiceError) -> None:
+        code = "400"
         if isinstance(error, Unprocessable):
             await self._bus.bury(request.subject, request.data, str(error))
-        code = "429" if isinstance(error, TooMany) else "400"
+        elif isinstance(error, TooMany):
+            code = "429"
+        elif isinstance(error, TryLater):
+            code = NOT_NOW
         await _respond(request, error=(code, str(error).replace("\n", " ")[:200]))
 
 

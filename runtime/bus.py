@@ -10,8 +10,6 @@ from functools import partial
 from typing import TypeVar
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
@@ -19,27 +17,19 @@ from nats.js.errors import NotFoundError
 from runtime import log, metrics, tracing
 from runtime.connection import connected
 from runtime.errors import NoAnswer, TryLater, Unprocessable
-from runtime.reading import parse
-from runtime.recent import Recent
+from runtime.hearing import Ear, Handler, hear
+from runtime.reading import M, parse
 from runtime.settings import BusSettings
-from runtime.topology import LIVE, captured
 from runtime.trouble import TROUBLE
 from schemas import Message
 
-M = TypeVar("M", bound=Message)
 T = TypeVar("T")
-Handler = Callable[[M], Awaitable[None]]
 
 PATIENCE = 10.0
 """Seconds for which a kept message is offered to its stream before `publish` gives up."""
 
-REMEMBERED = 256
-"""Messages of a kind that are known again when they come on a second way."""
-
-MOST_WAITING = 16_384
-"""Messages that may wait for one listener; what comes then is dropped for it alone, and counted."""
-MOST_BYTES = 32 * 1024 * 1024
-"""The same in bytes."""
+NOT_NOW = "503"
+"""Code of an answer that says: ask again later, overloaded or not ready for this one yet."""
 
 _log = log.get(__name__)
 
@@ -86,7 +76,10 @@ class Bus:
         return (await self.patiently(partial(self.js.publish, subject, body, headers=traced))).seq
 
     async def ask(self, message: Message, reply: type[M], patience: float) -> M:
-        """Ask on the message's subject; raises NoAnswer when nobody answers in `patience` s."""
+        """Ask on the message's subject; raises NoAnswer when nobody answers in `patience` s.
+
+        So it does at once when the answer is "not now", Unprocessable when it is "never".
+        """
         return await self.ask_raw(
             message.subject, message.model_dump_json().encode(), None, reply, patience
         )
@@ -115,9 +108,10 @@ class Bus:
         except TROUBLE as error:
             raise NoAnswer(f"cannot ask on {subject}: {error!r}", responder=False) from error
         if raw.headers and "Nats-Service-Error" in raw.headers:
-            if raw.headers.get("Nats-Service-Error-Code") == "503":
-                raise NoAnswer(f"{subject}: overloaded", responder=True)
-            raise Unprocessable(f"{subject}: {raw.headers['Nats-Service-Error']}")
+            reason = f"{subject}: {raw.headers['Nats-Service-Error']}"
+            if raw.headers.get("Nats-Service-Error-Code") == NOT_NOW:
+                raise NoAnswer(reason, responder=True)
+            raise Unprocessable(reason)
         return parse(reply, raw.data)
 
     def _fits(self, subject: str, body: bytes) -> None:
@@ -128,12 +122,8 @@ class Bus:
             )
 
     async def listen(self, kind: type[M], handle: Handler[M], **tokens: str) -> Ear:
-        """Hear every `kind` from now on, one after the other; what is malformed is buried.
-
-        What an edge's broker has captured comes as `live.…` (runtime.topology), and near that edge
-        both ways: it is handled once.
-        """
-        return await self._hear(kind, kind.pattern(**tokens), handle, self.bury)
+        """Hear every `kind` from now on, one after the other; what is malformed is buried."""
+        return await hear(self.client, kind, kind.pattern(**tokens), handle, self.bury)
 
     async def overhear(
         self, kind: type[M], handle: Callable[[M], None], malformed: Callable[[str], None]
@@ -146,41 +136,7 @@ class Bus:
         async def refuse(subject: str, body: bytes, reason: str) -> None:
             malformed(subject)
 
-        return await self._hear(kind, kind.pattern(), on_message, refuse)
-
-    async def _hear(
-        self,
-        kind: type[M],
-        pattern: str,
-        handle: Handler[M],
-        refuse: Callable[[str, bytes, str], Awaitable[None]],
-    ) -> Ear:
-        known = Recent(REMEMBERED)
-        twice, name = captured(pattern), metrics.kind_of(kind.SUBJECT)
-
-        async def on_message(raw: Msg) -> None:
-            try:
-                message = parse(kind, raw.data, raw.subject)
-            except Unprocessable as error:
-                await refuse(raw.subject.removeprefix(LIVE), raw.data, str(error))
-                return
-            if twice and message.id in known:
-                return
-            known.add(message.id)
-            try:
-                with metrics.handling(name), tracing.step(name, raw.headers):
-                    await handle(message)
-            except Exception:
-                _log.exception("handler failed", subject=raw.subject)
-
-        patterns = (pattern, LIVE + pattern) if twice else (pattern,)
-        subscribe = partial(
-            self.client.subscribe,
-            cb=on_message,
-            pending_msgs_limit=MOST_WAITING,
-            pending_bytes_limit=MOST_BYTES,
-        )
-        return Ear([await subscribe(each) for each in patterns])
+        return await hear(self.client, kind, kind.pattern(), on_message, refuse)
 
     @property
     def away(self) -> bool:
@@ -225,18 +181,6 @@ class Bus:
             await self.keep(f"dead.{subject}", body, headers)
         except TryLater as error:
             _log.error("not buried", subject=subject, reason=str(error))
-
-
-class Ear:
-    """What `listen` returns: it hears until `unsubscribe`."""
-
-    def __init__(self, subscriptions: list[Subscription]) -> None:
-        self._subscriptions = subscriptions
-
-    async def unsubscribe(self) -> None:
-        """Hear no more."""
-        for subscription in self._subscriptions:
-            await subscription.unsubscribe()
 
 
 @asynccontextmanager

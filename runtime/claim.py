@@ -20,6 +20,7 @@ from nats.aio.msg import Msg
 from runtime import log
 from runtime.bus import Bus
 from runtime.errors import Misconfigured, NoAnswer, Unprocessable
+from runtime.hearing import settle
 from runtime.reading import parse
 from runtime.settings import BusSettings, NodeSettings
 from schemas.claim import Claim
@@ -52,18 +53,21 @@ async def _held(bus: Bus, service: str, node: str) -> AsyncIterator[None]:
     other = await _holder(bus, mine)
     if other is not None and other.held:
         raise _taken(other)
-    async with asyncio.TaskGroup() as tasks:
-        lost: asyncio.Future[Claim] = asyncio.get_running_loop().create_future()
-        watch = tasks.create_task(_until_lost(lost))
-        holder = _Holder(bus, mine, lost)
-        hearing = await bus.client.subscribe(mine.subject, cb=holder.on_claim)
+    lost: asyncio.Future[Claim] = asyncio.get_running_loop().create_future()
+    hearing = await bus.client.subscribe(mine.subject, cb=_Holder(bus, mine, lost).on_claim)
+    try:
         await bus.publish(mine)  # Two that start at once hear each other here.
-        try:
-            yield
-        finally:
-            watch.cancel()
-            if bus.client.is_connected:
-                await hearing.unsubscribe()
+        # Not within the group: wait_for of Python 3.11 may swallow the cancellation of a loser.
+        await settle(bus.client)
+        async with asyncio.TaskGroup() as tasks:
+            watch = tasks.create_task(_until_lost(lost))
+            try:
+                yield
+            finally:
+                watch.cancel()
+    finally:
+        if bus.client.is_connected:
+            await hearing.unsubscribe()
 
 
 async def _holder(bus: Bus, mine: Claim) -> Claim | None:

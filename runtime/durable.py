@@ -11,9 +11,10 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from runtime import log, metrics, tracing
-from runtime.bus import Bus, Handler, M
+from runtime.bus import Bus
 from runtime.errors import Fenced, TryLater, Unprocessable
-from runtime.reading import parse
+from runtime.hearing import Handler
+from runtime.reading import M, parse
 from runtime.topology import DURABLES
 from runtime.trouble import TROUBLE
 

@@ -3,7 +3,9 @@
 * ServiceError
     * Misconfigured    the process cannot start      -> say so in one line, exit 2
     * Unprocessable    this message can never work   -> bury it, never redeliver
-    * TryLater         this message cannot work yet  -> redeliver after a delay
+        * Gone         what it points to is not kept -> pass over it, there is something newer
+    * TryLater         this message cannot work yet  -> redeliver after a delay, or refuse a
+                                                        request: the asker falls back
     * TooMany          the asker is above its rate   -> refuse it; it falls back
     * NoAnswer         nobody answered in time       -> fall back
     * Fenced           a successor has taken over    -> let go of the role
@@ -23,6 +25,10 @@ class Misconfigured(ServiceError):
 
 class Unprocessable(ServiceError):
     """The message is malformed, or asks for something that does not exist."""
+
+
+class Gone(Unprocessable):
+    """What the message points to is no longer kept: it was reset, or has had successors."""
 
 
 class TryLater(ServiceError):

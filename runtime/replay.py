@@ -11,9 +11,9 @@ from nats.js.api import RawStreamMsg, StreamInfo
 from nats.js.errors import NotFoundError
 
 from runtime import log
-from runtime.bus import Bus, M
+from runtime.bus import Bus
 from runtime.errors import Misconfigured, TryLater, Unprocessable
-from runtime.reading import parse
+from runtime.reading import M, parse
 from runtime.topology import stream_of
 from runtime.waiting import within
 

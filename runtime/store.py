@@ -9,9 +9,9 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFound
 from nats.js.kv import KeyValue
 
 from runtime import log
-from runtime.bus import Bus, M
-from runtime.errors import Fenced, Misconfigured, TryLater, Unprocessable
-from runtime.reading import parse
+from runtime.bus import Bus
+from runtime.errors import Fenced, Gone, Misconfigured, TryLater, Unprocessable
+from runtime.reading import M, parse
 from runtime.trouble import TROUBLE
 from schemas import Message
 from schemas.exploration import Exploration
@@ -44,11 +44,11 @@ class ParameterStore:
         return (await self._entry(owner))[0]
 
     async def read(self, pointer: Parameters) -> bytes:
-        """Return the blob; raises Unprocessable when it is gone or is not what was announced."""
+        """Return the blob; raises Gone, or Unprocessable when it is not what was announced."""
         try:
             raw = await self._bus.js.get_msg("PARAMETERS", int(pointer.key), direct=True)
         except NotFoundError as error:
-            raise Unprocessable(f"{pointer.owner} {pointer.version} is no longer kept") from error
+            raise Gone(f"{pointer.owner} {pointer.version} is no longer kept") from error
         except TROUBLE as trouble:
             raise TryLater(f"{pointer.owner} cannot be read: {trouble!r}") from trouble
         blob = raw.data or b""

@@ -101,6 +101,16 @@ async def test_ask_and_answer(bus: Bus) -> None:
     assert decision.option == "d3@L"
 
 
+async def test_who_listens_is_known_to_the_broker_from_then_on(
+    bus: Bus, settings: BusSettings
+) -> None:
+    async with connect(settings, "other") as other:
+        for k in range(100):
+            async with answering(bus, "orchestrator") as answers:
+                await answers.serve(Request, decide, device=f"cam-{k}")
+                await other.ask(Request(device=f"cam-{k}"), Decision, 2)
+
+
 async def test_nobody_answers(bus: Bus) -> None:
     with pytest.raises(NoAnswer) as caught:
         await bus.ask(Request(device="cam-1"), Decision, 0.5)

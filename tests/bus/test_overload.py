@@ -8,8 +8,7 @@ from uuid import UUID
 import pytest
 
 from runtime import answers as module
-from runtime import bus as bus_module
-from runtime import metrics
+from runtime import hearing, metrics
 from runtime.answers import answering
 from runtime.bus import Bus
 from runtime.errors import NoAnswer
@@ -76,7 +75,7 @@ async def test_an_asker_that_is_turned_away_falls_back_without_waiting(
 async def test_a_slow_listener_loses_its_own_messages_and_nobody_else_s(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bus_module, "MOST_WAITING", 100)
+    monkeypatch.setattr(hearing, "MOST_WAITING", 100)
     dropped = metrics.SLOW.labels("telemetry.v1")
     before, freed = dropped._value.get(), asyncio.Event()
     slow: list[UUID] = []

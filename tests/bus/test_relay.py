@@ -15,6 +15,7 @@ import pytest
 from runtime.broker import free_port
 from runtime.bus import Bus, connect
 from runtime.errors import Misconfigured
+from runtime.hearing import settle
 from runtime.link import Link
 from runtime.relay import Relay, Settings, ask, relaying
 from runtime.settings import BusSettings
@@ -54,7 +55,7 @@ async def test_outgoing_bytes_wait_and_arrive_in_order(bus: Bus, far: Bus, relay
         heard.put_nowait(raw.data)  # type: ignore[attr-defined]
 
     await bus.client.subscribe("picture", cb=on_message)
-    await bus.client.flush()
+    await settle(bus.client)
     await relay.change("device-1=80")
     bodies = [bytes([k]) * 200_000 for k in range(8)]
     for body in bodies:

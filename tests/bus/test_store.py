@@ -8,7 +8,7 @@ import pytest
 
 from runtime import declare, topology
 from runtime.bus import Bus
-from runtime.errors import Fenced, Unprocessable
+from runtime.errors import Fenced, Gone, Unprocessable
 from runtime.store import ParameterStore, forget, read_goal, read_policy, write_goal, write_policy
 from schemas.goal import GoalSet
 from schemas.parameters import Parameters
@@ -31,7 +31,7 @@ async def test_only_the_last_few_are_kept(bus: Bus) -> None:
     first = await store.publish("policy", b"0")
     for _ in range(4):
         await store.publish("policy", b"x")
-    with pytest.raises(Unprocessable, match="no longer kept"):
+    with pytest.raises(Gone, match="no longer kept"):
         await store.read(first)
 
 
