@@ -2,8 +2,8 @@
 
 What runs on a small host (`variants`, `manifest`, `images`, `session`, `pace`, `classifier`) and
 what sees to it that models are there (`store`, `workers`) import neither torch nor onnx. What
-builds them (`build`, `mobilenet`, `weights`, `augment`, `graph`, `quantise`) does, in processes of
-its own.
+builds them (`build`, `mobilenet`, `weights`, `augment`, `graph`, `quantise`), brings them (`bring`,
+`foreign`) or trains them (`fit`, `train`, `batches`) does, in processes of its own.
 """
 
 import os

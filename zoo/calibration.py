@@ -81,7 +81,8 @@ def _views(folder: Path | None, input_px: int, normalisation: Normalisation) -> 
         augment.views(pictures, VIEWS, seed, input_px, normalisation) for seed in (0, 2)
     )
     name = "the photographs shipped" if folder is None else folder.name
-    source = f"{VIEWS} views of {len(pictures)} pictures ({name})"
+    few = "picture" if len(pictures) == 1 else "pictures"
+    source = f"{VIEWS} views of {len(pictures)} {few} ({name})"
     return Calibration(calibrate, compare, source)
 
 

@@ -69,5 +69,11 @@ def number(folder: str, names: Sequence[str]) -> int | None:
     return None
 
 
+def agree(file: Path, classes: int, names: Sequence[str]) -> None:
+    """Complain of a model whose outputs are not as many as the labels; raises ModelError."""
+    if len(names) != classes:
+        raise ModelError(f"model file {file} has {classes} outputs, but {len(names)} labels")
+
+
 def _plain(name: str) -> str:
     return name.strip().casefold().replace("_", " ")

@@ -32,7 +32,7 @@ FULL_STEM = 32
 NORMAL = ("scale", "shift", "mean", "variance")
 
 
-def library(path: Path) -> str:
+def publisher(path: Path) -> str:
     """Whose weights a file of this suffix holds; `ModelError` when no reader knows it."""
     return _reader(path)[2]
 

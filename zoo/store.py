@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from zoo import workers
-from zoo.errors import ModelError, one_line
+from zoo.errors import ModelError
 from zoo.manifest import (
     FILE_NAME,
     LABELS_FILE,
@@ -86,8 +86,10 @@ def _make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / ".lock").touch()
+    except FileExistsError as error:
+        raise ModelError(f"model directory {directory}: not a folder") from error
     except OSError as error:
-        raise ModelError(f"model directory {directory}: {one_line(error)}") from error
+        raise ModelError(f"model directory {directory}: {error.strerror}") from error
 
 
 def _build(directory: Path, lacking: Sequence[str], progress: Progress) -> None:

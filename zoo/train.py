@@ -11,7 +11,6 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo import bring, calibration, evaluate, graph, images, labels, published
+from zoo.batches import augmented, batches, central
 from zoo.calibration import Calibration
 from zoo.folders import Sample
-from zoo.images import CROP, normalised
 from zoo.manifest import Entry
 from zoo.mobilenet import MobileNet
 from zoo.recipe import Prepared, Recipe
@@ -37,8 +36,6 @@ WARM_UP = 0.15
 DECAY = 1e-4
 SMOOTHING = 0.05
 """Label smoothing: a little doubt keeps the logits apart for eight bits."""
-ZOOM, TURN, SHIFT, LIGHT = 0.15, 0.12, 0.08, 0.25
-"""How far a view may be zoomed (share), turned (radians), moved (share), lit (share)."""
 
 
 class Training:
@@ -93,10 +90,10 @@ class Training:
         pictures, numbers = self.prepared.part("train")
         rng = np.random.default_rng([self.recipe.seed, self.epoch])
         losses = []
-        batches = list(_batches(len(pictures), self.recipe.batch, rng))
+        drawn = list(batches(len(pictures), self.recipe.batch, rng))
         self.network.train()
-        for k, chosen in enumerate(batches):
-            self._set_rate((self.epoch + k / len(batches)) / self.recipe.epochs)
+        for k, chosen in enumerate(drawn):
+            self._set_rate((self.epoch + k / len(drawn)) / self.recipe.epochs)
             pixels = augmented(pictures[chosen], self.recipe.input_px, self.recipe.flip, rng)
             truth = torch.from_numpy(numbers[chosen])
             loss = functional.cross_entropy(self.network(pixels), truth, label_smoothing=SMOOTHING)
@@ -104,7 +101,7 @@ class Training:
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
             self.optimiser.step()
-            losses.append(float(loss))
+            losses.append(loss.item())
         self.epoch += 1
         self._validate()
         return float(np.mean(losses))
@@ -137,43 +134,6 @@ class Training:
         """The network with the best weights."""
         self.network.load_state_dict(self.kept)
         return self.network.eval()
-
-
-def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Every picture once, in random order; a last one alone is left out (statistics need two)."""
-    order = rng.permutation(count)
-    for first in range(0, count, size):
-        if len(chosen := order[first : first + size]) > 1:
-            yield np.sort(chosen)
-
-
-def central(pictures: NDArray[np.uint8], input_px: int) -> Tensor:
-    """The middle of each prepared picture [N, side, side, 3]: [N, 3, input_px, input_px]."""
-    edge = (pictures.shape[1] - input_px) // 2
-    inside = pictures[:, edge : edge + input_px, edge : edge + input_px]
-    return torch.from_numpy(normalised(np.ascontiguousarray(inside)))
-
-
-def augmented(
-    pictures: NDArray[np.uint8], input_px: int, flip: bool, rng: np.random.Generator
-) -> Tensor:
-    """A random view of each picture: zoomed, turned, moved, mirrored, lit otherwise."""
-    count = len(pictures)
-    zoom = CROP * np.exp(rng.uniform(-ZOOM, ZOOM, count))
-    turn, (right, down) = rng.uniform(-TURN, TURN, count), rng.uniform(-SHIFT, SHIFT, (2, count))
-    mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0) if flip else np.ones(count)
-    cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
-    views = np.stack([np.stack([mirror * cos, -sin, right], 1),
-                      np.stack([mirror * sin, cos, down], 1)], axis=1)  # fmt: skip
-    pixels = torch.from_numpy(normalised(pictures))
-    grid = functional.affine_grid(
-        torch.from_numpy(views.astype(np.float32)), [count, 3, input_px, input_px],
-        align_corners=False,
-    )  # fmt: skip
-    seen = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
-    contrast, light = (rng.uniform(-LIGHT, LIGHT, (count, 1, 1, 1)) for _ in range(2))
-    lit = seen * torch.from_numpy(1 + contrast) + torch.from_numpy(light)
-    return lit.float().clamp(-1.0, 1.0).contiguous(memory_format=torch.channels_last)
 
 
 def train(directory: Path, width: float, say: TextIO) -> None:

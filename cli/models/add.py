@@ -36,7 +36,7 @@ def add(
         raise Complaint(f"--normalise {normalise}: one of {', '.join(SCALES)}")
     if not source.strip():
         raise Complaint("--source: say whose figure the accuracy is")
-    from zoo import bring as work
+    from zoo import foreign as work
 
     with working("adding") as tell:
         tell(variant, "check")

@@ -35,7 +35,7 @@ def fit(
     patience: Annotated[int, typer.Option(help="Epochs without gain after which to stop.")] = 8,
     batch: Annotated[int, typer.Option(help="Pictures a step.")] = 64,
     flip: Annotated[bool, typer.Option(help="Mirror pictures; not for letters or digits.")] = True,
-    seed: Annotated[int, typer.Option(help="Where chance begins.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Where chance begins.")] = 0,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +54,8 @@ def fit(
             )  # fmt: skip
         except ValidationError as error:
             first = error.errors()[0]
-            raise Complaint(f"--{first['loc'][0]}: {first['msg']}") from None
+            option = {"input_px": "px"}.get(name := str(first["loc"][0]), name)
+            raise Complaint(f"--{option}: {first['msg']}") from None
         found = work.fit(recipe, directory(models), tell)
     skipped(found.skipped)
     show(as_json, described(found.manifest), scores(found.manifest), str(directory(models)))

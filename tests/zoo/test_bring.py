@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.zoo import keras_fixture
-from zoo import bring, labels, manifest
-from zoo.bring import Facts
+from zoo import bring, foreign, labels, manifest
 from zoo.classifier import Classifier
 from zoo.errors import ModelError
+from zoo.foreign import Facts
 from zoo.images import Picture
 
 CLASSES = 7
@@ -98,7 +98,7 @@ def test_any_onnx_classifier_becomes_a_variant_and_is_quantised(
     copy: Path, tmp_path: Path, names: Path, photographs: list[Picture]
 ) -> None:
     facts = Facts(names, 91.5, "our test set of May", "imagenet")
-    bring.classifier("d2", _model(tmp_path / "own.onnx"), copy, facts)
+    foreign.classifier("d2", _model(tmp_path / "own.onnx"), copy, facts)
     entry = manifest.load(copy).variants["d2"]
     assert (entry.accuracy_pct, entry.accuracy_source) == (91.5, "our test set of May")
     assert (entry.input_px, entry.width, entry.normalisation) == (32, None, "imagenet")
@@ -117,7 +117,7 @@ def test_a_model_that_ends_in_softmax_keeps_its_probabilities(
     probabilities = []
     for softmax in (False, True):
         model = _model(tmp_path / "own.onnx", softmax=softmax)
-        bring.classifier("d2", model, copy, Facts(names, 50, "a guess"))
+        foreign.classifier("d2", model, copy, Facts(names, 50, "a guess"))
         seen = Classifier(copy).classify(photographs[0].jpeg, "d2")
         probabilities.append([p for _, p in seen.labels])
     assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-6)
@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_named(
     before = (copy / manifest.FILE_NAME).read_bytes()
     model = _model(tmp_path / "own.onnx", **options)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=reason) as caught:
-        bring.classifier("d2", model, copy, Facts(names, 50, "a guess"))
+        foreign.classifier("d2", model, copy, Facts(names, 50, "a guess"))
     assert "own.onnx" in str(caught.value) and "\n" not in str(caught.value)
     assert (copy / manifest.FILE_NAME).read_bytes() == before
 
@@ -151,7 +151,7 @@ def test_foreign_files(
 ) -> None:
     (tmp_path / "own.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=reason):
-        bring.classifier("d2", tmp_path / "own.onnx", copy, Facts(names, 50, "a guess"))
+        foreign.classifier("d2", tmp_path / "own.onnx", copy, Facts(names, 50, "a guess"))
 
 
 def test_a_truncated_file_and_a_missing_one(
@@ -161,14 +161,14 @@ def test_a_truncated_file_and_a_missing_one(
     (tmp_path / "own.onnx").write_bytes(whole[: len(whole) // 2])
     for name in ("own.onnx", "none.onnx"):
         with pytest.raises(ModelError, match=name):
-            bring.classifier("d2", tmp_path / name, copy, Facts(names, 50, "a guess"))
+            foreign.classifier("d2", tmp_path / name, copy, Facts(names, 50, "a guess"))
 
 
 def test_a_float_model_is_not_taken_for_an_8_bit_one(
     copy: Path, tmp_path: Path, names: Path
 ) -> None:
     with pytest.raises(ModelError, match="is fp32, but d6 is the place of int8"):
-        bring.classifier("d6", _model(tmp_path / "own.onnx"), copy, Facts(names, 50, "a guess"))
+        foreign.classifier("d6", _model(tmp_path / "own.onnx"), copy, Facts(names, 50, "a guess"))
 
 
 def test_labels_from_keras_class_index_and_what_is_none(tmp_path: Path) -> None:

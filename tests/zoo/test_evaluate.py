@@ -14,10 +14,10 @@ from services.inference.service import capability
 from services.inference.settings import Settings
 from services.translate import fleet_of
 from tests.zoo.test_bring import _model
-from zoo import bring, evaluate, folders, manifest
-from zoo.bring import Facts
+from zoo import evaluate, folders, foreign, manifest
 from zoo.classifier import Classifier
 from zoo.errors import ImageError, ModelError
+from zoo.foreign import Facts
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 
@@ -41,7 +41,7 @@ def copy(models: Path, tmp_path: Path) -> Path:
     directory = Path(shutil.copytree(models, tmp_path / "models"))
     (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
     model = _model(tmp_path / "own.onnx", classes=3, weights=np.eye(3, dtype=np.float32))
-    bring.classifier("d3", model, directory, Facts(tmp_path / "labels.txt", 50.0, "a guess"))
+    foreign.classifier("d3", model, directory, Facts(tmp_path / "labels.txt", 50.0, "a guess"))
     return directory
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,8 @@ from zoo import fit, manifest, published
 from zoo.classifier import Classifier
 from zoo.errors import ModelError
 from zoo.mobilenet import MobileNet
-from zoo.recipe import Recipe
+from zoo.recipe import Prepared, Recipe, prepare
+from zoo.train import Training
 
 VERB = [sys.executable, "-m", "cli", "models", "fit", "--px", "32", "--no-flip"]
 
@@ -116,10 +118,43 @@ def test_weights_to_start_from_keep_the_body_and_change_the_head(tmp_path: Path)
         fit.starts([file, file])
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_was_learned_of_other_classes_helps_with_ones_own(tmp_path: Path) -> None:
+    """Weights trained on the digits 5 to 9, in Keras' layout, are a start for 0 to 4."""
+    whole = digits.write(tmp_path / "digits", every=2)
+    others, own = tmp_path / "others", tmp_path / "own"
+    for folder in sorted(whole.iterdir()):
+        home = others if folder.name >= "digit-5" else own
+        shutil.copytree(folder, home / folder.name)
+    file = tmp_path / keras_fixture.file_name(0.25)
+    keras_fixture.write(file, 0.25, _learned(others, tmp_path / "learned"))
+    found = {}
+    for name, start in (("nothing", []), ("weights", [file])):
+        recipe = Recipe(
+            data=own, input_px=32, epochs=2, batch=32, flip=False, start=fit.starts(start)
+        )
+        loaded = fit.fit(recipe, tmp_path / name, widths=[0.25]).manifest
+        found[name] = loaded.variants["d3"]
+    print({name: entry.accuracy_pct for name, entry in found.items()})
+    assert found["weights"].weights == f"fitted to own, transfer from {file.name}"
+    assert found["weights"].accuracy_pct > found["nothing"].accuracy_pct + 10
+
+
+def _learned(data: Path, place: Path) -> MobileNet:
+    place.mkdir()
+    recipe = Recipe(data=data, input_px=32, epochs=10, batch=32, flip=False)
+    prepare(recipe, place, lambda _done, _total: None)
+    training = Training(Prepared(place), 0.25)
+    while not training.over:
+        training.step()
+    return training.finished()
+
+
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
-        (["--px", "16"], "--input_px"),
+        (["--px", "16"], "--px"),
         (["--data", "nowhere"], "labelled folder .*nowhere does not exist"),
         (["--epochs", "0"], "--epochs"),
         (["--from", "none.h5"], r"none\.h5 is missing"),

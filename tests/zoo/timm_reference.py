@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import library
 
 from tests.zoo import keras_fixture, timm_fixture
 
@@ -24,7 +25,7 @@ OPERATORS = (
 
 
 def main(directory: Path) -> None:
-    named = torch.library.Library("torchvision", "DEF")
+    named = library.Library("torchvision", "DEF")
     for operator in OPERATORS:
         named.define(f"{operator}(Tensor x) -> Tensor")
     from safetensors.torch import load_file, save_file
