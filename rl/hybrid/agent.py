@@ -67,7 +67,8 @@ class Hybrid:
     def decide(self, state: State, goal: Goal, head: int | None) -> Decision:
         """Decide with the newest parameters."""
         rng = self.rng if head is not None else None
-        return decide(self.parameters, self.platform, state, goal, head, rng, self.profile)
+        place = self.parameters, self.platform, state, goal
+        return decide(*place, head, rng, self.profile, unheard=self.policy.students.unheard)
 
     def observe(self, experience: Experience) -> None:
         """One turn of all three loops."""

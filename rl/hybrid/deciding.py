@@ -53,14 +53,16 @@ def decide(
     rng: np.random.Generator | None = None,
     profile: Profile | None = None,
     unavailable: Collection[str] = (),
+    unheard: Collection[str] = (),
 ) -> Decision:
     """Choose one option per active device; nodes that are `unavailable` only if nothing else is.
 
     `head` None is greedy; otherwise a Thompson sample of that head (modulo M), for which `rng`
-    draws what no head has seen. Deterministic given its arguments and the state of `rng`.
+    draws what no head has seen. Devices that are `unheard` do not teach just now: what they take
+    is not sampled. Deterministic given its arguments and the state of `rng`.
     """
     devices = tuple(d for d in platform.devices if d in state.active)
-    table, spread = tables(parameters, platform, state, devices, head, rng, profile)
+    table, spread = tables(parameters, platform, state, devices, head, rng, profile, unheard)
     table = avoiding(platform, devices, table, unavailable)
     required = required_accuracy(goal, (platform.accuracy[o.variant] for o in platform.options))
     home = [platform.edges.index(e) for d, e in zip(platform.devices, platform.home, strict=True)
@@ -91,6 +93,7 @@ def tables(
     head: int | None,
     rng: np.random.Generator | None,
     profile: Profile | None = None,
+    unheard: Collection[str] = (),
 ) -> tuple[Floats, Floats]:
     """Predicted milliseconds and spread of log milliseconds, [n, O, n] both."""
     layout = layout_of(platform, hidden_width(parameters))
@@ -103,6 +106,10 @@ def tables(
         variance = float((noise**2).mean())
     else:
         level = samples[head % members(parameters)]
+        quiet = np.array([d in unheard for d in devices], dtype=bool)[where[0]]
+        if quiet.any():
+            level = level.copy()
+            level[quiet] = log_response(parameters, layout, rows[quiet], mean).mean(axis=0)
         variance = float(noise[head % members(parameters)] ** 2)
     shape = (len(devices), len(platform.options), len(devices))
     table, spread = np.zeros(shape), np.zeros(shape)

@@ -30,6 +30,7 @@ def reasons(
     head: int | None = None,
     profile: Profile | None = None,
     unavailable: Collection[str] = (),
+    unheard: Collection[str] = (),
 ) -> Reasons:
     """Look at the parameters as `decide` does, draw nothing. Raises ValueError if they do not fit.
 
@@ -39,7 +40,7 @@ def reasons(
     table, spread = tables(parameters, platform, state, devices, None, None, profile)
     sampled = None
     if head is not None:
-        sampled, _ = tables(parameters, platform, state, devices, head, None, profile)
+        sampled, _ = tables(parameters, platform, state, devices, head, None, profile, unheard)
     costs = avoiding(platform, devices, table, unavailable)
     required = required_accuracy(goal, (platform.accuracy[o.variant] for o in platform.options))
     home = [platform.edges.index(platform.home[platform.devices.index(d)]) for d in devices]

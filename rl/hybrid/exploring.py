@@ -46,13 +46,15 @@ def explore(
     account: RegretAccount | None = None,
     profile: Profile | None = None,
     unavailable: Collection[str] = (),
+    unheard: Collection[str] = (),
 ) -> tuple[Decision, RegretAccount | None]:
     """Decide for one round by one random head; greedy when the account cannot pay for it.
 
-    Without an account the head always decides. Returns the decision and the account after it.
+    Without an account the head always decides; what `unheard` devices take is not sampled, for
+    nothing is learned of it just now. Returns the decision and the account after it.
     """
     head = explore_head(settings, rng)
-    bold = decide(parameters, platform, state, goal, head, rng, profile, unavailable)
+    bold = decide(parameters, platform, state, goal, head, rng, profile, unavailable, unheard)
     if account is None or head is None or not bold.devices:
         return bold, account
     safe = decide(parameters, platform, state, goal, None, None, profile, unavailable)

@@ -100,7 +100,8 @@ class Journey:
             known = self._knowledge.profile_ms
             if option.tier == "L" and known and option.variant not in known:
                 raise Unprocessable(f"decision: option: unknown variant {option.variant}")
-        except NoAnswer:
+        except NoAnswer as error:
+            _log.info("no decision", reason=str(error))
             return Told(*self._knowledge.without_decision(), None, "no-decision")
         except Unprocessable as error:
             _log.error("bad decision", reason=str(error))

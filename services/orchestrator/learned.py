@@ -29,7 +29,9 @@ class Learned:
         self._parameters = from_bytes(blob)
         self._settings = HybridSettings()
         self._head: int | None = None
-        """The head that explored last."""
+        """The head that explored last..."""
+        self._unheard: frozenset[str] = frozenset()
+        """...and for whom it did not."""
 
     def objection(
         self,
@@ -60,15 +62,16 @@ class Learned:
         *,
         explore_within: RegretAccount | None = None,
         explore: bool,
+        unheard: Collection[str] = (),
     ) -> tuple[dict[str, Option], RegretAccount | None]:
         """Decide, and the account after it; ValueError for parameters of other options."""
         place = (self._parameters, platform, state, goal)
         if not explore:
             return decide(*place, None, rng, profile, unavailable).assignment, explore_within
         decision, account = venture(
-            *place, self._settings, rng, explore_within, profile, unavailable
+            *place, self._settings, rng, explore_within, profile, unavailable, unheard
         )
-        self._head = decision.head
+        self._head, self._unheard = decision.head, frozenset(unheard)
         return decision.assignment, account
 
     @property
@@ -97,6 +100,14 @@ class Learned:
         """The reasons, and the head that chose; raises ValueError when parameters do not fit."""
         head = self._head if explored else None
         found = reasons(
-            self._parameters, platform, state, goal, in_force, head, profile, unavailable
+            self._parameters,
+            platform,
+            state,
+            goal,
+            in_force,
+            head,
+            profile,
+            unavailable,
+            self._unheard,
         )
         return found, head

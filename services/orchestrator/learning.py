@@ -7,6 +7,9 @@ all that waits shares one update, and a restart, which reads the same stream, en
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from runtime import log, metrics
 from runtime.bus import Bus
@@ -20,7 +23,7 @@ from schemas.parameters import Parameters
 from schemas.plan import Plan
 from schemas.planned import Planned
 from schemas.reset import Reset
-from services.history import Entry, History
+from services.history import History
 from services.orchestrator.learner import Learner
 from services.orchestrator.settings import Settings
 from services.report import PERIOD, Rates, report
@@ -32,7 +35,13 @@ REST = 0.02
 PLANNED_WAITING = 1000
 """Planned batches that may wait for an update; the oldest are dropped, newer plans are better."""
 
+T = TypeVar("T")
+
 _log = log.get(__name__)
+
+
+class _Forgotten(Exception):
+    """What was being learned is not to be known any more."""
 
 
 async def learn(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
@@ -85,10 +94,12 @@ class Learning:
             self._learner.newest(int(member), message.version)
 
     async def on_reset(self, _: Reset) -> None:
-        """Forget on purpose."""
+        """Forget on purpose; a turn that is under way ends with nothing said."""
         self._learner = Learner(self._settings.seed, max_plan_age=self._settings.max_plan_age)
-        self._planned = []
+        self._planned, self._seen, self._owing = [], 0, False
+        self._version = self._greedy_ms = None
         self._history.clear()
+        self._fresh.set()
 
     def said(self) -> list[words.Learning]:
         """How learning goes."""
@@ -128,6 +139,8 @@ class Learning:
                 _log.warning("cannot learn now", reason=str(error))
                 self._fresh.set()
                 await within(stop, error.delay)
+            except _Forgotten:
+                _log.info("a turn was broken off by a reset")
             except Exception:  # Else it would be read back, and raised again, after every restart.
                 _log.exception("not learned")
             await within(stop, REST)
@@ -137,22 +150,29 @@ class Learning:
 
         What was taken in but could not be published is owed, and published by a later turn.
         """
-        entries = await self._history.since(self._seen)
-        planned, self._planned = self._planned, []
         learner, before = self._learner, self._learner.learned
-        real = [experience for _, experience in entries]
-        self._owing |= await asyncio.to_thread(learner.take_in, real, planned)
-        if entries:
+        async for entries in self._history.since(self._seen):
+            real = [experience for _, experience in entries]
+            self._owing |= await self._think(learner, partial(learner.take_in, real, ()))
             self._seen = entries[-1][0]
+        planned, self._planned = self._planned, []
+        self._owing |= await self._think(learner, partial(learner.take_in, (), planned))
         if self._owing:
             with metrics.UPDATE.labels("policy").time():
-                blob = await asyncio.to_thread(learner.improve)
+                blob = await self._think(learner, learner.improve)
             if blob is not None:
                 await self._publish(learner, blob)
             self._owing = False
             await self._look(learner)
-        if learner.learned > before:
-            await self._bus.publish(plan_after(_newest(entries)))
+        if learner.latest is not None and learner.learned > before:
+            await self._bus.publish(plan_after(learner.latest))
+
+    async def _think(self, learner: Learner, thought: Callable[[], T]) -> T:
+        """Think in a thread; raises _Forgotten when there was a reset meanwhile."""
+        result = await asyncio.to_thread(thought)
+        if learner is not self._learner:
+            raise _Forgotten
+        return result
 
     async def _look(self, learner: Learner) -> None:
         """See what the greedy assignment promises, once per report at most."""
@@ -173,10 +193,6 @@ class Learning:
         self._version = pointer.version
         metrics.VERSION.labels("policy").set(pointer.version)
         metrics.LEARNED.labels("policy").set(learner.learned)
-
-
-def _newest(entries: list[Entry]) -> Experience:
-    return next(e for _, e in reversed(entries) if e.purpose == "learn")
 
 
 def plan_after(experience: Experience) -> Plan:

@@ -10,6 +10,7 @@ from runtime.bus import Bus
 from runtime.errors import TryLater
 from runtime.store import read_policy
 from schemas.policy import PolicySet
+from services.orchestrator.notes import Notes
 
 _log = log.get(__name__)
 
@@ -26,9 +27,6 @@ class Hand(Protocol):
     async def retreat(self, why: str) -> str:
         """Return to the last good version and refuse the one in force; why it cannot be."""
 
-    async def record(self) -> None:
-        """Note what has become of it. Raises TryLater."""
-
 
 class Orders:
     """The last word of an operator, and whether it was obeyed."""
@@ -44,8 +42,8 @@ class Orders:
         """There may be a new one."""
         self._asked = True
 
-    async def obey(self, hand: Hand) -> None:
-        """Have it done, unless it was; what cannot be done now is done later."""
+    async def obey(self, hand: Hand, notes: Notes) -> None:
+        """Have it done and noted, unless it was; what cannot be done now is done later."""
         if not self._asked:
             return
         try:
@@ -55,7 +53,7 @@ class Orders:
                 return
             self.unheeded = await _done(word, hand)
             self.obeyed = word.id
-            await hand.record()
+            await notes.record()
         except TryLater as error:
             self._asked = True
             _log.warning("an operator's word waits", reason=str(error))

@@ -151,6 +151,7 @@ class Policy:
                 unavailable,
                 explore_within=self._account,
                 explore=explore,
+                unheard=self._seen[-1].quarantined if self._seen else (),
             )
             self._held += explore and self._account is not None and self._learned.greedy
             return chosen

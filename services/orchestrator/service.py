@@ -8,7 +8,7 @@ from functools import partial
 from runtime import metrics
 from runtime.answers import answering
 from runtime.bus import Bus
-from runtime.errors import TooMany, Unprocessable
+from runtime.errors import TooMany, TryLater
 from schemas.decision import Decision
 from schemas.explain import Explain
 from schemas.outcome import Outcome
@@ -43,7 +43,7 @@ async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
             bus.ready = True
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(situation.refresh(stop))
-                tasks.create_task(situation.versions.note(stop))
+                tasks.create_task(situation.versions.notes.keep(stop))
                 tasks.create_task(conductor.conduct())
                 tasks.create_task(report(bus, partial(said, situation, conductor), stop))
 
@@ -51,13 +51,14 @@ async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
 async def answer(situation: Situation, conductor: Conductor, request: Request) -> Decision:
     """The decision path: a look-up in the assignment in force, no network evaluation.
 
-    Raises Unprocessable for a device that has not said what it can do, or was left out, TooMany
-    for one that asks more often than it may.
+    Raises TryLater for a device whose node has not said what it can do (it may ask before its
+    inference service is there) or was left out, TooMany for one that asks more than it may.
     """
     fleet, device = situation.roster.fleet, request.device
     situation.roster.alive(device, situation.now())
     if fleet is None or device not in fleet.devices:
-        raise Unprocessable(f"device: {device} has not said what it can do")
+        metrics.REFUSED.labels("stranger").inc()
+        raise TryLater(f"device: {device} has not said what it can do")
     if not situation.requests.allow(device, situation.now()):
         metrics.REFUSED.labels("request").inc()
         raise TooMany(f"device: {device} asks more than {situation.requests.per_second:g} a second")

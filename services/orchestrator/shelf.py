@@ -106,7 +106,9 @@ class Shelf:
         del self._barred[version]
 
     async def keep(self, found: Known) -> None:
-        """Keep a blob aside, as the latest of four. Raises TryLater."""
+        """Keep a blob aside, as the latest of four, unless it is kept. Raises TryLater."""
+        if found.kept:
+            return  # A copy more would push out the one that a restart may know of.
         found.kept = await self._store.keep(found.blob)
         kept = sorted((k for k in self._known.values() if k.kept), key=lambda k: int(k.kept))
         for former in kept[:-KEPT]:

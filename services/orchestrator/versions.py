@@ -1,7 +1,7 @@
 """Which version of the policy decides: the newest, unless it is refused, on trial, or one is held.
 
 Everything changes between rounds, in `adopt` and `seen`. What must outlive the process is noted
-in the store (`schemas.versions`).
+in the store (`services.orchestrator.notes`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import asyncio
 
 from runtime import log, metrics
 from runtime.bus import Bus
-from runtime.errors import TryLater, Unprocessable
+from runtime.errors import Gone, TryLater, Unprocessable
 from runtime.store import ParameterStore, read_versions
-from runtime.waiting import within
 from schemas.experience import Experience
 from schemas.parameters import Parameters
 from schemas.policy import PolicySet
 from schemas.versions import Versions
+from services.orchestrator.notes import Notes
 from services.orchestrator.orders import Orders
 from services.orchestrator.policy import Refused
 from services.orchestrator.shelf import Known, Shelf
@@ -25,8 +25,6 @@ from services.orchestrator.trial import Trial
 
 _log = log.get(__name__)
 
-PERIOD = 1.0
-"""Seconds between two notes."""
 NOTHING = "there is no former good version to return to"
 
 
@@ -48,7 +46,7 @@ class Adoption:
         self._shelf = Shelf(store)
         self._trial = Trial()
         self._orders = Orders(bus)
-        self._changed = False
+        self.notes = Notes(store, self.noted)
 
     @property
     def held(self) -> bool:
@@ -109,7 +107,7 @@ class Adoption:
         self._news, self.adopted_round, self.pinned, self._orders.unheeded = None, 0, None, ""
         self._shelf.clear()
         self._trial = Trial()
-        self._changed = True
+        self.notes.owe()
         await self._policy.forget()
 
     async def adopt(self) -> None:
@@ -128,6 +126,8 @@ class Adoption:
         except Refused as error:
             self.adopted_round = news.round
             self._refuse(news, str(error))
+        except Gone as error:
+            _log.info("passed over", reason=str(error))
         except (Unprocessable, ValueError) as error:
             await self._bus.bury(news.subject, news.model_dump_json().encode(), str(error))
         else:
@@ -141,7 +141,7 @@ class Adoption:
 
     def _trim(self) -> None:
         self._shelf.trim((self._policy.version, self._trial.first, self.pinned))
-        self._changed = True
+        self.notes.owe()
 
     def _refuse(self, pointer: Parameters, why: str) -> None:
         self.refused += 1
@@ -152,7 +152,7 @@ class Adoption:
 
     async def obey(self) -> None:
         """Do what an operator said last, once; to be called between rounds."""
-        await self._orders.obey(self)
+        await self._orders.obey(self, self.notes)
 
     # What operators want done.
 
@@ -201,7 +201,8 @@ class Adoption:
 
     async def seen(self, experience: Experience) -> None:
         """Look at a learning round: has it become worse, and is a version why?"""
-        self.purse, self._changed = await self._policy.purse(), True
+        self.purse = await self._policy.purse()
+        self.notes.owe()
         if self.pinned is not None:
             return
         try:
@@ -249,7 +250,7 @@ class Adoption:
             self._shelf.acquit(known.pointer.version)
             self._news = self._news or known.pointer
             _log.info("no faster without it: it may decide", version=known.pointer.version)
-        self._changed = True
+        self.notes.owe()
 
     # What is told.
 
@@ -267,22 +268,3 @@ class Adoption:
             held_back=self.purse[1],
             versions=self._shelf.rows(),
         )
-
-    async def record(self) -> None:
-        """Put it there; what could not be is still to be noted. Raises TryLater."""
-        self._changed = False
-        try:
-            await self._store.record(self.noted())
-        except TryLater:
-            self._changed = True
-            raise
-
-    async def note(self, stop: asyncio.Event) -> None:
-        """Note what has changed, once a second at most, until `stop`."""
-        while not await within(stop, PERIOD):
-            if not self._changed:
-                continue
-            try:
-                await self.record()
-            except TryLater as error:
-                _log.warning("not noted", reason=str(error))

@@ -10,7 +10,7 @@ from runtime import log, metrics
 from runtime.bus import Bus
 from runtime.crew import Crew
 from runtime.durable import consume
-from runtime.errors import TryLater, Unprocessable
+from runtime.errors import Gone, TryLater, Unprocessable
 from runtime.lease import Leases
 from runtime.store import ParameterStore
 from runtime.topology import MEMBERS
@@ -123,5 +123,7 @@ class Worker:
             return
         try:
             self._planner.adopt(slot, message.version, await self._store.read(message))
+        except Gone as error:
+            _log.info("passed over", reason=str(error))
         except (Unprocessable, ValueError) as error:
             await self._bus.bury(message.subject, message.model_dump_json().encode(), str(error))

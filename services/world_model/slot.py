@@ -24,8 +24,6 @@ from schemas.learning import Learning
 from services.history import Entry, History
 from services.world_model.member import Member
 
-SLICE = 200
-"""Experiences taken in at a stretch, in a thread; well below the grace period's worth."""
 REFUSED = 1000
 """Ids remembered of experiences that could not be learned from."""
 
@@ -97,20 +95,28 @@ class Slot:
             self._current, self._version = before.sha256, before.version
 
     async def catch_up(self, let_go: asyncio.Event) -> None:
-        """Take in all that is new in the stream, update once, publish; raises Fenced, TryLater."""
-        if self._forgotten:
+        """Take in all that is new in the stream, update once, publish; raises Fenced, TryLater.
+
+        A reset on the way ends it with nothing said, and it begins anew.
+        """
+        while not await self._caught_up(let_go):
             self._forgotten, self._member = False, self._newborn()
             self._seen, self._published, self._current = 0, 0, ""
-        fresh = await self._history.since(self._seen)
-        for first in range(0, len(fresh), SLICE):
+
+    async def _caught_up(self, let_go: asyncio.Event) -> bool:
+        """False when all is to be forgotten."""
+        if self._forgotten:
+            return False
+        async for entries in self._history.since(self._seen):
             if let_go.is_set():
-                return
-            await asyncio.to_thread(self._take_in, fresh[first : first + SLICE])
-        if self._owing:
+                return True
+            await asyncio.to_thread(self._take_in, entries)
+        if self._owing and not self._forgotten:
             with metrics.UPDATE.labels(self._owner).time():
                 blob = await asyncio.to_thread(self._member.improve)
-            if blob is not None:
+            if blob is not None and not self._forgotten:
                 await self._publish(blob, self._member)
+        return not self._forgotten
 
     @property
     def _owing(self) -> bool:

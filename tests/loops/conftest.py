@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -155,6 +156,21 @@ def rounds(count: int) -> list[Experience]:
 async def say(bus: Bus, experiences: list[Experience]) -> None:
     for experience in experiences:
         await bus.publish(experience)
+
+
+class Held:
+    """Holds back what `kind.improve` does, in its thread, until `go` is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
+        self.begun, self.go = asyncio.Event(), threading.Event()
+        loop, improve = asyncio.get_running_loop(), kind.improve  # type: ignore[attr-defined]
+
+        def slowly(mine: object) -> object:
+            loop.call_soon_threadsafe(self.begun.set)
+            self.go.wait()
+            return improve(mine)
+
+        monkeypatch.setattr(kind, "improve", slowly)
 
 
 def lessons(experiences: list[Experience]) -> int:

@@ -20,7 +20,7 @@ from services.world_model.settings import Settings
 from services.world_model.slot import Slot
 from tests.bus.test_bus import dead
 from tests.conftest import Server
-from tests.loops.conftest import learned_here, lessons, pointers, rounds, say, until
+from tests.loops.conftest import Held, learned_here, lessons, pointers, rounds, say, until
 
 SAID = rounds(40)
 
@@ -124,8 +124,7 @@ async def test_nothing_is_acknowledged_that_could_not_be_published(
     held = await slot(bus, 1)
     await held.catch_up(asyncio.Event())
     await say(bus, SAID[5:8])
-    fresh = await held._history.since(0)
-    assert len(fresh) == 8
+    assert [len(some) async for some in held._history.since(0)] == [8]
     server.kill()
     with pytest.raises(TryLater):
         await held.on_real(SAID[5])
@@ -187,3 +186,31 @@ async def test_after_a_reset_nothing_old_is_in_effect(bus: Bus) -> None:
     (pointer,) = await pointers(bus)
     assert (pointer.epoch, pointer.round) == (1, 15)
     assert await (await ParameterStore.open(bus)).read(pointer) == learned_here(0, SAID[10:15])
+
+
+async def test_a_reset_while_a_member_learns_is_heeded(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was learning is not said, and it begins with what came after the reset."""
+    held, improving = await slot(bus, 1), Held(monkeypatch, Member)
+    await say(bus, SAID[:9])
+    turn = asyncio.create_task(held.catch_up(asyncio.Event()))
+    await improving.begun.wait()
+    await forget(bus)
+    held.forget()
+    held._history.clear()
+    await say(bus, SAID[10:15])
+    improving.go.set()
+    await turn
+    (pointer,) = await pointers(bus)
+    assert (pointer.version, pointer.learned) == (0, 5)
+
+
+async def test_parameters_that_are_gone_are_passed_over(bus: Bus) -> None:
+    """A reset, or a quick learner, was faster: nobody is to mend that."""
+    store = await ParameterStore.open(bus)
+    worker = Worker(bus, Settings(), store)
+    pointer = await store.publish("member-0", b"one", epoch=1)
+    await forget(bus)
+    await worker.on_parameters(pointer)
+    assert await dead(bus) == []

@@ -120,6 +120,19 @@ def test_a_device_never_seen_can_be_told_what_to_do() -> None:
     assert decide(learner.learn(), grown, state, 80.0).feasible
 
 
+def test_what_an_unheard_device_takes_is_not_sampled() -> None:
+    learner = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(0))
+    learner.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
+    parameters, rng = learner.learn(), np.random.default_rng(2)
+    heads = [
+        decide(parameters, PLATFORM, STATE, 80.0, head, rng, unheard=("b",)).table
+        for head in range(SMALL.members)
+    ]
+    for table in heads[1:]:
+        assert (table[0] != heads[0][0]).any() and (table[2] != heads[0][2]).any()
+        assert table[1] == pytest.approx(heads[0][1], rel=0.1)  # each head has its own noise
+
+
 def test_members_learned_apart_plan_together_and_heads_listen_to_their_own() -> None:
     experience = real({"a": Option("d3", "L"), "b": Option("d0", "E"), "c": Option("d0", "C")})
     parts = []

@@ -12,7 +12,7 @@ import pytest
 from rl.platform import Option
 from runtime.answers import Raw, answering
 from runtime.bus import Bus
-from runtime.errors import NoAnswer
+from runtime.errors import NoAnswer, TryLater
 from schemas.classification import Classification
 from schemas.decision import Decision
 from schemas.outcome import Outcome
@@ -22,6 +22,7 @@ from services.device.fallback import Knowledge
 from services.device.journey import Journey
 from services.device.service import next_round
 from services.device.settings import Settings
+from tests.bus.test_bus import dead
 from zoo.classifier import Classifier
 from zoo.images import Picture
 
@@ -116,6 +117,23 @@ async def test_without_an_orchestrator_it_does_what_it_did_last(
         outcome = await journey.take(photographs[0].jpeg, None)
     assert asked == [("cam_1", "d3")]
     assert (outcome.executed, outcome.fallback) == ("d3@L", "no-decision")
+
+
+async def test_an_orchestrator_that_does_not_know_it_yet_is_not_waited_for(
+    bus: Bus, models: Path, photographs: list[Picture]
+) -> None:
+    async def not_yet(request: Request) -> Decision:
+        raise TryLater(f"device: {request.device} has not said what it can do")
+
+    settings = Settings(node="cam-1", decision_timeout=30, inference_timeout=0.5)
+    journey = Journey(bus, settings, knowledge(), lambda: Classifier(models))
+    async with services(bus, None, cam_1="ok") as asked, answering(bus, "starting") as answers:
+        await answers.serve(Request, not_yet)
+        outcome = await journey.take(photographs[0].jpeg, None)
+    assert asked == [("cam_1", "d0")]
+    assert (outcome.assigned, outcome.fallback) == (None, "no-decision")
+    assert outcome.decision_ms < 30_000
+    assert await dead(bus) == []
 
 
 async def test_an_unknown_variant_in_a_decision_is_not_run(

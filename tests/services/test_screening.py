@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from uuid import uuid4
 
 import pytest
 from prometheus_client import REGISTRY
 
 from runtime.bus import Bus
-from runtime.errors import Unprocessable
+from runtime.errors import NoAnswer, Unprocessable
 from runtime.replay import replay
 from schemas.decision import Decision
 from schemas.experience import Experience
@@ -18,7 +20,7 @@ from schemas.round import Round
 from services.orchestrator.rate import BURST, Rates
 from services.translate import experience_of
 from tests.bus.test_bus import dead
-from tests.services.known import ledger, outcome
+from tests.services.known import NODES, ledger, outcome
 from tests.services.test_conductor import deciding, experiences
 from tests.services.test_learning import ROUNDS
 
@@ -55,6 +57,30 @@ async def test_who_asks_too_often_is_refused_and_nobody_else(bus: Bus) -> None:
         assert (await bus.ask(Request(device="b"), Decision, 2)).device == "b"
     assert counted("tercet_refused_total", what="request") > before
     assert await dead(bus) == []  # a flood does not fill the disk
+
+
+async def test_who_asks_before_its_node_is_known_is_turned_down_and_not_buried(bus: Bus) -> None:
+    """As every device does whose inference service still measures; what is wrong is buried."""
+    before = counted("tercet_refused_total", what="stranger")
+    async with deciding(bus, rounds=1, evaluations=0):
+        for _ in range(3):
+            with pytest.raises(NoAnswer, match="early has not said what it can do") as caught:
+                await bus.ask(Request(device="early"), Decision, 60)  # told, not timed out
+            assert caught.value.responder
+        assert await dead(bus) == []
+        assert counted("tercet_refused_total", what="stranger") - before == 3
+        await bus.publish(NODES[0].model_copy(update={"node": "early", "id": uuid4()}))
+        while True:
+            with suppress(NoAnswer):
+                assert (await bus.ask(Request(device="early"), Decision, 2)).device == "early"
+                break
+        for body in (b"{}", Request(device="a").model_dump_json().encode()):
+            with pytest.raises(Unprocessable):
+                await bus.ask_raw("request.v1.early", body, None, Decision, 2)
+    assert await dead(bus) == [
+        ("dead.request.v1.early", "Request: device: Field required"),
+        ("dead.request.v1.early", "Request: it belongs on request.v1.a"),
+    ]
 
 
 async def test_who_reports_too_often_is_not_heeded(bus: Bus) -> None:

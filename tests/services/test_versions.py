@@ -15,6 +15,7 @@ from schemas.learning import Learning
 from schemas.policy import PolicySet
 from schemas.versions import Versions
 from services.orchestrator.learner import Learner
+from services.orchestrator.shelf import Shelf
 from tests.services.known import fleet
 from tests.services.test_conductor import deciding, experiences
 from tests.services.test_learning import experience
@@ -140,3 +141,19 @@ async def test_an_operator_rolls_back_and_what_was_in_force_stays_refused(bus: B
         await until(bus, lambda noted: noted.in_force == 2)
     later = {e.policy_version for e in (await experiences(bus, 1))[sofar:]}
     assert 0 in later and later <= {0, 2}
+
+
+async def test_what_is_found_good_again_and_again_is_kept_where_it_was(bus: Bus) -> None:
+    store = await ParameterStore.open(bus)
+    shelf, blob = Shelf(store), believing()
+    shelf.add(await store.publish("policy", blob), blob)
+    good = shelf.get(0)
+    assert good is not None
+    await shelf.keep(good)
+    noted = Versions(versions=shelf.rows())
+    for _ in range(6):  # More than are kept.
+        await shelf.keep(good)
+    again = Shelf(store)
+    await again.recall(noted)
+    recalled = again.get(0)
+    assert recalled is not None and recalled.blob == blob
