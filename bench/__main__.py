@@ -10,8 +10,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from bench.arguments import parser
+from runtime import log
 
 if __name__ == "__main__":
+    log.configure("bench", "ERROR")  # On stderr: what is on stdout is a table or JSON.
     given = parser().parse_args(sys.argv[1:] or ["--help"])
     try:
         given.verb(given)

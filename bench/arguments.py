@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from bench import onbus, verbs
 from bench.agents import NAMES
+from bench.lying import LIES
 from bench.worlds import WORLDS
 from rl.goal import Goal, parse_goal
 
@@ -84,6 +85,12 @@ def parser() -> argparse.ArgumentParser:
     scale = _measured(found, "scale", verbs.scale, "many devices", ["hybrid"])
     scale.add_argument("--users", type=count, nargs="+", default=[5, 10, 20, 50, 100])
     _measured(found, "newcomer", verbs.newcomer, "a device joins a running system", ["hybrid"])
+    text = "one device of five lies about its response times"
+    for verb in (
+        _measured(found, "liars", verbs.liars, text, ["hybrid"]),
+        _measured(found, "deceit", verbs.deceit, f"{text}, in whole systems", ["hybrid"]),
+    ):
+        verb.add_argument("--lie", nargs="+", choices=[*LIES], default=[*LIES])
     _measured(found, "drift", verbs.drift, "the world changes at step 300", [*NAMES])
     _measured(found, "tune", verbs.tune, "the same random search for every agent", [*NAMES])
     peers = _measured(found, "peers", verbs.peers, "other people's agents (extra: peers)", [])

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from bench.liars import ALL, BAR
+from bench.lying import LIES
 from bench.summary import Row, markdown, median, shown, worst
 
 HEAD = """# Results
@@ -32,6 +34,7 @@ def write(folder: Path) -> None:
         *_worlds(found.get("worlds", [])),
         *_goals(found.get("goals", [])),
         *_drift(found.get("drift", [])),
+        *_liars(found.get("liars", [])),
     ]
     notes = folder / "NOTES.md"
     rest = notes.read_text(encoding="utf-8") if notes.exists() else ""
@@ -215,3 +218,14 @@ def _drift(rows: list[Row]) -> list[list[object]]:
                  "bench drift --goal 85 max")
         )  # fmt: skip
     return found
+
+
+def _liars(rows: list[Row]) -> list[list[object]]:
+    lies = [row for row in rows if row["case"] in (*LIES, ALL)]
+    if not lies:
+        return []
+    said = [f"{r['case']}: {r['executed']:+.1%} ± {r['executed_error']:.1%}" for r in lies]
+    text = f"{', '.join(said)}; pairs: {lies[0]['pairs']}"
+    ok = len(lies) == len(LIES) + 1 and all(row["executed"] <= BAR for row in lies)
+    what = "one lying device of five: the others are slower by, over a whole run"
+    return [_bar(what, "-", "<= 2 %", "", text, ok, f"bench liars --seeds {lies[0]['pairs']}")]

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from bench.agents import build
 from bench.trial import EXACT, Step, play
-from sim.environment import Environment
+from sim.environment import Environment, lacking
 
 
 def environment(spec: str, **arguments: Any) -> Environment:
@@ -25,9 +25,8 @@ def environment(spec: str, **arguments: Any) -> Environment:
         made = getattr(import_module(module), factory)(**arguments)
     except (ImportError, AttributeError, TypeError) as error:
         raise ValueError(f"cannot make an environment from {spec!r}: {error}") from error
-    missing = [n for n in ("platform", "reset", "step", "expected_ms") if not hasattr(made, n)]
-    if missing:
-        raise ValueError(f"{spec!r} made something without {', '.join(missing)}")
+    if missing := lacking(made):
+        raise ValueError(f"{spec!r} made something without {missing}")
     return cast(Environment, made)
 
 

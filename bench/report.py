@@ -11,7 +11,7 @@ from pathlib import Path
 
 TABLES = (
     "table5", "table6", "table7", "figure3", "speedup", "ablation", "worlds", "goals", "scale",
-    "drift", "newcomer", "tune", "peers",
+    "drift", "newcomer", "tune", "peers", "liars", "deceit",
 )  # fmt: skip
 
 

@@ -21,9 +21,11 @@ from schemas.goal import GoalSet
 class Site:
     """A broker and the processes on it; made by `site`."""
 
-    def __init__(self, bus: Bus, url: str, supervisor: Supervisor) -> None:
+    def __init__(self, bus: Bus, url: str, supervisor: Supervisor, deaths: list[str]) -> None:
         self.bus, self.url, self._supervisor = bus, url, supervisor
         self._names: list[str] = []
+        self.deaths = deaths
+        """Names of processes that ended before their time."""
 
     async def start(self, name: str, child: Child) -> None:
         """Start one process under a name of its own."""
@@ -39,9 +41,9 @@ class Site:
         for k in range(1, workers + 1):
             await self.start(f"world-model-{k}", service("world_model", **common))
 
-    async def world(self, name: str, users: int, speed: float) -> None:
+    async def world(self, name: str, users: int, speed: float, **more: str) -> None:
         """Start a simulated world in the place of all nodes."""
-        settings = {"world": name, "users": str(users), "speed": str(speed)}
+        settings = {"world": name, "users": str(users), "speed": str(speed), **more}
         await self.start("world", module("world", "cli.world", bus_url=self.url, **settings))
 
     def pause(self, names: Iterable[str]) -> None:
@@ -77,7 +79,8 @@ async def site(goal: str = "85") -> AsyncIterator[Site]:
         store, logs = Path(scratch) / "store", Path(scratch) / "logs"
         store.mkdir()
         logs.mkdir()
-        supervisor = Supervisor(logs)
+        deaths = list[str]()
+        supervisor = Supervisor(logs, lambda name, code, words: deaths.append(name))
         try:
             command = broker.command(store, broker.free_port())
             server = await supervisor.start(Child("nats-server", tuple(command), foundation=True))
@@ -85,7 +88,7 @@ async def site(goal: str = "85") -> AsyncIterator[Site]:
             async with connect(BusSettings(bus_url=url), "bench") as bus:
                 await declare.declare(bus.js)
                 await write_goal(bus, GoalSet(goal=goal, by="bench"))
-                yield Site(bus, url, supervisor)
+                yield Site(bus, url, supervisor, deaths)
         finally:
             await supervisor.stop()
 

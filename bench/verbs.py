@@ -119,6 +119,22 @@ def newcomer(given: Given) -> None:
     show(given, module.gather(fill(given, cells)), module.render)
 
 
+def liars(given: Given) -> None:
+    """One of five lies."""
+    from bench import liars as module
+
+    cells = module.cells(given.lie, given.seeds)
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
+def deceit(given: Given) -> None:
+    """The same in whole systems."""
+    from bench import deceit as module
+
+    cells = module.cells(given.lie, given.seeds)
+    show(given, module.gather(fill(given, cells)), module.render)
+
+
 def drift(given: Given) -> None:
     """A world that changes."""
     from bench import drift as module

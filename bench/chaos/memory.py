@@ -17,8 +17,14 @@ PERIOD = 2.0
 """Seconds between two looks."""
 WARM_UP = 60.0
 """Seconds of a process's life that do not count: imports, models, buffers that fill first."""
-LEAST = 150
-"""Looks that a verdict needs: five minutes."""
+LEAST = 450
+"""Looks after that which a life needs to be judged: fifteen minutes. In less than five, each part,
+an hour's bar is a few MiB, which an allocator takes at once. Who was killed sooner has shown no
+more than that it started."""
+LONG = (WARM_UP + LEAST * PERIOD) / 60
+"""Minutes that such a life lasts."""
+PARTS = 3
+"""Who grows does so all the time: in each of so many parts of what was seen."""
 GROWTH = 0.1
 """A process grows when its slope, kept up for an hour, would add so much of its size..."""
 FLOOR_MIB = 24.0
@@ -59,38 +65,40 @@ class Scales:
         return {name: list(lives.values()) for name, lives in self._looks.items()}
 
     def verdicts(self, warm_up: float = WARM_UP) -> list[dict[str, Any]]:
-        """A row per process: its sizes in MiB, and the slope that all its lives share."""
+        """A row per process: its sizes in MiB, and the slope that its long lives share."""
         return [verdict(name, lives, warm_up) for name, lives in self.raw().items()]
 
 
 def verdict(name: str, lives: list[Life], warm_up: float) -> dict[str, Any]:
-    """Fit one slope to all lives, each with a level of its own (seconds and MiB in, MiB/h out).
+    """Fit one slope to all long lives, each with its own level (seconds and MiB in, MiB/h out).
 
-    Who grows does so all the time: in the first half of what was seen, and in the second. What is
-    loaded once (a device's own models, when nobody else serves it) is no growth.
+    What is loaded once (a device's own models, when nobody else serves it) is no growth, and
+    neither are buffers that fill and then stay full (the broker's, of what was stored last).
     """
-    sizes = [size for life in lives for _, size in life]
-    row = {"process": name, "lives": len(lives), "most_mib": round(max(sizes), 1)}
     late = [[look for look in life if look[0] - life[0][0] > warm_up] for life in lives]
-    looks = sum(map(len, late))
-    if looks < LEAST:
-        return row | {"slope_mib_h": None, "halves_mib_h": None, "grows": False}
+    judged = [life for life in late if len(life) >= LEAST]
+    sizes = [size for life in lives for _, size in life]
+    row = {
+        "process": name,
+        "lives": len(lives),
+        "most_mib": round(max(sizes), 1),
+        "judged": len(judged),
+    }
+    if not judged:
+        return row | {"slope_mib_h": None, "parts_mib_h": None, "grows": False}
     bar = max(GROWTH * float(np.mean(sizes)), FLOOR_MIB)
-    halves = [slope(half) for half in _halves(late, looks)]
-    grows = all(found > bar and found > SURE * error for found, error in halves)
+    parts = [slope(part) for part in _parts(judged)]
     return row | {
-        "slope_mib_h": round(slope(late)[0], 1),
-        "halves_mib_h": [round(found, 1) for found, _ in halves],
-        "grows": grows,
+        "slope_mib_h": round(slope(judged)[0], 1),
+        "parts_mib_h": [round(found, 1) for found, _ in parts],
+        "grows": all(found > bar and found > SURE * error for found, error in parts),
     }
 
 
-def _halves(lives: list[Life], looks: int) -> tuple[list[Life], list[Life]]:
-    """The same looks in two, in the order of time."""
-    moments = sorted(moment for life in lives for moment, _ in life)
-    middle = moments[looks // 2]
-    first = [[look for look in life if look[0] < middle] for life in lives]
-    return first, [[look for look in life if look[0] >= middle] for life in lives]
+def _parts(lives: list[Life]) -> list[list[Life]]:
+    """Every life's looks in as many parts, in the order of time."""
+    cut = [np.array_split(np.array(life), PARTS) for life in lives]
+    return [[[(t, mib) for t, mib in life[k].tolist()] for life in cut] for k in range(PARTS)]
 
 
 def slope(lives: list[Life]) -> tuple[float, float]:

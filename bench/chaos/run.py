@@ -141,6 +141,8 @@ class Chaos:
         }
         return {
             "seed": self._seed,
+            "again": f"--minutes {self._minutes:g} --seed {self._seed}"
+            + (f" --only {' '.join(self._only)}" if self._only else ""),
             "minutes": round(lasted / 60, 1),
             "faults": self._faults,
             "median_back_s": round(median, 2),

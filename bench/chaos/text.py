@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.chaos.memory import LONG
+
 BOOKS = {
     "acknowledged": "outcomes acknowledged to the ledger's own devices",
     "lost": "of these lost",
@@ -47,13 +49,16 @@ def render(found: dict[str, Any]) -> str:
         lines.append(f"| {f['at']} | {f['fault']} | {f['target']} | {f['lasted']} | {back} |")
     lines += ["", "| books | |", "|---|---|"]
     lines += [f"| {words} | {found['books'][key]} |" for key, words in BOOKS.items()]
-    lines += ["", "| process | lives | most, MiB | slope, MiB an hour | in halves |"]
-    lines += ["|---|---|---|---|---|"]
+    lines += ["", "| process | lives | of these long enough to judge | most, MiB |"
+              " slope, MiB an hour | in thirds |", "|---|---|---|---|---|---|"]  # fmt: skip
     for row in found["memory"]:
-        slope = "too short" if row["slope_mib_h"] is None else row["slope_mib_h"]
+        slope = "not judged" if row["slope_mib_h"] is None else row["slope_mib_h"]
         grows = " **grows**" if row["grows"] else ""
-        halves = " / ".join(str(half) for half in row["halves_mib_h"] or ())
-        sizes = f"{row['process']} | {row['lives']} | {row['most_mib']}"
-        lines.append(f"| {sizes} | {slope}{grows} | {halves} |")
-    lines += ["", f"Again: `python -m bench chaos --minutes 20 --seed {found['seed']}`"]
+        parts = " / ".join(str(part) for part in row["parts_mib_h"] or ())
+        sizes = f"{row['process']} | {row['lives']} | {row['judged']} | {row['most_mib']}"
+        lines.append(f"| {sizes} | {slope}{grows} | {parts} |")
+    judged = sum(row["judged"] > 0 for row in found["memory"])
+    lines += ["", f"Memory was judged in {judged} of {len(found['memory'])} processes; the others "
+              f"did not live for {LONG:.0f} minutes (`--only clock` kills nobody)."]  # fmt: skip
+    lines += ["", f"Again: `python -m bench chaos {found['again']}`"]
     return "\n".join(lines)

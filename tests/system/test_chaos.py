@@ -19,7 +19,7 @@ from bench.chaos.memory import verdict
 @pytest.mark.timeout(240)
 def test_a_few_faults_lose_nothing_and_double_nothing() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "bench", "chaos", "--minutes=0.1", "--faults=3", "--seed=3",
+        [sys.executable, "-m", "bench", "chaos", "--minutes=0.1", "--faults=3", "--seed=6",
          "--json"],
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
@@ -46,7 +46,7 @@ def test_the_same_seed_is_the_same_chaos() -> None:
 
 def life(slope_mib_h: float, level: float, seed: int) -> list[tuple[float, float]]:
     rng = np.random.default_rng(seed)
-    return [(2.0 * k, level + slope_mib_h * 2 * k / 3600 + rng.normal(0, 1)) for k in range(300)]
+    return [(2.0 * k, level + slope_mib_h * 2 * k / 3600 + rng.normal(0, 1)) for k in range(600)]
 
 
 @pytest.mark.parametrize(("slope", "grows"), [(0.0, False), (120.0, True)])
@@ -54,10 +54,27 @@ def test_growth_is_seen_across_restarts_and_levels_are_not(slope: float, grows: 
     row = verdict("x", [life(slope, 100, 1), life(slope, 160, 2)], 60.0)
     assert row["grows"] is grows
     assert row["slope_mib_h"] == pytest.approx(slope, abs=15)
+    assert row["judged"] == 2
+
+
+def test_a_life_that_was_killed_early_is_not_judged() -> None:
+    short = life(600.0, 100, 1)[:400]
+    row = verdict("x", [short, short], 60.0)
+    assert (row["judged"], row["slope_mib_h"], row["grows"]) == (0, None, False)
+    row = verdict("x", [short, life(0.0, 100, 2)], 60.0)
+    assert row["judged"] == 1
+    assert abs(row["slope_mib_h"]) < 15
+
+
+def test_what_fills_and_stays_full_is_no_growth() -> None:
+    filling = [(t, mib + min(t, 500.0) / 5) for t, mib in life(0.0, 100, 4)]
+    row = verdict("x", [filling], 60.0)
+    assert row["slope_mib_h"] > 100
+    assert not row["grows"]
 
 
 def test_what_is_loaded_once_is_no_growth() -> None:
-    stepped = [(t, mib + (80 if t > 200 else 0)) for t, mib in life(0.0, 100, 3)]
+    stepped = [(t, mib + (80 if t > 600 else 0)) for t, mib in life(0.0, 100, 3)]
     row = verdict("x", [stepped], 60.0)
     assert row["slope_mib_h"] > 100
     assert not row["grows"]

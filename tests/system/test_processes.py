@@ -17,8 +17,11 @@ from runtime.bus import Bus
 from runtime.errors import NoAnswer
 from schemas.capability import Capability
 from schemas.classification import Classification
+from schemas.outcome import Outcome
 from schemas.telemetry import Telemetry
+from tests.bus.test_bus import dead
 from tests.conftest import Server
+from tests.services.test_conductor import answering
 from zoo.images import Picture
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -96,6 +99,23 @@ async def test_sigterm_in_the_middle_of_a_request_still_answers_it(
     assert await asyncio.to_thread(service.wait, 10) == 0
     with pytest.raises(NoAnswer):
         await classify(bus, photographs[0].jpeg, "d3")
+
+
+async def test_a_device_that_starts_first_falls_back_until_its_node_is_known(
+    bus: Bus, start: Start
+) -> None:
+    """Nothing is wrong then, so nothing is buried."""
+    heard: asyncio.Queue[Outcome] = asyncio.Queue()
+    await bus.listen(Outcome, heard.put)
+    start("orchestrator", "--role=decide", nodes="9")  # So many do not come: it opens no round.
+    await answering(bus, "orchestrator")
+    start("device", node="cam-1", idle="0.1")
+    refused = await asyncio.wait_for(heard.get(), 60)
+    assert (refused.assigned, refused.executed) == (None, "d0@L")
+    start("inference", node="cam-1", tier="device", home="edge-1", profile_repeats="1")
+    while refused.assigned is None:
+        refused = await asyncio.wait_for(heard.get(), 60)
+    assert (refused.fallback, await dead(bus)) == ("none", [])
 
 
 async def test_a_monitor_reports(bus: Bus, start: Start) -> None:
