@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.complaint import Complaint
-from rl.goal import parse_goal, required_accuracy
+from rl.goal import Goal, parse_goal, required_accuracy
 from zoo.errors import ZooError
 from zoo.images import load_pictures
 from zoo.manifest import Manifest
@@ -35,17 +35,26 @@ def pictures(folder: Path | None, console: Console) -> None:
         console.print(f"skipped picture {name}: {reason}", style="yellow", highlight=False)
 
 
-def folders(*wanted: Path | None) -> None:
-    """Complain about a folder that cannot be made or written to."""
-    for folder in wanted:
+def folders(**wanted: Path | None) -> None:
+    """Complain about a folder, by its option's name, that cannot be made or written to."""
+    for option, folder in wanted.items():
         if folder is None:
             continue
         try:
             folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise Complaint(f"--{option} {folder}: not a folder") from error
         except OSError as error:
-            raise Complaint(f"{folder}: {error.strerror}") from error
+            raise Complaint(f"--{option} {folder}: {error.strerror}") from error
         if not os.access(folder, os.W_OK):
-            raise Complaint(f"{folder}: not writable")
+            raise Complaint(f"--{option} {folder}: not writable")
+
+
+def alone(given: str, **others: object) -> None:
+    """Complain about options that would have no effect beside one that is given."""
+    for option, value in others.items():
+        if value is not None:
+            raise Complaint(f"--{option} does not go with {given}")
 
 
 def port(number: int) -> None:
@@ -72,14 +81,19 @@ def models(folder: Path | None, console: Console) -> Manifest:
         return ensure(folder, progress)
 
 
-def reachable(goal: str, accuracies: Mapping[str, float]) -> str:
-    """Complain about a goal that is malformed or that no variant can reach; return it tidied."""
+def goal(text: str) -> Goal:
+    """Complain about a goal that is malformed."""
     with complaining():
-        parsed = parse_goal(goal)
+        return parse_goal(text)
+
+
+def reachable(goal: Goal, accuracies: Mapping[str, float]) -> str:
+    """Complain about a goal that no variant can reach; return it tidied."""
+    text = goal if isinstance(goal, str) else f"{goal:g}"
     if accuracies:
         best = max(accuracies, key=accuracies.__getitem__)
-        if required_accuracy(parsed, accuracies.values()) > accuracies[best]:
+        if required_accuracy(goal, accuracies.values()) > accuracies[best]:
             raise Complaint(
-                f"goal {goal}: above the best variant's accuracy ({best}, {accuracies[best]} %)"
+                f"goal {text}: above the best variant's accuracy ({best}, {accuracies[best]} %)"
             )
-    return parsed if isinstance(parsed, str) else f"{parsed:g}"
+    return text

@@ -24,7 +24,7 @@ def dashboard(
     bus: Url = None,
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help=f"Port [{PORT}, or a free one if that is taken]."),
+        typer.Option(min=1, max=65535, help=f"Port ({PORT}, or a free one if that is taken)."),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address; any other lets the network see and steer.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_state_path
@@ -158,7 +160,7 @@ async def buried(bus: Bus) -> list[Finding]:
 
 async def models(_: Bus | None = None) -> list[Finding]:
     """Are the models of this host whole?"""
-    directory = default_directory()
+    directory = _models()
     try:
         manifest = load(directory)
     except ZooError as error:
@@ -169,10 +171,16 @@ async def models(_: Bus | None = None) -> list[Finding]:
     return [Finding("models", "ok", f"{len(manifest.variants)} variants, {weights}")]
 
 
+def _models() -> Path:
+    """Where the services of this host look for models (`TERCET_MODELS`)."""
+    told = os.environ.get("TERCET_MODELS")
+    return Path(told) if told else default_directory()
+
+
 async def disk(_: Bus | None = None) -> list[Finding]:
     """Is there room where models and logs lie?"""
     found = []
-    for name, folder in (("models", default_directory()), ("state", user_state_path("tercet"))):
+    for name, folder in (("models", _models()), ("state", user_state_path("tercet"))):
         there = next(parent for parent in (folder, *folder.parents) if parent.exists())
         free = shutil.disk_usage(there).free / MIB
         few = free < FREE_MIB

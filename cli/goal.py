@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.checks import reachable
+from cli import checks
 from cli.complaint import Complaint
 from cli.show import Json, as_json, clean
 from cli.site import Url, bus_at
@@ -43,7 +43,8 @@ async def _goal(url: str | None, value: str | None) -> GoalSet:
             if found is None:
                 raise Complaint("no goal was ever set on this broker")
             return found
-        message = GoalSet(goal=reachable(value, await _accuracies(bus)), by=getpass.getuser())
+        wanted = checks.reachable(checks.goal(value), await _accuracies(bus))
+        message = GoalSet(goal=wanted, by=getpass.getuser())
         await write_goal(bus, message)
         return message
 

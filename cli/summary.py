@@ -7,22 +7,26 @@ from math import isfinite
 from statistics import fmean
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cli.judge import Judge
 from cli.record import Record
+from cli.show import show
 from schemas.experience import Experience
 from services.orchestrator.schedule import GREEDY
 from zoo.manifest import Manifest
+
+NAMES = ("device", "option", "policy")
+"""Columns that are not figures."""
 
 
 def summarise(record: Record, goal: str) -> dict[str, Any]:
     """Compare the learned policy with the fixed ones over the evaluation rounds.
 
-    Without evaluation rounds (stopped early) the latest learning rounds stand in, and
-    `evaluated` is false.
+    `goal` is what the run began with; told is the one in force in the end. Without evaluation
+    rounds (stopped early) the latest learning rounds stand in, and `evaluated` is false.
     """
     by_policy: dict[str, list[Experience]] = {}
     for experience in record.evaluation:
@@ -32,7 +36,7 @@ def summarise(record: Record, goal: str) -> dict[str, Any]:
     figures = _figures(learned)
     return {
         "rounds": record.learned,
-        "goal": goal,
+        "goal": learned[-1].goal if learned else goal,
         **figures,
         "assignment": dict(learned[-1].assigned) if learned else {},
         "fixed": {
@@ -71,21 +75,47 @@ def _reduction(ours: dict[str, float | None], theirs: dict[str, float | None]) -
     return None if a is None or not b else round(100 * (1 - a / b), 1)
 
 
-def render(summary: dict[str, Any], models: Manifest | None) -> RenderableType:
-    """Show the summary on a terminal."""
-    devices = Table(title=f"Learned in {summary['rounds']} rounds, goal {summary['goal']}")
-    devices.add_column("device")
-    devices.add_column("option")
-    for device, option in summary["assignment"].items():
-        devices.add_row(device, option)
+def tell(summary: dict[str, Any], models: Manifest | None) -> None:
+    """Print it: drawn on a terminal, else tab-separated."""
+    console, tables, notes = Console(), _tables(summary), _notes(summary, models)
+    if not console.is_terminal:
+        for table in tables:
+            show(*table)
+        print(notes)
+        return
+    for title, columns, rows in tables:
+        drawn = Table(title=title)
+        for column in columns:
+            drawn.add_column(column, justify="left" if column in NAMES else "right")
+        for row in rows:
+            drawn.add_row(*row, style="bold" if row[0] == "learned" else None)
+        console.print(drawn)
+    console.print(Text(notes, style="dim"))
+
+
+def _tables(summary: dict[str, Any]) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """Title, columns and rows: what each device does, and how each policy did."""
     evaluated = f"{summary['evaluation_rounds']} evaluation rounds of each policy"
-    policies = Table(title=evaluated if summary["evaluated"] else "The last learning rounds")
-    for heading in ("policy", "average response", "average accuracy", "learned is faster by"):
-        policies.add_column(heading, justify="left" if heading == "policy" else "right")
-    policies.add_row("learned", *_cells(summary), "", style="bold")
+    policies = [("learned", *_cells(summary), "")]
     for name, figures in summary["fixed"].items():
         reduction = figures["reduction_pct"]
-        policies.add_row(name, *_cells(figures), "" if reduction is None else f"{reduction:.1f} %")
+        less = "" if reduction is None else f"{reduction:.1f} %"
+        policies.append((name, *_cells(figures), less))
+    return [
+        (
+            f"Learned in {summary['rounds']} rounds, goal {summary['goal']}",
+            ("device", "option"),
+            list(summary["assignment"].items()),
+        ),
+        (
+            evaluated if summary["evaluated"] else "The last learning rounds",
+            ("policy", "average response", "average accuracy", "learned is faster by"),
+            policies,
+        ),
+    ]
+
+
+def _notes(summary: dict[str, Any], models: Manifest | None) -> str:
     notes = []
     if models is not None:
         weights = ", ".join(sorted({entry.weights for entry in models.variants.values()}))
@@ -96,7 +126,7 @@ def render(summary: dict[str, Any], models: Manifest | None) -> RenderableType:
         notes.append(_truth_in_words(summary))
     elif not summary["evaluated"]:
         notes.append("No evaluation: the figures are those of the last learning rounds.")
-    return Group(devices, policies, Text(" ".join(notes), style="dim"))
+    return " ".join(notes)
 
 
 def _truth_in_words(summary: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from cli.fleet import Plan
 from cli.judge import Judge
 from cli.record import Record
 from cli.run import Place, conduct
-from cli.summary import render, summarise
+from cli.summary import summarise, tell
 from cli.world import load
 from services.dashboard.settings import PORT
 from sim.environment import Environment
@@ -52,10 +52,10 @@ def up(
     ] = 1,
     evaluations: Annotated[
         int | None,
-        typer.Option(min=0, help="Evaluation rounds per policy at the end [12; in a world 0]."),
+        typer.Option(min=0, help="Evaluation rounds per policy at the end (12; in a world 0)."),
     ] = None,
     period: Annotated[
-        float | None, typer.Option(min=0.0, help="Seconds from round to round [0.5; world 0].")
+        float | None, typer.Option(min=0.0, help="Seconds from round to round (0.5; in a world 0).")
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder of pictures; without it: three photographs.")
@@ -73,7 +73,7 @@ def up(
     ] = 50.0,
     staleness: Annotated[
         int | None,
-        typer.Option(min=1, help="Rounds that parameters may be behind [unbounded; world 1]."),
+        typer.Option(min=1, help="Rounds that parameters may be behind (unbounded; in a world 1)."),
     ] = None,
     bus: Annotated[
         str | None, typer.Option(help="URL of a broker to use instead of an embedded one.")
@@ -90,11 +90,11 @@ def up(
     ] = None,
     dashboard: Annotated[
         bool | None,
-        typer.Option(help="Serve the live page, and print its address [on a terminal: yes]."),
+        typer.Option(help="Serve the live page, and print its address (on a terminal: yes)."),
     ] = None,
     metrics: Annotated[
         int | None,
-        typer.Option(min=1, max=65000, help="First of the processes' health ports [none opened]."),
+        typer.Option(min=1, max=65000, help="First of the processes' health ports (none opened)."),
     ] = None,
     docker: Annotated[
         bool, typer.Option("--docker", help="Containers (compose.yaml) in place of processes.")
@@ -112,10 +112,13 @@ def up(
     simulated = world is not None
     environment = None if world is None else load(world, devices)
     try:
-        checks.folders(logs, store)
+        if bus is not None:
+            checks.alone("--bus", store=store, port=None if port == -1 else port)
+        wanted = checks.goal(goal)
+        checks.folders(logs=logs, store=store)
         checks.port(port)
         found = None if simulated else prepared(images, models, console)
-        goal = checks.reachable(goal, accuracies(found, environment))
+        goal = checks.reachable(wanted, accuracies(found, environment))
     except KeyboardInterrupt:
         console.print("Stopped before anything was started.")
         raise typer.Exit from None
@@ -151,7 +154,7 @@ def up(
     if as_json:
         print(json.dumps(summary))
     else:
-        Console().print(render(summary, found))
+        tell(summary, found)
 
 
 def prepared(images: Path | None, models: Path | None, console: Console) -> Manifest:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from cli.judge import Judge
 from rl.experience import State
+from rl.features import Profile
 from rl.platform import Option, Platform
 from runtime import log
 from runtime.app import run
@@ -30,7 +31,7 @@ from schemas.outcome import Outcome
 from schemas.request import Request
 from schemas.round import Round
 from schemas.telemetry import Telemetry
-from sim.environment import Environment
+from sim.environment import Environment, lacking
 from sim.scenarios import paper
 
 PAPER = "paper-"
@@ -71,6 +72,8 @@ def load(spec: str, users: int) -> Environment:
         world: Environment = getattr(importlib.import_module(module), factory)()
     except (ImportError, AttributeError, TypeError) as error:
         raise Misconfigured(f"world {spec!r}: {error}") from error
+    if missing := lacking(world):
+        raise Misconfigured(f"world {spec!r}: it made something without {missing}")
     return world
 
 
@@ -101,7 +104,8 @@ class Box:
 
     async def introduce(self) -> None:
         """Say what every node can do, and how it is."""
-        for capability in capabilities(self.world.platform):
+        profile = getattr(self.world, "profile_ms", {})
+        for capability in capabilities(self.world.platform, profile):
             await self._bus.publish(capability)
         await self.beat()
 
@@ -152,8 +156,12 @@ class Teller:
             await self._bus.publish(self._judge.truth(experience))
 
 
-def capabilities(platform: Platform) -> list[Capability]:
-    """What every node of a platform would say; nothing about speed, that is to be learned."""
+def capabilities(platform: Platform, profile: Profile) -> list[Capability]:
+    """What every node of a platform would say.
+
+    Nothing about speed, that is to be learned, unless the world has a `profile_ms`: node to
+    variant to the milliseconds that the node has measured without load.
+    """
     local = {o.variant for o in platform.options if o.tier == "L"}
     edge = {o.variant for o in platform.options if o.tier == "E"}
     cloud = {o.variant for o in platform.options if o.tier == "C"}
@@ -166,6 +174,7 @@ def capabilities(platform: Platform) -> list[Capability]:
                 "tier": tier,
                 "home": home,
                 "accuracy_pct": accuracy,
+                "profile_ms": profile.get(node, {}),
                 "weights": "simulated",
             }
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from cli.complaint import Complaint
 from cli.secure import site as sites
+from cli.secure.files import drafting
 from cli.secure.names import BROKER, PLACE
 from cli.secure.site import Site
 from cli.show import show
@@ -51,13 +53,15 @@ def init(
     ] = PLACE,
 ) -> None:
     """Make a site: authority, hub, one user for each role, and the nodes that are named."""
-    site = sites.create(folder, cloud, host or ["hub"], place)
-    for entry in edge or []:
-        _add_edge(folder, site, entry)
-    for entry in device or []:
-        name, home = _pair(entry, "--device", "EDGE")
-        site.add_node(folder, "device", name, home)
-    site.save(folder)
+    sites.free(folder)
+    with drafting(folder, "site.json") as draft:
+        site = sites.create(draft, cloud, host or ["hub"], place)
+        for entry in edge or []:
+            _add_edge(draft, site, entry)
+        for entry in device or []:
+            name, home = _pair(entry, "--device", "EDGE")
+            _add_device(draft, site, name, home)
+        site.save(draft)
     print(f"{folder}: {len(site.users)} users, {len(site.brokers)} brokers")
     print(f"Keep {folder}/ca offline; give each host its folder of {folder}/hosts.")
 
@@ -76,7 +80,7 @@ def add(
     if kind == "device":
         if not home:
             raise Complaint(f"{name}: a device needs --home, the name of its edge")
-        site.add_node(folder, "device", name, home)
+        _add_device(folder, site, name, home)
     elif kind == "edge":
         _add_edge(folder, site, f"{name}={host}" if host else name)
     elif kind in ROLES and not ROLES[kind].of_node:
@@ -147,6 +151,13 @@ def list_(
     )
     hosts = [(name, " ".join(b.hosts)) for name, b in sorted(site.brokers.items())]
     show("brokers", ("broker", "hosts"), hosts)
+
+
+def _add_device(folder: Path, site: Site, name: str, home: str) -> None:
+    site.add_node(folder, "device", name, home)
+    if not any(user.node == home for user in site.users.values()):
+        note = f"{name}: there is no edge {home} yet: tercet secure add edge {home}"
+        print(note, file=sys.stderr)
 
 
 def _add_edge(folder: Path, site: Site, entry: str) -> None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from cli import checks
 
 
 def write_public(path: Path, content: bytes) -> None:
@@ -14,6 +20,26 @@ def write_public(path: Path, content: bytes) -> None:
 def write_secret(path: Path, content: bytes) -> None:
     """Write what only the owner may read; it is never readable by others, not for a moment."""
     _write(path, content, 0o600)
+
+
+@contextmanager
+def drafting(folder: Path, last: str) -> Iterator[Path]:
+    """A folder to fill. All of it appears in `folder`, the file `last` after the rest, or nothing.
+
+    Raises Complaint for what is no folder, or cannot be written to.
+    """
+    made = not folder.exists()
+    checks.folders(site=folder)
+    draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    try:
+        yield draft
+        for entry in sorted(draft.iterdir(), key=lambda entry: entry.name == last):
+            entry.rename(folder / entry.name)
+    finally:
+        shutil.rmtree(draft)
+        if made:
+            with suppress(OSError):  # It is not empty: all went well.
+                folder.rmdir()
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

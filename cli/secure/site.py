@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import nkeys
@@ -19,9 +19,12 @@ from pydantic import BaseModel, Field, ValidationError
 from cli.complaint import Complaint
 from cli.secure import authority, configuration
 from cli.secure.files import write_public, write_secret
-from cli.secure.names import BROKER, HUB, JOBS, NAME, NAMES, PEOPLE, PLACE, STACK, WARDEN
+from cli.secure.names import ADDRESS, BROKER, HUB, JOBS, NAME, NAMES, PEOPLE, PLACE, STACK, WARDEN
 from runtime.reading import fault
 from runtime.roles import ROLES
+
+PARTS = ("ca", "hosts", "people")
+"""Folders of a site."""
 
 
 class User(BaseModel):
@@ -79,9 +82,12 @@ class Site(BaseModel):
         host = HUB if who.node in ("", self.cloud) else who.node
         return folder / "hosts" / host / f"{user}.nk"
 
-    def add_broker(self, folder: Path, name: str, hosts: Iterable[str]) -> None:
+    def add_broker(self, folder: Path, name: str, hosts: Sequence[str]) -> None:
         """Certify a broker; it gets a key for its link, and one for each job beside it."""
         check(name, "broker")
+        for host in hosts:
+            if not ADDRESS.match(host):
+                raise Complaint(f"broker {name}: {host!r} is no host name or address")
         self.brokers[name] = Broker(hosts=[*NAMES, *hosts])
         self.renew(folder, name)
         self.users[f"{BROKER}-{name}"] = User(role=BROKER, public="", node=name)
@@ -172,8 +178,7 @@ class Site(BaseModel):
 
 def create(folder: Path, cloud: str, hosts: Iterable[str], place: str = PLACE) -> Site:
     """Make a site with its authority, its hub and the users that every site has."""
-    if (folder / "site.json").exists():
-        raise Complaint(f"{folder}: there is a site already; `tercet secure add` extends it")
+    free(folder)
     check(cloud, "cloud")
     authority.create(folder / "ca")
     site = Site(cloud=cloud, place=place)
@@ -183,6 +188,15 @@ def create(folder: Path, cloud: str, hosts: Iterable[str], place: str = PLACE) -
             site.add(folder, role.name, role.name)
     site.add_node(folder, "cloud", cloud)
     return site
+
+
+def free(folder: Path) -> None:
+    """Refuse a folder that holds a site, or what is left of one: an authority is never replaced."""
+    if (folder / "site.json").exists():
+        raise Complaint(f"{folder}: there is a site already; `tercet secure add` extends it")
+    for part in PARTS:
+        if (folder / part).exists():
+            raise Complaint(f"{folder}: {part}/ of a site is there, without its site.json")
 
 
 def broker_folder(folder: Path, name: str) -> Path:

@@ -60,6 +60,26 @@ def test_a_broker_url_that_is_none(models: Path, tmp_path: Path) -> None:
     assert "nonsense" in refused("--bus=http://nonsense", models=models, tmp_path=tmp_path)
 
 
+@pytest.mark.parametrize("option", ["logs", "store", "models"])
+def test_a_folder_that_is_none(option: str, models: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    line = refused(f"--{option}={file}", models=models, tmp_path=tmp_path)
+    assert f"{file}: not a folder" in line
+
+
+def test_a_store_beside_a_broker(models: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    line = refused(f"--store={store}", "--bus=nats://h:1", models=models, tmp_path=tmp_path)
+    assert "--store does not go with --bus" in line
+    assert not store.exists()
+
+
+def test_a_world_that_is_none(models: Path, tmp_path: Path) -> None:
+    line = refused("--world=builtins:dict", models=models, tmp_path=tmp_path)
+    assert "made something without platform, reset, step, expected_ms" in line
+
+
 def test_a_port_in_use(models: Path, tmp_path: Path, server: Server) -> None:
     line = refused(f"--port={server.port}", models=models, tmp_path=tmp_path)
     assert str(server.port) in line
