@@ -14,6 +14,7 @@ from pathlib import Path
 
 # Before numpy: its matrices are small here, and more threads only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

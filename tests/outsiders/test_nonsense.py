@@ -66,7 +66,7 @@ async def test_nonsense_does_not_stop_the_decider(bus: Bus, start: Start) -> Non
     await bus.publish(capability("camera-2"))
     for device in ("camera-1", "camera-2"):
         assert (await decision(bus, device)).option == "d0@L"
-    with pytest.raises(Unprocessable, match="stranger has not said"):
+    with pytest.raises(NoAnswer, match="stranger has not said"):
         await bus.ask(Request(device="stranger"), Decision, 5)
     example = start("examples/fleet.py", f"--bus={bus.client.connected_url.geturl()}", "--rounds=3")
     assert len(await example.ended()) == 3
