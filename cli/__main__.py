@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -16,8 +18,21 @@ def main() -> None:
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
-    except BrokenPipeError:  # The reader has what it wanted, as in `tercet decisions | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as end:
+        # Typer and rich make an exit of 1 of a broken pipe; of which, they do not ask.
+        cause = end.__context__ if isinstance(end, SystemExit) else end
+        if not (isinstance(cause, BrokenPipeError) and _reader_left()):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _reader_left() -> bool:
+    """Whether nobody reads stdout any more: has what it wanted, as in `tercet decisions | head`."""
+    asked = select.poll()
+    asked.register(1, 0)
+    if any(event & select.POLLERR for _, event in asked.poll(0)):
+        return True
+    return os.path.samestat(os.fstat(1), Path(os.devnull).stat())  # Where rich turns it then.
 
 
 def _main() -> None:

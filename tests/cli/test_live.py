@@ -119,8 +119,8 @@ def at_a_terminal() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def first_line(site: Site, command: str) -> str:
-    """What an endless verb says first; then Ctrl-C ends it, and that is no failure."""
+def first_line(site: Site, command: str, ended_by: int | None = signal.SIGINT) -> str:
+    """What an endless verb says first; then a signal, or a reader that leaves, is no failure."""
     words = command.removeprefix("tercet ").split()
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", *words],
@@ -131,10 +131,16 @@ def first_line(site: Site, command: str) -> str:
     )
     assert process.stdout is not None
     line = process.stdout.readline()
-    process.send_signal(signal.SIGINT)
+    if ended_by is not None:
+        process.send_signal(ended_by)
     process.stdout.close()
     assert process.wait(timeout=20) == 0
     return line
+
+
+@pytest.mark.parametrize("command", sorted(ENDLESS))
+def test_a_reader_that_leaves_ends_it_well(site: Site, command: str) -> None:
+    assert first_line(site, command, ended_by=None)
 
 
 @pytest.mark.parametrize(
