@@ -19,6 +19,7 @@ from zoo.manifest import Entry, load
 from zoo.variants import (
     CLASSES,
     VARIANTS,
+    Normalisation,
     Variant,
     named,
     small_form,
@@ -39,16 +40,18 @@ def weights(
     pictures: Path | None = None,
     labels_file: Path | None = None,
     progress: Progress = lambda _variant, _stage: None,
+    skip: calibration.Skip = calibration.silently,
 ) -> dict[str, Likeness]:
     """Import published weights: each file gives a float variant and its 8-bit form.
 
-    `pictures` calibrate the 8-bit forms; `labels_file` names the classes (default: by number).
+    `pictures` calibrate the 8-bit forms; `labels_file` names the classes (default: by number);
+    `skip` is told of pictures that cannot be used.
     Returns how like the two forms are, by 8-bit variant. Raises `ZooError`.
     """
     names = labels.read(labels_file) if labels_file else None
     entries: dict[str, Entry] = {}
     likenesses: dict[str, Likeness] = {}
-    views = calibration.gather(pictures, VARIANTS["d0"].input_px)
+    views = calibration.gather(pictures, VARIANTS["d0"].input_px, skip=skip)
     with store.drafting(directory) as draft:
         for file in files:
             plain = _exported(file, draft, names, progress)
@@ -147,17 +150,18 @@ def quantised(
     pictures: Path | None = None,
     variants: Sequence[str] | None = None,
     progress: Progress = lambda _variant, _stage: None,
+    skip: calibration.Skip = calibration.silently,
 ) -> dict[str, Likeness]:
     """Make the 8-bit forms of the float variants of a directory anew, calibrated on `pictures`.
 
-    `variants` are names of either form (default: all). Returns how like they are. Raises
-    `ZooError`.
+    `variants` are names of either form (default: all); `skip` is told of pictures that cannot be
+    used, once per form of input. Returns how like they are. Raises `ZooError`.
     """
     manifest = load(directory)
     widths = {variant(name).width for name in variants or manifest.variants}
     entries: dict[str, Entry] = {}
     likenesses: dict[str, Likeness] = {}
-    gathered: dict[tuple[int, str], calibration.Calibration] = {}
+    gathered: dict[tuple[int, Normalisation], calibration.Calibration] = {}
     with store.drafting(directory) as draft:
         for width in sorted(widths, reverse=True):
             plain, small = named(width, "fp32"), named(width, "int8")
@@ -165,7 +169,7 @@ def quantised(
             progress(small.name, "quantise")
             key = (entry.input_px, entry.normalisation)
             if key not in gathered:
-                gathered[key] = calibration.gather(pictures, entry.input_px, entry.normalisation)
+                gathered[key] = calibration.gather(pictures, *key, skip)
             entries[small.name], likenesses[small.name] = small_entry(
                 manifest.path(plain.name), entry, small, draft, gathered[key]
             )

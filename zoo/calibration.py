@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,13 @@ FEWEST = 12
 VIEWS = 36
 SHARE = 2 / 3
 """Of few pictures, what calibrates; the rest compares."""
+
+Skip = Callable[[str, str], object]
+"""Called with the name of a picture that cannot be used, and why."""
+
+
+def silently(_name: str, _reason: str) -> None:
+    """A `Skip` that tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +52,48 @@ class Likeness:
 
 
 def gather(
-    folder: Path | None, input_px: int, normalisation: Normalisation = "symmetric"
+    folder: Path | None,
+    input_px: int,
+    normalisation: Normalisation = "symmetric",
+    skip: Skip = silently,
 ) -> Calibration:
     """From a folder of pictures, at any depth (default: the photographs shipped).
 
-    Raises `ImageError` when there is none. What cannot be decoded is passed over.
+    Raises `ImageError` when there is none. What cannot be decoded is passed over, and told.
     """
     if folder is None or len(paths := _paths(folder)) < FEWEST:
-        return _views(folder, input_px, normalisation)
+        return _views(folder, input_px, normalisation, skip)
     rng = np.random.default_rng(0)
     order = [paths[k] for k in rng.permutation(len(paths))]
-    inputs: list[NDArray[np.float32]] = []
-    for path in order:
-        if len(inputs) == CALIBRATE + COMPARE:
-            break
-        try:
-            inputs.append(images.decode(images.picture(path).jpeg, input_px, normalisation))
-        except ImageError:
-            continue
+
+    def told(path: Path, reason: str) -> None:
+        skip(path.relative_to(folder).as_posix(), reason)
+
+    inputs = decoded(order, CALIBRATE + COMPARE, input_px, normalisation, told)
     if len(inputs) < 2:
         raise ImageError(f"image folder {folder} holds no usable picture")
     first = min(CALIBRATE, round(len(inputs) * SHARE))
     source = f"{first} pictures of {folder.name}"
     return Calibration(np.concatenate(inputs[:first]), np.concatenate(inputs[first:]), source)
+
+
+def decoded(
+    paths: Iterable[Path],
+    most: int,
+    input_px: int,
+    normalisation: Normalisation = "symmetric",
+    skip: Callable[[Path, str], None] = lambda _path, _reason: None,
+) -> list[NDArray[np.float32]]:
+    """Model inputs, [1, 3, S, S] each, of the first `most` pictures that can be used."""
+    inputs: list[NDArray[np.float32]] = []
+    for path in paths:
+        if len(inputs) == most:
+            break
+        try:
+            inputs.append(images.decode(images.picture(path).jpeg, input_px, normalisation))
+        except ImageError as error:
+            skip(path, str(error))
+    return inputs
 
 
 def _paths(folder: Path) -> list[Path]:
@@ -75,8 +102,12 @@ def _paths(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in images.SUFFIXES)
 
 
-def _views(folder: Path | None, input_px: int, normalisation: Normalisation) -> Calibration:
-    pictures = images.load_pictures(folder).pictures
+def _views(
+    folder: Path | None, input_px: int, normalisation: Normalisation, skip: Skip
+) -> Calibration:
+    pictures, skipped = images.load_pictures(folder)
+    for name, reason in skipped:
+        skip(name, reason)
     calibrate, compare = (
         augment.views(pictures, VIEWS, seed, input_px, normalisation) for seed in (0, 2)
     )

@@ -97,24 +97,30 @@ class Prepared:
 def prepare(
     recipe: Recipe, directory: Path, progress: Callable[[int, int], None]
 ) -> list[tuple[str, str]]:
-    """Decode training and validation pictures into `directory`; what was skipped, and why."""
+    """Decode training and validation pictures into `directory`; what was skipped, and why.
+
+    Pictures held out are looked at too, so that the first minute names all that cannot be used.
+    """
     split = recipe.split()
     names = folders.classes([*split["train"], *split["validation"], *split["test"]])
     skipped: list[tuple[str, str]] = []
     bounds: dict[str, tuple[int, int]] = {}
     numbers, done = list[int](), 0
-    total = len(split["train"]) + len(split["validation"])
+    total = sum(map(len, split.values()))
     with (directory / PICTURES).open("wb") as file:
-        for part in ("train", "validation"):
+        for part, samples in split.items():
             first = len(numbers)
-            for sample in split[part]:
+            for sample in samples:
                 done += 1
                 progress(done, total)
                 try:
-                    file.write(_square(sample.path, recipe.side).tobytes())
-                    numbers.append(names.index(sample.folder))
+                    square = _square(sample.path, recipe.side)
                 except ImageError as error:
                     skipped.append((f"{sample.folder}/{sample.path.name}", str(error)))
+                    continue
+                if part != "test":
+                    file.write(square.tobytes())
+                    numbers.append(names.index(sample.folder))
             bounds[part] = (first, len(numbers))
     if len(set(numbers[: bounds["train"][1]])) < len(names) or len(set(bounds["validation"])) < 2:
         raise ModelError(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo import bring, calibration, evaluate, graph, images, labels, published
+from zoo import bring, calibration, evaluate, graph, labels, published
 from zoo.batches import augmented, batches, central
 from zoo.calibration import Calibration
 from zoo.folders import Sample
@@ -200,10 +200,8 @@ def _calibration(recipe: Recipe) -> Calibration:
     split, rng = recipe.split(), np.random.default_rng(0)
 
     def some(samples: list[Sample], most: int) -> NDArray[np.float32]:
-        chosen = [samples[k].path for k in rng.permutation(len(samples))[:most]]
-        return np.concatenate(
-            [images.decode(images.picture(path).jpeg, recipe.input_px) for path in chosen]
-        )
+        order = [samples[k].path for k in rng.permutation(len(samples))]
+        return np.concatenate(calibration.decoded(order, most, recipe.input_px))
 
     calibrate = some(split["train"], calibration.CALIBRATE)
     compare = some(split["validation"], calibration.COMPARE)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.models.common import AsJson, Models, directory, likenesses, show, working
+from cli.models.common import AsJson, Models, directory, likenesses, show, skipped, working
 
 EPILOG = (
     "Example: [bold]tercet models import mobilenet_*_224_tf.h5 --data ~/pictures --labels"
@@ -33,8 +33,10 @@ def bring(
     """Take published weights in, quantise them, and say how like both forms are."""
     from zoo import bring as work  # torch and onnx: slow to load, and not in every installation
 
+    unused: dict[str, str] = {}
     with working("importing") as tell:
-        found = work.weights(files, directory(models), data, labels, tell)
+        found = work.weights(files, directory(models), data, labels, tell, unused.setdefault)
+    skipped([*unused.items()])
     forms = {name: asdict(like) for name, like in found.items()}
     whole = {"directory": str(directory(models)), "quantised": forms}
     hint = "Accuracies are the published ones until measured: tercet models evaluate --data DIR"

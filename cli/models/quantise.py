@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.models.common import AsJson, Models, directory, likenesses, show, working
+from cli.models.common import AsJson, Models, directory, likenesses, show, skipped, working
 
 EPILOG = "Example: [bold]tercet models quantise --data ~/pictures --variant d4 --variant d5[/]"
 
@@ -27,6 +27,8 @@ def quantise(
     """Quantise the float variants (static, per channel), and say how like both forms are."""
     from zoo import bring as work
 
+    unused: dict[str, str] = {}
     with working("quantising") as tell:
-        found = work.quantised(directory(models), data, variant, tell)
+        found = work.quantised(directory(models), data, variant, tell, unused.setdefault)
+    skipped([*unused.items()])
     show(as_json, {name: asdict(like) for name, like in found.items()}, likenesses(found))

@@ -111,6 +111,18 @@ def test_any_onnx_classifier_becomes_a_variant_and_is_quantised(
     assert "not measured for the 8-bit form" in small.accuracy_source
 
 
+@pytest.mark.parametrize("count", [4, 20])
+def test_a_picture_that_cannot_calibrate_is_named(
+    copy: Path, tmp_path: Path, photographs: list[Picture], count: int
+) -> None:
+    for k in range(count):
+        (tmp_path / f"{k}.jpg").write_bytes(photographs[k % len(photographs)].jpeg)
+    (tmp_path / "0.jpg").write_bytes(b"")
+    unused: dict[str, str] = {}
+    bring.quantised(copy, tmp_path, ["d7"], skip=unused.setdefault)
+    assert unused.keys() == {"0.jpg"} and "zero bytes" in unused["0.jpg"]
+
+
 def test_a_model_that_ends_in_softmax_keeps_its_probabilities(
     copy: Path, tmp_path: Path, names: Path, photographs: list[Picture]
 ) -> None:

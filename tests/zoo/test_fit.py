@@ -38,12 +38,15 @@ VERB = [sys.executable, "-m", "cli", "models", "fit", "--px", "32", "--no-flip"]
 @pytest.mark.timeout(600)
 def test_all_eight_for_the_digits_by_one_command(tmp_path: Path) -> None:
     data, directory = digits.write(tmp_path / "digits", every=2), tmp_path / "models"
+    for digit in data.iterdir():
+        (digit / "broken.png").write_bytes(b"")
     told = ["--data", str(data), "--epochs", "10", "--batch", "32"]
     done = subprocess.run(
         [*VERB, *told, "--models", str(directory), "--json"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("/broken.png: not a usable picture: zero bytes") == 10
     loaded = manifest.load(directory)
     assert loaded.variants.keys() == {f"d{k}" for k in range(8)} and not loaded.untrained
     score = {name: entry.accuracy_pct for name, entry in loaded.variants.items()}
