@@ -49,7 +49,7 @@ async def test_of_two_that_start_at_once_one_remains(bus: Bus, settings: BusSett
             end = "refused"
         return end
 
-    async with connect(settings, "other") as other, asyncio.timeout(10):
+    async with connect(settings, "other") as other, asyncio.timeout(30):
         ends = await asyncio.gather(run(bus), run(other))
     assert sorted(ends) == ["kept", "refused"]
 

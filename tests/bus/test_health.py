@@ -160,7 +160,7 @@ async def test_what_is_said_heard_and_buried_is_counted(bus: Bus) -> None:
     buried = metrics.BURIED.labels("goal.v1")._value.get()
     await bus.client.publish("goal.v1", b"nonsense")
     await bus.publish(GoalSet(goal="85"))
-    await asyncio.wait_for(heard.wait(), 5)
+    await asyncio.wait_for(heard.wait(), 30)
     for direction in ("in", "out"):
         now = metrics.MESSAGES.labels("goal.v1", direction)._value.get()
         assert now == before[direction] + 1

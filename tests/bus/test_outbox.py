@@ -61,7 +61,7 @@ async def emptied(box: Outbox) -> None:
 
 
 async def lost(bus: Bus) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while bus.client.is_connected:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -83,7 +83,7 @@ async def test_a_new_version_is_announced(bus: Bus) -> None:
     await bus.listen(Parameters, heard.put, owner="policy")
     store = await ParameterStore.open(bus)
     said = await store.publish("policy", b"one")
-    assert await asyncio.wait_for(heard.get(), 2) == said
+    assert await asyncio.wait_for(heard.get(), 20) == said
 
 
 async def test_the_goal_is_kept_and_announced(bus: Bus) -> None:
@@ -91,7 +91,7 @@ async def test_the_goal_is_kept_and_announced(bus: Bus) -> None:
     await bus.listen(GoalSet, heard.put)
     assert await read_goal(bus) is None
     await write_goal(bus, GoalSet(goal="max", by="test"))
-    assert (await asyncio.wait_for(heard.get(), 2)).goal == "max"
+    assert (await asyncio.wait_for(heard.get(), 20)).goal == "max"
     goal = await read_goal(bus)
     assert goal is not None
     assert goal.goal == "max"

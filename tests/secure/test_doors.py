@@ -84,7 +84,7 @@ async def entered(secured: Secured, user: str) -> None:
             async with secured.client(user) as (client, _):
                 await client.flush()
             return
-        except NatsError:
+        except (NatsError, OSError):  # Refused, or hung up on while it still introduces itself.
             await asyncio.sleep(0.05)
 
 

@@ -70,7 +70,7 @@ async def test_the_decider_says_how_it_goes(bus: Bus) -> None:
     said: asyncio.Queue[Learning] = asyncio.Queue()
     await bus.listen(Learning, said.put, owner="decider")
     async with deciding(bus, round_period=0.02):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (message := await said.get()).round < 3:
                 continue
     assert message.exploring

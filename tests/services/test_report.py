@@ -25,6 +25,6 @@ async def test_a_figure_that_no_message_can_hold_ends_nothing(
 
     stop = asyncio.Event()
     telling = asyncio.create_task(module.report(bus, say, stop))
-    assert (await asyncio.wait_for(heard.get(), 10)).greedy_ms == 5.0
+    assert (await asyncio.wait_for(heard.get(), 30)).greedy_ms == 5.0
     stop.set()
     await telling

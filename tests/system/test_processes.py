@@ -57,7 +57,7 @@ def last_event(process: subprocess.Popen[str]) -> dict:
 async def ready(bus: Bus) -> Capability:
     heard: asyncio.Queue[Capability] = asyncio.Queue()
     subscription = await bus.listen(Capability, heard.put)
-    capability = await asyncio.wait_for(heard.get(), 30)
+    capability = await asyncio.wait_for(heard.get(), 60)
     await subscription.unsubscribe()
     return capability
 
@@ -122,7 +122,7 @@ async def test_a_monitor_reports(bus: Bus, start: Start) -> None:
     heard: asyncio.Queue[Telemetry] = asyncio.Queue()
     await bus.listen(Telemetry, heard.put)
     service = start("monitor", node="cam-1", period="0.2")
-    telemetry = await asyncio.wait_for(heard.get(), 20)
+    telemetry = await asyncio.wait_for(heard.get(), 60)
     assert telemetry.node == "cam-1"
     assert 0 < telemetry.condition.link_ms < 1000
     assert telemetry.memory_mib > 0
@@ -158,12 +158,12 @@ async def test_a_second_process_of_a_name_is_told_and_the_first_goes_on(
     heard: asyncio.Queue[Telemetry] = asyncio.Queue()
     await bus.listen(Telemetry, heard.put)
     first = start("monitor", node="cam-1", period="0.2")
-    await asyncio.wait_for(heard.get(), 20)
+    await asyncio.wait_for(heard.get(), 60)
     second = start("monitor", node="cam-1", period="0.2")
     event = await asyncio.to_thread(last_event, second)
     assert (second.returncode, event["event"]) == (2, "misconfigured")
     assert "cam-1 runs already" in event["reason"]
     while not heard.empty():
         heard.get_nowait()
-    await asyncio.wait_for(heard.get(), 20)
+    await asyncio.wait_for(heard.get(), 60)
     assert first.poll() is None
