@@ -145,10 +145,12 @@ class Quarantine:
         self._keep(platform)
         where, verdicts = cells(platform, seen.assignment), {}
         for device, ms in seen.response_ms.items():
+            if device in seen.censored:  # It said nothing that could be judged.
+                continue
             if reason := impossible(ms, 0.0, math.inf):
                 self.silence(device)
                 verdicts[device] = Verdict(reason)
-            elif device in where and device not in seen.censored:
+            elif device in where:
                 compute = compute_ms(platform, device, where[device].option, profile)
                 verdicts[device] = self._judge(device, where[device], ms, compute)
         return verdicts

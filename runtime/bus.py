@@ -65,9 +65,14 @@ class Bus:
             _log.warning("not said", subject=message.subject, error=repr(error))
 
     async def offer(self, message: Message) -> None:
-        """Offer a kept message to its stream, once; raises what nats-py does when that fails."""
+        """Offer a kept message to its stream, once; raises what nats-py does when that fails.
+
+        Raises Unprocessable for one that the broker would not carry, however often.
+        """
         headers = tracing.onward({"Nats-Msg-Id": str(message.id)})
-        await self.js.publish(message.subject, message.model_dump_json().encode(), headers=headers)
+        body = message.model_dump_json().encode()
+        self._fits(message.subject, body)
+        await self.js.publish(message.subject, body, headers=headers)
         metrics.said(message.SUBJECT)
 
     async def keep(self, subject: str, body: bytes, headers: dict[str, str]) -> int:

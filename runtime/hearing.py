@@ -64,9 +64,10 @@ async def hear(
         except Unprocessable as error:
             await refuse(raw.subject.removeprefix(LIVE), raw.data, str(error))
             return
-        if twice and message.id in known:
+        said = (message.subject, message.id)  # Nobody's id is known for what another says.
+        if twice and said in known:
             return
-        known.add(message.id)
+        known.add(said)
         try:
             with metrics.handling(name), tracing.step(name, raw.headers):
                 await handle(message)

@@ -83,6 +83,9 @@ class Outbox:
             try:
                 async with asyncio.timeout(ATTEMPT):
                     await self._bus.offer(message)
+            except Unprocessable as error:
+                self._drop(str(error))
+                return
             except TROUBLE:
                 self._doubtful = True
             else:
@@ -104,6 +107,8 @@ class Outbox:
             if not (self._doubtful and await self._stored(entry.message)):
                 self._doubtful = True  # Until the stream has said that it has it.
                 await self._bus.offer(entry.message)
+        except Unprocessable as error:  # It would be in the way of all others for ever.
+            self._drop(str(error))
         except (*TROUBLE, TryLater):
             return False
         self._doubtful = False
@@ -143,10 +148,13 @@ class Outbox:
         """Drop the oldest until what is left is small and young enough."""
         oldest = self._clock() - self._max_age
         while self._waiting and (self._bytes > self._max_bytes or self._waiting[0].since < oldest):
-            self.dropped += 1
-            metrics.SPOOL_DROPPED.inc()
-            _log.error("dropped: the spool is full or it is too old", dropped=self.dropped)
+            self._drop("the spool is full or it is too old")
             await self._forget()
+
+    def _drop(self, why: str) -> None:
+        self.dropped += 1
+        metrics.SPOOL_DROPPED.inc()
+        _log.error("dropped", reason=why, dropped=self.dropped)
 
     async def _forget(self) -> None:
         """The oldest need not wait any longer."""
@@ -159,6 +167,8 @@ class Outbox:
 
     def _recall(self, folder: Path) -> None:
         """Oldest first; a file that was cut short by a power failure is put aside."""
+        for file in folder.glob("*.new"):  # Never finished.
+            file.unlink()
         for file in sorted(folder.glob("*.json")):
             try:
                 self._number = max(self._number, int(file.stem))
@@ -176,8 +186,17 @@ class Outbox:
 def _write(file: Path, body: bytes) -> None:
     """On disk when this returns: written beside, made durable, and moved into place."""
     fresh = file.with_suffix(".new")
-    with fresh.open("wb") as sink:
-        sink.write(body)
-        sink.flush()
-        os.fsync(sink.fileno())
-    fresh.replace(file)
+    try:
+        with fresh.open("wb") as sink:
+            sink.write(body)
+            sink.flush()
+            os.fsync(sink.fileno())
+        fresh.replace(file)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

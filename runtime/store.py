@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
+from uuid import uuid4
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
 from nats.js.kv import KeyValue
@@ -70,15 +71,18 @@ class ParameterStore:
     ) -> Parameters:
         """Store the next version and announce it.
 
+        The first version is numbered by the blob's sequence, which goes on over a reset: nothing
+        that was learned before one is ever taken for newer than what is learned after it.
+
         Raises Fenced if a newer epoch owns `owner`, TryLater while the broker is away.
         """
         key = None
         while True:
             current, revision = await self._own(owner, epoch)
-            key = key or str(await self._bus.keep(f"blob.{owner}", blob, {}))
+            key = key or await self._keep(owner, blob)
             pointer = Parameters(
                 owner=owner,
-                version=0 if current is None else current.version + 1,
+                version=int(key) - 1 if current is None else current.version + 1,
                 key=key,
                 sha256=hashlib.sha256(blob).hexdigest(),
                 epoch=epoch,
@@ -97,7 +101,12 @@ class ParameterStore:
 
         Returns its key; raises TryLater while the broker is away.
         """
-        return str(await self._bus.keep("blob.policy-kept", blob, {}))
+        return await self._keep("policy-kept", blob)
+
+    async def _keep(self, owner: str, blob: bytes) -> str:
+        """Store a blob once, however often an acknowledgement is lost; return its key."""
+        identity = {"Nats-Msg-Id": str(uuid4())}
+        return str(await self._bus.keep(f"blob.{owner}", blob, identity))
 
     async def record(self, versions: Versions) -> None:
         """Note what the decider knows of the policy's versions; raises TryLater."""
@@ -240,6 +249,6 @@ async def forget(bus: Bus) -> int:
         await bus.js.purge_stream(name)
     # The bucket's stream rather than its keys: a deleted key would leave a marker behind.
     await bus.js.purge_stream("KV_parameters")
-    # Versions are numbered anew: a pin would hold another than was meant.
+    # What was pinned is gone.
     await bus.js.purge_stream("KV_control", subject="$KV.control.policy")
     return count

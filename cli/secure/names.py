@@ -6,8 +6,8 @@ import re
 
 from runtime.roles import LISTENER, OPERATOR, TOPOLOGY
 
-NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
-ADDRESS = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?$")
+NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}\Z")
+ADDRESS = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?\Z")
 """A host's name or address."""
 HUB = "hub"
 """The broker that others join, and the host that runs it with the cloud's node."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from uuid import uuid4
 
 from rl.platform import Option
 from runtime import log
@@ -57,6 +58,9 @@ class Journey:
     ) -> None:
         """`own` yields a classifier in this process, for when no service answers."""
         self._bus, self._settings, self._knowledge, self._own = bus, settings, knowledge, own
+        self._secret = str(uuid4())
+        """Ids follow from the round's, which all devices hear: whoever could derive this device's
+        could say its outcome first, and streams would take the true one for said before."""
 
     async def take(self, jpeg: bytes, opened: Round | None) -> Outcome:
         """Make one request from start to end. The clock starts when the decision is asked for."""
@@ -90,7 +94,7 @@ class Journey:
         device = self._settings.node
         if opened is None:
             return Request(device=device)
-        return Request.because(opened, key=device, device=device, round_id=opened.id)
+        return Request.because(opened, key=self._secret, device=device, round_id=opened.id)
 
     async def _ask(self, request: Request) -> Told:
         """Get a decision, or what stands in for one."""

@@ -69,7 +69,7 @@ class Conductor:
 
     async def on_outcome(self, message: Outcome) -> None:
         """Enter an outcome; the last one closes the round."""
-        self._situation.heard_from(message)
+        self._situation.heard_from(message, self.in_force.get(message.device))
         waited_ms = (self._situation.now() - self._began) * 1000
         ledger = self.ledger
         if ledger is not None and ledger.record(message, waited_ms) and ledger.complete:

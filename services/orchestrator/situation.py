@@ -128,14 +128,19 @@ class Situation:
             name, fleet, active, conditions, self.goal, unavailable, in_force
         )
 
-    def heard_from(self, outcome: Outcome) -> None:
-        """A device that reports is present; a node that left it without an answer is not."""
+    def heard_from(self, outcome: Outcome, told: str | None) -> None:
+        """A device that reports is present; a node that left it without an answer is not.
+
+        Only the node counts that the device was `told` to use: else it could take any from all.
+        """
         self.roster.alive(outcome.device, self.now())
         fleet = self.roster.fleet
         if fleet is None or outcome.device not in fleet.devices:
             return
-        if outcome.fallback == "no-responder" and outcome.assigned in fleet.options:
-            node = fleet.node(outcome.device, outcome.assigned)
+        if outcome.fallback != "no-responder" or outcome.assigned != told:
+            return
+        if told in fleet.options:
+            node = fleet.node(outcome.device, told)
             if node != outcome.device:
                 _log.warning("node does not answer", node=node, device=outcome.device)
                 self.roster.unanswered(node, self.now())

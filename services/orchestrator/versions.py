@@ -43,6 +43,7 @@ class Adoption:
         self.purse: tuple[float | None, int] = (None, 0)
         """What exploring may still cost, ms, and rounds that were greedy for want of it."""
         self._news: Parameters | None = None
+        self._resets = 0
         self._shelf = Shelf(store)
         self._trial = Trial()
         self._orders = Orders(bus)
@@ -103,7 +104,8 @@ class Adoption:
             self._orders.obeyed = None  # It was not to be had: tried again, and complained of.
 
     async def forget(self) -> None:
-        """Everything was reset: versions are numbered anew."""
+        """Everything was reset: what comes next is newer than all before."""
+        self._resets += 1
         self._news, self.adopted_round, self.pinned, self._orders.unheeded = None, 0, None, ""
         self._shelf.clear()
         self._trial = Trial()
@@ -118,9 +120,13 @@ class Adoption:
         news, self._news = self._news, None
         if news is None or news.version <= self._version:
             return
+        resets = self._resets
         try:
             blob = await self._store.read(news)
             await self._policy.adopt(news.version, blob)
+            if self._resets != resets:  # It came from before the reset that came meanwhile.
+                await self._policy.forget()
+                return
         except TryLater:
             self._news = self._news or news
         except Refused as error:

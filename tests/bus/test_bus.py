@@ -60,6 +60,17 @@ async def test_a_message_arrives_unchanged(bus: Bus) -> None:
     assert await asyncio.wait_for(heard.get(), 20) == said
 
 
+async def test_an_id_that_another_used_is_heard_all_the_same(bus: Bus) -> None:
+    heard: asyncio.Queue[Outcome] = asyncio.Queue()
+    await bus.listen(Outcome, heard.put)
+    said = outcome()
+    stolen = said.model_copy(update={"device": "cam-2", "node": "cam-2"})
+    for message in (stolen, said):
+        await bus.client.publish(message.subject, message.model_dump_json().encode())
+    devices = [(await asyncio.wait_for(heard.get(), 20)).device for _ in range(2)]
+    assert devices == ["cam-2", "cam-1"]
+
+
 async def test_said_twice_is_stored_once(bus: Bus) -> None:
     said = outcome()
     await bus.publish(said)

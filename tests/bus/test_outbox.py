@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from runtime.bus import Bus
 from runtime.outbox import Outbox
 from runtime.replay import replay
 from schemas import clock
+from schemas.fleet import Label
 from schemas.outcome import Outcome
 from tests.conftest import Server
 
@@ -193,3 +195,33 @@ async def test_a_full_disk_is_survived_in_memory(
     async with running(box):
         await emptied(box)
     assert await kept(bus) == [1]
+
+
+async def test_what_no_broker_takes_is_dropped_and_counted_and_in_nobodys_way(
+    bus: Bus, server: Server, spool: Path
+) -> None:
+    label = Label(name="x" * 2 * 1024 * 1024, probability=1.0)
+    huge = made(2).model_copy(update={"labels": (label,)})
+    box = Outbox(bus, Outcome, spool, max_bytes=10 * ROOM, max_age=AGE)
+    await box.put(huge)
+    assert (box.waiting, box.dropped) == (0, 1)
+    server.kill()
+    await lost(bus)
+    for message in (made(1), huge, made(3)):
+        await box.put(message)
+    server.start()
+    async with running(box):
+        await emptied(box)
+    assert (await kept(bus), box.dropped, files(spool)) == ([1, 3], 2, [])
+
+
+def test_what_was_never_finished_is_cleared_away(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        outbox._write(spool / "000000000001.json", b"{}")
+    assert files(spool) == []

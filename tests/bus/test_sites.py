@@ -153,7 +153,9 @@ async def test_an_edge_captures_the_hub_hears_at_once_and_keeps_everything_once(
         await site.edge.publish(message)
     await site.hub.publish(outcome(ms=99.0))
     async with asyncio.timeout(30):
-        assert [(await heard.get()).response_ms for _ in range(6)] == [0, 1, 2, 3, 4, 99]
+        came = [(await heard.get()).response_ms for _ in range(6)]
+        assert sorted(came) == [0, 1, 2, 3, 4, 99]
+        assert [ms for ms in came if ms != 99] == [0, 1, 2, 3, 4]  # The hub's has another way.
         assert [(await near.get()).response_ms for _ in range(5)] == [0, 1, 2, 3, 4]
     assert sorted(o.response_ms for o in await site.kept(Outcome, 6)) == [0, 1, 2, 3, 4, 99]
     assert near.empty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -70,12 +71,31 @@ async def test_a_goal_that_cannot_be_read_is_none(bus: Bus) -> None:
 
 async def test_forgetting_empties_what_was_learned(bus: Bus) -> None:
     store = await ParameterStore.open(bus)
-    await store.publish("policy", b"one")
+    assert [(await store.publish("policy", b"one")).version for _ in range(3)] == [0, 1, 2]
     await write_policy(bus, PolicySet(action="pin", version=0))
-    assert await forget(bus) == 1
+    assert await forget(bus) == 3
     assert await store.pointer("policy") is None
-    assert (await store.publish("policy", b"two")).version == 0
-    assert await read_policy(bus) is None  # A pin would hold another version now.
+    assert (await store.publish("policy", b"two")).version == 3  # Newer than all before.
+    assert await read_policy(bus) is None
+
+
+async def test_a_version_kept_aside_is_kept_once_though_its_acknowledgement_is_lost(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, publish, lost = await ParameterStore.open(bus), bus.js.publish, []
+
+    async def forgetful(*arguments: Any, **named: Any) -> Any:
+        said = await publish(*arguments, **named)
+        if len(lost) < 2:
+            lost.append(said.seq)
+            raise TimeoutError
+        return said
+
+    first = await store.keep(b"good")
+    monkeypatch.setattr(bus.js, "publish", forgetful)
+    second = await store.keep(b"better")
+    assert (await bus.js.stream_info("PARAMETERS")).state.messages == 2
+    assert [int(first), int(second)] == [1, 2] and lost == [2, 2]
 
 
 async def test_a_new_version_is_announced(bus: Bus) -> None:

@@ -57,6 +57,13 @@ def test_what_cannot_have_been(response: float, compute: float, passed: float, w
     assert bool(found) is bool(why)
 
 
+def test_who_said_nothing_is_not_judged_however_long_the_round_took() -> None:
+    seen = replace(round_of(LOCAL, a=7e5), censored=frozenset("a"))
+    quarantine = settled()
+    assert quarantine.judge(PLATFORM, seen).keys() == {"b", "c", "d"}
+    assert quarantine.judge(PLATFORM, round_of(LOCAL))["a"] == Verdict()
+
+
 def test_one_outcome_far_off_does_not_teach_and_the_next_does() -> None:
     quarantine = settled()
     assert "far outside" in quarantine.judge(PLATFORM, round_of(LOCAL, a=2000.0))["a"].reason

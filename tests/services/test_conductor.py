@@ -19,6 +19,7 @@ from schemas.goal import GoalSet
 from schemas.outcome import Outcome
 from schemas.request import Request
 from schemas.round import Round
+from services.orchestrator.roster import Roster
 from services.orchestrator.schedule import EVALUATED
 from services.orchestrator.service import decide
 from services.orchestrator.settings import Settings
@@ -179,3 +180,31 @@ async def test_a_second_run_counts_on(bus: Bus) -> None:
     async with deciding(bus, rounds=2, evaluations=0, after=2):
         found = await experiences(bus, 4)
     assert [e.round for e in found] == [1, 2, 3, 4]
+
+
+async def test_only_a_node_that_a_device_was_told_to_use_can_be_missed(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missed = list[str]()
+    monkeypatch.setattr(Roster, "unanswered", lambda _self, node, _now: missed.append(node))
+    async with deciding(bus, rounds=1, evaluations=0):
+        await experiences(bus, 1)
+        await write_goal(bus, GoalSet(goal="max"))
+        for _ in range(600):
+            told = await bus.ask(Request(device="a"), Decision, 2)
+            if told.goal == "max" and told.option.startswith("d0@"):
+                break
+            await asyncio.sleep(0.05)
+        shared = ("d0@E", "d0@C")
+        expected = [told.node] * (told.option in shared)
+        for option in shared:
+            lied = Outcome(
+                device="a", node="a", assigned=option, executed="d0@L", response_ms=10,
+                fallback="no-responder",
+            )  # fmt: skip
+            await bus.publish(lied)
+        for _ in range(600):
+            if missed == expected:
+                break
+            await asyncio.sleep(0.05)
+    assert missed == expected  # The decider has ended: it has heard all by now.
