@@ -61,7 +61,7 @@ class Crew:
     async def _beat(self, tasks: asyncio.TaskGroup) -> None:
         try:
             await self._announce()
-            for slot in await self._leases.renew():
+            async for slot in self._leases.renew():  # Its work may end by itself at any moment.
                 _log.warning("slot lost", slot=slot)
                 self._let_go[slot].set()
             self._age(await self._leases.look())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
@@ -102,15 +102,15 @@ class Leases:
         self.held[slot] = self._seen[slot] = Sighting(lease, revision)
         return lease.epoch
 
-    async def renew(self) -> list[str]:
-        """Renew every lease that is held; return the slots that turned out to be lost."""
-        lost = []
+    async def renew(self) -> AsyncIterator[str]:
+        """Renew every lease that is held; yield each slot that turns out to be lost, at once."""
         for slot in list(self.held):
             async with self._writing:
-                if slot in self.held and not await self._renewed(slot, self.held[slot]):
+                lost = slot in self.held and not await self._renewed(slot, self.held[slot])
+                if lost:
                     del self.held[slot]
-                    lost.append(slot)
-        return lost
+            if lost:
+                yield slot
 
     async def release(self, slot: str) -> None:
         """Let go of a slot so that others need not wait; without a broker it simply runs out."""

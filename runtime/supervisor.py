@@ -108,7 +108,8 @@ class Supervisor:
     def last_words(self, name: str) -> str:
         """Why a child died, as far as its log tells: the reason of its last line, or the line."""
         file = self._logs / f"{name}.log"
-        lines = file.read_text(errors="replace").strip().splitlines() if file.exists() else []
+        text = file.read_text(errors="replace") if file.exists() else ""
+        lines = [line for line in text.splitlines() if line.strip(" |+-")]  # A group has a frame.
         if not lines:
             return "it left no word"
         try:
