@@ -25,6 +25,11 @@ def complaining() -> Iterator[None]:
         yield
     except (ZooError, ValueError) as error:
         raise Complaint(str(error)) from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # A full disk, a folder that may not be written.
+        where = f"{error.filename}: " if error.filename else ""
+        raise Complaint(f"{where}{error.strerror or error}") from error
 
 
 def pictures(folder: Path | None, console: Console) -> None:

@@ -122,7 +122,7 @@ def likeness(plain: Path, small: Path, calibration: Calibration) -> Likeness:
     one, other = (_logits(path, calibration.compare) for path in (plain, small))
     agree = float((one.argmax(axis=1) == other.argmax(axis=1)).mean())
     power, error = float((one**2).mean()), float(((one - other) ** 2).mean())
-    snr = 10 * np.log10(power / max(error, 1e-30))
+    snr = 10 * np.log10(max(power, 1e-30) / max(error, 1e-30))
     return Likeness(len(one), round(100 * agree, 2), round(float(snr), 2), calibration.source)
 
 

@@ -75,9 +75,10 @@ def evaluate(
         samples,
         progress,
     )
-    measured = {n: measure(hits, data.name, len(manifest.labels(n))) for n, hits in scored.items()}
+    where = data.resolve().name or str(data)
+    measured = {n: measure(hits, where, len(manifest.labels(n))) for n, hits in scored.items()}
     metric = metric or metric_for(min(m.classes for m in measured.values()))
-    store.revise(directory, {name: revision(m, metric) for name, m in measured.items()})
+    store.revise(manifest, {name: revision(m, metric) for name, m in measured.items()})
     return Evaluated(measured, metric, skipped)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo import labels
 from zoo.errors import ImageError
 from zoo.images import SUFFIXES
 
@@ -34,7 +35,9 @@ def samples(directory: Path) -> list[Sample]:
         what = "is not a folder" if directory.exists() else "does not exist"
         raise ImageError(f"labelled folder {directory} {what}")
     found, empty = [], []
-    for folder in sorted(path for path in directory.iterdir() if path.is_dir()):
+    inside_it = sorted(path for path in directory.iterdir() if path.is_dir())
+    _told_apart(directory, [folder.name for folder in inside_it])
+    for folder in inside_it:
         inside = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
         found += [Sample(path, folder.name) for path in inside]
         if not inside:
@@ -47,6 +50,17 @@ def samples(directory: Path) -> list[Sample]:
             f" found {len(classes(found))}"
         )
     return found
+
+
+def _told_apart(directory: Path, names: Sequence[str]) -> None:
+    """Complain of names that cannot be labels, or that mean the same class."""
+    known: dict[str, str] = {}
+    for name in names:
+        if not labels.one_lined(name):
+            raise ImageError(f"labelled folder {directory}: {name!r} cannot be a class's name")
+        other = known.setdefault(labels.plain(name), name)
+        if other != name:
+            raise ImageError(f"labelled folder {directory}: {other!r} and {name!r} read alike")
 
 
 def held_out(

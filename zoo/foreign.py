@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from zoo import images, labels, store
+from zoo import folders, images, labels, store
 from zoo.bring import entry_of
 from zoo.errors import ModelError, one_line
 from zoo.manifest import Manifest
@@ -44,6 +44,8 @@ def classifier(name: str, file: Path, directory: Path, facts: Facts) -> Manifest
         path.write_bytes(model.SerializeToString(deterministic=True))
         session = _tried(path, file, facts)
         labels.agree(file, session.classes, names)
+        if session.classes < folders.FEWEST:
+            raise ModelError(f"model file {file} has one output: there is nothing to tell apart")
         precision: Precision = "int8" if _is_quantised(model) else "fp32"
         if precision != row.precision:
             raise ModelError(

@@ -159,6 +159,8 @@ def picture(path: Path) -> Picture:
     Raises `ImageError`. What measures or trains reads its pictures so too.
     """
     with _only_image_errors():
+        if not path.is_file():  # A pipe would be waited for, a device be read without end.
+            raise ImageError("not a usable picture: no file")
         content = path.read_bytes()
         image = _open(content)
         small = max(image.size) <= MAX_SIDE and len(content) <= MAX_BYTES

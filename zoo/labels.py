@@ -17,7 +17,7 @@ from zoo.errors import ModelError, one_line
 def read(path: Path) -> tuple[str, ...]:
     """The names in a file, in the order of the outputs; `ModelError` names the file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"labels file {path} cannot be read: {one_line(error)}") from error
     names = _from_index(text, path) if path.suffix == ".json" else tuple(text.splitlines())
@@ -25,13 +25,26 @@ def read(path: Path) -> tuple[str, ...]:
     if not names or blank:
         what = f"line {blank[0]} is empty" if blank else "it is empty"
         raise ModelError(f"labels file {path}: {what}")
+    if broken := [name for name in names if not one_lined(name)]:
+        raise ModelError(f"labels file {path}: {broken[0]!r} is more than a line")
     return names
+
+
+def one_lined(name: str) -> bool:
+    """Whether a name is one line of text: a file of labels has one a line."""
+    try:
+        return len(name.encode().decode().splitlines()) == 1
+    except UnicodeEncodeError:  # A folder's name need not be text.
+        return False
 
 
 def _from_index(text: str, path: Path) -> tuple[str, ...]:
     try:
         index = json.loads(text)
-        return tuple(" ".join(index[str(number)]) for number in range(len(index)))
+        pairs = [index[str(number)] for number in range(len(index))]
+        if any(isinstance(pair, str) for pair in pairs):
+            raise TypeError("a synset and a name for each number are expected")
+        return tuple(" ".join(pair) for pair in pairs)
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"labels file {path} is no class index: {one_line(error)}") from error
 
@@ -59,12 +72,12 @@ def _text(names: Sequence[str]) -> bytes:
 
 def number(folder: str, names: Sequence[str]) -> int | None:
     """Which class a folder's name means: the whole label, or its first word; None if none."""
-    wanted = _plain(folder)
+    wanted = plain(folder)
     for place, name in enumerate(names):
-        if wanted == _plain(name):
+        if wanted == plain(name):
             return place
     for place, name in enumerate(names):
-        if wanted == _plain(name.split(" ")[0]):
+        if wanted == plain(name.split(" ")[0]):
             return place
     return None
 
@@ -75,5 +88,6 @@ def agree(file: Path, classes: int, names: Sequence[str]) -> None:
         raise ModelError(f"model file {file} has {classes} outputs, but {len(names)} labels")
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name as it is compared: neither case nor underscores matter."""
     return name.strip().casefold().replace("_", " ")

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from zoo import folders, images
 from zoo.errors import ImageError, ModelError
@@ -21,6 +21,8 @@ from zoo.variants import INPUT_PX
 STRIDE = 32
 """How much the network shrinks a picture; a smaller input would vanish."""
 RECIPE, PICTURES, NUMBERS = "recipe.json", "pictures.u8", "numbers.npz"
+SPLIT = "split.json"
+"""Which picture is for what, as it was when the work began: the folder may change meanwhile."""
 
 
 class Recipe(BaseModel):
@@ -35,7 +37,7 @@ class Recipe(BaseModel):
     batch: int = Field(64, ge=2, description="pictures a step")
     rate: float | None = Field(None, gt=0, description="peak step size; None: by start")
     flip: bool = Field(True, description="mirror left and right at random; not for letters")
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     test_share: float = Field(0.2, gt=0, lt=0.9, description="held out for the final measurement")
     validation_share: float = Field(0.12, gt=0, lt=0.9, description="of the rest, to stop by")
     start: Mapping[float, Path] = Field(
@@ -47,7 +49,7 @@ class Recipe(BaseModel):
         """Side of a prepared picture: of it, a training crop sees `CROP`."""
         return round(self.input_px / CROP)
 
-    def split(self) -> dict[Part, list[Sample]]:
+    def split(self) -> Split:
         """Training, validation and test pictures; depends on names and shares only."""
         rest, test = folders.held_out(folders.samples(self.data), self.test_share, "test")
         train, validation = folders.held_out(rest, self.validation_share, "validation")
@@ -62,13 +64,20 @@ class Recipe(BaseModel):
         """Changes with the recipe and with the pictures: what was begun otherwise is no start."""
         whole = hashlib.sha256(self.model_dump_json().encode())
         for sample in samples:
-            whole.update(
-                f"{sample.folder}/{sample.path.name}/{sample.path.stat().st_size}".encode()
-            )
+            whole.update(f"{sample.folder}/{sample.path.name}/{_stamp(sample.path)}".encode())
         return whole.hexdigest()[:12]
 
 
+def _stamp(path: Path) -> str:
+    """Another one when a file's content is likely to be another."""
+    if not path.is_file():
+        return "none"
+    stat = path.stat()
+    return f"{stat.st_size}/{stat.st_mtime_ns}"
+
+
 Part = Literal["train", "validation", "test"]
+Split = dict[Part, list[Sample]]
 
 
 class Prepared:
@@ -77,6 +86,7 @@ class Prepared:
     def __init__(self, directory: Path) -> None:
         """Open what `prepare` has written."""
         self.recipe = Recipe.model_validate_json((directory / RECIPE).read_text())
+        self.split: Split = TypeAdapter(Split).validate_json((directory / SPLIT).read_text())
         with np.load(directory / NUMBERS) as numbers:
             self.classes = tuple(str(name) for name in numbers["classes"])
             self._number = numbers["number"]
@@ -105,7 +115,7 @@ def prepare(
     names = folders.classes([*split["train"], *split["validation"], *split["test"]])
     skipped: list[tuple[str, str]] = []
     bounds: dict[str, tuple[int, int]] = {}
-    numbers, done = list[int](), 0
+    numbers, done, usable = list[int](), 0, 0
     total = sum(map(len, split.values()))
     with (directory / PICTURES).open("wb") as file:
         for part, samples in split.items():
@@ -118,10 +128,14 @@ def prepare(
                 except ImageError as error:
                     skipped.append((f"{sample.folder}/{sample.path.name}", str(error)))
                     continue
-                if part != "test":
+                if part == "test":
+                    usable += 1
+                else:
                     file.write(square.tobytes())
                     numbers.append(names.index(sample.folder))
             bounds[part] = (first, len(numbers))
+    if usable == 0:
+        raise ImageError(f"labelled folder {recipe.data}: no picture that is held out is usable")
     if len(set(numbers[: bounds["train"][1]])) < len(names) or len(set(bounds["validation"])) < 2:
         raise ModelError(
             f"labelled folder {recipe.data}: a class has no usable picture to train on"
@@ -130,6 +144,7 @@ def prepare(
         directory / NUMBERS, classes=np.array(names), number=np.array(numbers),
         train=np.array(bounds["train"]), validation=np.array(bounds["validation"]),
     )  # fmt: skip
+    (directory / SPLIT).write_bytes(TypeAdapter(Split).dump_json(split))
     (directory / RECIPE).write_text(recipe.model_dump_json())
     return skipped
 

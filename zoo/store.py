@@ -130,6 +130,7 @@ def _put(directory: Path, entries: Mapping[str, Entry]) -> None:
 def drafting(directory: Path) -> Iterator[Path]:
     """A folder inside the model directory to prepare models in; gone at the end."""
     _make(directory)
+    _current(directory)  # A manifest that cannot be read is better known before the work.
     with tempfile.TemporaryDirectory(prefix=BROUGHT, dir=directory) as draft:
         yield Path(draft)
 
@@ -141,6 +142,7 @@ def begun(directory: Path, name: str) -> Iterator[Path]:
     One process at a time: raises `ModelError` when another is at it.
     """
     _make(directory)
+    _current(directory)  # As in `drafting`.
     place = directory / name
     place.mkdir(exist_ok=True)
     with (place / ".lock").open("w") as lock:
@@ -171,10 +173,17 @@ def install(directory: Path, draft: Path, entries: Mapping[str, Entry]) -> Manif
     return load(directory)
 
 
-def revise(directory: Path, change: Mapping[str, Mapping[str, object]]) -> Manifest:
-    """Change what the manifest says of some variants (their files stay), in one atomic step."""
+def revise(seen: Manifest, change: Mapping[str, Mapping[str, object]]) -> Manifest:
+    """Change what the manifest says of some variants (their files stay), in one atomic step.
+
+    Raises `ModelError` for a variant that is another model than the one `seen`.
+    """
+    directory = seen.directory
     with _locked(directory):
         current = read(directory)
+        for name in change:
+            if current.entry(name).sha256 != seen.entry(name).sha256:
+                raise ModelError(f"{name} has become another model meanwhile: nothing was noted")
         entries = {n: current.entry(n).model_copy(update=dict(c)) for n, c in change.items()}
         write(current.model_copy(update={"variants": {**current.variants, **entries}}))
     return read(directory)

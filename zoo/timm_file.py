@@ -49,7 +49,8 @@ def read(path: Path) -> Mapping[str, Array]:
                 parts[f"{ours}.{new}"] = found[f"{normal}.{old}"]
     if "classifier.weight" in found:
         parts["head.kernel"] = found["classifier.weight"]
-        parts["head.bias"] = found["classifier.bias"]
+        if "classifier.bias" in found:
+            parts["head.bias"] = found["classifier.bias"]
     return parts
 
 

@@ -26,7 +26,7 @@ from zoo.calibration import Calibration
 from zoo.folders import Sample
 from zoo.manifest import Entry
 from zoo.mobilenet import MobileNet
-from zoo.recipe import Prepared, Recipe
+from zoo.recipe import Prepared
 from zoo.variants import Variant, named
 
 FROM_NOTHING, FROM_WEIGHTS = 3e-3, 1e-3
@@ -177,13 +177,13 @@ def _written(
         weights=f"fitted to {recipe.data.name}, {how}",
     )  # fmt: skip
     _say(say, small, stage="quantise")
-    smaller, _ = bring.small_entry(path, entry, small, directory, _calibration(recipe))
+    smaller, _ = bring.small_entry(path, entry, small, directory, _calibration(prepared))
     _say(say, plain, stage="measure")
     both = {plain.name: entry, small.name: smaller}
     ranks, _ = evaluate.score(
         {name: (directory / e.file, e) for name, e in both.items()},
         dict.fromkeys(both, prepared.classes),
-        recipe.split()["test"],
+        prepared.split["test"],
     )
     found = []
     for row in (plain, small):
@@ -195,9 +195,9 @@ def _written(
     return found
 
 
-def _calibration(recipe: Recipe) -> Calibration:
+def _calibration(prepared: Prepared) -> Calibration:
     """Training pictures to calibrate on, validation pictures to compare."""
-    split, rng = recipe.split(), np.random.default_rng(0)
+    recipe, split, rng = prepared.recipe, prepared.split, np.random.default_rng(0)
 
     def some(samples: list[Sample], most: int) -> NDArray[np.float32]:
         order = [samples[k].path for k in rng.permutation(len(samples))]

@@ -15,7 +15,7 @@ SLOTS = ("s0", "s1", "s2")
 
 
 async def ended(bus: Bus, monkeypatch: pytest.MonkeyPatch, *, by_itself: bool) -> set[str]:
-    """Lose `s0` while the broker has trouble with the others; slots whose work was ended by then."""
+    """Lose `s0` while there is trouble with the others; slots whose work was ended by then."""
     leases = await Leases.open(bus, SLOTS, "one", 3.0)
     begun, lost, over, gone = set[str](), asyncio.Event(), set[str](), asyncio.Event()
     stop = asyncio.Event()

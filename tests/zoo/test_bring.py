@@ -111,6 +111,26 @@ def test_any_onnx_classifier_becomes_a_variant_and_is_quantised(
     assert "not measured for the 8-bit form" in small.accuracy_source
 
 
+def test_labels_that_are_no_lists_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "labels.json"
+    for index, reason in (
+        ('{"0": "cat", "1": "dog"}', "a synset and a name"),
+        ('{"0": ["n1", "c\\nat"]}', "more than a line"),
+    ):
+        file.write_text(index)
+        with pytest.raises(ModelError, match=reason):
+            labels.read(file)
+    (tmp_path / "labels.txt").write_bytes(b"\xef\xbb\xbfcat\ndog\n")
+    assert labels.read(tmp_path / "labels.txt") == ("cat", "dog")
+
+
+def test_one_class_is_no_classifier(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("thing\n")
+    model = _model(tmp_path / "own.onnx", classes=1)
+    with pytest.raises(ModelError, match="has one output"):
+        foreign.classifier("d2", model, copy, Facts(tmp_path / "one.txt", 50, "a guess"))
+
+
 @pytest.mark.parametrize("count", [4, 20])
 def test_a_picture_that_cannot_calibrate_is_named(
     copy: Path, tmp_path: Path, photographs: list[Picture], count: int

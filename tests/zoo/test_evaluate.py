@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -108,3 +109,43 @@ def test_pictures_are_held_out_class_by_class_and_always_the_same(pictures: Path
     assert len(out) == 6 and not {s.path for s in kept} & {s.path for s in out}
     assert folders.held_out(list(reversed(samples)), 0.2, "test")[1] == out
     assert folders.held_out(samples, 0.2, "validation")[1] != out
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ("RED", "'RED' and 'red' read alike"),
+        ("dark\nred", r"'dark\\nred' cannot be a class's name"),
+    ],
+)
+def test_classes_that_cannot_be_told_apart_are_refused(
+    copy: Path, pictures: Path, other: str, reason: str
+) -> None:
+    (pictures / "green").rename(pictures / other)
+    with pytest.raises(ImageError, match=reason):
+        evaluate.evaluate(copy, pictures, ["d3"])
+
+
+def test_a_score_is_not_noted_for_another_model(copy: Path, pictures: Path, tmp_path: Path) -> None:
+    def replaced(done: int, _total: int) -> None:
+        if done == 1:
+            model = _model(tmp_path / "other.onnx", classes=3)
+            facts = Facts(tmp_path / "labels.txt", 40.0, "another guess")
+            foreign.classifier("d3", model, copy, facts)
+
+    with pytest.raises(ModelError, match="d3 has become another model"):
+        evaluate.evaluate(copy, pictures, ["d3"], progress=replaced)
+    assert manifest.read(copy).variants["d3"].accuracy_source == "another guess"
+
+
+def test_here_is_a_folder_too(copy: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pictures)
+    assert evaluate.evaluate(copy, Path(), ["d3"]).measured["d3"].data == "colours"
+
+
+@pytest.mark.timeout(60)
+def test_what_is_no_file_is_no_picture(copy: Path, pictures: Path) -> None:
+    os.mkfifo(pictures / "red" / "pipe.jpg")
+    (pictures / "red" / "gone.jpg").symlink_to(pictures / "nowhere.jpg")
+    found = evaluate.evaluate(copy, pictures, ["d3"])
+    assert sorted(name for name, _ in found.skipped) == ["red/gone.jpg", "red/pipe.jpg"]

@@ -26,7 +26,7 @@ from services.translate import fleet_of, platform_of
 from tests.zoo import digits, keras_fixture
 from zoo import fit, manifest, published
 from zoo.classifier import Classifier
-from zoo.errors import ModelError
+from zoo.errors import ImageError, ModelError
 from zoo.mobilenet import MobileNet
 from zoo.recipe import Prepared, Recipe, prepare
 from zoo.train import Training
@@ -108,6 +108,38 @@ def test_stopped_it_goes_on_where_it_was(tmp_path: Path) -> None:
     assert seen[0][0] == "d3" and seen[0][1].startswith("goes on after epoch")
     assert not any(stage.startswith(("picture", "epoch 1/")) for _, stage in seen)
     assert found.manifest.variants.keys() == {"d3", "d7"}
+
+
+def test_what_is_for_what_stays_as_it_was_when_the_work_began(tmp_path: Path) -> None:
+    data, place = digits.write(tmp_path / "digits", every=12), tmp_path / "place"
+    place.mkdir()
+    recipe = Recipe(data=data, input_px=32, flip=False)
+    before = recipe.split()
+    prepare(recipe, place, lambda _done, _total: None)
+    shutil.copytree(data / "digit-3", data / "digit-33")
+    assert Prepared(place).split == before != recipe.split()
+
+
+def test_other_contents_are_other_work(tmp_path: Path) -> None:
+    data = digits.write(tmp_path / "digits", every=12)
+    recipe = Recipe(data=data, input_px=32, flip=False)
+    samples = recipe.split()["train"]
+    before, file = recipe.digest(samples), samples[0].path
+    assert recipe.digest(samples) == before
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 10**9))
+    assert recipe.digest(samples) != before
+
+
+def test_what_cannot_end_well_is_known_before_training(tmp_path: Path) -> None:
+    data, directory = digits.write(tmp_path / "digits", every=12), tmp_path / "models"
+    recipe = Recipe(data=data, input_px=32, flip=False)
+    for sample in recipe.split()["test"]:
+        sample.path.write_bytes(b"")
+    with pytest.raises(ImageError, match="no picture that is held out is usable"):
+        fit.fit(recipe, directory, widths=[0.25])
+    (directory / manifest.FILE_NAME).write_text("{")
+    with pytest.raises(ModelError, match="malformed"):
+        fit.fit(recipe, directory, widths=[0.25])
 
 
 def test_weights_to_start_from_keep_the_body_and_change_the_head(tmp_path: Path) -> None:
