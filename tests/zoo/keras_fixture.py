@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.mobilenet import Block, MobileNet
+Arrays = dict[str, NDArray[np.float64]]
 
 WIDTHS = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}
 """Width to its spelling in the names of the published files."""
@@ -34,12 +34,12 @@ def pictures() -> NDArray[np.uint8]:
     return np.clip(coarse * 0.6 + 50 + fine + tint, 0, 255).astype(np.uint8)
 
 
-def write(path: Path, width: float, network: MobileNet | None = None) -> None:
+def write(path: Path, width: float, trained: list[tuple[str, Arrays]] | None = None) -> None:
     """One file: a group per layer, its arrays named in attributes, as `save_weights` of Keras 2.
 
-    Random weights, or those of a network's body.
+    Random weights, or `trained` layers.
     """
-    found = layers(width) if network is None else body(network)
+    found = layers(width) if trained is None else trained
     with h5py.File(path, "w") as file:
         file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.1.6"
         file.attrs["layer_names"] = np.array([name.encode() for name, _ in found])
@@ -49,9 +49,6 @@ def write(path: Path, width: float, network: MobileNet | None = None) -> None:
             group.attrs["weight_names"] = np.array(names, dtype="S64")
             for role, values in arrays.items():
                 group.create_dataset(f"{name}/{role}:0", data=values.astype(np.float32))
-
-
-Arrays = dict[str, NDArray[np.float64]]
 
 
 def layers(width: float) -> list[tuple[str, Arrays]]:
@@ -70,26 +67,6 @@ def layers(width: float) -> list[tuple[str, Arrays]]:
     kernel = rng.normal(0.0, 1.5 / np.sqrt(channels), (1, 1, channels, CLASSES))
     found += [("global_average_pooling2d_1", {}), ("reshape_1", {}), ("dropout", {})]
     found.append(("conv_preds", {"kernel": kernel, "bias": rng.normal(0.0, 0.5, CLASSES)}))
-    return found
-
-
-def body(network: MobileNet) -> list[tuple[str, Arrays]]:
-    """A trained body in Keras' axes, without its head (Keras' `no_top`)."""
-    found: list[tuple[str, Arrays]] = []
-    for block in network.body:
-        assert isinstance(block, Block)
-        normal = block.normalisation
-        roles = {
-            "gamma": normal.weight,
-            "beta": normal.bias,
-            "moving_mean": normal.running_mean,
-            "moving_variance": normal.running_var,
-        }
-        arrays = {role: t.detach().numpy() for role, t in roles.items() if t is not None}
-        order = (2, 3, 0, 1) if block.layer.depthwise else (2, 3, 1, 0)
-        kernel = block.convolution.weight.detach().numpy().transpose(order)
-        role = "depthwise_kernel" if block.layer.depthwise else "kernel"
-        found += [(block.layer.name, {role: kernel}), (f"{block.layer.name}_bn", arrays)]
     return found
 
 

@@ -27,7 +27,7 @@ from tests.zoo import digits, keras_fixture
 from zoo import fit, manifest, published
 from zoo.classifier import Classifier
 from zoo.errors import ImageError, ModelError
-from zoo.mobilenet import MobileNet
+from zoo.mobilenet import Block, MobileNet
 from zoo.recipe import Prepared, Recipe, prepare
 from zoo.train import Training
 
@@ -163,7 +163,7 @@ def test_what_was_learned_of_other_classes_helps_with_ones_own(tmp_path: Path) -
         home = others if folder.name >= "digit-5" else own
         shutil.copytree(folder, home / folder.name)
     file = tmp_path / keras_fixture.file_name(0.25)
-    keras_fixture.write(file, 0.25, _learned(others, tmp_path / "learned"))
+    keras_fixture.write(file, 0.25, _body(_learned(others, tmp_path / "learned")))
     found = {}
     for name, start in (("nothing", []), ("weights", [file])):
         recipe = Recipe(
@@ -184,6 +184,26 @@ def _learned(data: Path, place: Path) -> MobileNet:
     while not training.over:
         training.step()
     return training.finished()
+
+
+def _body(network: MobileNet) -> list[tuple[str, keras_fixture.Arrays]]:
+    """A trained body in Keras' axes, without its head (Keras' `no_top`)."""
+    found: list[tuple[str, keras_fixture.Arrays]] = []
+    for block in network.body:
+        assert isinstance(block, Block)
+        normal = block.normalisation
+        roles = {
+            "gamma": normal.weight,
+            "beta": normal.bias,
+            "moving_mean": normal.running_mean,
+            "moving_variance": normal.running_var,
+        }
+        arrays = {role: t.detach().numpy() for role, t in roles.items() if t is not None}
+        order = (2, 3, 0, 1) if block.layer.depthwise else (2, 3, 1, 0)
+        kernel = block.convolution.weight.detach().numpy().transpose(order)
+        role = "depthwise_kernel" if block.layer.depthwise else "kernel"
+        found += [(block.layer.name, {role: kernel}), (f"{block.layer.name}_bn", arrays)]
+    return found
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ test-keras` makes it anew with Keras itself, and has Keras write the files that 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -189,3 +191,10 @@ def test_foreign_and_missing_files(tmp_path: Path) -> None:
     for name, reason in refused.items():
         with pytest.raises(ModelError, match=reason):
             published.read(tmp_path / name)
+
+
+def test_the_fixture_needs_nothing_of_ours() -> None:
+    """Beside Keras (`make test-keras`) there is neither torch nor this project."""
+    alone = "import sys; sys.modules['zoo'] = sys.modules['torch'] = None; import keras_fixture"
+    here = Path(keras_fixture.__file__).parent
+    subprocess.run([sys.executable, "-c", alone], cwd=here, check=True)
