@@ -139,12 +139,17 @@ async def test_a_round_waits_for_parameters_that_are_fresh_enough(bus: Bus) -> N
 async def test_the_goal_is_obeyed_from_the_next_round_and_after_the_last(bus: Bus) -> None:
     async with deciding(bus, rounds=1, evaluations=0):
         await experiences(bus, 1)
-        await write_goal(bus, GoalSet(goal="max"))
-        for _ in range(600):
-            decision = await bus.ask(Request(device="a"), Decision, 2)
-            if decision.goal == "max" and decision.option.startswith("d0@"):
-                return
-            await asyncio.sleep(0.05)
+        await told_to_be_exact(bus)
+
+
+async def told_to_be_exact(bus: Bus) -> Decision:
+    """Set the goal to `max`, and ask until it is obeyed."""
+    await write_goal(bus, GoalSet(goal="max"))
+    for _ in range(600):
+        decision = await bus.ask(Request(device="a"), Decision, 2)
+        if decision.goal == "max" and decision.option.startswith("d0@"):
+            return decision
+        await asyncio.sleep(0.05)
     pytest.fail("the goal was not obeyed")
 
 
@@ -189,12 +194,7 @@ async def test_only_a_node_that_a_device_was_told_to_use_can_be_missed(
     monkeypatch.setattr(Roster, "unanswered", lambda _self, node, _now: missed.append(node))
     async with deciding(bus, rounds=1, evaluations=0):
         await experiences(bus, 1)
-        await write_goal(bus, GoalSet(goal="max"))
-        for _ in range(600):
-            told = await bus.ask(Request(device="a"), Decision, 2)
-            if told.goal == "max" and told.option.startswith("d0@"):
-                break
-            await asyncio.sleep(0.05)
+        told = await told_to_be_exact(bus)
         shared = ("d0@E", "d0@C")
         expected = [told.node] * (told.option in shared)
         for option in shared:
