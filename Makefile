@@ -31,7 +31,7 @@ test: $(READY) ## Run the tests
 
 .PHONY: fuzz
 fuzz: $(READY) ## Throw 100,000 messages, good and bad, at a running system (some minutes)
-	TERCET_FUZZ=100000 $(VENV)/bin/python -m pytest -s tests/fuzz
+	TERCET_FUZZ=100000 $(VENV)/bin/python -m pytest -s tests/system/fuzz
 
 .PHONY: test-compose
 test-compose: $(READY) ## Run the tests in a Docker engine; TERCET_ENGINE names what starts one
@@ -45,15 +45,15 @@ test-arm64: $(READY) ## Build the small images for ARM64 and classify under emul
 test-keras: $(READY) ## Compare imported weights with Keras itself (installs TensorFlow beside, 2 GB)
 	$(PYTHON) -m venv .venv-keras
 	.venv-keras/bin/pip install --quiet tf_keras==2.21.0 tensorflow-cpu==2.21.0
-	.venv-keras/bin/python tests/zoo/keras_reference.py .venv-keras/reference
-	TERCET_KERAS=.venv-keras/reference $(VENV)/bin/python -m pytest tests/zoo/test_keras.py
+	.venv-keras/bin/python tests/unit/models/keras_reference.py .venv-keras/reference
+	TERCET_KERAS=.venv-keras/reference $(VENV)/bin/python -m pytest tests/unit/models/test_keras.py
 
 .PHONY: test-timm
 test-timm: $(READY) ## Compare imported weights with timm itself
 	$(PYTHON) -m venv .venv-timm
 	.venv-timm/bin/pip install --quiet -c constraints.txt timm==1.0.31 torch torchvision safetensors h5py
-	.venv-timm/bin/python -m tests.zoo.timm_reference .venv-timm/reference
-	TERCET_TIMM=.venv-timm/reference $(VENV)/bin/python -m pytest tests/zoo/test_timm.py
+	.venv-timm/bin/python -m tests.unit.models.timm_reference .venv-timm/reference
+	TERCET_TIMM=.venv-timm/reference $(VENV)/bin/python -m pytest tests/unit/models/test_timm.py
 
 .PHONY: lint
 lint: $(READY) ## Check style (ruff) and types (mypy --strict)

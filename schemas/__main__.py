@@ -1,6 +1,6 @@
-"""Write the JSON Schemas and the AsyncAPI document: `python -m schemas`."""
+"""Write the JSON Schemas and the AsyncAPI document: `python -m tercet.schemas`."""
 
-from schemas import asyncapi, catalogue
+from tercet.schemas import asyncapi, catalogue
 
 if __name__ == "__main__":
     catalogue.write()

@@ -1,6 +1,6 @@
 """The bus for outsiders: an AsyncAPI 3.0 document, generated from the catalogue.
 
-`python -m schemas` writes it to `schemas/asyncapi.yaml`; it needs PyYAML, the services do not.
+`python -m tercet.schemas` writes it to `schemas/asyncapi.yaml`; it needs PyYAML, the services do not.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 import yaml
 from pydantic.json_schema import models_json_schema
 
-from schemas.catalogue import CATALOGUE
-from schemas.classification import Classification
-from schemas.decision import Decision
-from schemas.explanation import Explanation
-from schemas.message import Message
-from schemas.outsiders import (
+from tercet.schemas.catalogue import CATALOGUE
+from tercet.schemas.classification import Classification
+from tercet.schemas.decision import Decision
+from tercet.schemas.explanation import Explanation
+from tercet.schemas.message import Message
+from tercet.schemas.outsiders import (
     BY_HAND,
     EXAMPLES,
     GUIDE,
@@ -76,11 +76,11 @@ def document() -> Tree:
 def text() -> str:
     """Return the document as YAML, stable for version control."""
     body: str = yaml.dump(document(), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100)
-    return "# Generated from the catalogue by `python -m schemas`; do not edit.\n" + body
+    return "# Generated from the catalogue by `python -m tercet.schemas`; do not edit.\n" + body
 
 
 def write(file: Path = DOCUMENT) -> None:
-    """Write the document; run `python -m schemas` after a field was added."""
+    """Write the document; run `python -m tercet.schemas` after a field was added."""
     file.write_text(text())
 
 

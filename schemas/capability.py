@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.message import Message, Milliseconds, Name, Percent
+from tercet.schemas.message import Message, Milliseconds, Name, Percent
 
 
 class Capability(Message):

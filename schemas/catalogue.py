@@ -6,28 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-from schemas.capability import Capability
-from schemas.claim import Claim
-from schemas.classification import Classification
-from schemas.decision import Decision
-from schemas.experience import Experience
-from schemas.explain import Explain
-from schemas.explanation import Explanation
-from schemas.exploration import Exploration
-from schemas.goal import GoalSet
-from schemas.learning import Learning
-from schemas.message import Message
-from schemas.outcome import Outcome
-from schemas.parameters import Parameters
-from schemas.plan import Plan
-from schemas.planned import Planned
-from schemas.policy import PolicySet
-from schemas.request import Request
-from schemas.reset import Reset
-from schemas.round import Round
-from schemas.telemetry import Telemetry
-from schemas.truth import Truth
-from schemas.worker import Worker
+from tercet.schemas.capability import Capability
+from tercet.schemas.claim import Claim
+from tercet.schemas.classification import Classification
+from tercet.schemas.decision import Decision
+from tercet.schemas.experience import Experience
+from tercet.schemas.explain import Explain
+from tercet.schemas.explanation import Explanation
+from tercet.schemas.exploration import Exploration
+from tercet.schemas.goal import GoalSet
+from tercet.schemas.learning import Learning
+from tercet.schemas.message import Message
+from tercet.schemas.outcome import Outcome
+from tercet.schemas.parameters import Parameters
+from tercet.schemas.plan import Plan
+from tercet.schemas.planned import Planned
+from tercet.schemas.policy import PolicySet
+from tercet.schemas.request import Request
+from tercet.schemas.reset import Reset
+from tercet.schemas.round import Round
+from tercet.schemas.telemetry import Telemetry
+from tercet.schemas.truth import Truth
+from tercet.schemas.worker import Worker
 
 MESSAGES: tuple[type[Message], ...] = (
     Request,
@@ -57,7 +57,7 @@ CATALOGUE: dict[str, type[Message]] = {m.model_fields["type"].default: m for m i
 """`decision.v1` to its class, and so on."""
 
 FROZEN = Path(__file__).parent / "json"
-"""The schemas as published; tests/test_schemas.py lets them only grow."""
+"""The schemas as published; tests/unit/test_schemas.py lets them only grow."""
 
 
 def json_schema(kind: str) -> str:
@@ -86,7 +86,7 @@ def grows(frozen: dict[str, Any], current: dict[str, Any]) -> bool:
 
 
 def write(directory: Path = FROZEN) -> None:
-    """Write every schema; run `python -m schemas` after a field was added.
+    """Write every schema; run `python -m tercet.schemas` after a field was added.
 
     Raises ValueError, and writes nothing, when a published version would change otherwise: that
     is a new version, with a subject and a file of its own.

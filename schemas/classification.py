@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.fleet import Label
-from schemas.message import Message, Milliseconds, Name
+from tercet.schemas.fleet import Label
+from tercet.schemas.message import Message, Milliseconds, Name
 
 
 class Classification(Message):

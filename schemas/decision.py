@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.fleet import GoalText
-from schemas.message import Message, Name, OptionText
+from tercet.schemas.fleet import GoalText
+from tercet.schemas.message import Message, Name, OptionText
 
 
 class Decision(Message):

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.fleet import Condition, Fleet, GoalText
-from schemas.message import Message, Milliseconds, Name, OptionText, Percent
-from schemas.round import Purpose
+from tercet.schemas.fleet import Condition, Fleet, GoalText
+from tercet.schemas.message import Message, Milliseconds, Name, OptionText, Percent
+from tercet.schemas.round import Purpose
 
 Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from schemas.message import Message, Name
+from tercet.schemas.message import Message, Name
 
 
 class Explain(Message):

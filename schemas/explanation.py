@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
-from schemas.fleet import GoalText, Part
-from schemas.message import Message, Milliseconds, Name, OptionText, Percent
-from schemas.outcome import Fallback
+from tercet.schemas.fleet import GoalText, Part
+from tercet.schemas.message import Message, Milliseconds, Name, OptionText, Percent
+from tercet.schemas.outcome import Fallback
 
 Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

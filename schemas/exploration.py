@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.message import Message
+from tercet.schemas.message import Message
 
 
 class Exploration(Message):

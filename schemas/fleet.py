@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.message import Milliseconds, Name, OptionText, Percent, Share
+from tercet.schemas.message import Milliseconds, Name, OptionText, Percent, Share
 
 GoalText = Annotated[str, Field(pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$", examples=["85"])]
 """`min` (no constraint), `max` (the best variant's accuracy) or percent 0..100."""

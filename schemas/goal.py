@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.fleet import GoalText
-from schemas.message import Message
+from tercet.schemas.fleet import GoalText
+from tercet.schemas.message import Message
 
 
 class GoalSet(Message):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from schemas.fleet import Part
+from tercet.schemas.fleet import Part
 
 
 class Lease(Part):

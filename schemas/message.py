@@ -7,7 +7,7 @@ from uuid import UUID, uuid4, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from schemas import clock
+from tercet.schemas import clock
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """A device, edge or node: one token of a subject."""

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.fleet import Label
-from schemas.message import Message, Milliseconds, Name, OptionText
+from tercet.schemas.fleet import Label
+from tercet.schemas.message import Message, Milliseconds, Name, OptionText
 
 Fallback = Literal["none", "no-decision", "bad-decision", "overloaded", "no-responder", "refused"]
 

@@ -1,6 +1,6 @@
 """What an outsider must know beyond the fields: how to take part, in words and one table.
 
-`schemas.asyncapi` puts this into the AsyncAPI document. Everything is said from the outsider's
+`tercet.schemas.asyncapi` puts this into the AsyncAPI document. Everything is said from the outsider's
 point of view: `send` is what an outsider publishes, `receive` what it may subscribe to.
 """
 

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.fleet import Condition, Fleet, GoalText
-from schemas.message import Message, Milliseconds, Name
+from tercet.schemas.fleet import Condition, Fleet, GoalText
+from tercet.schemas.message import Message, Milliseconds, Name
 
 
 class Planned(Message):

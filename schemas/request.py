@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.message import Message, Name
+from tercet.schemas.message import Message, Name
 
 
 class Request(Message):

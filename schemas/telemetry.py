@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.fleet import Condition
-from schemas.message import Message, Name, Share
+from tercet.schemas.fleet import Condition
+from tercet.schemas.message import Message, Name, Share
 
 
 class Telemetry(Message):

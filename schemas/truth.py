@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.fleet import GoalText
-from schemas.message import Message, Milliseconds
+from tercet.schemas.fleet import GoalText
+from tercet.schemas.message import Message, Milliseconds
 
 Regret = Annotated[float, Field(ge=-1e-6, allow_inf_nan=False)]
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas import clock
-from schemas.fleet import Part
+from tercet.schemas import clock
+from tercet.schemas.fleet import Part
 
 
 class Version(Part):

@@ -18,13 +18,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-import zoo
-from runtime import broker, declare
-from runtime.bus import Bus, connect
-from runtime.process import die_with_parent
-from runtime.settings import BusSettings
-from zoo.images import Picture, load_pictures
-from zoo.store import ensure
+from tercet import models as model_code
+from tercet.messaging import broker, declare
+from tercet.messaging.bus import Bus, connect
+from tercet.models.images import Picture, load_pictures
+from tercet.models.model_directory import ensure
+from tercet.process.child import die_with_parent
+from tercet.process.settings import BusSettings
 
 
 class Server:
@@ -81,7 +81,7 @@ async def bus(settings: BusSettings) -> AsyncIterator[Bus]:
 def _recipe() -> str:
     """Changes whenever the models might: with the zoo's code, its photographs, or the libraries."""
     digest = hashlib.sha256()
-    for path in sorted(Path(zoo.__file__).parent.rglob("*")):
+    for path in sorted(Path(model_code.__file__).parent.rglob("*")):
         if path.suffix in (".py", ".jpg"):
             digest.update(path.read_bytes())
     for library in ("numpy", "onnx", "onnxruntime", "pillow", "torch"):

@@ -1,8 +1,8 @@
-"""Start the dashboard: `python -m services.dashboard`."""
+"""Start the dashboard: `python -m tercet.services.dashboard`."""
 
-from runtime.app import run
-from services.dashboard.service import main
-from services.dashboard.settings import Settings
+from tercet.messaging.app import run
+from tercet.services.dashboard.service import main
+from tercet.services.dashboard.settings import Settings
 
 if __name__ == "__main__":
     run("dashboard", main, Settings)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from services.dashboard.picture import Picture
-from services.dashboard.stream import event
-from services.dashboard.viewers import Full, Viewers
+from tercet.services.dashboard.event_stream import event
+from tercet.services.dashboard.page_state import Picture
+from tercet.services.dashboard.viewers import Full, Viewers
 
 
 class Live:

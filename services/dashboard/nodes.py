@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from schemas.capability import Capability
-from schemas.telemetry import Telemetry
-from services.dashboard.board import Board
-from services.dashboard.journal import Journal
-from services.dashboard.words import clip
+from tercet.schemas.capability import Capability
+from tercet.schemas.telemetry import Telemetry
+from tercet.services.dashboard.event_log import Journal
+from tercet.services.dashboard.sanitise import clip
+from tercet.services.dashboard.state_store import StateStore
 
 SILENCE = 2.4
 """Seconds without telemetry, which comes once a second, after which a node is called dead."""
@@ -19,7 +19,7 @@ VARIANTS = 16
 class Nodes:
     """The section `nodes` of the board. `now`: monotonic seconds; `wall`: seconds since 1970."""
 
-    def __init__(self, board: Board, journal: Journal) -> None:
+    def __init__(self, board: StateStore, journal: Journal) -> None:
         self._board, self._journal = board, journal
         self._heard: dict[str, float] = {}
         self._left_out: set[str] = set()

@@ -13,19 +13,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from runtime.errors import TryLater, Unprocessable
-from schemas import Message
-from schemas.explanation import Explanation
-from schemas.exploration import Exploration
-from schemas.goal import GoalSet
-from services.dashboard.guard import Guard
-from services.dashboard.live import Live
-from services.dashboard.requests import OPTIONS
-from services.dashboard.settings import Settings
-from services.dashboard.steering import ExplorationWish, GoalWish, Wish, reachable, read, signature
-from services.dashboard.stream import EventStream
-from services.dashboard.viewers import Full
-from services.dashboard.words import clip
+from tercet.process.errors import TryLater, Unprocessable
+from tercet.schemas import Message
+from tercet.schemas.explanation import Explanation
+from tercet.schemas.exploration import Exploration
+from tercet.schemas.goal import GoalSet
+from tercet.services.dashboard.access_control import Guard
+from tercet.services.dashboard.actions import (
+    ActionRequest,
+    ExplorationRequest,
+    GoalRequest,
+    reachable,
+    read,
+    signature,
+)
+from tercet.services.dashboard.event_stream import EventStream
+from tercet.services.dashboard.live import Live
+from tercet.services.dashboard.request_history import OPTIONS
+from tercet.services.dashboard.sanitise import clip
+from tercet.services.dashboard.settings import Settings
+from tercet.services.dashboard.viewers import Full
 
 TYPES = {
     "html": "text/html",
@@ -39,7 +46,7 @@ LARGEST = 4096
 
 
 @dataclass(frozen=True)
-class Errands:
+class ActionHandler:
     """What is done on the bus for those who watch: given by the shell, no bus is needed here."""
 
     set_goal: Callable[[str, str], Awaitable[GoalSet]]
@@ -61,7 +68,7 @@ class Refused(Exception):
 class Pages:
     """Answers each request; everything it shows comes from `live`."""
 
-    def __init__(self, live: Live, errands: Errands, settings: Settings) -> None:
+    def __init__(self, live: Live, errands: ActionHandler, settings: Settings) -> None:
         self._live, self._errands, self._settings = live, errands, settings
         self._files = static()
 
@@ -112,7 +119,7 @@ class Pages:
 
     async def goal(self, request: Request) -> Response:
         """Put another goal in force."""
-        wish: GoalWish = await self._wish(request, GoalWish)
+        wish: GoalRequest = await self._wish(request, GoalRequest)
         try:
             goal = reachable(wish.goal, self._live.picture.nodes.accuracies)
         except Unprocessable as error:
@@ -121,12 +128,12 @@ class Pages:
 
     async def exploration(self, request: Request) -> Response:
         """Pause exploring, or let it go on."""
-        wish: ExplorationWish = await self._wish(request, ExplorationWish)
+        wish: ExplorationRequest = await self._wish(request, ExplorationRequest)
         return await self._done(
             self._errands.set_exploration(wish.explore, self._who(request, wish))
         )
 
-    async def _wish(self, request: Request, kind: type[Wish]) -> Any:
+    async def _wish(self, request: Request, kind: type[ActionRequest]) -> Any:
         """Read what was posted; refuses it when nothing may be changed, or it makes no sense."""
         if self._settings.dashboard_read_only:
             raise Refused(403, "this dashboard is read-only (TERCET_DASHBOARD_READ_ONLY)")
@@ -149,7 +156,7 @@ class Pages:
             raise Refused(503, f"nothing was changed: {error}") from error
         return Response(message.model_dump_json(), media_type="application/json")
 
-    def _who(self, request: Request, wish: Wish) -> str:
+    def _who(self, request: Request, wish: ActionRequest) -> str:
         return signature(wish.by, request.client.host if request.client else "?")
 
 
@@ -167,7 +174,7 @@ def told(explanation: Explanation) -> dict[str, Any]:
 def static() -> dict[str, bytes]:
     """Name to content of every file of the page, read once."""
     found: dict[str, bytes] = {}
-    root = files("services.dashboard") / "static"
+    root = files("tercet.services.dashboard") / "static"
     for prefix, folder in (("", root), ("vendor/", root / "vendor")):
         for file in folder.iterdir():
             if file.is_file():

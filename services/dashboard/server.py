@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from runtime.errors import Misconfigured
-from services.dashboard.viewers import Viewers
+from tercet.process.errors import Misconfigured
+from tercet.services.dashboard.viewers import Viewers
 
 UNREAD = 15_000
 """Milliseconds after which the kernel drops a peer that takes nothing of what we sent."""
@@ -25,7 +25,7 @@ GRACE = 2
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: `runtime.app` has its own."""
+    """uvicorn without its signal handlers: `tercet.messaging.app` has its own."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -6,22 +6,22 @@ import asyncio
 import time
 from collections.abc import Coroutine
 
-from runtime import log
-from runtime.bus import Bus
-from runtime.errors import TryLater
-from runtime.store import write_exploration, write_goal
-from runtime.trouble import TROUBLE
-from runtime.waiting import within
-from schemas import clock
-from schemas.exploration import Exploration
-from schemas.goal import GoalSet
-from services.dashboard.ears import Ears
-from services.dashboard.live import Live
-from services.dashboard.pages import Errands, Pages
-from services.dashboard.picture import Picture
-from services.dashboard.server import address, listener, serve
-from services.dashboard.settings import Settings
-from services.dashboard.viewers import Viewers
+from tercet.messaging.bus import Bus
+from tercet.messaging.nats_errors import NATS_ERRORS
+from tercet.messaging.store import write_exploration, write_goal
+from tercet.process import log
+from tercet.process.errors import TryLater
+from tercet.process.waiting import within
+from tercet.schemas import clock
+from tercet.schemas.exploration import Exploration
+from tercet.schemas.goal import GoalSet
+from tercet.services.dashboard.live import Live
+from tercet.services.dashboard.page_state import Picture
+from tercet.services.dashboard.pages import ActionHandler, Pages
+from tercet.services.dashboard.server import address, listener, serve
+from tercet.services.dashboard.settings import Settings
+from tercet.services.dashboard.subscriptions import Ears
+from tercet.services.dashboard.viewers import Viewers
 
 _log = log.get(__name__)
 
@@ -50,7 +50,7 @@ async def beat(live: Live, period: float, stop: asyncio.Event) -> None:
         live.tick(time.monotonic(), clock.now().timestamp())
 
 
-def errands(bus: Bus, ears: Ears) -> Errands:
+def errands(bus: Bus, ears: Ears) -> ActionHandler:
     """What people may ask for, on this bus."""
 
     async def set_goal(goal: str, by: str) -> GoalSet:
@@ -63,15 +63,15 @@ def errands(bus: Bus, ears: Ears) -> Errands:
         await _put(bus, write_exploration(bus, message))
         return message
 
-    return Errands(set_goal, set_exploration, ears.why)
+    return ActionHandler(set_goal, set_exploration, ears.why)
 
 
 async def _put(bus: Bus, writing: Coroutine[None, None, None]) -> None:
     """Put something in force; raises TryLater while the broker is away."""
-    if bus.away:
+    if bus.disconnected:
         writing.close()
         raise TryLater("the bus is away")
     try:
         await writing
-    except TROUBLE as trouble:
+    except NATS_ERRORS as trouble:
         raise TryLater("the broker did not take it; it may not be allowed") from trouble

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
-from runtime.waiting import within
+from tercet.process.waiting import within
 
 DEPTH = 8
 """Deltas a viewer may be behind before it is given a whole picture instead."""

@@ -1,8 +1,8 @@
-"""Start inference: `python -m services.inference`."""
+"""Start inference: `python -m tercet.services.inference`."""
 
-from runtime.app import run
-from services.inference.service import main
-from services.inference.settings import Settings
+from tercet.messaging.app import run
+from tercet.services.inference.service import main
+from tercet.services.inference.settings import Settings
 
 if __name__ == "__main__":
     run("inference", main, Settings)

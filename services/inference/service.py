@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from runtime import log, metrics
-from runtime.answers import Raw, answering
-from runtime.bus import Bus
-from runtime.errors import Misconfigured, TryLater
-from runtime.waiting import within
-from schemas.capability import Capability
-from schemas.classification import Classification
-from schemas.fleet import Label
-from services.inference.desk import Desk, Overloaded
-from services.inference.settings import Settings
-from zoo.classifier import Classified, Classifier
-from zoo.errors import ImageError, ZooError
+from tercet.messaging.bus import Bus
+from tercet.messaging.responder import Raw, responding
+from tercet.models.classifier import Classified, Classifier
+from tercet.models.errors import ImageError, ZooError
+from tercet.process import log, metrics
+from tercet.process.errors import Misconfigured, TryLater
+from tercet.process.waiting import within
+from tercet.schemas.capability import Capability
+from tercet.schemas.classification import Classification
+from tercet.schemas.fleet import Label
+from tercet.services.inference.inference_queue import InferenceQueue, Overloaded
+from tercet.services.inference.settings import Settings
 
 SHARED = "d0"
 """What edge and cloud run for everyone, so that pictures may wait there together."""
@@ -26,7 +26,7 @@ WORTH_IT = 1.1
 
 _log = log.get(__name__)
 
-Pictures = Desk[bytes, Classified]
+Pictures = InferenceQueue[bytes, Classified]
 
 
 async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
@@ -43,7 +43,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
         batch = await asyncio.to_thread(useful_batch, settings, classifier)
     except ZooError as error:
         raise Misconfigured(str(error)) from error
-    desk: Pictures = Desk(
+    desk: Pictures = InferenceQueue(
         partial(run, classifier),
         workers=settings.workers,
         limit=settings.queue_limit,
@@ -52,7 +52,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     )
     metrics.QUEUE.labels(settings.node).set_function(lambda: desk.inside)
     try:
-        async with answering(bus, "inference", node=settings.node) as answers:
+        async with responding(bus, "inference", node=settings.node) as answers:
             await answers.serve_raw(
                 f"inference.v1.{settings.node}", partial(answer, settings.node, desk),
                 name="inference",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from runtime.settings import NodeSettings
+from tercet.process.settings import NodeSettings
 
 
 class Settings(NodeSettings):

@@ -1,8 +1,8 @@
-"""Start a monitor: `python -m services.monitor`."""
+"""Start a monitor: `python -m tercet.services.monitor`."""
 
-from runtime.app import run
-from services.monitor.service import main
-from services.monitor.settings import Settings
+from tercet.messaging.app import run
+from tercet.services.monitor.service import main
+from tercet.services.monitor.settings import Settings
 
 if __name__ == "__main__":
     run("monitor", main, Settings)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from services.monitor import cgroup
+from tercet.services.monitor import cgroup
 
 FAMILY_REFRESH = 5
 """Looks between two listings of the run's processes; listing costs some milliseconds."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from runtime import metrics
-from runtime.bus import Bus
-from runtime.errors import NoAnswer
-from runtime.waiting import within
-from schemas.fleet import Condition
-from schemas.telemetry import Telemetry
-from services.monitor.link import Link
-from services.monitor.probe import Probe
-from services.monitor.settings import Settings
+from tercet.messaging.bus import Bus
+from tercet.process import metrics
+from tercet.process.errors import NoAnswer
+from tercet.process.waiting import within
+from tercet.schemas.fleet import Condition
+from tercet.schemas.telemetry import Telemetry
+from tercet.services.monitor.link import Link
+from tercet.services.monitor.probe import Probe
+from tercet.services.monitor.settings import Settings
 
 
 async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:

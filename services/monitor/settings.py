@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runtime.settings import NodeSettings
+from tercet.process.settings import NodeSettings
 
 
 class Settings(NodeSettings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runtime.settings import BusSettings
+from tercet.process.settings import BusSettings
 
 
 class Settings(BusSettings):

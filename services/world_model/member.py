@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from rl.hybrid import HybridSettings, ModelLearner, Parameters, to_bytes
-from rl.hybrid.foresight import Foresight, log_errors
-from runtime.recent import Recent
-from schemas.experience import Experience
-from schemas.fleet import Fleet
-from services.tally import Tally
-from services.translate import experience_of, platform_of
+from tercet.experience.digest import IdDigest
+from tercet.experience.translation import experience_of, platform_of
+from tercet.messaging.recent import Recent
+from tercet.rl.hybrid import HybridSettings, ModelLearner, Parameters, to_bytes
+from tercet.rl.hybrid.prediction_error import PredictionError, log_errors
+from tercet.schemas.experience import Experience
+from tercet.schemas.fleet import Fleet
 
 KNOWN = 10_000
 """Ids remembered at least; more than twice the default window that is read back."""
@@ -35,11 +35,11 @@ class Member:
         self._fleet: Fleet | None = None
         self._known = Recent(max(known, KNOWN))
         self.learned = 0
-        self.tally = Tally()
+        self.tally = IdDigest()
         """Of the real experiences in effect."""
         self.round = 0
         """Newest round that is in effect."""
-        self.foresight = Foresight()
+        self.foresight = PredictionError()
         self._parameters: Parameters | None = None
 
     def knows(self, experience: Experience) -> bool:

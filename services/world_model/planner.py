@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from rl.goal import parse_goal
-from rl.hybrid import Parameters, from_bytes, plan
-from schemas.plan import Plan
-from schemas.planned import Planned
-from services.translate import batch_of, platform_of, state_of
+from tercet.experience.translation import batch_of, platform_of, state_of
+from tercet.rl.goal import parse_goal
+from tercet.rl.hybrid import Parameters, from_bytes, plan
+from tercet.schemas.plan import Plan
+from tercet.schemas.planned import Planned
 
 
 class Planner:

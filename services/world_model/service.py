@@ -6,25 +6,25 @@ import asyncio
 import contextlib
 from functools import partial
 
-from runtime import log, metrics
-from runtime.bus import Bus
-from runtime.crew import Crew
-from runtime.durable import consume
-from runtime.errors import Gone, TryLater, Unprocessable
-from runtime.lease import Leases
-from runtime.store import ParameterStore
-from runtime.topology import MEMBERS
-from runtime.waiting import within
-from schemas.learning import Learning
-from schemas.parameters import Parameters
-from schemas.plan import Plan
-from schemas.reset import Reset
-from services.history import History
-from services.report import report
-from services.world_model.member import Member
-from services.world_model.planner import Planner
-from services.world_model.settings import Settings
-from services.world_model.slot import Slot
+from tercet.experience.history import History
+from tercet.experience.reporting import report
+from tercet.messaging.bus import Bus
+from tercet.messaging.durable import consume
+from tercet.messaging.lease import Leases
+from tercet.messaging.slot_balancer import SlotBalancer
+from tercet.messaging.store import ParameterStore
+from tercet.messaging.topology import MEMBERS
+from tercet.process import log, metrics
+from tercet.process.errors import Gone, TryLater, Unprocessable
+from tercet.process.waiting import within
+from tercet.schemas.learning import Learning
+from tercet.schemas.parameters import Parameters
+from tercet.schemas.plan import Plan
+from tercet.schemas.reset import Reset
+from tercet.services.world_model.member import Member
+from tercet.services.world_model.planner import Planner
+from tercet.services.world_model.settings import Settings
+from tercet.services.world_model.slot import Slot
 
 SLOTS = {f"member-{k}": k for k in range(MEMBERS)}
 """Owner of parameters, durable and lease of each member, all of one name."""
@@ -39,12 +39,12 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Learn a fair share of the members, and plan, until `stop`."""
     worker = Worker(bus, settings, await ParameterStore.open(bus))
     leases = await Leases.open(bus, tuple(SLOTS), settings.worker, settings.lease_ttl)
-    await bus.listen(Parameters, worker.on_parameters)
-    await bus.listen(Reset, worker.on_reset)
+    await bus.subscribe(Parameters, worker.on_parameters)
+    await bus.subscribe(Reset, worker.on_reset)
     metrics.HELD.labels(settings.worker).set_function(lambda: len(leases.held))
     bus.ready = True
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(Crew(bus, leases, worker.learn, settings.lease_period).run(stop))
+        tasks.create_task(SlotBalancer(bus, leases, worker.learn, settings.lease_period).run(stop))
         tasks.create_task(consume(bus, Plan, worker.on_plan, durable="planner", stop=stop))
         tasks.create_task(worker.refresh(stop))
         tasks.create_task(report(bus, worker.said, stop))
@@ -126,4 +126,6 @@ class Worker:
         except Gone as error:
             _log.info("passed over", reason=str(error))
         except (Unprocessable, ValueError) as error:
-            await self._bus.bury(message.subject, message.model_dump_json().encode(), str(error))
+            await self._bus.dead_letter(
+                message.subject, message.model_dump_json().encode(), str(error)
+            )

@@ -8,7 +8,7 @@ import socket
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from runtime.settings import BusSettings
+from tercet.process.settings import BusSettings
 
 
 def own_name() -> str:

@@ -12,17 +12,17 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 
-from runtime import log, metrics
-from runtime.bus import Bus
-from runtime.durable import consume
-from runtime.errors import TryLater, Unprocessable
-from runtime.recent import Recent
-from runtime.store import ParameterStore
-from runtime.waiting import within
-from schemas.experience import Experience
-from schemas.learning import Learning
-from services.history import Entry, History
-from services.world_model.member import Member
+from tercet.experience.history import Entry, History
+from tercet.messaging.bus import Bus
+from tercet.messaging.durable import consume
+from tercet.messaging.recent import Recent
+from tercet.messaging.store import ParameterStore
+from tercet.process import log, metrics
+from tercet.process.errors import TryLater, Unprocessable
+from tercet.process.waiting import within
+from tercet.schemas.experience import Experience
+from tercet.schemas.learning import Learning
+from tercet.services.world_model.member import Member
 
 REFUSED = 1000
 """Ids remembered of experiences that could not be learned from."""

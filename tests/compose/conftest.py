@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from runtime.broker import free_port
-from runtime.bus import Bus, connect
-from runtime.settings import BusSettings
+from tercet.messaging.broker import free_port
+from tercet.messaging.bus import Bus, connect
+from tercet.process.settings import BusSettings
 from tests.compose.project import Project
 
 

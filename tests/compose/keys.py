@@ -6,13 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runtime.settings import BusSettings
+from tercet.process.settings import BusSettings
 from tests.compose.project import ROOT
 
 
 def secure(folder: Path, *words: str) -> None:
     """`tercet secure …` on a site."""
-    command = [sys.executable, "-m", "cli", "secure", words[0], "--site", str(folder), *words[1:]]
+    command = [
+        sys.executable,
+        "-m",
+        "tercet.cli",
+        "secure",
+        words[0],
+        "--site",
+        str(folder),
+        *words[1:],
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -21,7 +21,7 @@ BASE = "python:3.11-slim-bookworm-arm64"
 CLASSIFY = """
 import json, platform
 from pathlib import Path
-from zoo.classifier import Classifier
+from tercet.models.classifier import Classifier
 classifier = Classifier(Path("/models"))
 picture = Path("/app/zoo/photographs/grace_hopper.jpg").read_bytes()
 seen = {v: classifier.classify(picture, v) for v in ("d0", "d3", "d7")}
@@ -71,7 +71,7 @@ def test_the_monitor_starts(base: None) -> None:
         image,
         "python",
         "-c",
-        "import platform, psutil, services.monitor"
+        "import platform, psutil, tercet.services.monitor"
         ".service; print(platform.machine(), psutil.cpu_count() > 0)",
     )
     assert said == "aarch64 True"

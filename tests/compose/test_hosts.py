@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.broker import free_port
-from runtime.bus import Bus, connect
-from runtime.replay import replay
-from schemas.decision import Decision
-from schemas.outcome import Outcome
+from tercet.messaging.broker import free_port
+from tercet.messaging.bus import Bus, connect
+from tercet.messaging.replay import replay
+from tercet.schemas.decision import Decision
+from tercet.schemas.outcome import Outcome
 from tests.compose.keys import secure, settings
 from tests.compose.project import Project, docker
 
@@ -128,7 +128,7 @@ def hosts(network: None, site: Path) -> Iterator[Hosts]:
 async def decided(bus: Bus) -> None:
     """Until every device has been told what to do once more."""
     heard: asyncio.Queue[Decision] = asyncio.Queue()
-    ear = await bus.listen(Decision, heard.put)
+    ear = await bus.subscribe(Decision, heard.put)
     missing = set(DEVICES)
     async with asyncio.timeout(90):
         while missing:
@@ -144,7 +144,7 @@ async def test_a_cut_uplink_stops_no_device_and_loses_no_outcome(hosts: Hosts) -
         async def on_outcome(message: Outcome) -> None:
             during.append(message)
 
-        ear = await site.listen(Outcome, on_outcome)
+        ear = await site.subscribe(Outcome, on_outcome)
         docker("network", "disconnect", *hosts.uplink)
         await asyncio.sleep(CUT)
         docker("network", "connect", *hosts.uplink)
@@ -210,7 +210,7 @@ async def test_a_device_that_is_revoked_is_out_at_its_edge_and_nobody_else(hosts
             both.set()
 
     async with hosts.bus(hosts.edge) as site:
-        await site.listen(Outcome, on_outcome)
+        await site.subscribe(Outcome, on_outcome)
         async with asyncio.timeout(30):
             await both.wait()
         await asyncio.to_thread(secure, hosts.site, "revoke", "device-2")

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from runtime.broker import free_port
-from runtime.bus import Bus, connect
-from runtime.errors import TryLater
-from runtime.process import die_with_parent
-from runtime.replay import replay
-from schemas.decision import Decision
-from schemas.outcome import Outcome
-from tests.bus.test_bus import outcome
+from tercet.messaging.broker import free_port
+from tercet.messaging.bus import Bus, connect
+from tercet.messaging.replay import replay
+from tercet.process.child import die_with_parent
+from tercet.process.errors import TryLater
+from tercet.schemas.decision import Decision
+from tercet.schemas.outcome import Outcome
 from tests.compose.keys import secure, settings
 from tests.compose.project import ROOT, docker
-from tests.secure.fleet import admit
+from tests.integration.messaging.test_bus import outcome
+from tests.integration.security.fleet import admit
 
 pytestmark = [
     pytest.mark.slow,
@@ -93,7 +93,7 @@ async def bus(url: str, site: Path) -> AsyncIterator[Bus]:
 def fleet(url: str, site: Path) -> Iterator[None]:
     """Five devices, an edge and a cloud with virtual times, from outside of the stack."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.world"],
+        [sys.executable, "-m", "tercet.services.simulator"],
         cwd=ROOT,
         env={
             **os.environ,
@@ -125,7 +125,7 @@ async def declared(bus: Bus) -> None:
 
 async def decided(bus: Bus, count: int) -> None:
     heard: asyncio.Queue[Decision] = asyncio.Queue()
-    ear = await bus.listen(Decision, heard.put)
+    ear = await bus.subscribe(Decision, heard.put)
     async with asyncio.timeout(PATIENCE):
         for _ in range(count):
             await heard.get()

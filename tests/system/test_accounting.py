@@ -9,22 +9,22 @@ from collections.abc import Callable
 
 import pytest
 
-from runtime import broker
+from tercet.messaging import broker
 from tests.system.test_up import Run, fresh, up  # noqa: F401  (a fixture)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 VICTIMS = (
-    ("services.orchestrator", "learn"),
-    ("services.world_model",),
-    ("services.orchestrator", "decide"),
+    ("tercet.services.orchestrator", "learn"),
+    ("tercet.services.world_model",),
+    ("tercet.services.orchestrator", "decide"),
     ("nats-server",),
 )
 
 
 def tercet(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
+        [sys.executable, "-m", "tercet.cli", *arguments],
         capture_output=True,
         text=True,
         timeout=90,

@@ -10,16 +10,16 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from bench.chaos.books import Disturbed, _devices
-from bench.chaos.faults import schedule
-from bench.chaos.memory import verdict
+from benchmarks.chaos.faults import schedule
+from benchmarks.chaos.memory import verdict
+from benchmarks.chaos.reconciliation import Disturbed, _devices
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_few_faults_lose_nothing_and_double_nothing() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "bench", "chaos", "--minutes=0.1", "--faults=3", "--seed=6",
+        [sys.executable, "-m", "benchmarks", "chaos", "--minutes=0.1", "--faults=3", "--seed=6",
          "--json"],
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip

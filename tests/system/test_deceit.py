@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.deceit import beside
-from bench.liars import BAR
+from benchmarks.deceit import beside
+from benchmarks.liars import BAR
 
 ROUNDS = 60
 

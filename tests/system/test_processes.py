@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from runtime.bus import Bus
-from runtime.errors import NoAnswer
-from schemas.capability import Capability
-from schemas.classification import Classification
-from schemas.outcome import Outcome
-from schemas.telemetry import Telemetry
-from tests.bus.test_bus import dead
+from tercet.messaging.bus import Bus
+from tercet.models.images import Picture
+from tercet.process.errors import NoAnswer
+from tercet.schemas.capability import Capability
+from tercet.schemas.classification import Classification
+from tercet.schemas.outcome import Outcome
+from tercet.schemas.telemetry import Telemetry
 from tests.conftest import Server
-from tests.services.test_conductor import answering
-from zoo.images import Picture
+from tests.integration.messaging.test_bus import dead
+from tests.integration.services.test_round_controller import responding
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -35,7 +35,7 @@ def start(server: Server, models: Path) -> Iterator[Start]:
         defaults = {"bus_url": server.url, "models": str(models), "connect_patience": "2"}
         merged = {f"TERCET_{k.upper()}": v for k, v in {**defaults, **settings}.items()}
         process = subprocess.Popen(
-            [sys.executable, "-m", f"services.{module}", *arguments],
+            [sys.executable, "-m", f"tercet.services.{module}", *arguments],
             env={**os.environ, **merged},
             stderr=subprocess.PIPE,
             text=True,
@@ -56,14 +56,16 @@ def last_event(process: subprocess.Popen[str]) -> dict:
 
 async def ready(bus: Bus) -> Capability:
     heard: asyncio.Queue[Capability] = asyncio.Queue()
-    subscription = await bus.listen(Capability, heard.put)
+    subscription = await bus.subscribe(Capability, heard.put)
     capability = await asyncio.wait_for(heard.get(), 60)
     await subscription.unsubscribe()
     return capability
 
 
 async def classify(bus: Bus, jpeg: bytes, variant: str) -> Classification:
-    return await bus.ask_raw("inference.v1.edge-1", jpeg, {"Variant": variant}, Classification, 10)
+    return await bus.request_raw(
+        "inference.v1.edge-1", jpeg, {"Variant": variant}, Classification, 10
+    )
 
 
 async def test_inference_answers_every_variant_and_refuses_nonsense(
@@ -106,9 +108,9 @@ async def test_a_device_that_starts_first_falls_back_until_its_node_is_known(
 ) -> None:
     """Nothing is wrong then, so nothing is buried."""
     heard: asyncio.Queue[Outcome] = asyncio.Queue()
-    await bus.listen(Outcome, heard.put)
+    await bus.subscribe(Outcome, heard.put)
     start("orchestrator", "--role=decide", nodes="9")  # So many do not come: it opens no round.
-    await answering(bus, "orchestrator")
+    await responding(bus, "orchestrator")
     start("device", node="cam-1", idle="0.1")
     refused = await asyncio.wait_for(heard.get(), 60)
     assert (refused.assigned, refused.executed) == (None, "d0@L")
@@ -120,7 +122,7 @@ async def test_a_device_that_starts_first_falls_back_until_its_node_is_known(
 
 async def test_a_monitor_reports(bus: Bus, start: Start) -> None:
     heard: asyncio.Queue[Telemetry] = asyncio.Queue()
-    await bus.listen(Telemetry, heard.put)
+    await bus.subscribe(Telemetry, heard.put)
     service = start("monitor", node="cam-1", period="0.2")
     telemetry = await asyncio.wait_for(heard.get(), 60)
     assert telemetry.node == "cam-1"
@@ -156,7 +158,7 @@ async def test_a_second_process_of_a_name_is_told_and_the_first_goes_on(
     bus: Bus, start: Start
 ) -> None:
     heard: asyncio.Queue[Telemetry] = asyncio.Queue()
-    await bus.listen(Telemetry, heard.put)
+    await bus.subscribe(Telemetry, heard.put)
     first = start("monitor", node="cam-1", period="0.2")
     await asyncio.wait_for(heard.get(), 60)
     second = start("monitor", node="cam-1", period="0.2")

@@ -31,7 +31,7 @@ class Run:
         self.errors = (tmp_path / "errors").open("w+")
         self.family: dict[int, psutil.Process] = {}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "up", "--json", f"--logs={self.logs}", *arguments],
+            [sys.executable, "-m", "tercet.cli", "up", "--json", f"--logs={self.logs}", *arguments],
             env={**os.environ, "TMPDIR": str(self.scratch), "TERCET_MODELS": str(models)},
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -137,10 +137,10 @@ def test_killed_services_come_back_and_the_run_ends_well(up: Callable[..., Run])
     run = up("--devices=2", "--rounds=40", "--evaluations=2", "--period=0.25")
     run.wait_until(lambda: "round 10/" in run.said())
     for words in (
-        ("services.world_model",),
-        ("services.inference", "device-1"),
-        ("services.orchestrator", "decide"),
-        ("services.orchestrator", "learn"),
+        ("tercet.services.world_model",),
+        ("tercet.services.inference", "device-1"),
+        ("tercet.services.orchestrator", "decide"),
+        ("tercet.services.orchestrator", "learn"),
     ):
         victim = run.one(*words)
         victim.kill()
@@ -182,7 +182,7 @@ def test_a_second_orchestrator_is_refused(
     first = up("--world=paper-A", "--speed=1000", f"--bus={server.url}")
     first.wait_until(lambda: "round 10" in first.said())
     second = subprocess.run(
-        [sys.executable, "-m", "cli", "up", "--world=paper-A", f"--bus={server.url}"],
+        [sys.executable, "-m", "tercet.cli", "up", "--world=paper-A", f"--bus={server.url}"],
         capture_output=True,
         text=True,
         timeout=60,

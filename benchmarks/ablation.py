@@ -1,0 +1,77 @@
+"""`bench ablation`: `hybrid` without each of its parts, one at a time; five users, scenario A."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import summary
+from benchmarks.agents import build
+from benchmarks.result_store import Cell
+from benchmarks.summary import Row, markdown, shown
+from benchmarks.trial import converge
+from tercet.rl.goal import Goal
+from tercet.sim import scenarios
+
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "full": ("as it is", {}),
+    "no planning": ("the model learns, its plans are not used", {"plan_batch": 0}),
+    "no system model": ("the policy learns from real experience alone", {"plan_weight": 0.0}),
+    "one member": ("one head, one member", {"members": 1}),
+    "epsilon 0.1": ("epsilon-greedy instead of Thompson sampling", {"epsilon": 0.1}),
+    "greedy": ("no exploration at all", {"epsilon": 0.0}),
+}
+CAP = 400
+
+
+def cells(goals: list[Goal], feedbacks: list[str], seeds: int) -> list[Cell]:
+    """Worlds A and a strange one, so that no part is judged on the paper's platform alone."""
+    return [
+        _cell(variant, world, goal, feedback, seed)
+        for seed in range(seeds)
+        for variant in VARIANTS
+        for feedback in feedbacks
+        for world in ("paper", "unequal_and_crowded")
+        for goal in goals
+    ]
+
+
+def _cell(variant: str, name: str, goal: Goal, feedback: str, seed: int) -> Cell:
+    key = {
+        "variant": variant,
+        "world": name,
+        "constraint": goal,
+        "feedback": feedback,
+        "seed": seed,
+    }
+
+    def compute() -> Row:
+        world = getattr(scenarios, name)()
+        agent = build("hybrid", world.platform, seed, **VARIANTS[variant][1])
+        result = converge(world, agent, goal, CAP, seed, feedback == "mean")
+        return {"steps": result.steps, "cpu_s": round(result.cpu_s, 2)}
+
+    return Cell(key, compute)
+
+
+def gather(runs: list[Row]) -> list[Row]:
+    """One row per variant, world and feedback; goals and seeds together."""
+    return summary.gather(runs, ("variant", "world", "feedback"), ("constraint", "seed", "steps"))
+
+
+def render(rows: list[Row]) -> str:
+    """Markdown."""
+    header = ["variant", "what", "world", "feedback", "median steps", "worst", "never", "runs"]
+    body: list[list[object]] = [
+        [
+            row["variant"],
+            VARIANTS[row["variant"]][0],
+            row["world"],
+            row["feedback"],
+            shown(row["median"]),
+            shown(row["worst"]),
+            sum(s is None for s in row["steps"]),
+            len(row["steps"]),
+        ]
+        for row in rows
+    ]
+    return f"Steps to optimal within {CAP}, over all goals and seeds.\n\n{markdown(header, body)}"

@@ -1,0 +1,209 @@
+"""The system under attack: what `tercet up` starts, behind relays, its streams on a small disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tercet.messaging import broker, declare
+from tercet.messaging.bus import connect
+from tercet.messaging.relay import ask
+from tercet.messaging.relay_link import OFF
+from tercet.messaging.store import write_goal
+from tercet.models.cpu_share import SHARES
+from tercet.models.model_directory import ensure
+from tercet.process.settings import BusSettings
+from tercet.process.supervisor import Child, Supervisor, module, service
+from tercet.schemas.goal import GoalSet
+
+BROKER = "nats-server"
+RELAYED = ("device-1", "edge-1")
+"""Nodes whose way to the broker can be cut or slowed."""
+NODES = {"device-1": "device", "device-2": "device", "edge-1": "edge", "cloud": "cloud"}
+DEVICES = tuple(name for name, tier in NODES.items() if tier == "device")
+EPHEMERAL = 30_000
+"""Below the ports that the kernel gives to outgoing connections."""
+MIB = 2**20
+DISK_MIB = 768
+"""Size of the volume that the streams lie on."""
+
+
+class System:
+    """Processes by name, and what can be done to them; made by `running`."""
+
+    def __init__(
+        self, folder: Path, models: Path, on_restart: Callable[[str, int, str], None]
+    ) -> None:
+        self.folder, self.models = folder, str(models)
+        for name in ("logs", "clocks", "spools", "disk"):
+            (folder / name).mkdir()
+        self.supervisor = Supervisor(folder / "logs", on_restart)
+        self.names: list[str] = []
+        self.url, self.small_disk = "", False
+        self._control = broker.free_port()
+        self._ports: dict[str, int] = {}
+
+    async def begin(self, outsiders: int, workers: int, period: float) -> None:
+        """Start broker, relay and every service; the deciders wait for all devices."""
+        self.small_disk = _mounted(self.folder / "disk")
+        store = self.folder / "disk" / "store"
+        store.mkdir()
+        port = broker.free_port()
+        command = broker.command(store, port)
+        _roomy(store / "nats.conf")
+        server = await self.supervisor.start(Child(BROKER, tuple(command), foundation=True))
+        self.names.append(BROKER)
+        self.url = await broker.listening(store, server.pid)
+        async with connect(BusSettings(bus_url=self.url), "chaos") as bus:
+            await declare.declare(bus.js)
+            await write_goal(bus, GoalSet(goal="85", by="bench chaos"))
+        ports = await self._relays(port)
+        for node, tier in NODES.items():
+            url = f"nats://127.0.0.1:{ports[node]}" if node in ports else self.url
+            await self._node(node, tier, url)
+        settings = {"devices": str(len(DEVICES) + outsiders), "nodes": str(len(NODES) + outsiders)}
+        settings |= {"bus_url": self.url, "goal": "85", "round_period": str(period)}
+        await self._start("orchestrator", service("orchestrator", "--role=decide", **settings))
+        await self._start("learner", service("orchestrator", "--role=learn", **settings))
+        for k in range(1, workers + 1):
+            await self._start(f"world-model-{k}", service("world_model", bus_url=self.url))
+        page = {"dashboard_port": str(broker.free_port())}
+        await self._start("dashboard", service("dashboard", bus_url=self.url, **page))
+
+    async def _relays(self, upstream: int) -> dict[str, int]:
+        ports = {name: broker.free_port() for name in RELAYED}
+        settings = {"upstream": f"127.0.0.1:{upstream}", "links": json.dumps(ports)}
+        settings |= {"relay_host": "127.0.0.1", "relay_control": str(self._control)}
+        await self._start("relay", module("relay", "tercet.messaging.relay", **settings))
+        return ports
+
+    async def _node(self, node: str, tier: str, url: str) -> None:
+        mine = {"bus_url": url, "node": node}
+        running = {**mine, "models": self.models, "cpu_share": str(SHARES[tier])}
+        home = {"home": "edge-1"} if tier == "device" else {}
+        await self._start(f"inference-{node}", service("inference", tier=tier, **running, **home))
+        await self._start(f"monitor-{node}", service("monitor", run_pid=str(os.getpid()), **mine))
+        if tier == "device":
+            spool = {"spool": str(self.folder / "spools" / node)}
+            await self._start(node, service("device", **running, **spool))
+
+    async def _start(self, name: str, child: Child) -> None:
+        shift = {"TERCET_CLOCK_SHIFT": str(self.folder / "clocks" / name)}
+        environment = {**child.environment, **shift}
+        if name != "relay":
+            self._ports[name] = _free_below(EPHEMERAL, [*self._ports.values()])
+            environment["TERCET_HEALTH_PORT"] = str(self._ports[name])
+        await self.supervisor.start(replace(child, name=name, environment=environment))
+        self.names.append(name)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process, if it runs."""
+        pid = self.supervisor.pid(name)
+        if pid is not None:
+            os.kill(pid, number)
+
+    async def ready(self, names: Iterable[str], patience: float) -> bool:
+        """Wait until each of the services says on /readyz that it is; False if one does not."""
+        try:
+            async with asyncio.timeout(patience):
+                for port in [self._ports[name] for name in names if name in self._ports]:
+                    while not await asyncio.to_thread(_says_ready, port):  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
+        except TimeoutError:
+            return False
+        return True
+
+    def counted(self, name: str, counter: str) -> dict[str, float]:
+        """What a service's counter shows on /metrics, by kind. Blocking."""
+        address = f"http://127.0.0.1:{self._ports[name]}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [line for line in lines if line.startswith(f"{counter}_total{{")]
+        return {line.split('"')[1]: float(line.rsplit(" ", 1)[1]) for line in found}
+
+    def shift(self, name: str, seconds: float) -> None:
+        """Put a process's wall clock wrong; 0: right again."""
+        (self.folder / "clocks" / name).write_text(str(seconds))
+
+    async def link(self, name: str, delay_ms: float | None) -> None:
+        """Delay what a node sends; None: cut it off."""
+        await ask(self._control, [f"{name}={OFF if delay_ms is None else delay_ms}"])
+
+    def fill_disk(self) -> None:
+        """Leave no byte for the streams. Blocking."""
+        end = 0
+        with (self.folder / "disk" / "ballast").open("wb") as ballast:
+            for piece in (64 * MIB, MIB, 4096):  # The streams go on writing meanwhile.
+                with contextlib.suppress(OSError):
+                    while True:
+                        os.posix_fallocate(ballast.fileno(), end, piece)
+                        end += piece
+
+    def free_disk(self) -> None:
+        """Give it back."""
+        (self.folder / "disk" / "ballast").unlink(missing_ok=True)
+
+
+def _says_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _free_below(highest: int, taken: list[int]) -> int:
+    """A port that no outgoing connection will be given while its owner is away."""
+    port = (min(taken) if taken else highest - os.getpid() % 100 * 100) - 1
+    while not broker.port_is_free(port):
+        port -= 1
+    return port
+
+
+def _roomy(configuration: Path) -> None:
+    """Let streams reserve more than the small volume holds: it is to run full, not be refused."""
+    words = configuration.read_text()
+    limit = "sync_interval: always, max_file_store: 8GB"
+    configuration.write_text(words.replace("sync_interval: always", limit))
+
+
+def _mounted(folder: Path) -> bool:
+    """Mount a small volume; False where that is not allowed. Blocking."""
+    command = ("mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tercet-chaos", str(folder))
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _unmount(folder: Path) -> None:
+    subprocess.run(("umount", "-l", str(folder)), check=False)
+
+
+@asynccontextmanager
+async def running(
+    outsiders: int, workers: int, period: float, on_restart: Callable[[str, int, str], None]
+) -> AsyncIterator[System]:
+    """Everything started; on the way out everything is ended, and nothing is left."""
+    with tempfile.TemporaryDirectory(prefix="tercet-chaos-") as scratch:
+        models = (await asyncio.to_thread(ensure)).directory
+        system = System(Path(scratch), models, on_restart)
+        try:
+            await system.begin(outsiders, workers, period)
+            yield system
+        finally:
+            for name in system.names:
+                system.signal(name, signal.SIGCONT)
+            await system.supervisor.stop()
+            if system.small_disk:
+                await asyncio.to_thread(_unmount, system.folder / "disk")

@@ -1,0 +1,78 @@
+"""`bench goals`: the goal changes after 100 rounds; how many more until the new one is optimal."""
+
+from __future__ import annotations
+
+from benchmarks import summary
+from benchmarks.agents import build
+from benchmarks.result_store import Cell
+from benchmarks.summary import Row, markdown, shown
+from benchmarks.trial import Convergence, play
+from tercet.rl.goal import Goal
+from tercet.sim import scenarios
+
+Change = tuple[Goal, Goal]
+
+CHANGES: tuple[Change, ...] = (("min", "max"), ("max", "min"), ("min", 85.0), (85.0, 80.0))
+AT = 100
+AFTER = 220
+"""Rounds after the change; the optimum must hold to the end of them."""
+
+
+def cells(names: list[str], feedbacks: list[str], seeds: int) -> list[Cell]:
+    """One cell per change, scenario, feedback and seed."""
+    return [
+        _cell(change, scenario, feedback, seed)
+        for seed in range(seeds)
+        for feedback in feedbacks
+        for scenario in names
+        for change in CHANGES
+    ]
+
+
+def _cell(change: Change, scenario: str, feedback: str, seed: int) -> Cell:
+    before, after = change
+    key = {
+        "before": before,
+        "after": after,
+        "scenario": scenario,
+        "feedback": feedback,
+        "seed": seed,
+    }
+
+    def compute() -> Row:
+        world, seen = scenarios.paper(scenario), Convergence()
+        agent = build("hybrid", world.platform, seed)
+
+        def goal(step: int) -> Goal:
+            return before if step <= AT else after
+
+        for step in play(world, agent, goal, AT + AFTER, seed, feedback == "mean"):
+            if step.step >= AT:  # the evaluation after round 100 is the first under the new goal
+                seen.see(step)
+        late = None if seen.steps is None else max(0, seen.last_bad - AT + 1)
+        return {"steps": 0 if seen.last_bad == 0 else late}
+
+    return Cell(key, compute)
+
+
+def gather(runs: list[Row]) -> list[Row]:
+    """One row per change, scenario and feedback."""
+    return summary.gather(runs, ("before", "after", "scenario", "feedback"), ("seed", "steps"))
+
+
+def render(rows: list[Row]) -> str:
+    """Markdown."""
+    header = ["from", "to", "scenario", "feedback", "median steps", "worst", "per seed"]
+    body: list[list[object]] = [
+        [
+            row["before"],
+            row["after"],
+            row["scenario"],
+            row["feedback"],
+            shown(row["median"]),
+            shown(row["worst"]),
+            row["steps"],
+        ]
+        for row in rows
+    ]
+    return f"Real steps after the change, which comes after {AT}.\n\n{markdown(header, body)}"

@@ -1,0 +1,204 @@
+"""`bench tune`: the same random search for every agent, every trial recorded.
+
+Scenario B with four users, which no other table reports, so that nobody is tuned on the test. The
+budget is a number of settings, goals and seeds, the same for all, and all see the mean alone. The
+first setting is what was there before the search.
+
+The rule: the best setting of the search and the first one are run once more with other seeds, and
+the best becomes the agent's default when its score is at least a tenth below the first's there;
+else the first stays. One seed alone would decide by luck.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from benchmarks.agents import build
+from benchmarks.result_store import Cell
+from benchmarks.summary import Row
+from benchmarks.table6 import patience
+from benchmarks.trial import converge
+from tercet.rl.goal import Goal
+from tercet.sim.scenarios import paper
+
+TRIALS = 12
+GOALS: tuple[Goal, ...] = (80.0, "max")
+SEEDS = {"search": (100,), "confirmation": (101, 102, 103)}
+"""Seeds that no table reports."""
+USERS = 4
+
+SPACES: dict[str, dict[str, list[Any]]] = {
+    "autoscale": {
+        "epsilon": [0.1, 0.3, 0.5, 1.0],
+        "half_life": [0.3, 1.0, 3.0, 10.0],
+        "floor": [0.0, 0.02, 0.05, 0.1],
+        "rate": [0.01, 0.05, 0.2],
+        "penalty": [1.0, 1.5, 3.0],
+    },
+    "adadeep": {
+        "hidden": [(64, 32), (64, 64), (128, 64), (128,)],
+        "rate": [5e-4, 1e-3, 2e-3],
+        "fade": [0.0, 1e-4, 3e-4],
+        "batch": [64, 128],
+        "train_every": [1, 2],
+        "average": [0.005, 0.02],
+        "half_life": [300.0, 1000.0, 3000.0],
+        "floor": [0.05, 0.1, 0.3],
+        "penalty": [1.0, 1.5, 3.0],
+        "priority": [0.0, 0.6],
+        "logarithm": [True, False],
+    },
+    "hybrid-paper": {
+        "hidden": [(64, 32), (64, 64), (128, 64), (128,)],
+        "rate": [5e-4, 1e-3, 2e-3],
+        "fade": [0.0, 3e-5, 1e-4],
+        "batch": [64, 128],
+        "epochs": [30, 100, 300],
+        "direct_steps": [2, 4],
+        "world_sessions": [40, 80],
+        "plan_sessions": [20, 40, 80],
+        "best_actions": [16, 64, 256],
+        "average": [0.005, 0.02],
+        "epsilon": [0.1, 0.3, 0.6],
+        "penalty": [1.0, 1.5, 3.0],
+        "priority": [0.0, 0.6],
+        "logarithm": [True, False],
+    },
+    "hybrid": {
+        "hidden": [8, 32, 64],
+        "hidden_reach": [0.3, 1.0, 2.0],
+        "plans": [1, 2, 4],
+        "plan_batch": [8, 16, 32],
+        "plan_weight": [0.02, 0.05, 0.2],
+        "memory": [500.0, 2000.0, 8000.0],
+    },
+}
+SPACES["autoscale-optimistic"] = SPACES["autoscale"]
+SPACES["hybrid-paper-real"] = SPACES["hybrid-paper"]
+
+CAPS = {
+    "autoscale": 80_000,
+    "autoscale-optimistic": 80_000,
+    "adadeep": 8_000,
+    "hybrid-paper": 3_000,
+    "hybrid-paper-real": 3_000,
+    "hybrid": 200,
+}
+
+HOLD = 60
+"""Steps for which `hybrid`'s optimum must hold here; in the tables, 200."""
+
+
+FIRST: dict[str, dict[str, Any]] = {
+    "autoscale": {
+        "epsilon": 0.5, "half_life": 2.0, "floor": 0.02, "rate": 0.05, "penalty": 1.5,
+    },
+    "adadeep": {
+        "hidden": (128,), "rate": 1e-3, "fade": 0.0, "batch": 128, "train_every": 1,
+        "average": 0.005, "half_life": 300.0, "floor": 0.1, "penalty": 3.0, "priority": 0.0,
+        "logarithm": True,
+    },
+    "hybrid-paper": {
+        "hidden": (64, 32), "rate": 3e-4, "fade": 0.0, "batch": 64, "epochs": 30,
+        "direct_steps": 2, "world_sessions": 80, "plan_sessions": 80, "best_actions": 16,
+        "average": 0.005, "epsilon": 0.3, "penalty": 1.5, "priority": 0.6, "logarithm": True,
+    },
+    "hybrid": {
+        "hidden": 32, "hidden_reach": 1.0, "plans": 2, "plan_batch": 16, "plan_weight": 0.05,
+        "memory": 2000.0,
+    },
+}  # fmt: skip
+"""Trial 0 of each agent: its defaults before the search."""
+
+FIRST["autoscale-optimistic"] = FIRST["autoscale"]
+FIRST["hybrid-paper-real"] = FIRST["hybrid-paper"]
+
+
+def settings(name: str, trial: int) -> dict[str, Any]:
+    """Settings of one trial."""
+    if trial == 0:
+        return FIRST[name]
+    rng = np.random.default_rng(1000 + trial)
+    return {key: values[int(rng.integers(len(values)))] for key, values in SPACES[name].items()}
+
+
+def attempt(name: str, trial: int, stage: str) -> Row:
+    """Score one setting: steps to optimal summed over goals and seeds; never is twice the cap."""
+    cap, found, regrets = CAPS[name], [], []
+    for goal, seed in itertools.product(GOALS, SEEDS[stage]):
+        world = paper("B", USERS)
+        agent = build(name, world.platform, seed, **settings(name, trial))
+        hold = (lambda step: HOLD) if name == "hybrid" else patience(name)
+        result = converge(world, agent, goal, cap, seed, True, hold)
+        found.append(result.steps)
+        regrets.append(result.regret)
+    score = sum(2 * cap if steps is None else steps for steps in found)
+    return {"settings": settings(name, trial), "steps": found, "regret": regrets, "score": score}
+
+
+def cells(agents: list[str]) -> list[Cell]:
+    """The search: one cell per trial."""
+    return [_cell(name, trial, "search") for name in agents for trial in range(TRIALS)]
+
+
+def finals(searched: list[Row]) -> list[Cell]:
+    """The confirmation: each agent's first and best setting."""
+    trials = {name: best(searched, name)["trial"] for name in dict.fromkeys(_agents(searched))}
+    pairs = [(name, trial) for name in trials for trial in sorted({0, trials[name]})]
+    return [_cell(name, trial, "confirmation") for name, trial in pairs]
+
+
+def _cell(name: str, trial: int, stage: str) -> Cell:
+    key = {"agent": name, "users": USERS, "trial": trial, "stage": stage}
+    return Cell(key, lambda: attempt(name, trial, stage))
+
+
+def _agents(rows: list[Row]) -> list[str]:
+    return [row["agent"] for row in rows]
+
+
+def best(rows: list[Row], name: str, stage: str = "search") -> Row:
+    """The least score of one agent; the earlier trial where two are equal."""
+    own = [row for row in rows if row["agent"] == name and row["stage"] == stage]
+    return min(own, key=lambda row: (row["score"], row["trial"]))
+
+
+def render(rows: list[Row]) -> str:
+    """Markdown: what the search found and whether it was confirmed, then every trial."""
+    lines = [
+        f"Random search, scenario B, {USERS} users, goals {GOALS}, seeds {SEEDS}, mean feedback:",
+        "steps to optimal summed; twice the cap for a run that never got there. Lower is better.",
+        "",
+        "| agent | trials | first | best | first, confirmed | best, confirmed | taken |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    trials = [
+        "",
+        "| agent | stage | trial | score | steps per goal and seed | settings |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(_agents(rows)):
+        own = [row for row in rows if row["agent"] == name]
+        own.sort(key=lambda r: (r["stage"] == "confirmation", r["trial"]))
+        lines.append(f"| {name} | {' | '.join(map(str, _verdict(own, name)))} |")
+        trials += [
+            f"| {name} | {r['stage']} | {r['trial']} | {r['score']} | {r['steps']} "
+            f"| `{r['settings']}` |"
+            for r in own
+        ]
+    return "\n".join([*lines, *trials])
+
+
+def _verdict(own: list[Row], name: str) -> list[object]:
+    """Trials, scores of the first and the best in both stages, and which the rule takes."""
+    searched = [row for row in own if row["stage"] == "search"]
+    winner = best(own, name)
+    again = {row["trial"]: row["score"] for row in own if row["stage"] == "confirmation"}
+    first, found = again.get(0), again.get(winner["trial"])
+    taken: object = "not confirmed yet"
+    if first is not None and found is not None:
+        taken = f"trial {winner['trial']}" if found <= 0.9 * first else "the first"
+    return [len(searched), searched[0]["score"], winner["score"], first or "", found or "", taken]

@@ -1,5 +1,0 @@
-"""What the user must mend: printed in one line, exit 2."""
-
-
-class Complaint(Exception):
-    """Bad input on the command line; the text names what was given and what is expected."""

@@ -1,6 +1,0 @@
-"""What nats-py raises while a broker is away, has just come back, or refuses."""
-
-from nats.errors import Error as NatsError
-
-TROUBLE = (NatsError, OSError)
-"""Time-outs are OSErrors too."""

@@ -1,0 +1,8 @@
+"""Start a device: `python -m tercet.services.gateway`."""
+
+from tercet.messaging.app import run
+from tercet.services.gateway.service import main
+from tercet.services.gateway.settings import Settings
+
+if __name__ == "__main__":
+    run("device", main, Settings)

@@ -1,0 +1,121 @@
+"""The shell: a picture per round, or by itself when no round comes."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from itertools import cycle
+
+from tercet.messaging.bus import Bus
+from tercet.messaging.outbox import Outbox
+from tercet.messaging.replay import last_on
+from tercet.models.classifier import Classifier
+from tercet.models.errors import ZooError
+from tercet.models.images import Picture, load_pictures
+from tercet.process import log, metrics, tracing
+from tercet.process.errors import Misconfigured
+from tercet.schemas.capability import Capability
+from tercet.schemas.goal import GoalSet
+from tercet.schemas.outcome import Outcome
+from tercet.schemas.round import Round
+from tercet.services.gateway.local_fallback import LocalFallback
+from tercet.services.gateway.request_pipeline import RequestPipeline
+from tercet.services.gateway.settings import Settings
+
+_log = log.get(__name__)
+
+
+async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+    """Make a request whenever a round asks for one, until `stop`."""
+    pictures = cycle(await asyncio.to_thread(load, settings))
+    knowledge = LocalFallback(settings.node)
+    rounds: asyncio.Queue[Round] = asyncio.Queue(1)
+
+    async def on_round(opened: Round) -> None:
+        if settings.node in opened.devices:
+            if rounds.full():  # A request takes its time; then only the newest round matters.
+                rounds.get_nowait()
+            rounds.put_nowait(opened)
+
+    async def on_goal(message: GoalSet) -> None:
+        knowledge.heed_goal(message.goal)
+
+    async def on_capability(message: Capability) -> None:
+        knowledge.profile_ms, knowledge.accuracy_pct = message.profile_ms, message.accuracy_pct
+
+    @cache
+    def own() -> Classifier:
+        return Classifier(settings.models, threads=settings.threads, cpu_share=settings.cpu_share)
+
+    await bus.subscribe(Capability, on_capability, node=settings.node)
+    known = await last_on(bus, Capability, Capability.pattern(node=settings.node))
+    if known is not None:
+        await on_capability(known)
+    await bus.subscribe(GoalSet, on_goal)
+    await bus.subscribe(Round, on_round)
+    journey = RequestPipeline(bus, settings, knowledge, own)
+    outbox = opened_outbox(bus, settings)
+    bus.ready = True
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(outbox.run(stop))
+        while not stop.is_set():
+            opened = await next_round(rounds, stop, settings.idle)
+            if not stop.is_set():
+                await one_request(outbox, journey, next(pictures), opened)
+
+
+async def next_round(
+    rounds: asyncio.Queue[Round], stop: asyncio.Event, idle: float
+) -> Round | None:
+    """Wait for a round, `stop`, or `idle` seconds; of several that piled up only the newest."""
+    arrival = asyncio.ensure_future(rounds.get())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({arrival, stopping}, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not arrival.done():
+        arrival.cancel()
+        return None
+    opened = arrival.result()
+    while not rounds.empty():
+        opened = rounds.get_nowait()
+    return opened
+
+
+def opened_outbox(bus: Bus, settings: Settings) -> Outbox:
+    """Where outcomes wait while the bus is away; raises Misconfigured when it cannot be used."""
+    try:
+        return Outbox(
+            bus,
+            Outcome,
+            settings.spool,
+            max_bytes=settings.spool_bytes,
+            max_age=settings.spool_age,
+        )
+    except OSError as error:
+        raise Misconfigured(f"TERCET_SPOOL: {settings.spool}: {error.strerror}") from error
+
+
+async def one_request(
+    outbox: Outbox, journey: RequestPipeline, picture: Picture, opened: Round | None
+) -> None:
+    """Take one picture through the system and report how it went."""
+    try:
+        with tracing.step("request"):  # Decision, inference and outcome belong to it.
+            outcome = await journey.take(picture.jpeg, opened)
+            tier = outcome.executed[-1]
+            metrics.REQUESTS.labels(tier, outcome.fallback).inc()
+            metrics.RESPONSE.labels(tier).observe(outcome.response_ms / 1000)
+            await outbox.put(outcome)
+    except ZooError as error:
+        _log.error("request failed", picture=picture.name, reason=str(error))
+
+
+def load(settings: Settings) -> list[Picture]:
+    """Load the pictures, naming what is skipped; raises Misconfigured when none is left."""
+    try:
+        pictures, skipped = load_pictures(settings.images)
+    except ZooError as error:
+        raise Misconfigured(str(error)) from error
+    for name, reason in skipped:
+        _log.warning("picture skipped", name=name, reason=reason)
+    return pictures

@@ -1,0 +1,66 @@
+"""In a simulated world the truth is known: how far the greedy assignment is from the optimum."""
+
+from __future__ import annotations
+
+import math
+
+from tercet.experience.translation import state_of
+from tercet.rl.goal import parse_goal
+from tercet.rl.platform import Option
+from tercet.schemas.experience import Experience
+from tercet.schemas.truth import Truth
+from tercet.sim.environment import Environment
+from tercet.sim.oracle import Oracle
+
+WITHIN = 0.01
+"""Regret that counts as optimal."""
+
+
+class RegretEvaluator:
+    """Asks the environment for expected times, which no agent may; keeps the regret per round."""
+
+    def __init__(self, world: Environment) -> None:
+        self._oracle = Oracle(world)
+        self.oracle_ms = math.nan
+        self.regret = math.nan
+        self.average_ms = math.nan
+        self._last_miss = 0
+        self._rounds = 0
+
+    def see(self, experience: Experience) -> bool:
+        """Judge what the policy would have done in this round, had it not explored.
+
+        False when there is nothing to judge: a round for evaluation.
+        """
+        if experience.purpose != "learn" or not experience.greedy:
+            return False
+        goal = parse_goal(experience.goal)
+        state = state_of(experience.active, experience.state)
+        greedy = {d: Option.parse(text) for d, text in experience.greedy.items()}
+        self.oracle_ms = self._oracle.optimum(state, goal).average_ms
+        self.average_ms = self._oracle.average_ms(state, greedy)
+        self.regret = self._oracle.regret(state, goal, greedy)
+        self._rounds += 1
+        if self.regret > WITHIN:
+            self._last_miss = self._rounds
+        return True
+
+    def truth(self, experience: Experience) -> Truth:
+        """What was found of the round that was seen last, in words for people."""
+        return Truth.because(
+            experience,
+            round=experience.round,
+            goal=experience.goal,
+            oracle_ms=self.oracle_ms,
+            greedy_ms=self.average_ms,
+            regret=max(self.regret, 0.0) if math.isfinite(self.regret) else None,
+            steps_to_optimal=self.steps_to_optimal,
+        )
+
+    @property
+    def steps_to_optimal(self) -> int | None:
+        """Real steps of this run before the round from which on the regret stayed within 1 %.
+
+        None while the latest round was not.
+        """
+        return None if self._last_miss == self._rounds else self._last_miss

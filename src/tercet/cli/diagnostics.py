@@ -1,0 +1,194 @@
+"""What `tercet doctor` looks at: each check says what it found, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_state_path
+
+from tercet.messaging import clock_skew, declare, inspection, stream_changes
+from tercet.messaging.bus import Bus
+from tercet.messaging.nats_errors import NATS_ERRORS
+from tercet.messaging.replay import first_since, last_each
+from tercet.models.errors import ZooError
+from tercet.models.manifest import default_directory, load
+from tercet.process.errors import NoAnswer
+from tercet.schemas.capability import Capability
+from tercet.schemas.telemetry import Telemetry
+
+Verdict = Literal["ok", "look", "wrong"]
+
+SKEWED = 1.0
+"""Seconds that a clock may be off before it is worth a look."""
+SILENT = 5.0
+"""Seconds without telemetry after which a node is worth a look."""
+FULL = 0.9
+"""Share of a stream's bytes above which it is worth a look: the oldest messages go next."""
+LAGGING = 100
+"""Messages a durable may have waiting."""
+FREE_MIB = 1024.0
+"""Free disk below which it is worth a look."""
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+
+Check = Callable[[Bus], Awaitable[list[Finding]]]
+
+
+async def broker(bus: Bus) -> list[Finding]:
+    """Is it near, and does it keep streams?"""
+    try:
+        trip = await bus.round_trip()
+        account = await bus.js.account_info()
+    except NoAnswer:
+        return [Finding("broker", "wrong", "it went away", "is its process alive? see its log")]
+    except NATS_ERRORS as error:
+        return [Finding("broker", "wrong", f"no JetStream: {error}", "start it with --jetstream")]
+    limit, used = account.limits.max_storage, account.storage
+    room = f"{used / MIB:.0f} MiB stored" + (f" of {limit / MIB:.0f}" if limit > 0 else "")
+    full = limit > 0 and used > FULL * limit
+    advice = "raise its max_file_store, or lower streams' max_bytes" if full else ""
+    version = bus.client.connected_server_version
+    found = f"nats-server {version}, {trip:.1f} ms away, {room}"
+    return [Finding("broker", "look" if full else "ok", found, advice)]
+
+
+async def streams(bus: Bus) -> list[Finding]:
+    """Is all there that the topology declares, and is there room?"""
+    found = []
+    for config in declare.adjusted(declare.TopologySettings()):
+        name = config.name or ""
+        try:
+            info = await bus.js.stream_info(name)
+        except NATS_ERRORS:
+            found.append(Finding(name, "wrong", "not declared", "tercet topology apply"))
+            continue
+        differs = stream_changes.differences(info.config, config)
+        limit = info.config.max_bytes or -1
+        share = info.state.bytes / limit if limit > 0 else 0.0
+        said = f"{info.state.messages} messages, {share:.0%} full"
+        if differs:
+            found.append(Finding(name, "look", f"{said}; {differs[0]}", "tercet topology apply"))
+        elif share > FULL:
+            found.append(
+                Finding(name, "look", said, "the oldest go next; TERCET_STREAMS sets max_bytes")
+            )
+        else:
+            found.append(Finding(name, "ok", said))
+    for row in await inspection.consumers(bus):
+        if row.get("missing"):
+            found.append(Finding(row["name"], "wrong", "no durable", "tercet topology apply"))
+        elif row["lag"] > LAGGING:
+            advice = "is its service alive, and fast enough? more workers: tercet up --workers"
+            found.append(Finding(row["name"], "look", f"{row['lag']} messages behind", advice))
+    return found
+
+
+async def clock(bus: Bus) -> list[Finding]:
+    """Do clocks agree? Outcomes and decisions are put in order by them."""
+    own = await clock_skew.ours(bus)
+    if own is None:
+        return [Finding("clock", "look", "the broker does not tell its time")]
+    now = datetime.now(UTC)
+    heard = {t.node for t in await last_each(bus, Telemetry) if (now - t.at).total_seconds() < 60}
+    skews = [own, *(s for s in await clock_skew.of_nodes(bus) if s.who in heard)]
+    wrong = [s for s in skews if abs(s.ahead) > SKEWED + s.give_or_take]
+    listed = [
+        Finding(
+            f"clock of {s.who}",
+            "look",
+            f"{abs(s.ahead):.1f} s {'ahead of' if s.ahead > 0 else 'behind'} the broker's",
+            "synchronise it (chrony, ntpd); a node that is far behind may also be cut off",
+        )
+        for s in wrong
+    ]
+    widest = max(abs(s.ahead) for s in skews)
+    return listed or [Finding("clocks", "ok", f"{len(skews)} within {widest:.2f} s")]
+
+
+async def services(bus: Bus) -> list[Finding]:
+    """Is there somebody who decides, and are the nodes heard of?"""
+    names = [service["name"] for service in await inspection.services(bus)]
+    deciders = names.count("orchestrator")
+    found = []
+    if deciders == 1:
+        found.append(Finding("orchestrator", "ok", "one decides"))
+    else:
+        advice = "tercet up, or docker compose up" if not deciders else "stop all but one"
+        found.append(Finding("orchestrator", "wrong", f"{deciders} decide", advice))
+    now = datetime.now(UTC)
+    heard = {t.node: (now - t.at).total_seconds() for t in await last_each(bus, Telemetry)}
+    nodes = [c.node for c in await last_each(bus, Capability)]
+    silent = [n for n in nodes if heard.get(n, 1e9) > SILENT]
+    if silent:
+        advice = "is the node on, its monitor alive, its broker connected?"
+        found.append(Finding("nodes", "look", f"silent: {', '.join(silent[:8])}", advice))
+    else:
+        found.append(Finding("nodes", "ok" if nodes else "look", f"{len(nodes)} heard of"))
+    return found
+
+
+async def buried(bus: Bus) -> list[Finding]:
+    """What could not be processed lately?"""
+    try:
+        state = (await bus.js.stream_info("DEAD")).state
+    except NATS_ERRORS:
+        return []
+    since = await first_since(bus, "DEAD", datetime.now(UTC) - timedelta(hours=1))
+    count = max(state.last_seq + 1 - since, 0) if state.messages else 0
+    if not count:
+        return [Finding("buried", "ok", "nothing in the last hour")]
+    worst = (await inspection.buried(bus))[0]
+    said = f"{count} in the last hour; most: {worst['subject']}: {worst['reason']}"
+    return [Finding("buried", "look", said, "mend the sender; tercet status lists the reasons")]
+
+
+async def models(_: Bus | None = None) -> list[Finding]:
+    """Are the models of this host whole?"""
+    directory = _models()
+    try:
+        manifest = load(directory)
+    except ZooError as error:
+        built = (directory / "manifest.json").exists()
+        advice = f"remove {directory} and build again" if built else "tercet up builds them"
+        return [Finding("models", "wrong" if built else "look", str(error), advice)]
+    weights = "seeded, untrained" if manifest.untrained else "trained"
+    return [Finding("models", "ok", f"{len(manifest.variants)} variants, {weights}")]
+
+
+def _models() -> Path:
+    """Where the services of this host look for models (`TERCET_MODELS`)."""
+    told = os.environ.get("TERCET_MODELS")
+    return Path(told) if told else default_directory()
+
+
+async def disk(_: Bus | None = None) -> list[Finding]:
+    """Is there room where models and logs lie?"""
+    found = []
+    for name, folder in (("models", _models()), ("state", user_state_path("tercet"))):
+        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        free = shutil.disk_usage(there).free / MIB
+        few = free < FREE_MIB
+        advice = f"make room on the disk of {there}" if few else ""
+        found.append(
+            Finding(f"disk of {name}", "look" if few else "ok", f"{free:.0f} MiB free", advice)
+        )
+    return found
+
+
+CHECKS: tuple[Check, ...] = (broker, streams, clock, services, buried, models, disk)

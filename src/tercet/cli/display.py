@@ -1,0 +1,147 @@
+"""What `tercet up` shows while it runs: a live panel on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tercet.cli.output import clean, number
+from tercet.rl.goal import met, required_accuracy
+from tercet.schemas.experience import Experience
+from tercet.schemas.learning import Learning
+from tercet.schemas.outcome import Outcome
+from tercet.services.simulator.regret_evaluator import RegretEvaluator
+
+EVERY = 10
+"""Without a terminal, one line per so many rounds."""
+
+WORDS = ("device", "told", "ran")
+TIMES = ("response", "decision", "network", "queue", "compute")
+
+
+class Display:
+    """Takes what happens, shows the present."""
+
+    def __init__(self, console: Console, every: int = EVERY) -> None:
+        self._console, self._every = console, every
+        self._last: int | None = None
+        self._live: Live | None = None
+        self._now: Experience | None = None
+        self._best: float | None = None
+        self._outcomes: dict[str, Outcome] = {}
+        self._status = ""
+        self._judge: RegretEvaluator | None = None
+        self._learning: dict[str, Learning] = {}
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show while inside; a terminal gets one live panel, anything else plain lines."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(console=self._console, refresh_per_second=4, transient=True) as self._live:
+            yield
+        self._live = None
+
+    def say(self, status: str) -> None:
+        """Show what is going on apart from rounds."""
+        self._status = status
+        if self._live is None:
+            self._console.print(status, highlight=False)
+        self._refresh()
+
+    def announce(self, words: str) -> None:
+        """Print a line that stays, whatever else is shown."""
+        self._console.print(words, highlight=False)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Remember where a device's time went."""
+        self._outcomes[outcome.device] = outcome
+
+    def learning(self, learning: Learning) -> None:
+        """Remember how learning goes."""
+        self._learning[learning.owner] = learning
+
+    def expect(self, last: int | None) -> None:
+        """Learn the number of the last round; None: there is no end."""
+        self._last = last
+
+    def experience(self, experience: Experience, judge: RegretEvaluator | None = None) -> None:
+        """A round has closed."""
+        if self._now is not None and self._now.goal != experience.goal:
+            self._best = None  # What was best under another goal is no measure.
+        self._now, self._judge = experience, judge
+        if experience.purpose == "learn" and _meets(experience):
+            self._best = min(experience.average_ms, self._best or experience.average_ms)
+        last = experience.round == self._last
+        if self._live is None and (experience.round % self._every == 0 or last):
+            self._console.print(self._line(experience), highlight=False, markup=False)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._live is not None:
+            self._live.update(self._panel())
+
+    def _line(self, now: Experience) -> str:
+        of = f"/{self._last}" if self._last else ""
+        best = "–" if self._best is None else f"{self._best:.1f} ms"
+        regret = f"  regret {self._judge.regret:.2%}" if self._judge else ""
+        return clean(
+            f"round {now.round}{of} ({now.policy})  average response {now.average_ms:.1f} ms, "
+            f"best so far {best}  accuracy {now.accuracy_pct:.2f} %, goal {now.goal}{regret}"
+        )
+
+    def _panel(self) -> RenderableType:
+        if self._now is None:
+            return Text(self._status, style="bold")
+        table = Table(expand=False)
+        for heading in WORDS:
+            table.add_column(heading)
+        for heading in TIMES:
+            table.add_column(heading, justify="right")
+        for device, option in self._now.assigned.items():
+            outcome = self._outcomes.get(device)
+            table.add_row(device, option, *(_cells(outcome) if outcome else ()))
+        line, status = self._line(self._now), Text(self._status, style="dim")
+        return Group(Text(line, style="bold"), table, *self._lessons(), status)
+
+    def _lessons(self) -> list[Text]:
+        """How learning goes, in one line, once it was heard of."""
+        policy = self._learning.get("policy")
+        if policy is None:
+            return []
+        errors = [m.error for m in self._learning.values() if m.role == "member" and m.error]
+        parts = [
+            f"{policy.real} real and {policy.planned} planned experiences",
+            f"α {number(policy.alpha, 2)}",
+            f"policy v{policy.version}",
+            f"error {number(policy.error, 3)} (policy), "
+            f"{number(sum(errors) / len(errors) if errors else None, 3)} (system model)",
+            f"gap {number(policy.gap and 100 * policy.gap)} %",
+        ]
+        return [Text(clean(", ".join(parts)), style="dim")]
+
+
+def _cells(outcome: Outcome) -> tuple[str, ...]:
+    ran = f"{outcome.executed} on {outcome.node}"
+    if outcome.fallback != "none":
+        ran += f" ({outcome.fallback})"
+    parts = (
+        outcome.response_ms,
+        outcome.decision_ms,
+        outcome.network_ms,
+        outcome.queue_ms,
+        outcome.compute_ms,
+    )
+    return (ran, *(f"{part:.1f} ms" for part in parts))
+
+
+def _meets(experience: Experience) -> bool:
+    goal = experience.goal if experience.goal in ("min", "max") else float(experience.goal)
+    required = required_accuracy(goal, experience.fleet.accuracy_pct.values())
+    return met(experience.accuracy_pct, required)

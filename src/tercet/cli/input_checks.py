@@ -1,0 +1,104 @@
+"""What is checked before anything is started, so that bad input leaves nothing half done."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from tercet.cli.usage_error import UsageError
+from tercet.models.errors import ZooError
+from tercet.models.images import load_pictures
+from tercet.models.manifest import Manifest
+from tercet.models.model_directory import ensure
+from tercet.rl.goal import Goal, parse_goal, required_accuracy
+
+
+@contextmanager
+def complaining() -> Iterator[None]:
+    """Turn what the zoo or a parser refuses into a complaint to the user."""
+    try:
+        yield
+    except (ZooError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # A full disk, a folder that may not be written.
+        where = f"{error.filename}: " if error.filename else ""
+        raise UsageError(f"{where}{error.strerror or error}") from error
+
+
+def pictures(folder: Path | None, console: Console) -> None:
+    """Complain about a folder without pictures; name the files that will be skipped."""
+    with complaining():
+        _, skipped = load_pictures(folder)
+    for name, reason in skipped:
+        console.print(f"skipped picture {name}: {reason}", style="yellow", highlight=False)
+
+
+def folders(**wanted: Path | None) -> None:
+    """Complain about a folder, by its option's name, that cannot be made or written to."""
+    for option, folder in wanted.items():
+        if folder is None:
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UsageError(f"--{option} {folder}: not a folder") from error
+        except OSError as error:
+            raise UsageError(f"--{option} {folder}: {error.strerror}") from error
+        if not os.access(folder, os.W_OK):
+            raise UsageError(f"--{option} {folder}: not writable")
+
+
+def alone(given: str, **others: object) -> None:
+    """Complain about options that would have no effect beside one that is given."""
+    for option, value in others.items():
+        if value is not None:
+            raise UsageError(f"--{option} does not go with {given}")
+
+
+def port(number: int) -> None:
+    """Complain about a port that is taken; 0 and -1 mean any free one."""
+    if number <= 0:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", number))
+        except OSError as error:
+            raise UsageError(f"--port {number}: {error.strerror}") from error
+
+
+def models(folder: Path | None, console: Console) -> Manifest:
+    """Build the variants that are missing, showing how far it is, and verify the files of all."""
+    with complaining(), console.status("checking the models") as status:
+
+        def progress(variant: str, stage: str) -> None:
+            status.update(f"building model {variant}: {stage}")
+            if not console.is_terminal:
+                console.print(f"building model {variant}: {stage}", highlight=False)
+
+        return ensure(folder, progress)
+
+
+def goal(text: str) -> Goal:
+    """Complain about a goal that is malformed."""
+    with complaining():
+        return parse_goal(text)
+
+
+def reachable(goal: Goal, accuracies: Mapping[str, float]) -> str:
+    """Complain about a goal that no variant can reach; return it tidied."""
+    text = goal if isinstance(goal, str) else f"{goal:g}"
+    if accuracies:
+        best = max(accuracies, key=accuracies.__getitem__)
+        if required_accuracy(goal, accuracies.values()) > accuracies[best]:
+            raise UsageError(
+                f"goal {text}: above the best variant's accuracy ({best}, {accuracies[best]} %)"
+            )
+    return text

@@ -1,0 +1,20 @@
+"""`tercet models`: one file per verb; the work is done in `zoo`."""
+
+from __future__ import annotations
+
+import typer
+
+from tercet.cli.models import add, build, evaluate, fit, import_weights, profile, quantise
+
+app = typer.Typer(
+    help="Build, import, quantise, measure and fit the model variants.",
+    no_args_is_help=True,
+    epilog="Example: [bold]tercet models fit --data ~/parts[/] makes all eight for your classes.",
+)
+app.command(epilog=build.EPILOG)(build.build)
+app.command("import", epilog=import_weights.EPILOG)(import_weights.bring)
+app.command(epilog=add.EPILOG)(add.add)
+app.command(epilog=quantise.EPILOG)(quantise.quantise)
+app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.command(epilog=fit.EPILOG)(fit.fit)
+app.command(epilog=profile.EPILOG)(profile.profile)

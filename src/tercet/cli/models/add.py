@@ -1,0 +1,45 @@
+"""`tercet models add`: any ONNX classifier as one of the variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from tercet.cli.models.common import AsJson, Models, described, directory, overview, show, working
+from tercet.cli.usage_error import UsageError
+from tercet.models.images import SCALES
+from tercet.models.variants import Normalisation
+
+EPILOG = (
+    "Example: [bold]tercet models add model.onnx --variant d2 --labels labels.txt --accuracy 84.9"
+    ' --source "top-5, our test set of May"[/]'
+)
+
+
+def add(
+    file: Annotated[Path, typer.Argument(help="ONNX: float [N, 3, S, S] in, [N, classes] out.")],
+    variant: Annotated[str, typer.Option(help="Its place: d0 to d3 float, d4 to d7 8 bit.")],
+    labels: Annotated[Path, typer.Option(help="Names of the classes, a line each.")],
+    accuracy: Annotated[float, typer.Option(help="Percent, as you know it.")],
+    source: Annotated[str, typer.Option(help="Whose figure the accuracy is, in plain words.")],
+    normalise: Annotated[
+        str,
+        typer.Option(help="Of pixels: symmetric (-1 to 1), unit (0 to 1), imagenet (mean, std)."),
+    ] = "symmetric",
+    models: Models = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take your own ONNX classifier in, after a look at it and a run on a photograph."""
+    if normalise not in SCALES:
+        raise UsageError(f"--normalise {normalise}: one of {', '.join(SCALES)}")
+    if not source.strip():
+        raise UsageError("--source: say whose figure the accuracy is")
+    from tercet.models import onnx_import as work
+
+    with working("adding") as tell:
+        tell(variant, "check")
+        facts = work.Facts(labels, accuracy, source, cast(Normalisation, normalise))
+        manifest = work.classifier(variant, file, directory(models), facts)
+    show(as_json, described(manifest), overview(manifest))

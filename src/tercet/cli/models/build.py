@@ -1,0 +1,18 @@
+"""`tercet models build`: the eight variants from a seed, where they are missing."""
+
+from __future__ import annotations
+
+from tercet.cli.models.common import AsJson, Models, described, directory, overview, show, working
+from tercet.models import model_directory
+
+EPILOG = "Example: [bold]tercet models build --models ./models[/]. Twice builds nothing new."
+
+
+def build(models: Models = None, as_json: AsJson = False) -> None:
+    """Build what is missing: real speed, seeded weights without meaning. Same seed, same bytes."""
+    with working("building") as tell:
+        manifest = model_directory.ensure(directory(models), tell)
+    note = f"{manifest.directory}"
+    if manifest.untrained:
+        note += ": weights are untrained; bring or fit your own (tercet models --help)"
+    show(as_json, described(manifest), overview(manifest), note)

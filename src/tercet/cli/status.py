@@ -1,0 +1,131 @@
+"""`tercet status`: who is there, what is decided and learned, streams and their lag, the buried."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from tercet.cli.durations import ago
+from tercet.cli.output import Json, as_json, clean, show_rows
+from tercet.cli.running_system import Url, bus_at
+from tercet.messaging import inspection
+from tercet.messaging.bus import Bus
+from tercet.messaging.replay import last_each, last_one
+from tercet.messaging.store import read_exploration, read_goal, read_policy, read_versions
+from tercet.schemas.capability import Capability
+from tercet.schemas.experience import Experience
+from tercet.schemas.telemetry import Telemetry
+
+EPILOG = (
+    "Examples: [bold]tercet status[/] prints tables. "
+    "[bold]tercet status --json[/] prints one JSON object."
+)
+
+SECTIONS = ("streams", "consumers", "parameters", "leases", "services", "buried", "steering")
+
+
+def status(bus: Url = None, json: Json = False) -> None:
+    """Look at the running system from outside."""
+    found = asyncio.run(_status(bus))
+    if json:
+        as_json(found)
+        return
+    own = "not set, the orchestrator's own holds"
+    print(f"goal {_set(found['goal'] or own, found['goal_set'])}")
+    exploring = "paused" if found["exploring"] is False else "on"
+    print(f"exploration {_set(exploring, found['exploration_set'])}")
+    if found["policy"]:
+        print(_policy_line(found["policy"]))
+    if found["round"]:
+        print("round " + ", ".join(f"{k} {clean(v)}" for k, v in found["round"].items()))
+    for section in ("nodes", *SECTIONS):
+        if found[section]:
+            show_rows(section, found[section])
+        else:
+            print(f"{section}: none")
+
+
+async def _status(url: str | None) -> dict[str, Any]:
+    async with bus_at(url) as bus:
+        goal, exploration = await read_goal(bus), await read_exploration(bus)
+        return {
+            "goal": goal.goal if goal else None,
+            "goal_set": {"by": goal.by, "at": str(goal.at)} if goal else None,
+            "exploring": exploration.explore if exploration else None,
+            "exploration_set": (
+                {"by": exploration.by, "at": str(exploration.at)} if exploration else None
+            ),
+            "round": await _round(bus),
+            "nodes": await _nodes(bus),
+            "policy": await _policy(bus),
+            **{section: await getattr(inspection, section)(bus) for section in SECTIONS},
+        }
+
+
+async def _round(bus: Bus) -> dict[str, Any] | None:
+    """The latest closed round, in a few figures."""
+    last = await last_one(bus, Experience)
+    if last is None:
+        return None
+    return {
+        "number": last[1].round,
+        "policy": last[1].policy,
+        "goal": last[1].goal,
+        "average_ms": round(last[1].average_ms, 1),
+        "accuracy_pct": round(last[1].accuracy_pct, 2),
+        "devices": len(last[1].active),
+        "age": ago((datetime.now(UTC) - last[1].at).total_seconds()),
+    }
+
+
+async def _policy(bus: Bus) -> dict[str, Any] | None:
+    """Which version decides, what was refused, what exploring may cost: as the decider noted."""
+    noted = await read_versions(bus)
+    if noted is None:
+        return None
+    word = await read_policy(bus)
+    held = noted.pinned is not None and word is not None and word.action == "pin"
+    return {
+        **noted.model_dump(mode="json", exclude={"versions", "obeyed", "at"}),
+        "pinned_set": {"by": word.by, "at": str(word.at)} if held and word else None,
+        "age": ago((datetime.now(UTC) - noted.at).total_seconds()),
+    }
+
+
+def _policy_line(found: dict[str, Any]) -> str:
+    version = "none" if found["in_force"] is None else found["in_force"]
+    words = [f"policy version {version}"]
+    if found["pinned"] is not None:
+        words.append(_set("pinned", found["pinned_set"]))
+    words.append(f"{found['refused']} refused, {found['rolled_back']} times rolled back")
+    left = found["regret_left_ms"]
+    words.append("exploring unbounded" if left is None else f"exploring may cost {left:.0f} ms")
+    words.append(f"{found['held_back']} rounds held back")
+    if found["unheeded"]:
+        words.append(f"not obeyed: {clean(found['unheeded'])}")
+    return ", ".join(words) + f" ({found['age']} ago)"
+
+
+async def _nodes(bus: Bus) -> list[dict[str, Any]]:
+    """Every node that ever said what it can do, and how it was when it was last heard of."""
+    heard = {t.node: t for t in await last_each(bus, Telemetry)}
+    now, found = datetime.now(UTC), []
+    for said in await last_each(bus, Capability):
+        last = heard.get(said.node)
+        row: dict[str, Any] = {"node": said.node, "tier": said.tier, "home": said.home or ""}
+        row["variants"] = " ".join(sorted(said.accuracy_pct))
+        row["heard"] = "gone" if last is None else ago((now - last.at).total_seconds())
+        if last is not None:
+            row["cpu"], row["memory"] = last.condition.cpu, last.condition.memory
+            row["link_ms"] = last.condition.link_ms
+            row["weak"] = "weak" if last.condition.weak else ""
+        found.append(row)
+    return found
+
+
+def _set(value: Any, record: dict[str, str] | None) -> str:
+    if record is None:
+        return f"{value}"
+    by = f" by {clean(record['by'])}" if record["by"] else ""
+    return f"{value} (set{by} at {record['at'][:19]}Z)"

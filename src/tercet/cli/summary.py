@@ -1,0 +1,148 @@
+"""The paper's Table V for this machine, from the experience of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from statistics import fmean
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tercet.cli.output import show
+from tercet.cli.run_record import Record
+from tercet.models.manifest import Manifest
+from tercet.schemas.experience import Experience
+from tercet.services.orchestrator.decide.schedule import GREEDY
+from tercet.services.simulator.regret_evaluator import RegretEvaluator
+
+NAMES = ("device", "option", "policy")
+"""Columns that are not figures."""
+
+
+def summarise(record: Record, goal: str) -> dict[str, Any]:
+    """Compare the learned policy with the fixed ones over the evaluation rounds.
+
+    `goal` is what the run began with; told is the one in force in the end. Without evaluation
+    rounds (stopped early) the latest learning rounds stand in, and `evaluated` is false.
+    """
+    by_policy: dict[str, list[Experience]] = {}
+    for experience in record.evaluation:
+        by_policy.setdefault(experience.policy, []).append(experience)
+    evaluated = GREEDY in by_policy
+    learned = by_policy.pop(GREEDY, list(record.recent))
+    figures = _figures(learned)
+    return {
+        "rounds": record.learned,
+        "goal": learned[-1].goal if learned else goal,
+        **figures,
+        "assignment": dict(learned[-1].assigned) if learned else {},
+        "fixed": {
+            name: {**_figures(rounds), "reduction_pct": _reduction(figures, _figures(rounds))}
+            for name, rounds in by_policy.items()
+        },
+        "evaluated": evaluated,
+        "evaluation_rounds": len(learned) if evaluated else 0,
+        "censored": sum(len(e.censored) for e in record.evaluation),
+        "emulated": any(e.emulated for e in learned),
+        **(_truth(record.judge) if record.judge else {}),
+    }
+
+
+def _truth(judge: RegretEvaluator) -> dict[str, Any]:
+    """What is known only in a simulated world: the optimum, and how far the policy is from it."""
+    return {
+        "simulated": True,
+        "oracle_ms": judge.oracle_ms if isfinite(judge.oracle_ms) else None,
+        "regret": judge.regret if isfinite(judge.regret) else None,
+        "steps_to_optimal": judge.steps_to_optimal,
+    }
+
+
+def _figures(rounds: Sequence[Experience]) -> dict[str, float | None]:
+    if not rounds:
+        return {"average_response_ms": None, "average_accuracy_pct": None}
+    return {
+        "average_response_ms": round(fmean(e.average_ms for e in rounds), 3),
+        "average_accuracy_pct": round(fmean(e.accuracy_pct for e in rounds), 3),
+    }
+
+
+def _reduction(ours: dict[str, float | None], theirs: dict[str, float | None]) -> float | None:
+    a, b = ours["average_response_ms"], theirs["average_response_ms"]
+    return None if a is None or not b else round(100 * (1 - a / b), 1)
+
+
+def tell(summary: dict[str, Any], models: Manifest | None) -> None:
+    """Print it: drawn on a terminal, else tab-separated."""
+    console, tables, notes = Console(), _tables(summary), _notes(summary, models)
+    if not console.is_terminal:
+        for table in tables:
+            show(*table)
+        print(notes)
+        return
+    for title, columns, rows in tables:
+        drawn = Table(title=title)
+        for column in columns:
+            drawn.add_column(column, justify="left" if column in NAMES else "right")
+        for row in rows:
+            drawn.add_row(*row, style="bold" if row[0] == "learned" else None)
+        console.print(drawn)
+    console.print(Text(notes, style="dim"))
+
+
+def _tables(summary: dict[str, Any]) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """Title, columns and rows: what each device does, and how each policy did."""
+    evaluated = f"{summary['evaluation_rounds']} evaluation rounds of each policy"
+    policies = [("learned", *_cells(summary), "")]
+    for name, figures in summary["fixed"].items():
+        reduction = figures["reduction_pct"]
+        less = "" if reduction is None else f"{reduction:.1f} %"
+        policies.append((name, *_cells(figures), less))
+    return [
+        (
+            f"Learned in {summary['rounds']} rounds, goal {summary['goal']}",
+            ("device", "option"),
+            list(summary["assignment"].items()),
+        ),
+        (
+            evaluated if summary["evaluated"] else "The last learning rounds",
+            ("policy", "average response", "average accuracy", "learned is faster by"),
+            policies,
+        ),
+    ]
+
+
+def _notes(summary: dict[str, Any], models: Manifest | None) -> str:
+    notes = []
+    if models is not None:
+        weights = ", ".join(sorted({entry.weights for entry in models.variants.values()}))
+        notes.append(f"Weights: {weights}.")
+    if summary["emulated"]:
+        notes.append("Emulated tiers: compute time is thread time over each node's CPU share.")
+    if summary.get("simulated"):
+        notes.append(_truth_in_words(summary))
+    elif not summary["evaluated"]:
+        notes.append("No evaluation: the figures are those of the last learning rounds.")
+    return " ".join(notes)
+
+
+def _truth_in_words(summary: dict[str, Any]) -> str:
+    oracle, regret, steps = (summary[key] for key in ("oracle_ms", "regret", "steps_to_optimal"))
+    if oracle is None:
+        return "Simulated world; no round was finished."
+    far = "it misses the goal" if regret is None else f"regret {regret:.2%}"
+    when = "not within 1 % to the end" if steps is None else f"within 1 % after {steps} real steps"
+    return (
+        f"Simulated world: the oracle's average is {oracle:.1f} ms; greedy policy: {far}, {when}."
+    )
+
+
+def _cells(figures: dict[str, Any]) -> tuple[str, str]:
+    response, accuracy = figures["average_response_ms"], figures["average_accuracy_pct"]
+    return (
+        "–" if response is None else f"{response:.1f} ms",
+        "–" if accuracy is None else f"{accuracy:.2f} %",
+    )

@@ -1,0 +1,188 @@
+"""`tercet up`: everything on this host, from broker to devices, and a summary at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from tercet.cli import input_checks, up_docker
+from tercet.cli.dashboard import free
+from tercet.cli.display import Display
+from tercet.cli.process_plan import Plan
+from tercet.cli.run import Place, conduct
+from tercet.cli.run_record import Record
+from tercet.cli.summary import summarise, tell
+from tercet.models.manifest import Manifest
+from tercet.services.dashboard.settings import PORT
+from tercet.services.simulator.regret_evaluator import RegretEvaluator
+from tercet.services.simulator.service import load
+from tercet.sim.environment import Environment
+
+T = TypeVar("T")
+
+EPILOG = (
+    "Examples: [bold]tercet up[/] runs until Ctrl-C. "
+    "[bold]tercet up --rounds 60 --goal 80[/] learns for 60 rounds, compares, ends. "
+    "[bold]tercet up --rounds 60 --json[/] prints the summary as JSON. "
+    "[bold]tercet up --images ~/pictures[/] classifies your own pictures. "
+    "[bold]tercet up --world paper-A --rounds 300 --workers 2[/] simulates the paper's platform."
+)
+
+
+def up(
+    context: typer.Context,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Learning rounds; without it: until stopped.")
+    ] = None,
+    goal: Annotated[
+        str, typer.Option(help="Least average accuracy: min, max, or percent 0..100.")
+    ] = "85",
+    devices: Annotated[
+        int, typer.Option("--devices", "--users", min=1, max=50, help="Devices to emulate.")
+    ] = 5,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, max=50, help="World-model workers: share five members, and plan."),
+    ] = 1,
+    evaluations: Annotated[
+        int | None,
+        typer.Option(min=0, help="Evaluation rounds per policy at the end (12; in a world 0)."),
+    ] = None,
+    period: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds from round to round (0.5; in a world 0).")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of pictures; without it: three photographs.")
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(envvar="TERCET_MODELS", help="Model directory; built there when missing."),
+    ] = None,
+    world: Annotated[
+        str | None,
+        typer.Option(help="Simulate all nodes: paper-A..paper-D, or package.module:factory."),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.01, help="Virtual seconds per second in a simulated world.")
+    ] = 50.0,
+    staleness: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rounds that parameters may be behind (unbounded; in a world 1)."),
+    ] = None,
+    bus: Annotated[
+        str | None, typer.Option(help="URL of a broker to use instead of an embedded one.")
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=-1, max=65535, help="Port of the embedded broker; -1: a free one.")
+    ] = -1,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Keep the streams in this folder, and go on from what is there."),
+    ] = None,
+    logs: Annotated[
+        Path | None, typer.Option(help="Keep one log file per process in this folder.")
+    ] = None,
+    dashboard: Annotated[
+        bool | None,
+        typer.Option(help="Serve the live page, and print its address (on a terminal: yes)."),
+    ] = None,
+    metrics: Annotated[
+        int | None,
+        typer.Option(min=1, max=65000, help="First of the processes' health ports (none opened)."),
+    ] = None,
+    docker: Annotated[
+        bool, typer.Option("--docker", help="Containers (compose.yaml) in place of processes.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Where chance begins.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """Start everything on this host, learn, and compare what was learned with fixed policies."""
+    if docker:
+        up_docker.up(*up_docker.asked(context.params), given=up_docker.foreign(context))
+        return
+    console = Console(stderr=True, soft_wrap=True)
+    simulated = world is not None
+    environment = None if world is None else load(world, devices)
+    try:
+        if bus is not None:
+            input_checks.alone("--bus", store=store, port=None if port == -1 else port)
+        wanted = input_checks.goal(goal)
+        input_checks.folders(logs=logs, store=store)
+        input_checks.port(port)
+        found = None if simulated else prepared(images, models, console)
+        goal = input_checks.reachable(wanted, accuracies(found, environment))
+    except KeyboardInterrupt:
+        console.print("Stopped before anything was started.")
+        raise typer.Exit from None
+    plan = Plan(
+        goal=goal,
+        rounds=rounds,
+        evaluations=_chosen(evaluations, 0 if simulated else 12) if rounds else 0,
+        period=_chosen(period, 0.0 if simulated else 0.5),
+        devices=len(environment.platform.devices) if environment else devices,
+        nodes=_node_count(environment, devices),
+        workers=workers,
+        staleness=1 if simulated and staleness is None else staleness,
+        images=images,
+        models=found.directory if found else None,
+        world=world,
+        speed=speed,
+        seed=seed,
+        metrics=metrics,
+        dashboard=free(PORT) if _chosen(dashboard, console.is_terminal) else None,
+    )
+    record = Record(RegretEvaluator(environment) if environment else None)
+    with tempfile.TemporaryDirectory(prefix="tercet-") as scratch:
+        place = Place(
+            store=_folder(store or Path(scratch) / "store"),
+            logs=_folder(logs or Path(scratch) / "logs"),
+            bus=bus,
+            port=port,
+        )
+        display = Display(console)
+        with display.shown():
+            asyncio.run(conduct(plan, place, display, record))
+    summary = summarise(record, goal)
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        tell(summary, found)
+
+
+def prepared(images: Path | None, models: Path | None, console: Console) -> Manifest:
+    """Check the pictures, and build or verify the models."""
+    input_checks.pictures(images, console)
+    found = input_checks.models(models, console)
+    if found.untrained:
+        console.print("Weights: seeded, untrained. Timing is real, labels are not.", style="yellow")
+    return found
+
+
+def accuracies(found: Manifest | None, world: Environment | None) -> dict[str, float]:
+    """Variant to accuracy, of the models or of the world."""
+    if world is not None:
+        return dict(world.platform.accuracy)
+    return {name: entry.accuracy_pct for name, entry in found.variants.items()} if found else {}
+
+
+def _node_count(world: Environment | None, devices: int) -> int:
+    if world is None:
+        return devices + 2
+    return len(world.platform.devices) + len(world.platform.edges) + 1
+
+
+def _chosen(value: T | None, default: T) -> T:
+    return default if value is None else value
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path.absolute()

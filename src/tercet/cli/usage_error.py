@@ -1,0 +1,5 @@
+"""What the user must mend: printed in one line, exit 2."""
+
+
+class UsageError(Exception):
+    """Bad input on the command line; the text names what was given and what is expected."""

@@ -1,0 +1,1 @@
+"""What the services that learn share: messages translated for `rl`, history, id digests, reports."""

@@ -1,0 +1,151 @@
+"""Declare the topology on a broker: what the table in `tercet.messaging.topology` says, and no more.
+
+`python -m tercet.messaging.declare` declares it on the broker at TERCET_BUS_URL; twice is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    ExternalStream,
+    KeyValueConfig,
+    RePublish,
+    StreamConfig,
+    StreamSource,
+)
+from nats.js.errors import NotFoundError
+from pydantic import Field
+
+from tercet.messaging import stream_changes
+from tercet.messaging.bus import connect
+from tercet.messaging.nats_errors import NATS_ERRORS
+from tercet.messaging.topology import BUCKETS, CAPTURED, DURABLES, LIVE, STREAMS
+from tercet.process import log
+from tercet.process.errors import Misconfigured
+from tercet.process.settings import NODE, BusSettings, read
+
+
+class TopologySettings(BusSettings):
+    """What may differ from site to site."""
+
+    replicas: int = Field(1, ge=1, le=5)
+    """Copies of each stream, on as many servers of a cluster."""
+    site: str | None = Field(None, pattern=NODE)
+    """Declare what an edge with a broker of its own keeps; unset: what the hub keeps."""
+    sites: tuple[Annotated[str, Field(pattern=NODE)], ...] = ()
+    """On the hub, as JSON: edges (JetStream domains) whose captured streams it sources."""
+    streams: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Other limits, as JSON: stream to `max_age` (s), `max_bytes`, `per_subject`, `duplicates`."""
+
+
+ADJUSTABLE = ("max_age", "max_bytes", "per_subject", "duplicates")
+
+
+def adjusted(settings: TopologySettings) -> list[StreamConfig]:
+    """The table with the site's limits; raises Misconfigured for a stream or limit unknown."""
+    for name, limits in settings.streams.items():
+        if name not in STREAMS:
+            raise Misconfigured(f"TERCET_STREAMS: no stream {name}; one of {', '.join(STREAMS)}")
+        if unknown := limits.keys() - set(ADJUSTABLE):
+            raise Misconfigured(f"TERCET_STREAMS: {name}: {sorted(unknown)[0]} is not a limit")
+    configs = []
+    for stream in STREAMS.values():
+        if settings.site and stream.name not in CAPTURED:
+            continue
+        limits = settings.streams.get(stream.name, {})
+        config = replace(
+            stream,
+            max_age=limits.get("max_age", stream.max_age),
+            max_bytes=int(limits.get("max_bytes", stream.max_bytes)),
+            per_subject=int(limits.get("per_subject", stream.per_subject)),
+            duplicates=limits.get("duplicates", stream.duplicates),
+        ).config()
+        config.num_replicas = settings.replicas
+        configs.append(_joined(config, settings))
+    return configs
+
+
+def _joined(config: StreamConfig, settings: TopologySettings) -> StreamConfig:
+    """Join a stream to its likes: an edge says again what it captures, the hub sources from edges.
+
+    The live copy is for those who listen at the hub; the record travels by sourcing, which goes on
+    where it stopped when a link was cut.
+    """
+    if settings.site:
+        config.republish = RePublish(src=">", dest=f"{LIVE}>")
+    elif settings.sites and config.name in CAPTURED:
+        config.sources = [
+            StreamSource(name=config.name, external=ExternalStream(api=f"$JS.{site}.API"))
+            for site in settings.sites
+        ]
+    return config
+
+
+async def declare(
+    js: JetStreamContext, settings: TopologySettings | None = None, *, force: bool = False
+) -> list[str]:
+    """Create or update all streams, durables and buckets; return what was changed, in words.
+
+    Idempotent. Raises Misconfigured, and changes nothing, when a limit would drop messages that
+    are kept now, unless `force`.
+    """
+    settings = settings or TopologySettings()
+    configs = adjusted(settings)
+    try:
+        await js.account_info()
+    except NATS_ERRORS as error:
+        raise Misconfigured(f"the broker offers no JetStream: {error}") from error
+    if not force:
+        for config in configs:
+            if loss := await stream_changes.would_lose(js, config):
+                raise Misconfigured(f"{loss}; --force to do so all the same")
+    changes = [change for config in configs if (change := await _put_stream(js, config))]
+    if settings.site:
+        return changes  # Whoever learns or decides is at the hub.
+    for durable in DURABLES.values():
+        await js.add_consumer(durable.stream, durable.config())
+    for bucket, reason in BUCKETS.items():
+        try:
+            await js.key_value(bucket)
+        except NotFoundError:
+            await js.create_key_value(
+                KeyValueConfig(bucket, description=reason, history=5, replicas=settings.replicas)
+            )
+            changes.append(f"created bucket {bucket}")
+    return changes
+
+
+async def _put_stream(js: JetStreamContext, config: StreamConfig) -> str | None:
+    assert config.name is not None, "every stream of the table has a name"
+    try:
+        present = (await js.stream_info(config.name)).config
+    except NotFoundError:
+        await js.add_stream(config)
+        return f"created stream {config.name}"
+    differences = stream_changes.differences(present, config)
+    if not differences:
+        return None
+    await js.update_stream(config)
+    return f"changed stream {config.name}: {', '.join(differences)}"
+
+
+async def main() -> None:
+    """Declare the topology on the configured broker."""
+    settings = read(TopologySettings)
+    async with connect(settings, "topology") as bus:
+        for change in await declare(bus.js, settings):
+            log.get(__name__).info("declared", change=change)
+
+
+if __name__ == "__main__":
+    log.configure("topology")
+    try:
+        asyncio.run(main())
+    except Misconfigured as error:
+        log.get(__name__).error("misconfigured", reason=str(error))
+        sys.exit(2)

@@ -1,0 +1,149 @@
+"""Read a stream back without a consumer of one's own: for restarts, and for last-known facts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from functools import partial
+
+from nats.js.api import RawStreamMsg, StreamInfo
+from nats.js.errors import NotFoundError
+
+from tercet.messaging.bus import Bus
+from tercet.messaging.parsing import M, parse
+from tercet.messaging.topology import stream_of
+from tercet.process import log
+from tercet.process.errors import Misconfigured, TryLater, Unprocessable
+from tercet.process.waiting import within
+
+LOOK = 0.2
+"""Seconds between two looks of `tail` for something new."""
+
+_log = log.get(__name__)
+
+
+async def replay(
+    bus: Bus,
+    kind: type[M],
+    *,
+    start: int = 1,
+    last: int | None = None,
+    only: Mapping[str, str] | None = None,
+) -> AsyncIterator[tuple[int, M]]:
+    """Yield (sequence, message) from `start`, or from the `last` so many sequences, oldest first.
+
+    `only` narrows the subject, e.g. to one device.
+
+    Reads by direct get, so it needs neither a consumer nor the right to make one. What no longer
+    parses is skipped: it was buried when it came.
+    """
+    stream = stream_of(kind.pattern())
+    state = (await _info(bus, stream)).state
+    pattern = kind.pattern(**(only or {}))
+    read = partial(bus.js.get_msg, stream, subject=pattern, direct=True, next=True)
+    sequence = max(start, state.first_seq, state.last_seq - last + 1 if last else 1, 1)
+    while sequence <= state.last_seq:
+        try:
+            raw = await bus.retry(partial(read, sequence))
+        except NotFoundError:
+            return
+        sequence = (raw.seq or sequence) + 1
+        message = _parsed(kind, raw)
+        if message is not None:
+            yield sequence - 1, message
+
+
+async def first_since(bus: Bus, stream: str, moment: datetime) -> int:
+    """Sequence of a stream's first message that was stored at `moment` or later; by bisection."""
+    state = (await _info(bus, stream)).state
+    read = partial(bus.js.get_msg, stream, subject=">", direct=True, next=True)
+    low, high = max(state.first_seq, 1), state.last_seq + 1
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            raw = await bus.retry(partial(read, middle))
+        except NotFoundError:
+            high = middle
+            continue
+        if raw.time is not None and raw.time >= moment:
+            high = middle
+        else:
+            low = max(raw.seq or middle, middle) + 1
+    return low
+
+
+async def tail(
+    bus: Bus,
+    kind: type[M],
+    *,
+    start: int,
+    stop: asyncio.Event,
+    only: Mapping[str, str] | None = None,
+) -> AsyncIterator[tuple[int, M]]:
+    """As `replay`, and then go on with what comes, until `stop`. A broker restart is waited out."""
+    while not stop.is_set():
+        try:
+            async for sequence, message in replay(bus, kind, start=start, only=only):
+                start = sequence + 1
+                yield sequence, message
+        except TryLater as error:
+            _log.warning("cannot read", error=repr(error))
+        await within(stop, LOOK)
+
+
+async def last_each(bus: Bus, kind: type[M], **tokens: str) -> list[M]:
+    """Return the last message on each of the kind's subjects, e.g. every node's capability."""
+    return [message for _, message in await last_raw(bus, kind, **tokens)]
+
+
+async def last_raw(bus: Bus, kind: type[M], **tokens: str) -> list[tuple[RawStreamMsg, M]]:
+    """As `last_each`, with what the broker knows of each: sequence, and when it was stored."""
+    pattern = kind.pattern(**tokens)
+    stream = stream_of(kind.pattern())
+    info = await _info(bus, stream, pattern)
+    messages = []
+    for subject in sorted(info.state.subjects or {}):
+        raw = await bus.retry(partial(bus.js.get_last_msg, stream, subject, direct=True))
+        message = _parsed(kind, raw)
+        if message is not None:
+            messages.append((raw, message))
+    return messages
+
+
+async def last_on(bus: Bus, kind: type[M], subject: str) -> M | None:
+    """Return the last message on one subject, or None; who may read that one needs no more."""
+    read = partial(bus.js.get_last_msg, stream_of(subject), subject, direct=True)
+    try:
+        return _parsed(kind, await bus.retry(read))
+    except NotFoundError:
+        return None
+
+
+async def last_one(bus: Bus, kind: type[M]) -> tuple[int, M] | None:
+    """Return the newest message of a kind with its sequence, or None."""
+    stream = stream_of(kind.pattern())
+    await _info(bus, stream)
+    read = partial(bus.js.get_last_msg, stream, kind.pattern(), direct=True)
+    try:
+        raw = await bus.retry(read)
+    except NotFoundError:
+        return None
+    message = _parsed(kind, raw)
+    return None if message is None else (raw.seq or 0, message)
+
+
+async def _info(bus: Bus, stream: str, pattern: str | None = None) -> StreamInfo:
+    """What the broker says of a stream; raises Misconfigured when it does not know it."""
+    try:
+        return await bus.retry(partial(bus.js.stream_info, stream, subjects_filter=pattern))
+    except NotFoundError as error:
+        raise Misconfigured(f"stream {stream} is not declared: tercet topology apply") from error
+
+
+def _parsed(kind: type[M], raw: RawStreamMsg) -> M | None:
+    try:
+        return parse(kind, raw.data or b"", raw.subject)
+    except Unprocessable as error:
+        _log.warning("skipped in replay", sequence=raw.seq, reason=str(error))
+        return None

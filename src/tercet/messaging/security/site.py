@@ -1,0 +1,236 @@
+"""A site: its users with their roles and public keys, its brokers, and the folder they live in.
+
+`ca/` signs. `hosts/<name>/` is what one host needs, and no other host's: the keys of its processes,
+the authority's certificate, and `broker/` where it runs one. `people/` holds the keys of persons.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import nkeys
+from pydantic import BaseModel, Field, ValidationError
+
+from tercet.cli.usage_error import UsageError
+from tercet.messaging.parsing import fault
+from tercet.messaging.roles import ROLES
+from tercet.messaging.security import authority, broker_configuration
+from tercet.messaging.security.files import write_public, write_secret
+from tercet.messaging.security.names import (
+    ADDRESS,
+    BROKER,
+    HUB,
+    JOBS,
+    NAME,
+    NAMES,
+    PEOPLE,
+    PLACE,
+    STACK,
+    WARDEN,
+)
+
+PARTS = ("ca", "hosts", "people")
+"""Folders of a site."""
+
+
+class User(BaseModel):
+    """One identity on the bus."""
+
+    role: str
+    public: str
+    """Public nkey; where the seed lies, `Site.key` says."""
+    node: str = ""
+    """The node it speaks for; of a broker's own users, the broker."""
+    home: str = ""
+
+
+class Broker(BaseModel):
+    """One broker of the site, under the names by which it is reached."""
+
+    hosts: list[str]
+
+
+class Site(BaseModel):
+    """What `site.json` holds."""
+
+    cloud: str = "cloud"
+    place: str = PLACE
+    """Where each broker finds its own folder of the site."""
+    users: dict[str, User] = Field(default_factory=dict)
+    brokers: dict[str, Broker] = Field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: Path) -> Site:
+        """Read a site; raises UsageError when there is none, or it cannot be read."""
+        file = folder / "site.json"
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise UsageError(f"{file}: no such site; make one: tercet secure init") from None
+        except ValidationError as error:
+            raise UsageError(f"{file}: {fault(error, 'the file')}") from None
+
+    def save(self, folder: Path) -> None:
+        """Write the site, and for every broker what it is to enforce from now on."""
+        for name in self.brokers:
+            own = broker_folder(folder, name)
+            # So that the file changes, and is read again, when the certificate does.
+            sealed = hashlib.sha256((own / "server.pem").read_bytes()).hexdigest()
+            text = f"{broker_configuration.security(self, name)}# certificate {sealed}\n"
+            write_public(own / "security.conf", text.encode())
+        write_public(folder / "site.json", (self.model_dump_json(indent=1) + "\n").encode())
+
+    def key(self, folder: Path, user: str) -> Path:
+        """The file that holds a user's seed."""
+        who = self.users[user]
+        if who.role in PEOPLE:
+            return folder / "people" / f"{user}.nk"
+        host = HUB if who.node in ("", self.cloud) else who.node
+        return folder / "hosts" / host / f"{user}.nk"
+
+    def add_broker(self, folder: Path, name: str, hosts: Sequence[str]) -> None:
+        """Certify a broker; it gets a key for its link, and one for each job beside it."""
+        check(name, "broker")
+        for host in hosts:
+            if not ADDRESS.match(host):
+                raise UsageError(f"broker {name}: {host!r} is no host name or address")
+        self.brokers[name] = Broker(hosts=[*NAMES, *hosts])
+        self.renew(folder, name)
+        self.users[f"{BROKER}-{name}"] = User(role=BROKER, public="", node=name)
+        self._link(folder, name)
+        for role in JOBS:
+            self.add(folder, role if name == HUB else f"{role}-{name}", role, node=name)
+
+    def renew(self, folder: Path, name: str) -> Path:
+        """Give a broker a new certificate, for as long as the first; raises UsageError if none."""
+        if name not in self.brokers:
+            known = ", ".join(self.brokers)
+            raise UsageError(f"{name}: no such broker; there are {known}")
+        own = broker_folder(folder, name)
+        authority.certify(folder / "ca", own, name, self.brokers[name].hosts)
+        write_public(own / "ca.pem", (folder / "ca" / "ca.pem").read_bytes())
+        return own / "server.pem"
+
+    def _link(self, folder: Path, name: str) -> None:
+        """Give a broker a new key towards other brokers, in the words of its configuration."""
+        seed, public = _pair()
+        self.users[f"{BROKER}-{name}"].public = public
+        write_secret(broker_folder(folder, name) / "link.conf", b'nkey: "%s"\n' % seed)
+
+    def add_node(self, folder: Path, tier: str, node: str, home: str = "") -> list[str]:
+        """Give a node its users: a monitor, an inference service, and a device its application."""
+        check(node, tier)
+        if node == HUB:
+            raise UsageError(f"{tier}: {HUB} is the name of the cloud's host")
+        if tier == "device":
+            check(home, "home")
+        roles = ("device", "monitor", "inference") if tier == "device" else ("monitor", "inference")
+        names = [f"{role}-{node}" for role in roles]
+        for name, role in zip(names, roles, strict=True):
+            self.add(folder, name, role, node=node, home=home)
+        return names
+
+    def add(self, folder: Path, name: str, role: str, *, node: str = "", home: str = "") -> None:
+        """Give a new user a key; raises UsageError when there is one of that name."""
+        check(name, "user")
+        if name in self.users:
+            raise UsageError(f"{name}: there is such a user already; `rotate` gives it a new key")
+        self.users[name] = User(role=role, public="", node=node, home=home)
+        self._renew(folder, name)
+
+    def revoke(self, folder: Path, name: str) -> list[str]:
+        """Take away every key of a user or a node, an edge's broker too; return who is gone."""
+        gone = self.named(name)
+        own = [user for user in gone if self.users[user].role in (BROKER, WARDEN)]
+        if own and (name not in self.brokers or name == HUB):
+            raise UsageError(f"{name}: a broker cannot do without {own[0]}; rotate it instead")
+        for user in gone:
+            if self.users[user].role != BROKER:
+                self.key(folder, user).unlink(missing_ok=True)
+            del self.users[user]
+        if self.brokers.pop(name, None):
+            shutil.rmtree(broker_folder(folder, name), ignore_errors=True)
+        return gone
+
+    def rotate(self, folder: Path, name: str) -> list[Path]:
+        """Give a user, or all users of a node, new keys; the old ones end at once."""
+        return [self._renew(folder, user) for user in self.named(name)]
+
+    def _renew(self, folder: Path, user: str) -> Path:
+        """Make a seed, and put it where its user's host finds it."""
+        who = self.users[user]
+        if who.role == BROKER:
+            self._link(folder, who.node)
+            return broker_folder(folder, who.node) / "link.conf"
+        seed, who.public = _pair()
+        file = self.key(folder, user)
+        if who.role in PEOPLE:
+            write_secret(file, seed + b"\n")
+            return file
+        # A container's user is not the host's: the folder is closed, not the file.
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.chmod(0o700)
+        write_public(file, seed + b"\n")
+        write_public(file.with_name("ca.pem"), (folder / "ca" / "ca.pem").read_bytes())
+        return file
+
+    def named(self, name: str) -> list[str]:
+        """Users that are called so, or belong to the node of that name; UsageError if none."""
+        found = [user for user, who in self.users.items() if name in (user, who.node)]
+        if not found:
+            raise UsageError(f"{name}: no such user or node; `tercet secure list` shows all")
+        return found
+
+
+def create(folder: Path, cloud: str, hosts: Iterable[str], place: str = PLACE) -> Site:
+    """Make a site with its authority, its hub and the users that every site has."""
+    free(folder)
+    check(cloud, "cloud")
+    authority.create(folder / "ca")
+    site = Site(cloud=cloud, place=place)
+    site.add_broker(folder, HUB, [*STACK, *hosts])
+    for role in ROLES.values():
+        if not role.of_node and role.name not in JOBS:
+            site.add(folder, role.name, role.name)
+    site.add_node(folder, "cloud", cloud)
+    return site
+
+
+def free(folder: Path) -> None:
+    """Refuse a folder that holds a site, or what is left of one: an authority is never replaced."""
+    if (folder / "site.json").exists():
+        raise UsageError(f"{folder}: there is a site already; `tercet secure add` extends it")
+    for part in PARTS:
+        if (folder / part).exists():
+            raise UsageError(f"{folder}: {part}/ of a site is there, without its site.json")
+
+
+def broker_folder(folder: Path, name: str) -> Path:
+    """What a broker mounts: certificate, key, users; its host's alone."""
+    host = folder / "hosts" / name
+    host.mkdir(parents=True, exist_ok=True)
+    host.chmod(0o700)
+    return host / "broker"
+
+
+def check(name: str, what: str) -> None:
+    """Refuse a name that would mean something else in a subject or a path."""
+    if not NAME.match(name):
+        raise UsageError(f"{what}: {name!r} is not a name of letters, digits, '-' and '_'")
+
+
+def _pair() -> tuple[bytes, str]:
+    """A new seed and its public key."""
+    seed: bytes = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+    public: str = nkeys.from_seed(bytearray(seed)).public_key.decode()
+    return seed, public
+
+
+def described(site: Site) -> str:
+    """The site as JSON, for programs."""
+    return json.dumps(site.model_dump())

@@ -1,0 +1,198 @@
+"""Pictures: the photographs that ship with the zoo or the user's own, and bytes into model input.
+
+Everything here may be fed with what strangers send, so each failure is an `ImageError`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tercet.models.errors import ImageError, one_line
+from tercet.models.variants import INPUT_PX, Normalisation
+
+PHOTOGRAPHS = Path(__file__).parent / "photographs"
+"""Three small photographs; `CREDITS.md` beside them says whose."""
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+"""Only these decoders are tried: Pillow has many more, old and seldom fed with hostile bytes."""
+MAX_PIXELS = 50_000_000
+"""Larger pictures are refused before they are unpacked (150 MB as RGB)."""
+MAX_PICTURES = 500
+"""A folder's first so many are used; all are held in memory."""
+MAX_BYTES = 512 * 1024
+"""Of one JPEG on the bus: half of a broker's default payload limit."""
+MAX_SIDE = 640
+CROP = 0.875
+"""Share of the shorter side that is seen, as in the published evaluation of MobileNet."""
+
+SCALES: Mapping[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "symmetric": ((127.5,) * 3, (127.5,) * 3),
+    "unit": ((0.0,) * 3, (255.0,) * 3),
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+}
+"""Mean that is taken from red, green and blue, and what they are then divided by."""
+
+# Pillow warns between one and two times its own limit; ours is below, and is an error.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture, ready to be sent."""
+
+    name: str
+    jpeg: bytes
+
+
+class Loaded(NamedTuple):
+    """What a folder gave: usable pictures, and per skipped file its name and why."""
+
+    pictures: list[Picture]
+    skipped: list[tuple[str, str]]
+
+
+@contextmanager
+def _only_image_errors() -> Iterator[None]:
+    """Whatever a decoder raises on hostile bytes becomes `ImageError`.
+
+    Broad on purpose: Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error,
+    zlib.error, IndexError, MemoryError and more, depending on which byte is wrong.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(f"not a usable picture: {one_line(error)}") from error
+
+
+def _open(content: bytes) -> Image.Image:
+    if not content:
+        raise ImageError("not a usable picture: zero bytes")
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ImageError(f"not a usable picture: not {', '.join(FORMATS)}") from None
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(f"picture too large: {image.width}x{image.height} pixels")
+    return image
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """Any mode to 8-bit RGB; 16-bit grey is scaled down, not clipped as `convert` would."""
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if image.mode in ("P", "PA") and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def decode(
+    jpeg: bytes, input_px: int = INPUT_PX, normalisation: Normalisation = "symmetric"
+) -> NDArray[np.float32]:
+    """Bytes of a picture to model input: float32 [1, 3, input_px, input_px], RGB.
+
+    The centred square of `CROP` of the shorter side, resized and normalised. Any of `FORMATS`; of
+    an animation the first frame; orientation tags are not heeded here (`picture` has applied them).
+    Raises `ImageError`.
+    """
+    with _only_image_errors():
+        return to_input(rgb(jpeg, round(input_px / CROP)), input_px, normalisation)
+
+
+def rgb(content: bytes, side: int) -> Image.Image:
+    """Bytes of a picture as 8-bit RGB, at least `side` pixels a side if it ever was."""
+    with _only_image_errors():
+        image = _open(content)
+        # Lets the JPEG decoder skip work for large pictures; never below the wanted resolution.
+        image.draft("RGB", (side, side))
+        return _as_rgb(image)
+
+
+def to_input(
+    image: Image.Image, input_px: int = INPUT_PX, normalisation: Normalisation = "symmetric"
+) -> NDArray[np.float32]:
+    """Crop, resize and normalise an RGB picture: float32 [1, 3, input_px, input_px]."""
+    half = CROP * min(image.size) / 2
+    middle_x, middle_y = image.width / 2, image.height / 2
+    box = (middle_x - half, middle_y - half, middle_x + half, middle_y + half)
+    square = image.resize(
+        (input_px, input_px), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0
+    )
+    return normalised(np.asarray(square)[np.newaxis], normalisation)
+
+
+def normalised(
+    rgb: NDArray[np.uint8], normalisation: Normalisation = "symmetric"
+) -> NDArray[np.float32]:
+    """Pictures [N, S, S, 3] as a network wants them: float32 [N, 3, S, S]; Keras' is symmetric."""
+    mean, scale = (np.array(part, dtype=np.float32) for part in SCALES[normalisation])
+    pixels = (rgb.astype(np.float32) - mean) / scale
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+def encode(image: Image.Image) -> bytes:
+    """An RGB picture as JPEG of at most `MAX_SIDE` pixels a side and `MAX_BYTES`."""
+    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    for quality in (90, 75, 50, 25):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality)
+        if buffer.tell() <= MAX_BYTES:
+            return buffer.getvalue()
+    raise ImageError(f"picture too large: more than {MAX_BYTES} bytes as JPEG")
+
+
+def picture(path: Path) -> Picture:
+    """One file as a device sends it: as it is when small enough, else encoded again, upright.
+
+    Raises `ImageError`. What measures or trains reads its pictures so too.
+    """
+    with _only_image_errors():
+        if not path.is_file():  # A pipe would be waited for, a device be read without end.
+            raise ImageError("not a usable picture: no file")
+        content = path.read_bytes()
+        image = _open(content)
+        small = max(image.size) <= MAX_SIDE and len(content) <= MAX_BYTES
+        # 274 is the orientation tag; absent or 1 means upright.
+        upright = image.getexif().get(274, 1) == 1
+        image.load()
+        if small and upright and image.format == "JPEG" and image.mode == "RGB":
+            return Picture(path.name, content)
+        return Picture(path.name, encode(_as_rgb(ImageOps.exif_transpose(image))))
+
+
+def load_pictures(directory: Path | None = None) -> Loaded:
+    """All usable pictures of a folder (default: the photographs shipped), in order of name.
+
+    A corrupt one is skipped and named. `ImageError` if the folder is missing or none is left.
+    """
+    folder = PHOTOGRAPHS if directory is None else directory
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise ImageError(f"image folder {folder} {what}")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    loaded = Loaded([], [])
+    for path in paths[:MAX_PICTURES]:
+        try:
+            loaded.pictures.append(picture(path))
+        except ImageError as error:
+            loaded.skipped.append((path.name, str(error)))
+    if len(paths) > MAX_PICTURES:
+        loaded.skipped.append((paths[MAX_PICTURES].name, f"and on: {MAX_PICTURES} are enough"))
+    if not loaded.pictures:
+        names = "; ".join(f"{name}: {reason}" for name, reason in loaded.skipped)
+        raise ImageError(
+            f"image folder {folder} holds no usable picture" + f" ({names})" * bool(names)
+        )
+    return loaded

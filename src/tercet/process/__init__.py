@@ -1,0 +1,1 @@
+"""The process around a service: settings, log, health, metrics, tracing, supervisor."""

@@ -1,0 +1,178 @@
+"""The network that all devices share: response time of one device, M times over.
+
+    log q_m(x_i, option_i, load) = w_m · [sparse columns, tanh(A_m z + b_m) / sqrt(H)]
+
+One hidden layer whose weights are drawn once per member, skip connections from every sparse
+column, and a last layer that is solved exactly rather than descended to (`tercet.rl.posterior`). Each
+member carries two last layers: `mean`, the best estimate, and `sample`, a draw from what the data
+leave open; mean + sample is a Thompson sample.
+
+Parameters are a plain dict of tensors, so they travel as safetensors:
+
+    columns        uint8    names of the D columns, joined by newlines
+    mean, sample   [M, D]   last layer
+    scale          [M, G]   spread of each group of columns: the prior of a device never seen
+    hidden.weight  [M, H, F],  hidden.bias  [M, H]
+    noise          [M]      standard deviation of log response time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import Tensor
+
+from tercet.rl.features import Rows
+from tercet.rl.layout import GROUPS, Layout
+
+Floats = NDArray[np.float64]
+Parameters = dict[str, Tensor]
+
+NAMES = ("columns", "mean", "sample", "scale", "hidden.weight", "hidden.bias", "noise")
+
+LONGEST = 20.0
+"""Largest logarithm of milliseconds that is believed (5 days); keeps exp() finite."""
+
+
+def pack(
+    names: Sequence[str],
+    mean: Floats,
+    sample: Floats,
+    scale: Floats,
+    weight: Floats,
+    bias: Floats,
+    noise: Floats,
+) -> Parameters:
+    """Bundle arrays into parameters; float32."""
+    text = np.frombuffer("\n".join(names).encode(), dtype=np.uint8).copy()
+    arrays = zip(NAMES[1:], (mean, sample, scale, weight, bias, noise), strict=True)
+    parameters = {name: torch.from_numpy(np.array(a, dtype=np.float32)) for name, a in arrays}
+    return {"columns": torch.from_numpy(text), **parameters}
+
+
+def stack(parts: Sequence[Parameters]) -> Parameters:
+    """Join members that were learned apart; columns that a member lacks get its prior's mean.
+
+    Raises ValueError when hidden layers differ in shape.
+    """
+    names = list(dict.fromkeys(name for part in parts for name in column_names(part)))
+    if len({part["hidden.weight"].shape[1:] for part in parts}) != 1:
+        raise ValueError("members have hidden layers of different shapes")
+    joined = {key: torch.cat([part[key] for part in parts]) for key in NAMES[3:]}
+    for key in ("mean", "sample"):
+        joined[key] = torch.cat([_spread(part, key, names) for part in parts])
+    text = np.frombuffer("\n".join(names).encode(), dtype=np.uint8).copy()
+    return {"columns": torch.from_numpy(text), **joined}
+
+
+def select(parameters: Parameters, slots: Sequence[int]) -> Parameters:
+    """Only the members `slots`, in that order."""
+    index = list(slots)
+    return {k: v if k == "columns" else v[index] for k, v in parameters.items()}
+
+
+def _spread(part: Parameters, key: str, names: Sequence[str]) -> Tensor:
+    """One member's rows of `key` over the union of columns."""
+    own = column_names(part)
+    if list(own) == list(names):
+        return part[key]
+    position = {name: k for k, name in enumerate(own)}
+    index = torch.tensor([position.get(name, -1) for name in names])
+    return torch.where(index >= 0, part[key][:, index.clamp(min=0)], torch.zeros(()))
+
+
+def column_names(parameters: Parameters) -> tuple[str, ...]:
+    """Names of the D columns."""
+    return tuple(bytes(parameters["columns"].numpy().tobytes()).decode().split("\n"))
+
+
+def members(parameters: Parameters) -> int:
+    """Number of members or heads, M."""
+    return int(parameters["mean"].shape[0])
+
+
+def hidden_width(parameters: Parameters) -> int:
+    """Width of the hidden layer, H."""
+    return int(parameters["hidden.weight"].shape[1])
+
+
+def to_bytes(parameters: Parameters) -> bytes:
+    """Serialise as safetensors."""
+    data: bytes = safetensors.torch.save({k: v.contiguous() for k, v in parameters.items()})
+    return data
+
+
+def from_bytes(data: bytes) -> Parameters:
+    """Read what `to_bytes` wrote; ValueError says what is wrong with anything else."""
+    try:
+        parameters: Parameters = safetensors.torch.load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ValueError(f"not safetensors: {error}") from error
+    check(parameters)
+    return parameters
+
+
+def check(parameters: Parameters) -> None:
+    """Raise ValueError unless names, shapes and values make a network."""
+    if set(parameters) != set(NAMES):
+        raise ValueError(f"parameters are named {sorted(parameters)}, expected {sorted(NAMES)}")
+    try:
+        width = len(column_names(parameters))
+    except UnicodeDecodeError as error:
+        raise ValueError("column names are not text") from error
+    m, h, f = (*parameters["hidden.weight"].shape, 0, 0, 0)[:3]
+    expected = {
+        "mean": (m, width),
+        "sample": (m, width),
+        "scale": (m, len(GROUPS)),
+        "hidden.weight": (m, h, f),
+        "hidden.bias": (m, h),
+        "noise": (m,),
+    }
+    for name, shape in expected.items():
+        tensor = parameters[name]
+        if tuple(tensor.shape) != shape or m == 0:
+            raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")
+        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} is not finite floating point")
+
+
+def hidden_features(rows: Rows, weight: Floats, bias: Floats) -> Floats:
+    """tanh(A z + b) / sqrt(H) for one member, [R, H]."""
+    activation: Floats = np.tanh(rows.z @ weight.T + bias) / np.sqrt(len(bias))
+    return activation
+
+
+def align(
+    parameters: Parameters, layout: Layout, rng: np.random.Generator | None
+) -> tuple[Floats, Floats]:
+    """Last layers (mean, mean + sample) [M, D] in the order of `layout`.
+
+    A column the parameters do not know is at its prior: the mean, and with `rng` a fresh draw.
+    """
+    names = column_names(parameters)
+    position = {name: k for k, name in enumerate(names)}
+    index = np.array([position.get(name, -1) for name in layout.names])
+    known = index >= 0
+    mean = np.where(known, parameters["mean"].double().numpy()[:, index], layout.prior_mean)
+    sample = np.where(known, parameters["sample"].double().numpy()[:, index], 0.0)
+    if rng is not None and not known.all():
+        spread = parameters["scale"].double().numpy()[:, layout.group]
+        sample = np.where(known, sample, spread * rng.standard_normal(sample.shape))
+    return mean, mean + sample
+
+
+def log_response(parameters: Parameters, layout: Layout, rows: Rows, weights: Floats) -> Floats:
+    """Predicted log milliseconds, [M, R], for last layers `weights` [M, D] (see `align`)."""
+    sparse = rows.sparse_dot(weights)
+    first = layout.start["hidden"]
+    a, b = parameters["hidden.weight"].double().numpy(), parameters["hidden.bias"].double().numpy()
+    for m in range(len(weights)):
+        hidden = hidden_features(rows, a[m], b[m])
+        sparse[m] += hidden @ weights[m, first : first + hidden.shape[1]]
+    return np.clip(sparse, -LONGEST, LONGEST)

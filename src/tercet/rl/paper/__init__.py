@@ -1,0 +1,1 @@
+"""The paper's own agent: Algorithm 1 over joint actions."""

@@ -1,0 +1,45 @@
+"""Why an assignment, as plain data: what an explanation needs, and no network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tercet.rl.platform import Option
+
+BOUND = 1.645
+"""Standard deviations from the middle to the 5 % and the 95 % bound of a normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One option of one device under the present loads of the others."""
+
+    option: Option
+    node: str
+    load: int
+    """Devices on the node if this one chose it."""
+    predicted_ms: float
+    spread: float
+    """Standard deviation between the heads of log milliseconds."""
+    sampled_ms: float | None
+    """What the exploring head believes; None when none does."""
+
+    @property
+    def bounds_ms(self) -> tuple[float, float]:
+        """5 % and 95 % of the expectation."""
+        factor = math.exp(BOUND * self.spread)
+        return self.predicted_ms / factor, self.predicted_ms * factor
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """For all devices at once; what they share is computed once."""
+
+    greedy: dict[str, Option]
+    average_ms: float
+    accuracy: float
+    feasible: bool
+    price_ms: float | None
+    """See `tercet.rl.constraint`."""
+    options: dict[str, tuple[Expectation, ...]]

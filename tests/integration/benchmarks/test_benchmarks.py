@@ -1,0 +1,245 @@
+"""The bench: its judge, its counting, its command line, its memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import figure3, paper, table5, table6, tune
+from benchmarks.agents import NAMES, build
+from benchmarks.learning import environment
+from benchmarks.result_store import Cell, Store
+from benchmarks.trial import Convergence, Step, converge, play
+from tercet.rl.assign import solve
+from tercet.rl.experience import State
+from tercet.rl.goal import parse_goal
+from tercet.rl.platform import Option, decode
+from tercet.sim import scenarios
+from tercet.sim.oracle import Oracle, tabulate
+from tercet.sim.world import World, with_node
+
+
+def test_the_oracle_reproduces_the_printed_averages_within_three_percent() -> None:
+    for row in table5.gather(
+        [cell.key | _nothing() for cell in table5.cells(["hybrid"], [*"ABCD"], None)]
+    ):
+        assert abs(row["oracle_off_pct"]) <= 3.0, row
+
+
+def _nothing() -> dict:
+    return dict.fromkeys(("assignment", "ms", "accuracy_pct", "regret", "real_steps"), 0)
+
+
+@pytest.mark.parametrize("make", [scenarios.paper, scenarios.unequal_and_crowded])
+@pytest.mark.parametrize("goal", ["min", 85.0, "max"])
+def test_brute_force_and_solver_agree_on_the_optimum(make, goal) -> None:
+    world = make(users=4)
+    oracle = Oracle(world)
+    best = oracle.optimum(world.initial, goal)
+    tiers = [o.tier for o in world.platform.options]
+    accuracy = world.platform.option_accuracy
+    table = tabulate(world, world.initial)
+    found = solve(table, accuracy, oracle.required(goal), tiers)
+    assert found.cost == pytest.approx(best.average_ms)
+
+
+def test_regret_is_zero_at_the_optimum_and_infinite_when_the_goal_is_missed() -> None:
+    world = scenarios.paper("B", 3)
+    oracle = Oracle(world)
+    devices = world.platform.devices
+    best = decode(world.platform, devices, oracle.optimum(world.initial, 85.0).choice)
+    assert oracle.regret(world.initial, 85.0, best) == pytest.approx(0.0, abs=1e-12)
+    fast = dict.fromkeys(devices, Option("d7", "L"))
+    assert oracle.regret(world.initial, 85.0, fast) == float("inf")
+
+
+def test_the_judge_looks_again_when_the_world_changes_behind_an_equal_state() -> None:
+    world = scenarios.paper("A", 2)
+    oracle = Oracle(world)
+    before = oracle.optimum(world.initial, "min").average_ms
+    busy = with_node(world.initial, "S1", cpu=0.5)
+    assert oracle.optimum(busy, "min").average_ms > before
+    assert oracle.optimum(State(busy.active, {}), "min").average_ms == before
+
+
+def step(number: int, regret: float) -> Step:
+    return Step(number, regret, 80.0, 100.0, 0.0)
+
+
+def test_steps_to_optimal_is_the_first_step_after_the_last_bad_one() -> None:
+    seen = Convergence()
+    for number, regret in enumerate([0.5, 0.005, 0.02, 0.005, 0.0, float("inf"), 0.009, 0.0], 1):
+        seen.see(step(number, regret))
+    assert (seen.steps, seen.steps_exact, seen.held) == (7, 8, 2)
+    seen.see(step(9, float("nan")))
+    assert seen.steps is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_agent_repeats_itself_with_the_same_seed(name) -> None:
+    def run() -> list[tuple[float, float]]:
+        world = scenarios.paper("A", 2)
+        agent = build(name, world.platform, 4)
+        return [(s.response_ms, s.regret) for s in play(world, agent, 85.0, 40, 4, True)]
+
+    assert run() == run()
+
+
+@pytest.mark.parametrize("name", ["autoscale", "autoscale-optimistic", "hybrid"])
+def test_agents_find_the_optimum_of_two_users(name) -> None:
+    world = scenarios.paper("A", 2)
+    result = converge(world, build(name, world.platform, 0), 80.0, 3000, 0, patience=lambda s: 100)
+    assert result.steps is not None and result.regret is not None and result.regret <= 0.01
+
+
+def test_hybrid_needs_tens_of_steps_where_nothing_was_tuned() -> None:
+    world = scenarios.unequal_and_crowded(5, seed=11)
+    agent = build("hybrid", world.platform, 1)
+    result = converge(world, agent, 85.0, 150, 1, patience=lambda s: 40)
+    assert result.steps is not None and result.steps <= 100
+
+
+def test_curves_of_runs_that_ended_early_stay_where_they_were(tmp_path) -> None:
+    key = {"users": 3, "constraint": "max", "agent": "hybrid", "feedback": "mean", "scenario": "A"}
+    curves = [[(1, None), (2, 0.5), (4, 0.0)], [(1, 0.2), (2, 0.1), (6, 0.01)]]
+    (row,) = figure3.draw([key | {"curve": c} for c in curves], tmp_path)
+    assert (row["step"], row["seeds"]) == ([1, 2, 3, 4, 5, 6], 2)
+    assert row["median_regret"] == [5.1, 0.3, 0.3, 0.05, 0.05, 0.005]
+    assert (tmp_path / "figure3.png").stat().st_size > 10_000
+    assert (tmp_path / "figure3.csv").read_text().splitlines()[1] == "3,max,hybrid,mean,1,5.1"
+
+
+def test_every_agent_is_tuned_with_the_same_budget_and_first_settings_are_its_own() -> None:
+    cells = tune.cells([*NAMES])
+    assert {sum(c.key["agent"] == name for c in cells) for name in NAMES} == {tune.TRIALS}
+    for name in NAMES:
+        for trial in range(tune.TRIALS):
+            assert tune.settings(name, trial).keys() == tune.SPACES[name].keys()
+            build(name, scenarios.platform(2), 0, **tune.settings(name, trial))
+
+
+def test_joint_agents_say_when_there_are_too_many_actions() -> None:
+    with pytest.raises(ValueError, match="too many to enumerate"):
+        build("adadeep", scenarios.platform(8), 0)
+
+
+def test_printed_steps_are_the_papers() -> None:
+    assert paper.printed("autoscale", 5, 85.0) == 600_000
+    assert paper.printed("hybrid", 3, "max") == 2000
+    assert paper.printed("hybrid", 3, 42.0) is None and paper.steps("hybrid", 3, 42.0) == 2000
+    assert len(paper.decisions()) == 20 and parse_goal(paper.decisions()[0]["constraint"]) == "min"
+
+
+def square(k: int, calls: list[int]) -> Cell:
+    def compute() -> dict:
+        calls.append(k)
+        return {"value": k * k, "pid": os.getpid()}
+
+    return Cell({"k": k}, compute)
+
+
+def test_a_store_computes_each_cell_once(tmp_path) -> None:
+    calls: list[int] = []
+    path = tmp_path / "cells.jsonl"
+    Store(path, quiet=True).fill([square(1, calls), square(2, calls)])
+    rows = Store(path, quiet=True).fill([square(k, calls) for k in (1, 2, 3)])
+    assert calls == [1, 2, 3]
+    assert [(row["k"], row["value"]) for row in rows] == [(1, 1), (2, 4), (3, 9)]
+    assert Store(path, quiet=True).everything() == rows
+
+
+def test_several_processes_compute_and_one_keeps_in_order(tmp_path, capsys) -> None:
+    path = tmp_path / "cells.jsonl"
+    rows = Store(path, jobs=3).fill([square(k, []) for k in range(8)])
+    assert [row["value"] for row in rows] == [k * k for k in range(8)]
+    assert os.getpid() not in {row["pid"] for row in rows}
+    assert sorted(Store(path).everything(), key=lambda row: row["k"]) == rows
+    assert "8/8" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_was_finished_before_an_error_is_kept(tmp_path, jobs) -> None:
+    def fail() -> dict:
+        raise ValueError("no such world")
+
+    path = tmp_path / "cells.jsonl"
+    Store(path, quiet=True).fill([square(1, [])])
+    with pytest.raises(ValueError, match="no such world"):
+        Store(path, quiet=True, jobs=jobs).fill(
+            [square(1, []), Cell({"k": 2}, fail), square(3, [])]
+        )
+    assert Store(path).everything()[0]["value"] == 1
+
+
+def test_a_run_stopped_under_a_lower_cap_is_run_again_but_not_one_that_arrived(tmp_path) -> None:
+    path = tmp_path / "cells.jsonl"
+
+    def asked(cap: float) -> list[Cell]:
+        return table6.cells(["autoscale"], [2], ["max"], ["A"], ["mean"], 2, cap)
+
+    low, high = asked(0.001), asked(1.0)
+    Store(path).keep(low[0].key, {"steps": None, "cap": 7})
+    Store(path).keep(low[1].key, {"steps": 5, "cap": 7})
+    kept = Store(path)
+    assert [kept._has(cell) for cell in low] == [True, True]
+    assert [kept._has(cell) for cell in high] == [False, True]
+
+
+def test_a_broken_file_of_cells_is_named(tmp_path) -> None:
+    path = tmp_path / "cells.jsonl"
+    path.write_text('{"key": {"k": 1}, "value": {}}\n{"key": {"k"\n')
+    with pytest.raises(ValueError, match="line 2: not a finished cell"):
+        Store(path)
+
+
+def crowd() -> World:
+    return scenarios.paper("C", 3)
+
+
+def test_an_environment_is_made_from_its_name_and_bad_names_are_explained() -> None:
+    assert environment(f"{__name__}:crowd").platform.devices == ("S1", "S2", "S3")
+    for spec in (
+        "nonsense",
+        "no.such.module:x",
+        "tercet.sim.scenarios:nothing",
+        "tercet.sim.scenarios:LINKS",
+    ):
+        with pytest.raises(ValueError, match=r"env|environment"):
+            environment(spec)
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_learn_speaks_one_json_object_a_step() -> None:
+    said = bench("learn", "--users", "2", "--steps", "3", "--goal", "85", "--json")
+    lines = [json.loads(line) for line in said.stdout.splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3] and said.returncode == 0
+    assert set(lines[0]) == {"step", "regret", "exact", "accuracy_pct", "response_ms", "seed"}
+    assert all(np.isfinite(line["response_ms"]) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("learn", "--goal", "850"), "goal must be min, max or a number 0..100"),
+        (("learn", "--agent", "nobody"), "invalid choice"),
+        (("learn", "--env", "nowhere:x"), "cannot make an environment"),
+        (("learn", "--steps", "0"), "whole number from 1"),
+        (("learn", "--agent", "adadeep", "--users", "9"), "too many to enumerate"),
+        (("table6", "--cap", "nan"), "number above 0"),
+        (("table6", "--jobs", "0"), "whole number from 1"),
+        (("nothing",), "invalid choice"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_two(arguments, words) -> None:
+    said = bench(*arguments)
+    assert said.returncode == 2 and words in said.stderr
+    assert len(said.stderr.strip().splitlines()) == 1

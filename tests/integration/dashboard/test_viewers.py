@@ -1,0 +1,82 @@
+"""Pages that are open: a slow one is told anew, a late one waits, nobody else notices."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tercet.services.dashboard.event_stream import event
+from tercet.services.dashboard.live import Live
+from tercet.services.dashboard.page_state import Picture
+from tercet.services.dashboard.viewers import DEPTH, Full, Viewers
+
+
+def whole() -> bytes:
+    return b"whole"
+
+
+async def test_a_viewer_begins_with_the_whole_and_goes_on_with_deltas() -> None:
+    viewers = Viewers(2)
+    with viewers.joined() as viewer:
+        chunks = viewer.chunks(whole)
+        assert await anext(chunks) == b"whole"
+        viewers.tell(b"1")
+        viewers.tell(b"2")
+        assert [await anext(chunks), await anext(chunks)] == [b"1", b"2"]
+
+
+async def test_who_does_not_read_is_told_anew_and_holds_little() -> None:
+    viewers = Viewers(2)
+    with viewers.joined() as slow, viewers.joined() as quick:
+        slowly, quickly = slow.chunks(whole), quick.chunks(whole)
+        assert [await anext(slowly), await anext(quickly)] == [b"whole", b"whole"]
+        for k in range(10 * DEPTH):
+            viewers.tell(str(k).encode())
+            assert await anext(quickly) == str(k).encode()
+        assert await anext(slowly) == b"whole"
+        viewers.tell(b"next")
+        assert await anext(slowly) == b"next"
+
+
+async def test_there_is_room_for_so_many_and_no_more() -> None:
+    viewers = Viewers(1)
+    live = Live(Picture(), viewers)
+    with viewers.joined():
+        with pytest.raises(Full), viewers.joined():
+            pass
+        with pytest.raises(Full):
+            live.viewed()
+    chunks = live.viewed()
+    assert b"event: whole" in await anext(chunks)
+    assert len(viewers) == 1
+    await chunks.aclose()
+    assert len(viewers) == 0
+
+
+async def test_dismissed_viewers_end() -> None:
+    viewers = Viewers(1)
+    with viewers.joined() as viewer:
+        viewers.dismiss()
+        assert [chunk async for chunk in viewer.chunks(whole)] == []
+
+
+async def test_numbers_follow_each_other_and_the_whole_has_the_last_one() -> None:
+    picture = Picture()
+    live = Live(picture, Viewers(1))
+    live.tick(1.0, 1.0)
+    chunks = live.viewed()
+    first = await anext(chunks)
+    live.tick(2.1, 2.1)
+    second = await anext(chunks)
+    assert b"\nid: 1\n" in first
+    assert b"\nid: 2\n" in second
+
+
+def test_an_event_is_one_line_of_data_whatever_is_in_it() -> None:
+    chunk = event("delta", 3, {"words": "a\n\ndata: b\r\n"}).decode()
+    assert chunk.count("\n") == 4
+    data = chunk.split("\n")[2].removeprefix("data: ")
+    assert json.loads(data) == {"words": "a\n\ndata: b\r\n"}
+    with pytest.raises(ValueError, match="JSON"):
+        event("delta", 3, float("nan"))

@@ -1,0 +1,255 @@
+"""Saying, asking, hearing: against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tercet.messaging.bus import Bus, connect
+from tercet.messaging.replay import last_each, last_one, replay
+from tercet.messaging.responder import Raw, responding
+from tercet.messaging.store import ParameterStore
+from tercet.process.errors import Misconfigured, NoAnswer, Unprocessable
+from tercet.process.settings import BusSettings
+from tercet.schemas.capability import Capability
+from tercet.schemas.classification import Classification
+from tercet.schemas.decision import Decision
+from tercet.schemas.outcome import Outcome
+from tercet.schemas.request import Request
+from tercet.schemas.round import Round
+from tests.conftest import Server
+
+
+def outcome(device: str = "cam-1", ms: float = 12.0) -> Outcome:
+    return Outcome(device=device, node=device, executed="d0@L", response_ms=ms)
+
+
+def capability(node: str, ms: float = 1.0) -> Capability:
+    return Capability(
+        node=node,
+        tier="device",
+        home="edge-1",
+        accuracy_pct={"d0": 89.9},
+        profile_ms={"d0": ms},
+    )
+
+
+async def decide(request: Request) -> Decision:
+    return Decision.because(
+        request, device=request.device, option="d3@L", node="cam-1", goal="85", policy="test"
+    )
+
+
+async def dead(bus: Bus) -> list[tuple[str, str]]:
+    """Subject and reason of everything that was buried."""
+    await bus.client.flush()
+    info = await bus.js.stream_info("DEAD")
+    found = []
+    for sequence in range(max(info.state.first_seq, 1), info.state.last_seq + 1):
+        raw = await bus.js.get_msg("DEAD", sequence, direct=True)
+        found.append((raw.subject or "", (raw.headers or {}).get("Reason", "")))
+    return found
+
+
+async def test_a_message_arrives_unchanged(bus: Bus) -> None:
+    heard: asyncio.Queue[Outcome] = asyncio.Queue()
+    await bus.subscribe(Outcome, heard.put)
+    said = outcome()
+    await bus.publish(said)
+    assert await asyncio.wait_for(heard.get(), 20) == said
+
+
+async def test_an_id_that_another_used_is_heard_all_the_same(bus: Bus) -> None:
+    heard: asyncio.Queue[Outcome] = asyncio.Queue()
+    await bus.subscribe(Outcome, heard.put)
+    said = outcome()
+    stolen = said.model_copy(update={"device": "cam-2", "node": "cam-2"})
+    for message in (stolen, said):
+        await bus.client.publish(message.subject, message.model_dump_json().encode())
+    devices = [(await asyncio.wait_for(heard.get(), 20)).device for _ in range(2)]
+    assert devices == ["cam-2", "cam-1"]
+
+
+async def test_said_twice_is_stored_once(bus: Bus) -> None:
+    said = outcome()
+    await bus.publish(said)
+    await bus.publish(said)
+    assert (await bus.js.stream_info("OUTCOMES")).state.messages == 1
+
+
+async def test_a_malformed_message_is_buried_and_stops_nothing(bus: Bus) -> None:
+    heard: asyncio.Queue[Outcome] = asyncio.Queue()
+    await bus.subscribe(Outcome, heard.put)
+    await bus.client.publish("outcome.v1.cam-1", b"{not json")
+    await bus.client.publish("outcome.v1.cam-1", b'{"device": "cam-1", "response_ms": -4}')
+    await bus.publish(outcome())
+    assert (await asyncio.wait_for(heard.get(), 20)).device == "cam-1"
+    buried = await dead(bus)
+    assert [subject for subject, _ in buried] == ["dead.outcome.v1.cam-1"] * 2
+    assert "JSON" in buried[0][1]
+    assert "Outcome: node" in buried[1][1]
+
+
+async def test_a_handler_that_fails_does_not_stop_the_ear(bus: Bus) -> None:
+    heard: asyncio.Queue[Outcome] = asyncio.Queue()
+
+    async def trips_once(message: Outcome) -> None:
+        if message.response_ms == 1:
+            raise RuntimeError("a bug")
+        await heard.put(message)
+
+    await bus.subscribe(Outcome, trips_once)
+    await bus.publish(outcome(ms=1))
+    await bus.publish(outcome(ms=2))
+    assert (await asyncio.wait_for(heard.get(), 20)).response_ms == 2
+
+
+async def test_ask_and_answer(bus: Bus) -> None:
+    async with responding(bus, "orchestrator") as answers:
+        await answers.serve(Request, decide)
+        decision = await bus.request(Request(device="cam-1"), Decision, 2)
+    assert decision.option == "d3@L"
+
+
+async def test_who_listens_is_known_to_the_broker_from_then_on(
+    bus: Bus, settings: BusSettings
+) -> None:
+    async with connect(settings, "other") as other:
+        for k in range(100):
+            async with responding(bus, "orchestrator") as answers:
+                await answers.serve(Request, decide, device=f"cam-{k}")
+                await other.request(Request(device=f"cam-{k}"), Decision, 2)
+
+
+async def test_nobody_answers(bus: Bus) -> None:
+    with pytest.raises(NoAnswer) as caught:
+        await bus.request(Request(device="cam-1"), Decision, 0.5)
+    assert not caught.value.responder
+
+
+async def test_somebody_is_too_slow(bus: Bus) -> None:
+    async def never(request: Request) -> Decision:
+        await asyncio.sleep(5)
+        return await decide(request)
+
+    async with responding(bus, "orchestrator") as answers:
+        await answers.serve(Request, never)
+        with pytest.raises(NoAnswer) as caught:
+            await bus.request(Request(device="cam-1"), Decision, 0.1)
+    assert caught.value.responder
+
+
+async def test_a_malformed_request_is_refused_and_buried(bus: Bus) -> None:
+    async with responding(bus, "orchestrator") as answers:
+        await answers.serve(Request, decide)
+        with pytest.raises(Unprocessable, match="device"):
+            await bus.request_raw("request.v1.cam-1", b"{}", None, Decision, 2)
+        assert (await bus.request(Request(device="cam-1"), Decision, 2)).option == "d3@L"
+    assert await dead(bus) == [("dead.request.v1.cam-1", "Request: device: Field required")]
+
+
+async def test_raw_requests_are_answered_side_by_side(bus: Bus) -> None:
+    both = asyncio.Barrier(2)
+
+    async def answer(raw: Raw) -> Classification:
+        await both.wait()  # would never pass if the second had to wait for the first
+        return Classification(node="cam-1", status="ok", variant=raw.headers["Variant"])
+
+    async with responding(bus, "inference") as answers:
+        await answers.serve_raw("inference.v1.cam-1", answer, name="inference")
+        replies = await asyncio.gather(
+            *(
+                bus.request_raw("inference.v1.cam-1", b"jpeg", {"Variant": v}, Classification, 2)
+                for v in ("d1", "d2")
+            )
+        )
+    assert [reply.variant for reply in replies] == ["d1", "d2"]
+
+
+async def test_a_request_that_wants_no_reply_harms_nobody(bus: Bus) -> None:
+    async def answer(raw: Raw) -> Classification:
+        return Classification(node="cam-1", status="ok")
+
+    async with responding(bus, "inference") as answers:
+        await answers.serve(Request, decide)
+        await answers.serve_raw("inference.v1.cam-1", answer, name="inference")
+        for subject in ("inference.v1.cam-1", "request.v1.cam-1"):
+            await bus.client.publish(subject, b"x")
+        reply = await bus.request_raw("inference.v1.cam-1", b"x", None, Classification, 2)
+        assert reply.status == "ok"
+        assert (await bus.request(Request(device="cam-1"), Decision, 2)).option == "d3@L"
+
+
+async def test_what_is_not_declared_is_a_misconfiguration(settings: BusSettings) -> None:
+    async with connect(settings, "test") as bare:
+        with pytest.raises(Misconfigured, match="topology apply"):
+            await ParameterStore.open(bare)
+        with pytest.raises(Misconfigured, match="topology apply"):
+            await last_one(bare, Outcome)
+
+
+async def test_services_introduce_themselves(bus: Bus) -> None:
+    async with responding(bus, "orchestrator") as answers:
+        await answers.serve(Request, decide)
+        await bus.request(Request(device="cam-1"), Decision, 2)
+        for verb in ("PING", "INFO", "STATS"):
+            reply = await bus.client.request(f"$SRV.{verb}.orchestrator", timeout=2)
+            assert b'"orchestrator"' in reply.data
+
+
+async def test_replay_reads_a_stream_back(bus: Bus) -> None:
+    said = [outcome(device=f"cam-{k % 2}", ms=k) for k in range(7)]
+    for message in said:
+        await bus.publish(message)
+    assert [m async for _, m in replay(bus, Outcome)] == said
+    assert [s async for s, _ in replay(bus, Outcome, start=3)] == [3, 4, 5, 6, 7]
+    assert [m async for _, m in replay(bus, Outcome, last=2)] == said[-2:]
+    newest = await last_one(bus, Outcome)
+    assert newest == (7, said[-1])
+
+
+async def test_replay_of_nothing(bus: Bus) -> None:
+    assert [m async for m in replay(bus, Outcome)] == []
+    assert await last_one(bus, Outcome) is None
+
+
+async def test_the_last_word_of_each(bus: Bus) -> None:
+    for node in ("cam-1", "cam-2"):
+        for ms in (1.0, 2.0):
+            await bus.publish(capability(node, ms))
+    last = await last_each(bus, Capability)
+    assert [(c.node, c.profile_ms["d0"]) for c in last] == [("cam-1", 2.0), ("cam-2", 2.0)]
+    assert [c.node for c in await last_each(bus, Capability, node="cam-2")] == ["cam-2"]
+
+
+async def test_an_unreachable_broker_is_a_misconfiguration() -> None:
+    settings = BusSettings(bus_url="nats://127.0.0.1:9", connect_patience=0.3)
+    with pytest.raises(Misconfigured, match=r"127\.0\.0\.1:9"):
+        async with connect(settings, "test"):
+            pass
+
+
+async def test_a_kept_message_survives_a_broker_restart(bus: Bus, server: Server) -> None:
+    server.kill()
+    saying = asyncio.create_task(bus.publish(outcome()))
+    await asyncio.sleep(0.5)
+    server.start()
+    await asyncio.wait_for(saying, 10)
+    assert (await bus.js.stream_info("OUTCOMES")).state.messages == 1
+
+
+async def test_hearing_goes_on_after_a_broker_restart(bus: Bus, server: Server) -> None:
+    heard: asyncio.Queue[Round] = asyncio.Queue()
+    await bus.subscribe(Round, heard.put)
+    server.kill()
+    server.start()
+    opened = Round(number=1, devices=("cam-1",), policy="explore")
+    for _ in range(50):
+        await bus.publish(opened)
+        try:
+            assert (await asyncio.wait_for(heard.get(), 0.2)).id == opened.id
+        except TimeoutError:
+            continue
+        return
+    pytest.fail("nothing heard")

@@ -1,0 +1,162 @@
+"""Consuming a stream: at least once, poison buried, bugs survived, no stalls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tercet.messaging.bus import Bus
+from tercet.messaging.durable import consume
+from tercet.process.errors import TryLater, Unprocessable
+from tercet.schemas.plan import Plan
+from tests.conftest import Server
+from tests.integration.messaging.test_bus import dead
+
+FLEET = {"devices": ["a"], "home": ["e"], "options": ["d0@L"], "accuracy_pct": {"d0": 89.9}}
+
+
+def plan(seed: int) -> Plan:
+    return Plan.model_validate(
+        {"goal": "85", "fleet": FLEET, "active": ["a"], "state": {}, "seed": seed}
+    )
+
+
+class Consumer:
+    """Runs `consume` until as many messages were handled as the test expects."""
+
+    def __init__(self, bus: Bus, expected: int) -> None:
+        self.bus, self.expected = bus, expected
+        self.seen: list[int] = []
+        self.stop = asyncio.Event()
+
+    async def handle(self, message: Plan) -> None:
+        self.seen.append(message.seed)
+        if len(self.seen) >= self.expected:
+            self.stop.set()
+
+    async def run(self) -> list[int]:
+        await asyncio.wait_for(
+            consume(self.bus, Plan, self.handle, durable="planner", stop=self.stop), 20
+        )
+        return self.seen
+
+
+async def test_in_order_and_once(bus: Bus) -> None:
+    for seed in range(5):
+        await bus.publish(plan(seed))
+    assert await Consumer(bus, 5).run() == [0, 1, 2, 3, 4]
+    for _ in range(100):  # the server takes acknowledgements in when it gets to them
+        info = await bus.js.consumer_info("PLAN", "planner")
+        if (info.num_pending, info.num_ack_pending) == (0, 0):
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"not acknowledged: {info}")
+
+
+async def test_a_broker_that_is_away_at_the_start_is_waited_for(bus: Bus, server: Server) -> None:
+    await bus.publish(plan(3))
+    server.kill()
+    consuming = asyncio.create_task(Consumer(bus, 1).run())
+    await asyncio.sleep(2.5)  # Longer than one attempt: nats-py gives up after two seconds.
+    assert not consuming.done()
+    server.start()
+    assert await consuming == [3]
+
+
+async def test_poison_is_buried_and_the_next_one_handled(bus: Bus) -> None:
+    await bus.client.publish("plan.v1", b"\xff\x00 not json")
+    await bus.publish(plan(7))
+    assert await Consumer(bus, 1).run() == [7]
+    assert [subject for subject, _ in await dead(bus)] == ["dead.plan.v1"]
+
+
+async def test_what_a_handler_calls_unprocessable_is_buried_at_once(bus: Bus) -> None:
+    class Picky(Consumer):
+        async def handle(self, message: Plan) -> None:
+            if message.seed == 1:
+                raise Unprocessable("seed: one is not a number I like")
+            await super().handle(message)
+
+    await bus.publish(plan(1))
+    await bus.publish(plan(2))
+    assert await Picky(bus, 1).run() == [2]
+    assert await dead(bus) == [("dead.plan.v1", "seed: one is not a number I like")]
+
+
+async def test_try_later_is_tried_later(bus: Bus) -> None:
+    class Hesitant(Consumer):
+        waited = False
+
+        async def handle(self, message: Plan) -> None:
+            if not self.waited:
+                self.waited = True
+                raise TryLater("not ready", delay=0.2)
+            await super().handle(message)
+
+    await bus.publish(plan(3))
+    assert await Hesitant(bus, 1).run() == [3]
+
+
+async def test_a_bug_is_buried_after_three_attempts(bus: Bus) -> None:
+    class Buggy(Consumer):
+        attempts = 0
+
+        async def handle(self, message: Plan) -> None:
+            if message.seed == 1:
+                self.attempts += 1
+                raise RuntimeError("a bug")
+            if self.attempts < 3:
+                raise TryLater("let the other one die first", delay=0.1)
+            await super().handle(message)
+
+    await bus.publish(plan(1))
+    await bus.publish(plan(2))
+    consumer = Buggy(bus, 1)
+    assert await consumer.run() == [2]
+    assert consumer.attempts == 3
+    assert await dead(bus) == [("dead.plan.v1", "RuntimeError('a bug')")]
+
+
+async def test_what_was_not_acknowledged_goes_to_another(bus: Bus) -> None:
+    await bus.publish(plan(1))
+    await bus.publish(plan(2))
+
+    async def dies(_: Plan) -> None:
+        raise asyncio.CancelledError
+
+    task = asyncio.ensure_future(consume(bus, Plan, dies, durable="planner", stop=asyncio.Event()))
+    await asyncio.wait({task})
+    info = await bus.js.consumer_info("PLAN", "planner")
+    assert info.num_ack_pending == 1  # still owed; redelivered after ack_wait
+
+
+async def test_no_stall_after_a_fetch_that_timed_out(bus: Bus) -> None:
+    """nats-py 2.16: a fetch of several messages can stall for seconds after one that timed out."""
+    consumer = Consumer(bus, 30)
+    running = asyncio.create_task(consumer.run())
+    await asyncio.sleep(1.2)  # at least one fetch has timed out
+    begun = time.monotonic()
+    for seed in range(30):
+        await bus.publish(plan(seed))
+    assert await running == list(range(30))
+    assert time.monotonic() - begun < 10  # a stall costs the whole ack_wait of 30 s
+
+
+async def test_leaving_does_not_wait_for_drain(bus: Bus) -> None:
+    """Without unsubscribing first, drain() takes 30 s after a pull consumer."""
+    await bus.publish(plan(1))
+    await Consumer(bus, 1).run()
+    await asyncio.wait_for(bus.client.drain(), 5)
+
+
+async def test_a_consumer_survives_a_broker_restart(bus: Bus, server: Server) -> None:
+    consumer = Consumer(bus, 1)
+    running = asyncio.create_task(consumer.run())
+    await asyncio.sleep(0.2)
+    server.kill()
+    await asyncio.sleep(0.5)
+    server.start()
+    await bus.publish(plan(9))
+    assert await running == [9]

@@ -1,0 +1,191 @@
+"""Health of real processes: alive, ready, counted; and the small client that asks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tercet.messaging import broker
+from tercet.messaging.bus import Bus
+from tercet.process import metrics
+from tercet.process.child import die_with_parent
+from tercet.process.health.server import Health, serving
+from tercet.process.settings import BusSettings
+from tercet.schemas.goal import GoalSet
+from tests.conftest import Server
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except OSError as error:
+        return 0, str(error)
+    finally:
+        connection.close()
+
+
+def until(port: int, path: str, status: int) -> str:
+    """Ask until that is the answer; what it said with it."""
+    deadline = time.monotonic() + 20
+    while (found := get(port, path))[0] != status:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found[1]
+
+
+def sample(text: str, name: str, **labels: str) -> float:
+    return sum(
+        one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+        if one.name == name and labels.items() <= one.labels.items()
+    )
+
+
+@contextmanager
+def monitor(server: Server, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tercet.services.monitor"],
+        env={
+            **os.environ,
+            "TERCET_BUS_URL": server.url,
+            "TERCET_NODE": "edge-1",
+            "TERCET_PERIOD": "0.1",
+            "TERCET_HEALTH_PORT": str(port),
+        },
+        stderr=subprocess.PIPE,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def asked(port: int, *arguments: str) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", "tercet.process.health", *arguments],
+        env={**os.environ, "TERCET_HEALTH_PORT": str(port)},
+        check=False,
+        capture_output=True,
+    ).returncode
+
+
+def test_a_service_tells_of_itself(bus: Bus, server: Server) -> None:
+    port = broker.free_port()
+    assert asked(port) == 1
+    with monitor(server, port):
+        until(port, "/readyz", 200)
+        assert get(port, "/healthz") == (200, "ok\n")
+        assert get(port, "/elsewhere")[0] == 404
+        assert asked(port) == asked(port, "/readyz") == 0
+        text = get(port, "/metrics")[1]
+        assert sample(text, "tercet_service_info", service="monitor", node="edge-1") == 1
+        assert sample(text, "tercet_messages_total", kind="telemetry.v1", direction="out") >= 1
+        assert sample(text, "tercet_ready") == 1
+
+
+def test_without_its_broker_it_is_alive_but_not_ready(bus: Bus, server: Server) -> None:
+    port = broker.free_port()
+    with monitor(server, port):
+        until(port, "/readyz", 200)
+        server.kill()
+        assert "not connected" in until(port, "/readyz", 503)
+        assert get(port, "/healthz")[0] == 200
+        assert asked(port, "/readyz") == 1
+        server.start()
+        until(port, "/readyz", 200)
+
+
+def test_a_port_that_is_taken_is_named(server: Server) -> None:
+    with monitor(server, server.port) as process:
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+        assert process.wait(timeout=10) == 2
+    assert f"TERCET_HEALTH_PORT: 127.0.0.1:{server.port}: Address already in use" in said
+
+
+async def test_a_stuck_loop_is_not_alive() -> None:
+    let_go, stuck = threading.Event(), threading.Event()
+
+    async def hold() -> None:
+        stuck.set()
+        let_go.wait()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_until_complete, args=(hold(),))
+    thread.start()
+    await asyncio.to_thread(stuck.wait)
+    health = Health(loop, asyncio.Event())
+    assert (await asyncio.to_thread(health.answer, "/healthz"))[0] == 503
+    let_go.set()
+    await asyncio.to_thread(thread.join)
+    loop.close()
+    assert not health.alive()
+
+
+async def test_a_slow_client_keeps_nobody_waiting() -> None:
+    health = Health(asyncio.get_running_loop(), asyncio.Event())
+    with serving(health, BusSettings(health_port=0)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)  # and says nothing
+        url = f"http://127.0.0.1:{port}/healthz"
+        answer = await asyncio.to_thread(lambda: urlopen(url, timeout=5).read())
+        assert answer == b"ok\n"
+        writer.close()
+        assert await reader.read() == b""
+
+
+async def test_what_is_said_heard_and_buried_is_counted(bus: Bus) -> None:
+    heard = asyncio.Event()
+
+    async def on_goal(_: GoalSet) -> None:
+        heard.set()
+
+    await bus.subscribe(GoalSet, on_goal)
+    before = {d: metrics.MESSAGES.labels("goal.v1", d)._value.get() for d in ("in", "out")}
+    buried = metrics.BURIED.labels("goal.v1")._value.get()
+    await bus.client.publish("goal.v1", b"nonsense")
+    await bus.publish(GoalSet(goal="85"))
+    await asyncio.wait_for(heard.wait(), 30)
+    for direction in ("in", "out"):
+        now = metrics.MESSAGES.labels("goal.v1", direction)._value.get()
+        assert now == before[direction] + 1
+    assert metrics.BURIED.labels("goal.v1")._value.get() == buried + 1
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        ("experience.v1.real", "experience.v1.real"),
+        ("decision.v1.{device}", "decision.v1"),
+        ("inference.v1.edge-1", "inference.v1"),
+        ("dead.<script>", "other"),
+        ("decision.v10.x", "other"),
+    ],
+)
+def test_labels_hold_only_words_of_ours(subject: str, kind: str) -> None:
+    assert metrics.kind_of(subject) == kind
+
+
+def test_the_client_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, tercet.process.health.__main__ as m;"
+        "heavy = {'pydantic', 'nats', 'prometheus_client', 'structlog', 'asyncio', 'http'};"
+        "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,104 @@
+"""More than can be done: refused early and counted, queues stay short, and it is over at once."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from tercet.messaging import responder as module
+from tercet.messaging import subscription
+from tercet.messaging.bus import Bus
+from tercet.messaging.responder import responding
+from tercet.process import metrics
+from tercet.process.errors import NoAnswer
+from tercet.schemas.decision import Decision
+from tercet.schemas.request import Request
+from tercet.schemas.telemetry import Telemetry
+
+MANY = 3000
+
+
+def decision(request: Request) -> Decision:
+    return Decision.because(request, device=request.device, option="d0@L", node=request.device,
+                            goal="85", policy="fixed")  # fmt: skip
+
+
+async def test_who_comes_while_too_many_wait_is_told_at_once_and_counted(
+    bus: Bus,
+) -> None:
+    turned_away = metrics.TURNED_AWAY.labels("request.v1")
+    before, answered = turned_away._value.get(), 0
+
+    async def answer(request: Request) -> Decision:
+        nonlocal answered
+        answered += 1
+        await asyncio.sleep(0.001)
+        return decision(request)
+
+    replies: list[dict[str, str] | None] = []
+
+    async def on_reply(raw: object) -> None:
+        replies.append(raw.headers)  # type: ignore[attr-defined]
+
+    await bus.client.subscribe("answers.here", cb=on_reply)
+    async with responding(bus, "decider") as answers:
+        await answers.serve(Request, answer)
+        body = Request(device="a").model_dump_json().encode()
+        for _ in range(MANY):
+            await bus.client.publish("request.v1.a", body, reply="answers.here")
+        await bus.client.flush(timeout=30)
+        while answered + turned_away._value.get() - before < MANY:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        refused = [h for h in replies if h and h.get("Nats-Service-Error-Code") == "503"]
+        assert 0 < answered < MANY
+        assert refused
+        assert len(replies) <= MANY  # Nobody is told twice.
+        reply = await bus.request(Request(device="a"), Decision, 5)
+        assert reply.option == "d0@L"  # It is over: the next one is answered.
+
+
+async def test_an_asker_that_is_turned_away_falls_back_without_waiting(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAITING", -1)
+
+    async def never(request: Request) -> Decision:
+        raise AssertionError
+
+    async with responding(bus, "decider") as answers:
+        await answers.serve(Request, never)
+        with pytest.raises(NoAnswer, match="overloaded"):
+            await bus.request(Request(device="a"), Decision, 60)
+
+
+async def test_a_slow_listener_loses_its_own_messages_and_nobody_else_s(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription, "MOST_WAITING", 100)
+    dropped = metrics.SLOW.labels("telemetry.v1")
+    before, freed = dropped._value.get(), asyncio.Event()
+    slow: list[UUID] = []
+    quick: list[UUID] = []
+
+    async def on_slow(message: Telemetry) -> None:
+        await freed.wait()
+        slow.append(message.id)
+
+    async def on_quick(raw: object) -> None:
+        quick.append(UUID(int=0))
+
+    await bus.subscribe(Telemetry, on_slow)
+    await bus.client.subscribe("telemetry.v1.*", cb=on_quick)
+    for _ in range(1000):
+        await bus.publish(Telemetry(node="a", condition={}))
+    await bus.client.flush()
+    while len(quick) < 1000:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert dropped._value.get() - before >= 800
+    freed.set()
+    await bus.publish(Telemetry(node="a", condition={}))
+    while len(slow) + dropped._value.get() - before < 1001:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert 100 <= len(slow) <= 200

@@ -1,0 +1,74 @@
+"""The AsyncAPI document is current, complete, and says what the services and streams do."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tercet.messaging.topology import stream_of
+from tercet.schemas import asyncapi
+from tercet.schemas.catalogue import CATALOGUE
+from tercet.schemas.outsiders import EXAMPLES, STREAMS
+
+TREE = asyncapi.document()
+
+
+def test_the_committed_document_is_current() -> None:
+    """After a field was added: `python -m tercet.schemas`."""
+    assert asyncapi.DOCUMENT.read_text() == asyncapi.text()
+    assert yaml.safe_load(asyncapi.DOCUMENT.read_text()) == TREE
+
+
+@pytest.mark.parametrize("kind", CATALOGUE)
+def test_every_message_has_a_channel_and_an_operation(kind: str) -> None:
+    name = asyncapi.channel_name(kind)
+    channel = TREE["channels"][name]
+    assert channel["address"] == CATALOGUE[kind].SUBJECT
+    assert set(channel.get("parameters", {})) == set(re.findall(r"{(\w+)}", channel["address"]))
+    used = {o["channel"]["$ref"] for o in TREE["operations"].values()}
+    assert f"#/channels/{name}" in used
+
+
+@pytest.mark.parametrize("kind", CATALOGUE)
+def test_the_streams_it_names_are_those_of_the_topology(kind: str) -> None:
+    try:
+        stream = stream_of(CATALOGUE[kind].pattern())
+    except KeyError:
+        stream = None
+    assert STREAMS.get(kind) == stream
+    if CATALOGUE[kind].KEPT:
+        assert stream is not None
+
+
+def test_what_is_kept_must_carry_its_id() -> None:
+    for kind, message in CATALOGUE.items():
+        headers = TREE["components"]["messages"][message.__name__].get("headers", {})
+        required = headers.get("$ref", "").endswith("/KeptHeaders")
+        assert required == message.KEPT, kind
+
+
+def test_every_reference_leads_somewhere() -> None:
+    for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(TREE)):
+        found = TREE
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_the_examples_are_messages(kind: str) -> None:
+    message = CATALOGUE[kind].model_validate_json(json.dumps(EXAMPLES[kind]))
+    assert set(EXAMPLES[kind]) <= set(type(message).model_fields)
+
+
+def test_the_units_come_along() -> None:
+    outcome = TREE["components"]["schemas"]["Outcome"]["properties"]["response_ms"]
+    assert outcome["description"].endswith(", ms")
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    lock = json.loads((Path(__file__).parent / "asyncapi" / "package-lock.json").read_text())
+    assert [name for name, package in lock["packages"].items() if "resolved" in package] == []

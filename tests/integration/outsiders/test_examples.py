@@ -1,0 +1,132 @@
+"""An outsider takes part: each example as a process, beside our own services as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tercet.messaging.bus import Bus
+from tercet.messaging.replay import last_one, replay
+from tercet.messaging.store import ParameterStore
+from tercet.messaging.topology import MEMBERS
+from tercet.schemas.decision import Decision
+from tercet.schemas.experience import Experience
+from tercet.schemas.outcome import Outcome
+from tests.integration.outsiders.conftest import DECIDE, EXAMPLES, LEARN, Run, Start
+from tests.unit.test_architecture import MAY_IMPORT, imports
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+DEVICES = {"camera-1", "camera-2", "camera-3"}
+
+
+async def stored(bus: Bus, kind: type) -> list:
+    return [message async for _, message in replay(bus, kind)]
+
+
+async def decided(bus: Bus, count: int) -> list[Decision]:
+    """The decisions for the fleet, once there are so many: they are announced after the answer."""
+    while True:
+        found = [d for d in await stored(bus, Decision) if d.device in DEVICES]
+        if len(found) >= count:
+            return found
+        await asyncio.sleep(0.05)
+
+
+async def test_the_system_learns_for_an_outsider(bus: Bus, start: Start, example: Start) -> None:
+    start(*DECIDE)
+    start(*LEARN)
+    start("-m", "tercet.services.world_model")
+    store = await ParameterStore.open(bus)
+    fleet = example("fleet", "--devices=3")
+    owners = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
+    versions = dict.fromkeys(owners, 0)
+    while min(versions.values()) < 2 or not await uses_what_was_learned(bus):
+        assert fleet.process.poll() is None
+        await asyncio.sleep(0.2)
+        pointers = {owner: await store.pointer(owner) for owner in owners}
+        versions = {owner: p.version if p else 0 for owner, p in pointers.items()}
+    fleet.process.send_signal(signal.SIGTERM)
+
+    experiences = await stored(bus, Experience)
+    assert [e.round for e in experiences] == list(range(1, len(experiences) + 1))
+    assert any(not e.censored for e in experiences)
+    for experience in experiences:
+        assert set(experience.active) == set(experience.response_ms) == DEVICES
+        assert experience.simulated
+        assert experience.fleet.cloud == "datacentre"
+        assert set(experience.fleet.options) == {"d0@L", "d1@L", "d2@L", "d3@L", "d0@E", "d0@C"}
+    decisions = {decision.id: decision for decision in await stored(bus, Decision)}
+    # A busy host may have left some request without an answer; a decision may still be on its way.
+    told = [o for o in await stored(bus, Outcome) if o.cause in decisions]
+    assert any(outcome.fallback == "none" for outcome in told)
+    for outcome in told:
+        decision = decisions[outcome.cause]
+        assert outcome.device == decision.device
+        assert (outcome.executed, outcome.node) == (decision.option, decision.node)
+        assert outcome.round_id == decision.round_id is not None
+
+
+async def uses_what_was_learned(bus: Bus) -> bool:
+    last = await last_one(bus, Experience)
+    return last is not None and (last[1].policy_version or 0) > 0
+
+
+async def test_listen_prints_every_decision(bus: Bus, start: Start, example: Start) -> None:
+    listen = example("listen")
+    await speak(bus, "first", listen)
+    start(*DECIDE)
+    await example("fleet", "--devices=3", "--rounds=4").ended()
+    decisions = await decided(bus, 12)
+    await speak(bus, "last", listen)
+    listen.process.send_signal(signal.SIGINT)
+    printed = [line for line in await listen.ended() if line.split()[0] in DEVICES]
+    assert len(decisions) == 12
+    assert printed == [f"{d.device} runs {d.option} on {d.node}" for d in decisions]
+
+
+async def speak(bus: Bus, device: str, listen: Run) -> None:
+    """Decide for `device` until that is printed: so far at least it listens."""
+    said = Decision(device=device, option="d0@L", node=device, goal="80", policy="test")
+    while f"{device} runs d0@L on {device}" not in listen.lines():
+        await bus.publish(said)
+        await asyncio.sleep(0.05)
+
+
+async def test_replay_goes_on_where_it_stopped(bus: Bus, start: Start, example: Start) -> None:
+    start(*DECIDE)
+    told: list[str] = []
+    for seed in range(2):
+        await example("fleet", "--devices=3", "--rounds=3", f"--seed={seed}").ended()
+        decisions = await decided(bus, len(told) + 9)
+        new = await example("replay", "--once").ended()
+        assert [numbered(line) for line in new] == [
+            (number, d.device, d.option)
+            for number, d in enumerate(decisions, start=1)
+            if number > len(told)
+        ]
+        told += new
+    assert await example("replay", "--once").ended() == []
+    assert await example("replay", "--once", "--forget").ended() == told
+    other = await example("replay", "--once", "--name=other").ended()
+    assert other == told
+
+
+def numbered(line: str) -> tuple[int, str, str]:
+    number, _, device, option, _ = line.split()
+    return int(number), device, option
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda f: f.name)
+def test_examples_import_nothing_of_ours_and_help(file: Path) -> None:
+    assert {n.split(".")[0] for n in imports(file.read_text())} & set(MAY_IMPORT) == set()
+    help_text = subprocess.run(
+        [sys.executable, str(file), "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "--bus" in help_text
+    assert f"python examples/{file.name} --bus" in file.read_text()

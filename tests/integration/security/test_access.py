@@ -1,0 +1,194 @@
+"""The doors of a secured broker: no key, no TLS, a revoked key, a new one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import nats
+import pytest
+from nats.errors import Error as NatsError
+
+from tercet.cli.usage_error import UsageError
+from tercet.messaging.security.site import Site
+from tests.integration.security.conftest import Secured
+
+PATIENCE = 5.0
+"""Seconds in which a revoked user must be out."""
+
+
+def context(secured: Secured) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(secured.folder / "ca" / "ca.pem"))
+
+
+async def test_nobody_comes_in_without_a_key(secured: Secured) -> None:
+    with pytest.raises(NatsError, match=r"(?i)authorization"):
+        await nats.connect(secured.url, tls=context(secured), allow_reconnect=False)
+
+
+async def test_nobody_comes_in_without_tls(secured: Secured) -> None:
+    """A client that speaks plain text hears the broker's greeting, and no more."""
+    host, port = secured.url.removeprefix("tls://").rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    greeting = await reader.readline()
+    assert b'"tls_required":true' in greeting
+    writer.write(b'CONNECT {"verbose":false}\r\nPING\r\n')
+    rest = await asyncio.wait_for(reader.read(), 10)
+    assert b"PONG" not in rest
+    writer.close()
+
+
+async def test_another_authority_is_not_trusted(secured: Secured) -> None:
+    with pytest.raises((ssl.SSLError, NatsError)):
+        await nats.connect(secured.url, tls=ssl.create_default_context(), allow_reconnect=False)
+
+
+@pytest.fixture
+def warden(secured: Secured) -> Iterator[None]:
+    """The real agent beside the broker."""
+    settings = {
+        "TERCET_BUS_URL": secured.url,
+        "TERCET_BUS_CREDENTIALS": str(secured.key("warden")),
+        "TERCET_BUS_CA": str(secured.folder / "ca" / "ca.pem"),
+        "TERCET_WATCH": str(secured.folder / "hosts" / "hub" / "broker" / "security.conf"),
+        "TERCET_LOOK_PERIOD": "0.2",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tercet.messaging.config_reloader"],
+        env={**os.environ, **settings},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "reloaded" not in (line := process.stderr.readline()):
+        assert line, "the warden died"
+    yield
+    process.terminate()
+    process.wait(timeout=10)
+    process.stderr.close()
+
+
+async def ended(client: object) -> None:
+    while client.is_connected:  # type: ignore[attr-defined]  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
+async def entered(secured: Secured, user: str) -> None:
+    """Until the broker lets a user in."""
+    while True:
+        try:
+            async with secured.client(user) as (client, _):
+                await client.flush()
+            return
+        except (NatsError, OSError):  # Refused, or hung up on while it still introduces itself.
+            await asyncio.sleep(0.05)
+
+
+async def test_a_revoked_device_is_thrown_out_and_the_others_stay(
+    secured: Secured, warden: None
+) -> None:
+    async with (
+        secured.client("device-cam-1") as (revoked, _),
+        secured.client("device-cam-2") as (other, _),
+    ):
+        site = Site.load(secured.folder)
+        gone = site.revoke(secured.folder, "cam-1")
+        assert set(gone) == {"device-cam-1", "monitor-cam-1", "inference-cam-1"}
+        site.save(secured.folder)
+        await asyncio.wait_for(ended(revoked), PATIENCE)
+        await other.flush()
+        assert other.is_connected
+
+
+async def test_a_new_device_is_let_in_and_a_rotated_key_replaces_the_old(
+    secured: Secured, warden: None
+) -> None:
+    site = Site.load(secured.folder)
+    site.add_node(secured.folder, "device", "cam-7", "edge-1")
+    site.save(secured.folder)
+    await asyncio.wait_for(entered(secured, "device-cam-7"), PATIENCE)
+    async with secured.client("device-cam-7") as (old, _):
+        site.rotate(secured.folder, "device-cam-7")
+        site.save(secured.folder)
+        await asyncio.wait_for(ended(old), PATIENCE)
+        await asyncio.wait_for(entered(secured, "device-cam-7"), PATIENCE)
+
+
+def test_what_makes_no_sense_is_refused(secured: Secured) -> None:
+    with pytest.raises(UsageError, match="no such user"):
+        secured.site.revoke(secured.folder, "nobody")
+    with pytest.raises(UsageError, match="already"):
+        secured.site.add(secured.folder, "learner", "learner")
+    with pytest.raises(UsageError, match="not a name"):
+        secured.site.add_node(secured.folder, "device", "cam.*", "edge-1")
+
+
+def test_secrets_are_for_their_owner_only(secured: Secured) -> None:
+    """By their own mode, or, for a container's user to read, by that of the folder they lie in."""
+    secrets = [*secured.folder.rglob("*.nk"), *secured.folder.rglob("*.key")]
+    assert secrets
+    for file in secrets:
+        closed = [part.stat().st_mode & 0o077 == 0 for part in (file, file.parent)]
+        assert any(closed), file
+    public = (secured.folder / "site.json").read_text()
+    assert not any(file.read_text().strip() in public for file in secured.folder.rglob("*.nk"))
+
+
+def test_a_host_gets_its_own_keys_and_no_others(secured: Secured) -> None:
+    secured.site.add_broker(secured.folder, "edge-1", ["10.0.0.5"])
+    secured.site.save(secured.folder)
+    hosts = {
+        host.name: {file.name for file in host.rglob("*") if file.suffix in (".nk", ".key")}
+        for host in (secured.folder / "hosts").iterdir()
+    }
+    assert hosts["cam-1"] == {"device-cam-1.nk", "monitor-cam-1.nk", "inference-cam-1.nk"}
+    jobs = {"warden-edge-1.nk", "topology-edge-1.nk", "server.key"}
+    assert hosts["edge-1"] == {"monitor-edge-1.nk", "inference-edge-1.nk", *jobs}
+    assert not {"operator.nk", "listener.nk"} & set().union(*hosts.values())
+
+
+def test_an_edge_that_is_revoked_loses_its_broker_and_its_link(secured: Secured) -> None:
+    site, enforced = secured.site, secured.folder / "hosts" / "hub" / "broker" / "security.conf"
+    site.add_broker(secured.folder, "edge-1", ["10.0.0.5"])
+    site.save(secured.folder)
+    link = site.users["broker-edge-1"].public
+    assert link in enforced.read_text()
+    assert {"broker-edge-1", "monitor-edge-1"} <= set(site.revoke(secured.folder, "edge-1"))
+    site.save(secured.folder)
+    assert link not in enforced.read_text()
+    for name in ("hub", "warden"):
+        with pytest.raises(UsageError, match="rotate"):
+            site.revoke(secured.folder, name)
+
+
+async def certificate(secured: Secured) -> str:
+    """What the broker shows to whoever comes now."""
+    host, port = secured.url.removeprefix("tls://").rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    await reader.readline()
+    await writer.start_tls(context(secured), server_hostname=host)
+    shown: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return ssl.DER_cert_to_PEM_cert(shown).strip()
+
+
+async def test_a_certificate_is_renewed_without_disturbing_anyone(
+    secured: Secured, warden: None
+) -> None:
+    before = await certificate(secured)
+    async with secured.client("device-cam-1") as (client, _):
+        site = Site.load(secured.folder)
+        renewed = site.renew(secured.folder, "hub").read_text().strip()
+        assert renewed != before
+        site.save(secured.folder)
+        async with asyncio.timeout(PATIENCE):
+            while await certificate(secured) != renewed:
+                pass
+        await client.flush()
+        assert client.is_connected
+    with pytest.raises(UsageError, match="no such broker"):
+        site.renew(secured.folder, "nobody")

@@ -1,0 +1,86 @@
+"""The whole system on a secured broker: every service as its own user, and none is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tercet.cli import process_plan
+from tercet.messaging.bus import Bus, connect
+from tercet.messaging.replay import last_one
+from tercet.process.supervisor import Supervisor
+from tercet.schemas.decision import Decision
+from tercet.schemas.experience import Experience
+from tercet.schemas.parameters import Parameters
+from tests.integration.security.conftest import Secured
+
+ROUNDS = 5
+
+
+def user_of(name: str) -> str:
+    """Processes of `tercet up` are named after their service and node; a device after itself."""
+    if name.startswith("world-model"):
+        return "world-model"
+    return f"device-{name}" if name.startswith("device-") else name
+
+
+@pytest.mark.slow
+async def test_all_services_do_their_work_with_their_rights_alone(
+    declared: Secured, models: Path, tmp_path: Path
+) -> None:
+    site = declared.site
+    for device in ("device-1", "device-2"):
+        site.add_node(declared.folder, "device", device, "edge-1")
+    site.save(declared.folder)
+    declared.reload()
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    plan = process_plan.Plan(goal="85", period=0.1, devices=2, nodes=4, models=models)
+    supervisor = Supervisor(logs)
+    heard: set[str] = set()
+
+    async def on_decision(decision: Decision) -> None:
+        heard.add(decision.device)
+
+    try:
+        for child in process_plan.children(plan, declared.url, after=0):
+            user = user_of(child.name)
+            settings = {
+                "TERCET_BUS_CREDENTIALS": str(declared.key(user)),
+                "TERCET_BUS_CA": str(declared.folder / "ca" / "ca.pem"),
+            }
+            await supervisor.start(replace(child, environment={**child.environment, **settings}))
+        async with connect(declared.settings("listener"), "listener") as outside:
+            await outside.subscribe(Decision, on_decision)
+            async with connect(declared.settings("dashboard"), "dashboard") as watching:
+                await learned(watching, ROUNDS)
+    finally:
+        await supervisor.stop()
+    assert heard == {"device-1", "device-2"}
+    refused = [
+        line
+        for log in sorted(logs.glob("*.log"))
+        for line in log.read_text().splitlines()
+        if "violation" in line.lower()
+    ]
+    assert refused == []
+
+
+async def learned(bus: Bus, rounds: int) -> None:
+    """Until so many rounds have closed, and policy and members were published since."""
+    owners: set[str] = set()
+
+    async def on_parameters(message: Parameters) -> None:
+        owners.add(message.owner)
+
+    await bus.subscribe(Parameters, on_parameters)
+    async with asyncio.timeout(100):
+        while True:
+            last = await last_one(bus, Experience)
+            done = last is not None and last[1].round >= rounds
+            if done and {"policy", "member-0", "member-4"} <= owners:
+                return
+            await asyncio.sleep(0.2)

@@ -1,0 +1,81 @@
+"""A small fleet, its books and parameters, as the tests of the deciding role know them."""
+
+from __future__ import annotations
+
+from tercet.experience.translation import fleet_of
+from tercet.schemas.capability import Capability
+from tercet.schemas.experience import Experience
+from tercet.schemas.fleet import Condition, Fleet
+from tercet.schemas.outcome import Outcome
+from tercet.schemas.round import Round
+from tercet.services.orchestrator.decide.round_record import RoundRecord
+from tercet.services.orchestrator.learn.trainer import Trainer
+
+ACCURACY = {"d0": 89.9, "d3": 74.2, "d7": 72.8}
+
+
+def capability(node: str, tier: str, ms: float) -> Capability:
+    return Capability(
+        node=node,
+        tier=tier,
+        home="edge-1" if tier == "device" else None,
+        accuracy_pct=ACCURACY,
+        profile_ms={"d0": ms, "d3": ms / 5, "d7": ms / 4},
+    )
+
+
+NODES = (
+    capability("a", "device", 100),
+    capability("b", "device", 100),
+    capability("edge-1", "edge", 40),
+    capability("sky", "cloud", 15),
+)
+
+
+def fleet() -> Fleet:
+    found = fleet_of(NODES)
+    assert found is not None
+    return found
+
+
+def ledger(**assigned: str) -> RoundRecord:
+    opened = Round(number=3, devices=tuple(assigned), policy="explore")
+    return RoundRecord(opened, fleet(), "85", 7, assigned, {"a": Condition(cpu=0.5)})
+
+
+def outcome(book: RoundRecord, device: str, option: str, ms: float, **more: object) -> Outcome:
+    return Outcome(
+        device=device,
+        node=device,
+        assigned=book.assigned[device],
+        executed=option,
+        response_ms=ms,
+        round_id=book.opened.id,
+        **more,
+    )
+
+
+def experienced(
+    known: Fleet, number: int, executed: dict[str, str], took: dict[str, float]
+) -> Experience:
+    return Experience(
+        round=number,
+        policy="explore",
+        goal="min",
+        fleet=known,
+        active=known.devices,
+        state={},
+        next_state={},
+        assigned=executed,
+        executed=executed,
+        response_ms=took,
+        average_ms=sum(took.values()) / len(took),
+        accuracy_pct=80.0,
+    )
+
+
+def learned_on(known: Fleet) -> bytes:
+    learner = Trainer(seed=0)
+    executed = dict.fromkeys(known.devices, known.options[0])
+    learner.real(experienced(known, 1, executed, dict.fromkeys(known.devices, 100.0)))
+    return learner.improve() or b""

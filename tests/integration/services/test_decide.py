@@ -1,0 +1,164 @@
+"""The books of the deciding role: schedule, ledger, policy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tercet.experience.translation import fleet_of
+from tercet.rl.platform import Option
+from tercet.services.orchestrator.decide.policy import Policy
+from tercet.services.orchestrator.decide.schedule import EVALUATED, GREEDY, Schedule
+from tercet.services.orchestrator.learn.trainer import Trainer
+from tests.integration.services.fixtures import (
+    NODES,
+    capability,
+    experienced,
+    fleet,
+    learned_on,
+    ledger,
+    outcome,
+)
+
+
+def test_learning_comes_first_then_all_policies_in_turn() -> None:
+    schedule = Schedule(rounds=3, evaluations=2)
+    assert schedule.last == 3 + 2 * len(EVALUATED)
+    assert schedule.round(3) == ("learn", "explore")
+    policies = [schedule.round(k)[1] for k in range(4, schedule.last + 1)]
+    assert policies == [*EVALUATED, *EVALUATED]
+    assert not schedule.over(schedule.last)
+    assert schedule.over(schedule.last + 1)
+
+
+def test_a_second_run_counts_on() -> None:
+    schedule = Schedule(rounds=3, evaluations=1, after=100)
+    assert schedule.round(103) == ("learn", "explore")
+    assert schedule.round(104) == ("evaluate", EVALUATED[0])
+    assert schedule.last == 103 + len(EVALUATED)
+
+
+def test_without_an_end_it_learns_for_ever() -> None:
+    schedule = Schedule(rounds=None, evaluations=2)
+    assert schedule.last is None
+    assert schedule.round(10**6) == ("learn", "explore")
+
+
+def test_a_weak_newcomer_limits_nobody_but_itself() -> None:
+    weak = capability("c", "device", 300).model_copy(update={"accuracy_pct": {"d7": 72.8}})
+    found = fleet_of([*NODES, weak])
+    assert found is not None
+    assert found.options == fleet().options
+    assert found.lacks == {"c": ("d0", "d3")}
+    for goal in ("min", "80", "max"):
+        told = Policy(seed=0).choose("greedy", found, ("a", "b", "c"), {}, goal)
+        assert told["c"] in ("d7@L", "d0@E", "d0@C")
+    local = Policy(seed=0).choose("all d0@L", found, ("a", "c"), {}, "85")
+    assert local["c"] != "d0@L"
+
+
+def test_experience_holds_what_was_executed_not_what_was_assigned() -> None:
+    book = ledger(a="d0@C", b="d3@L")
+    assert book.record(outcome(book, "a", "d7@L", 30, fallback="overloaded"))
+    assert book.record(outcome(book, "b", "d3@L", 20))
+    assert book.complete
+    experience = book.join({}, waited_ms=55)
+    assert experience.executed == {"a": "d7@L", "b": "d3@L"}
+    assert experience.assigned["a"] == "d0@C"
+    assert experience.average_ms == 25
+    assert experience.accuracy_pct == pytest.approx((72.8 + 74.2) / 2)
+    assert experience.censored == ()
+    assert experience.state["a"].cpu == 0.5
+
+
+def test_what_is_missing_at_the_timeout_is_censored() -> None:
+    book = ledger(a="d0@C", b="d3@L")
+    book.record(outcome(book, "b", "d3@L", 20))
+    experience = book.join({}, waited_ms=5000)
+    assert experience.censored == ("a",)
+    assert experience.response_ms == {"a": 5000, "b": 20}
+
+
+def test_a_round_takes_each_device_once_and_only_its_own() -> None:
+    book, other = ledger(a="d0@C"), ledger(a="d0@C")
+    assert not book.record(outcome(other, "a", "d0@C", 10))
+    assert not book.record(outcome(book, "a", "d9@L", 10))
+    assert book.record(outcome(book, "a", "d0@C", 10))
+    assert not book.record(outcome(book, "a", "d0@C", 99))
+    assert book.join({}, 0).response_ms == {"a": 10}
+
+
+def test_joining_twice_gives_the_same_experience() -> None:
+    book = ledger(a="d0@C")
+    assert book.join({}, 1).id == book.join({}, 1).id
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("all d0@L", "d0@L"), ("all d0@E", "d0@E"), ("all d0@C", "d0@C")]
+)
+def test_fixed_policies(name: str, option: str) -> None:
+    chosen = Policy(seed=0).choose(name, fleet(), ("a", "b"), {}, "85")
+    assert chosen == {"a": option, "b": option}
+
+
+def test_profile_is_blind_to_contention() -> None:
+    """The cloud is fastest for one, so everyone is sent there."""
+    chosen = Policy(seed=0).choose("profile", fleet(), ("a", "b"), {}, "85")
+    assert chosen == {"a": "d0@C", "b": "d0@C"}
+
+
+def test_before_anything_is_learned_the_profile_decides() -> None:
+    policy = Policy(seed=0)
+    assert policy.version is None
+    for name in ("explore", GREEDY):
+        assert policy.choose(name, fleet(), ("a",), {}, "min") == {"a": "d0@C"}
+
+
+def test_malformed_parameters_are_refused() -> None:
+    with pytest.raises(ValueError, match="safetensors"):
+        Policy(seed=0).adopt(1, b"not safetensors")
+
+
+def test_parameters_of_other_options_are_not_used() -> None:
+    """Other models are installed: fewer options are offered, and the old policy does not fit."""
+    policy = Policy(seed=0)
+    policy.adopt(1, learned_on(fleet()))
+    weak = [node.model_copy(update={"accuracy_pct": {"d7": 72.8}}) for node in NODES]
+    smaller = fleet_of(weak)
+    assert smaller is not None and smaller.options == ("d7@L",)
+    chosen = policy.choose("explore", smaller, ("a", "b"), {}, "min")
+    assert chosen == {"a": "d7@L", "b": "d7@L"}
+
+
+def test_a_newcomer_is_told_by_its_profile_before_it_was_ever_measured() -> None:
+    """What others took in proportion to their profiles is learned; the newcomer's does the rest."""
+    learner, policy, rng = Trainer(seed=0), Policy(seed=0), np.random.default_rng(0)
+    times = {"a": fleet().profile_ms["a"], "b": fleet().profile_ms["b"]}
+    shared = {"d0@E": 300.0, "d0@C": 200.0}
+    for number in range(1, 13):
+        executed = {d: str(rng.choice(fleet().options)) for d in ("a", "b")}
+        took = {d: shared.get(o) or times[d][o[:2]] for d, o in executed.items()}
+        learner.real(experienced(fleet(), number, executed, took))
+    policy.adopt(1, learner.improve() or b"")
+    told = {}
+    for name, ms in (("slow", 4000.0), ("fast", 20.0)):
+        joined = fleet_of([*NODES, capability(name, "device", ms)])
+        assert joined is not None
+        told[name] = policy.choose(GREEDY, joined, ("a", "b", name), {}, "max")[name]
+        executed = dict.fromkeys(joined.devices, "d0@L")
+        learner.real(experienced(joined, 20, executed, dict.fromkeys(joined.devices, 100.0)))
+        assert name in (learner.profile or {})
+    assert told["slow"] in ("d0@E", "d0@C") and told["fast"] == "d0@L"
+
+
+@pytest.mark.parametrize("name", ["explore", GREEDY, "profile"])
+def test_a_node_that_does_not_answer_is_avoided(name: str) -> None:
+    policy = Policy(seed=0)
+    if name != "profile":
+        policy.adopt(1, learned_on(fleet()))
+    chosen = policy.choose(name, fleet(), ("a", "b"), {}, "85", unavailable={"sky", "edge-1"})
+    assert set(chosen.values()) == {"d0@L"}
+
+
+def test_options_read_as_they_are_written() -> None:
+    assert str(Option.parse("d3@L")) == "d3@L"

@@ -1,0 +1,136 @@
+"""Learner, member and planner, without a bus: what arrives twice counts once, plans come back."""
+
+from __future__ import annotations
+
+from tercet.schemas.experience import Experience
+from tercet.schemas.plan import Plan
+from tercet.schemas.round import Round
+from tercet.services.orchestrator.decide.policy import Policy
+from tercet.services.orchestrator.learn.service import plan_after
+from tercet.services.orchestrator.learn.trainer import Trainer
+from tercet.services.world_model.member import Member
+from tercet.services.world_model.planner import Planner
+from tests.integration.services.fixtures import fleet
+
+SPEED = {"d0@L": 100.0, "d3@L": 20.0, "d7@L": 25.0, "d0@E": 40.0, "d0@C": 15.0}
+
+
+def experience(number: int, a: str, b: str, purpose: str = "learn") -> Experience:
+    """A round of a small world in which two at one node wait for each other."""
+    executed = {"a": a, "b": b}
+    crowd = 2.0 if a == b and a[-1] != "L" else 1.0
+    response = {device: SPEED[option] * crowd for device, option in executed.items()}
+    return Experience.because(
+        Round(number=number, devices=("a", "b"), policy="explore"),
+        round=number,
+        purpose=purpose,
+        policy="explore",
+        goal="min",
+        fleet=fleet(),
+        active=("a", "b"),
+        state={},
+        next_state={},
+        assigned=executed,
+        executed=executed,
+        response_ms=response,
+        average_ms=sum(response.values()) / 2,
+        accuracy_pct=80,
+    )
+
+
+ROUNDS = [experience(k + 1, a, b) for k, (a, b) in enumerate((x, y) for x in SPEED for y in SPEED)]
+
+
+def test_what_arrives_twice_counts_once() -> None:
+    learner, member = Trainer(seed=0), Member(0, seed=0)
+    assert learner.real(ROUNDS[0])
+    assert not learner.real(ROUNDS[0])
+    assert member.real(ROUNDS[0])
+    assert not member.real(ROUNDS[0])
+    assert (learner.learned, member.learned) == (1, 1)
+
+
+def test_evaluation_is_not_learned_from() -> None:
+    shown = experience(1, "d0@C", "d0@E", purpose="evaluate")
+    assert not Trainer(seed=0).real(shown)
+    assert not Member(0, seed=0).real(shown)
+
+
+def test_nothing_seen_nothing_said() -> None:
+    assert Trainer(seed=0).improve() is None
+    assert Member(0, seed=0).improve() is None
+
+
+def test_the_learned_policy_avoids_the_crowd() -> None:
+    """One in the cloud, one local: each alone. The profile would send both to the cloud."""
+    learner, policy = Trainer(seed=0), Policy(seed=0)
+    for shown in ROUNDS * 2:
+        learner.real(shown.model_copy(update={"id": shown.id}))
+    blob = learner.improve()
+    assert blob is not None
+    policy.adopt(1, blob)
+    chosen = policy.choose("greedy", fleet(), ("a", "b"), {}, "min")
+    assert sorted(chosen.values()) == ["d0@C", "d3@L"]
+
+
+def test_plans_go_from_members_to_the_learner() -> None:
+    planner, learner = Planner(), Trainer(seed=0)
+    for slot in range(2):
+        member = Member(slot, seed=0)
+        for shown in ROUNDS:
+            member.real(shown)
+        blob = member.improve()
+        assert blob is not None
+        planner.adopt(slot, 3, blob)
+    learner.real(ROUNDS[0])
+    job = plan_after(ROUNDS[0])
+    batches = planner.imagine(job)
+    assert [(b.member, b.version) for b in batches] == [(0, 3), (1, 3)]
+    assert [b.id for b in planner.imagine(job)] == [b.id for b in batches]
+    for batch in batches:
+        assert len(batch.choice) == job.transitions
+        assert learner.planned(batch)
+        assert not learner.planned(batch)
+
+
+def test_a_planner_that_knows_no_member_imagines_nothing() -> None:
+    job = Plan(goal="85", fleet=fleet(), active=("a",), state={})
+    assert Planner().imagine(job) == []
+
+
+def test_plans_of_another_fleet_are_stale() -> None:
+    planner, learner, member = Planner(), Trainer(seed=0), Member(0, seed=0)
+    member.real(ROUNDS[0])
+    learner.real(ROUNDS[0])
+    planner.adopt(0, 1, member.improve() or b"")
+    job = plan_after(ROUNDS[0])
+    other = job.fleet.model_copy(update={"home": ("edge-1", "edge-2")})
+    (batch,) = planner.imagine(job.model_copy(update={"fleet": other}))
+    assert not learner.planned(batch)
+    assert learner.stale == 1
+
+
+def test_plans_of_parameters_long_past_are_stale() -> None:
+    planner, learner, member = Planner(), Trainer(seed=0, max_plan_age=2), Member(0, seed=0)
+    member.real(ROUNDS[0])
+    learner.real(ROUNDS[0])
+    planner.adopt(0, 5, member.improve() or b"")
+    learner.newest(0, 7)
+    learner.newest(1, 99)  # another member's affair
+    (batch,) = planner.imagine(plan_after(ROUNDS[0]))
+    assert learner.planned(batch)
+    learner.newest(0, 8)
+    (batch,) = planner.imagine(plan_after(ROUNDS[1]))
+    assert not learner.planned(batch)
+    assert learner.stale == 1
+    planner.adopt(0, 9, member.improve() or b"")
+    (batch,) = planner.imagine(plan_after(ROUNDS[2]))
+    assert learner.planned(batch)
+
+
+def test_a_planner_wants_only_what_is_newer() -> None:
+    planner, member = Planner(), Member(0, seed=0)
+    member.real(ROUNDS[0])
+    assert planner.wants(0, 0)
+    planner.adopt(0, 3, member.improve() or b"")
+    assert [planner.wants(0, version) for version in (2, 3, 4)] == [False, False, True]

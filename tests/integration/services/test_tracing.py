@@ -1,0 +1,131 @@
+"""A request is followed over the bus: device, orchestrator, inference, outcome, in one trace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nats.aio.msg import Msg
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tercet.messaging.bus import Bus
+from tercet.messaging.replay import replay
+from tercet.models.images import Picture
+from tercet.process import tracing
+from tercet.schemas.capability import Capability
+from tercet.schemas.decision import Decision
+from tercet.schemas.outcome import Outcome
+from tercet.schemas.request import Request
+from tercet.services.gateway.local_fallback import LocalFallback
+from tercet.services.gateway.request_pipeline import RequestPipeline
+from tercet.services.gateway.service import one_request, opened_outbox
+from tercet.services.gateway.settings import Settings as DeviceSettings
+from tercet.services.inference.service import main as inference
+from tercet.services.inference.settings import Settings as InferenceSettings
+from tests.conftest import Server
+from tests.integration.services.test_round_controller import deciding, experiences
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    """Everything that is recorded; the process's own provider stays unset."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(tracing, "_recording", lambda: True)
+    yield exporter
+    provider.shutdown()
+
+
+async def test_one_trace_from_the_device_to_its_outcome(
+    bus: Bus, spans: InMemorySpanExporter, models: Path, photographs: list[Picture]
+) -> None:
+    stop, ready = asyncio.Event(), asyncio.Queue[Capability]()
+    await bus.subscribe(Capability, ready.put, node="sky")
+    settings = InferenceSettings(node="sky", tier="cloud", models=models, profile_repeats=1)
+    journey = RequestPipeline(
+        bus, DeviceSettings(node="a"), LocalFallback("a"), lambda: pytest.fail("local")
+    )
+    outbox = opened_outbox(bus, DeviceSettings(node="a"))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(inference(bus, settings, stop))
+        async with asyncio.timeout(60):
+            await ready.get()
+        async with deciding(bus, goal="max", rounds=1, evaluations=0):
+            await experiences(bus, 1)
+            await one_request(outbox, journey, photographs[0], None)
+            found = await followed(spans)
+        stop.set()
+    root, by_name = found
+    parents = {s.name: s.parent.span_id if s.parent else None for s in by_name.values()}
+    assert set(by_name) >= {"request", "request.v1", "inference.v1", "outcome.v1"}
+    for name in ("request.v1", "inference.v1", "outcome.v1"):
+        assert parents[name] == root.context.span_id
+    outcome = [o async for _, o in replay(bus, Outcome)][-1]
+    assert outcome.executed == "d0@C"
+
+
+async def followed(spans: InMemorySpanExporter) -> tuple[ReadableSpan, dict[str, ReadableSpan]]:
+    """The trace of the one request of a device, once its outcome was heard: root, and by name."""
+    async with asyncio.timeout(60):
+        while True:
+            finished = spans.get_finished_spans()
+            for root in (s for s in finished if s.name == "request"):
+                mine = [s for s in finished if s.context.trace_id == root.context.trace_id]
+                if "outcome.v1" in {s.name for s in mine}:
+                    return root, {s.name: s for s in mine}
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("header", [PARENT, "nonsense", None])
+async def test_without_an_sdk_the_header_goes_on(bus: Bus, header: str | None) -> None:
+    heard: asyncio.Queue[Msg] = asyncio.Queue()
+    async with deciding(bus, rounds=1, evaluations=0):
+        await experiences(bus, 1)
+        await bus.client.subscribe("decision.v1.a", cb=heard.put)
+        body = Request(device="a").model_dump_json().encode()
+        headers = None if header is None else {"traceparent": header}
+        reply = await bus.client.request("request.v1.a", body, headers=headers, timeout=5)
+        assert Decision.model_validate_json(reply.data).device == "a"
+        async with asyncio.timeout(30):
+            said = await heard.get()
+    traced = (said.headers or {}).get("traceparent")
+    assert (traced == PARENT) if header == PARENT else (traced is None)
+
+
+@pytest.mark.parametrize(
+    ("wish", "code", "word"), [("carrier-pigeon", 2, "OTEL_TRACES_EXPORTER"), ("none", 0, "")]
+)
+def test_an_exporter_that_is_none_is_named(server: Server, wish: str, code: int, word: str) -> None:
+    monitor = subprocess.Popen(
+        [sys.executable, "-m", "tercet.services.monitor"],
+        env={**os.environ, "TERCET_BUS_URL": server.url, "OTEL_TRACES_EXPORTER": wish},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert monitor.stderr is not None
+    said = monitor.stderr.readline()
+    if code == 0:
+        monitor.terminate()
+    assert monitor.wait(timeout=20) == code
+    monitor.stderr.close()
+    assert word in said
+
+
+def test_the_sdk_is_not_needed() -> None:
+    """No service imports it unless it is to record."""
+    code = (
+        "import sys, tercet.services.gateway.service, tercet.services.monitor.service;"
+        "sys.exit(any(name.startswith('opentelemetry.sdk') for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,42 @@
+"""The learning role in process on a real broker: a reset in the middle of a turn."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tercet.messaging.bus import Bus
+from tercet.messaging.store import ParameterStore, forget
+from tercet.schemas.reset import Reset
+from tercet.services.orchestrator.learn.service import Learning
+from tercet.services.orchestrator.learn.trainer import Trainer
+from tercet.services.orchestrator.settings import Settings
+from tests.integration.training.conftest import Held, rounds, say, until
+
+SAID = rounds(15)
+
+
+async def test_a_reset_while_the_learner_learns_is_heeded(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was learning is not said, and it begins with what came after the reset."""
+    store, improving = await ParameterStore.open(bus), Held(monkeypatch, Trainer)
+    here, stop = Learning(bus, Settings(), store), asyncio.Event()
+    await say(bus, SAID[:9])
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(here.improve(stop))
+        await improving.begun.wait()
+        await forget(bus)
+        await here.on_reset(Reset(by="test"))
+        await say(bus, SAID[10:15])
+        improving.go.set()
+
+        async def said() -> bool:
+            return await store.pointer("policy") is not None
+
+        await until(said)
+        stop.set()
+    pointer = await store.pointer("policy")
+    assert pointer is not None
+    assert (pointer.version, pointer.learned) == (0, 5)

@@ -1,0 +1,224 @@
+"""Members are a function of the stream; slots ring, read, publish, and are fenced. In process."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from tercet.experience.history import History
+from tercet.messaging.bus import Bus
+from tercet.messaging.durable import consume
+from tercet.messaging.store import ParameterStore, forget
+from tercet.process.errors import Fenced, TryLater
+from tercet.schemas.experience import Experience
+from tercet.schemas.reset import Reset
+from tercet.services.world_model.member import Member
+from tercet.services.world_model.service import Worker
+from tercet.services.world_model.settings import Settings
+from tercet.services.world_model.slot import Slot
+from tests.conftest import Server
+from tests.integration.messaging.test_bus import dead
+from tests.integration.training.conftest import (
+    Held,
+    learned_here,
+    lessons,
+    pointers,
+    rounds,
+    say,
+    until,
+)
+
+SAID = rounds(40)
+
+
+@pytest.mark.parametrize("every", [3, 10, 1000])
+def test_what_a_member_says_depends_on_the_experiences_alone(every: int) -> None:
+    """Whether it updated after each round, or once after all: the same bytes."""
+    assert learned_here(2, SAID, every) == learned_here(2, SAID, 1)
+
+
+def test_members_differ() -> None:
+    assert learned_here(0, SAID) != learned_here(1, SAID)
+
+
+async def slot(bus: Bus, epoch: int, number: int = 0) -> Slot:
+    store = await ParameterStore.open(bus)
+    return Slot(bus, store, History(bus, 1000), partial(Member, number, 0), epoch)
+
+
+async def test_what_waits_is_one_update(bus: Bus) -> None:
+    await say(bus, SAID)
+    held = await slot(bus, 1)
+    await held.on_real(SAID[0])
+    (pointer,) = await pointers(bus)
+    assert (pointer.version, pointer.learned, pointer.seen) == (0, lessons(SAID), len(SAID))
+    for experience in SAID:
+        await held.on_real(experience)
+    assert [p.version for p in await pointers(bus)] == [0]
+
+
+async def test_a_successor_that_has_nothing_new_to_say_says_nothing(bus: Bus) -> None:
+    await say(bus, SAID)
+    await (await slot(bus, 1)).catch_up(asyncio.Event())
+    successor = await slot(bus, 2)
+    await successor.claim()
+    await successor.catch_up(asyncio.Event())
+    (pointer,) = await pointers(bus)
+    assert (pointer.version, pointer.epoch) == (0, 2)
+
+
+async def test_a_late_holder_is_fenced_before_its_successor_has_published(bus: Bus) -> None:
+    late, successor = await slot(bus, 1), await slot(bus, 2)
+    await say(bus, SAID[:10])
+    await late.claim()
+    await late.catch_up(asyncio.Event())
+    await successor.claim()
+    await say(bus, SAID[10:])
+    with pytest.raises(Fenced):
+        await late.catch_up(asyncio.Event())
+    await successor.catch_up(asyncio.Event())
+    (pointer,) = await pointers(bus)
+    assert (pointer.version, pointer.epoch, pointer.learned) == (1, 2, lessons(SAID))
+
+
+async def test_what_a_late_holder_was_given_goes_to_its_successor_at_once(bus: Bus) -> None:
+    late, successor = await slot(bus, 1), await slot(bus, 2)
+    await say(bus, SAID[:10])
+    await late.catch_up(asyncio.Event())
+    await successor.claim()
+    await say(bus, SAID[10:12])
+    with pytest.raises(Fenced):
+        await consume(bus, Experience, late.on_real, durable="member-0", stop=asyncio.Event())
+    stop = asyncio.Event()
+    holding = asyncio.create_task(successor.hold(stop))
+
+    async def all_acknowledged() -> bool:
+        info = await bus.js.consumer_info("EXPERIENCE", "member-0")
+        return (info.num_pending, info.num_ack_pending) == (0, 0)
+
+    await until(all_acknowledged, 9)  # ack_wait is 10 s
+    stop.set()
+    await holding
+
+
+async def test_a_crash_between_publication_and_acknowledgement_counts_once(bus: Bus) -> None:
+    await say(bus, SAID[:5])
+    before = await slot(bus, 1)
+
+    async def dies(experience: Experience) -> None:
+        await before.on_real(experience)
+        raise asyncio.CancelledError
+
+    crash = asyncio.ensure_future(
+        consume(bus, Experience, dies, durable="member-0", stop=asyncio.Event())
+    )
+    await asyncio.wait({crash})
+    assert [p.learned for p in await pointers(bus)] == [5]
+    after = await slot(bus, 2)
+    await after.claim()
+    await after.catch_up(asyncio.Event())
+    for experience in SAID[:6]:
+        await after.on_real(experience)
+    assert [p.learned for p in await pointers(bus)] == [5]
+
+
+async def test_nothing_is_acknowledged_that_could_not_be_published(
+    bus: Bus, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tercet.messaging.bus.PATIENCE", 0.5)
+    await say(bus, SAID[:5])
+    held = await slot(bus, 1)
+    await held.catch_up(asyncio.Event())
+    await say(bus, SAID[5:8])
+    assert [len(some) async for some in held._history.since(0)] == [8]
+    server.kill()
+    with pytest.raises(TryLater):
+        await held.on_real(SAID[5])
+    server.start()
+
+    async def in_effect() -> bool:
+        try:
+            await held.on_real(SAID[5])  # redelivered
+        except TryLater:
+            return False
+        return True
+
+    await until(in_effect)
+    assert [p.learned for p in await pointers(bus)] == [8]
+
+
+async def test_what_cannot_be_learned_from_is_buried_and_the_rest_learned(bus: Bus) -> None:
+    class Picky(Member):
+        def real(self, experience: Experience) -> bool:
+            if experience.id == SAID[3].id:
+                raise ValueError("three is not a number I like")
+            return super().real(experience)
+
+    await say(bus, SAID[:6])
+    await bus.client.publish("experience.v1.real", b'{"round": "none"}')
+    store, stop = await ParameterStore.open(bus), asyncio.Event()
+    held = Slot(bus, store, History(bus, 1000), partial(Picky, 0, 0), 1)
+    holding = asyncio.create_task(held.hold(stop))
+
+    async def buried() -> bool:
+        return (await bus.js.stream_info("DEAD")).state.messages == 2
+
+    await until(buried)
+    stop.set()
+    await holding
+    assert sorted(reason for _, reason in await dead(bus)) == [
+        "Experience: round: Input should be a valid integer, unable to parse string as an integer",
+        "ValueError('three is not a number I like')",
+    ]
+    assert [p.learned for p in await pointers(bus)] == [lessons(SAID[:6]) - 1]
+
+
+async def test_after_a_reset_nothing_old_is_in_effect(bus: Bus) -> None:
+    worker = Worker(bus, Settings(), await ParameterStore.open(bus))
+    stop = asyncio.Event()
+    await say(bus, SAID[:9])
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(worker.learn("member-0", 1, stop))
+
+        async def in_effect(count: int) -> bool:
+            return [p.learned for p in await pointers(bus)] == [count]
+
+        await until(lambda: in_effect(9))
+        await forget(bus)
+        await worker.on_reset(Reset(by="test"))
+        await say(bus, SAID[10:15])
+        await until(lambda: in_effect(5))
+        stop.set()
+    (pointer,) = await pointers(bus)
+    assert (pointer.epoch, pointer.round) == (1, 15)
+    assert await (await ParameterStore.open(bus)).read(pointer) == learned_here(0, SAID[10:15])
+
+
+async def test_a_reset_while_a_member_learns_is_heeded(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was learning is not said, and it begins with what came after the reset."""
+    held, improving = await slot(bus, 1), Held(monkeypatch, Member)
+    await say(bus, SAID[:9])
+    turn = asyncio.create_task(held.catch_up(asyncio.Event()))
+    await improving.begun.wait()
+    await forget(bus)
+    held.forget()
+    held._history.clear()
+    await say(bus, SAID[10:15])
+    improving.go.set()
+    await turn
+    (pointer,) = await pointers(bus)
+    assert (pointer.version, pointer.learned) == (0, 5)
+
+
+async def test_parameters_that_are_gone_are_passed_over(bus: Bus) -> None:
+    """A reset, or a quick learner, was faster: nobody is to mend that."""
+    store = await ParameterStore.open(bus)
+    worker = Worker(bus, Settings(), store)
+    pointer = await store.publish("member-0", b"one", epoch=1)
+    await forget(bus)
+    await worker.on_parameters(pointer)
+    assert await dead(bus) == []

@@ -1,0 +1,78 @@
+"""`tercet models`: one's own model is added, measured, quantised and profiled from the shell."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tercet.models import manifest
+from tests.unit.models.test_weight_import import _model
+
+COLOURS = {"red": (220, 40, 40), "green": (40, 220, 40), "blue": (40, 40, 220)}
+
+
+def tercet(*told: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tercet.cli", "models", *map(str, told)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def answered(*told: object) -> Any:
+    done = tercet(*told, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    directory, rng = tmp_path / "colours", np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (directory / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = np.clip(rng.normal(colour, 12, (40, 50, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(directory / name / f"{number}.jpg")
+    return directory
+
+
+def test_a_model_of_ones_own_from_file_to_profile(models: Path, tmp_path: Path, data: Path) -> None:
+    directory = Path(shutil.copytree(models, tmp_path / "models"))
+    model = _model(tmp_path / "own.onnx", classes=3, weights=np.eye(3, dtype=np.float32))
+    (tmp_path / "labels.txt").write_text("\n".join(COLOURS) + "\n")
+    where = ("--models", directory)
+    facts = ("--labels", tmp_path / "labels.txt", "--accuracy", 50, "--source", "a guess")
+    added = answered("add", model, "--variant", "d3", *facts, *where)
+    assert added["variants"]["d3"]["accuracy_source"] == "a guess"
+    quantised = answered("quantise", "--data", data, "--variant", "d7", *where)
+    assert quantised["d7"]["calibrated_on"] == "12 pictures of colours"
+    scored = answered("evaluate", "--data", data, "--variant", "d3", "--variant", "d7", *where)
+    for name in ("d3", "d7"):
+        assert scored["variants"][name]["accuracy_pct"] == 100.0
+        assert scored["variants"][name]["measured"]["pictures"] == 18
+    profiled = answered("profile", "--variant", "d3", "--repeats", 2, "--threads", 2, *where)
+    assert profiled["d3"]["speed"]["threads"] == 2 and profiled["d3"]["accuracy_pct"] == 100.0
+    assert manifest.load(directory).variants["d3"].input_px == 32
+    assert set(answered("build", *where)["variants"]) == {f"d{k}" for k in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (["import", "none.h5"], "none.h5 is missing"),
+        (["import", "model.pt"], "not .h5"),
+        (["evaluate", "--data", "."], "manifest.json is missing"),
+        (["evaluate", "--data", ".", "--metric", "top9"], "--metric top9"),
+        (["profile"], "manifest.json is missing"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, told: list[str], reason: str) -> None:
+    done = tercet(*told, "--models", tmp_path / "nothing")
+    assert done.returncode == 2 and not done.stdout
+    assert reason in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,57 @@
+"""`tercet secure init`: all of a site or nothing of it, and an authority is never replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tercet.cli.secure import app
+from tercet.cli.usage_error import UsageError
+
+
+def init(folder: Path, *words: str) -> str:
+    done = CliRunner().invoke(app, ["init", f"--site={folder}", *words], catch_exceptions=True)
+    if isinstance(done.exception, UsageError):
+        return str(done.exception)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--device=a=e", "--device=b"), "--device b: write NAME=EDGE"),
+        (("--edge=e", "--edge=e"), "there is such a user already"),
+        (("--edge=a b=10.0.0.5",), "'a b' is not a name"),
+        (("--host=not a host!",), "broker hub: 'not a host!' is no host name or address"),
+    ],
+)
+def test_a_mistake_leaves_nothing_half_made(
+    words: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
+    assert expected in init(tmp_path / "site", *words)
+    assert not (tmp_path / "site").exists()
+    assert "users" in init(tmp_path / "site")
+
+
+def test_an_authority_is_never_replaced(tmp_path: Path) -> None:
+    init(tmp_path)
+    (tmp_path / "site.json").unlink()
+    key = (tmp_path / "ca" / "ca.key").read_bytes()
+    assert "ca/ of a site is there" in init(tmp_path)
+    assert (tmp_path / "ca" / "ca.key").read_bytes() == key
+    assert not list(tmp_path.glob(".new-*"))
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert init(tmp_path / "file") == f"--site {tmp_path / 'file'}: not a folder"
+    assert init(Path("/proc/nope")).startswith("--site /proc/nope: ")
+
+
+def test_a_home_that_is_not_there_yet_is_said(tmp_path: Path) -> None:
+    assert "there is no edge edge-9 yet" in init(tmp_path / "a", "--device=cam-1=edge-9")
+    told = init(tmp_path / "b", "--edge=edge-9", "--device=cam-1=edge-9")
+    assert "there is no edge" not in told

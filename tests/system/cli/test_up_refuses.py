@@ -1,0 +1,134 @@
+"""Bad input to `tercet up`: one line, exit 2, nothing started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Server
+
+
+def refused(*arguments: str, models: Path, tmp_path: Path) -> str:
+    """The one line that `tercet up` says before it ends with 2."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "tercet.cli", "up", *arguments],
+        env={**os.environ, "TERCET_MODELS": str(models), "TMPDIR": str(scratch)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert list(scratch.iterdir()) == []
+    lines = [line for line in done.stderr.splitlines() if line.startswith("tercet: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("goal", ["101", "-3", "good", "nan", "95"])
+def test_a_goal_that_cannot_be(goal: str, models: Path, tmp_path: Path) -> None:
+    line = refused(f"--goal={goal}", models=models, tmp_path=tmp_path)
+    assert goal in line
+
+
+def test_a_folder_without_pictures(models: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    assert str(folder) in refused(f"--images={folder}", models=models, tmp_path=tmp_path)
+
+
+def test_a_folder_that_is_not_there(models: Path, tmp_path: Path) -> None:
+    assert "nowhere" in refused("--images=nowhere", models=models, tmp_path=tmp_path)
+
+
+def test_a_broker_that_is_not_there(models: Path, tmp_path: Path) -> None:
+    line = refused("--bus=nats://127.0.0.1:9", models=models, tmp_path=tmp_path)
+    assert "127.0.0.1:9" in line
+
+
+def test_a_broker_url_that_is_none(models: Path, tmp_path: Path) -> None:
+    assert "nonsense" in refused("--bus=http://nonsense", models=models, tmp_path=tmp_path)
+
+
+@pytest.mark.parametrize("option", ["logs", "store", "models"])
+def test_a_folder_that_is_none(option: str, models: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    line = refused(f"--{option}={file}", models=models, tmp_path=tmp_path)
+    assert f"{file}: not a folder" in line
+
+
+def test_a_store_beside_a_broker(models: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    line = refused(f"--store={store}", "--bus=nats://h:1", models=models, tmp_path=tmp_path)
+    assert "--store does not go with --bus" in line
+    assert not store.exists()
+
+
+def test_a_world_that_is_none(models: Path, tmp_path: Path) -> None:
+    line = refused("--world=builtins:dict", models=models, tmp_path=tmp_path)
+    assert "made something without platform, reset, step, expected_ms" in line
+
+
+def test_a_port_in_use(models: Path, tmp_path: Path, server: Server) -> None:
+    line = refused(f"--port={server.port}", models=models, tmp_path=tmp_path)
+    assert str(server.port) in line
+
+
+def test_a_port_that_is_only_bound(models: Path, tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        assert str(port) in refused(f"--port={port}", models=models, tmp_path=tmp_path)
+
+
+@pytest.mark.parametrize("harm", ["missing", "truncated"])
+def test_a_damaged_model_file(harm: str, models: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "models"
+    shutil.copytree(models, damaged)
+    file = damaged / "d5.onnx"
+    if harm == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:1000])
+    assert "d5.onnx" in refused(models=damaged, tmp_path=tmp_path)
+
+
+def test_a_corrupt_picture_is_named_and_skipped(models: Path, tmp_path: Path) -> None:
+    """The rest would run: the line about the goal comes only after the pictures were accepted."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(Path("src/tercet/models/photographs/china.jpg"), folder / "good.jpg")
+    (folder / "bad.jpg").write_bytes(b"\xff\xd8 not a jpeg")
+    done = subprocess.run(
+        [sys.executable, "-m", "tercet.cli", "up", f"--images={folder}", "--goal=95"],
+        env={**os.environ, "TERCET_MODELS": str(models)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "skipped picture bad.jpg" in done.stderr
+    assert "good.jpg" not in done.stderr
+
+
+def test_help_shows_examples() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tercet.cli", "up", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "tercet up --rounds 60 --goal 80" in " ".join(done.stdout.split())

@@ -1,0 +1,151 @@
+"""What a variant scores on labelled pictures is counted, bounded, and becomes its accuracy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import binomtest
+
+from tercet.experience.translation import fleet_of
+from tercet.models import evaluate, folders, manifest, onnx_import
+from tercet.models.classifier import Classifier
+from tercet.models.errors import ImageError, ModelError
+from tercet.models.onnx_import import Facts
+from tercet.services.inference.service import capability
+from tercet.services.inference.settings import Settings
+from tests.unit.models.test_weight_import import _model
+
+COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Ten pictures of each colour; two of the red ones lie in the folder of the blue."""
+    directory, rng = tmp_path / "colours", np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (directory / name).mkdir(parents=True)
+        for number in range(10):
+            seen = COLOURS["red"] if name == "blue" and number < 2 else colour
+            pixels = np.clip(rng.normal(seen, 12, (40, 50, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(directory / name / f"{number}.jpg")
+    return directory
+
+
+@pytest.fixture
+def copy(models: Path, tmp_path: Path) -> Path:
+    """A model directory in which d3 tells the strongest channel."""
+    directory = Path(shutil.copytree(models, tmp_path / "models"))
+    (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
+    model = _model(tmp_path / "own.onnx", classes=3, weights=np.eye(3, dtype=np.float32))
+    onnx_import.classifier("d3", model, directory, Facts(tmp_path / "labels.txt", 50.0, "a guess"))
+    return directory
+
+
+def test_the_score_becomes_the_accuracy_that_is_decided_by(copy: Path, pictures: Path) -> None:
+    found = evaluate.evaluate(copy, pictures, ["d3"])
+    measured = found.measured["d3"]
+    assert (measured.pictures, measured.classes, found.metric) == (30, 3, "top1")
+    assert measured.top1_pct == pytest.approx(100 * 28 / 30, abs=0.01)
+    assert measured.top5_pct == 100
+    entry = manifest.load(copy).variants["d3"]
+    assert entry.measured == measured and entry.accuracy_pct == measured.top1_pct
+    assert entry.accuracy_source.startswith("measured: top-1 on 30 pictures of colours")
+    settings = Settings(node="pi", tier="device", home="edge-1")
+    said = capability(settings, Classifier(copy), {"d3": 1.0, "d0": 9.0})
+    assert said.measured == ("d3",)
+    fleet = fleet_of([said])
+    assert fleet is not None and fleet.accuracy_pct["d3"] == measured.top1_pct
+
+
+@pytest.mark.parametrize(("hits", "total"), [(28, 30), (0, 12), (12, 12), (500, 1000)])
+def test_the_interval_is_wilsons(hits: int, total: int) -> None:
+    reference = binomtest(hits, total).proportion_ci(method="wilson")
+    assert evaluate.wilson(hits, total) == pytest.approx(
+        (100 * reference.low, 100 * reference.high), abs=0.01
+    )
+
+
+def test_scores_that_are_no_numbers_are_no_hits(copy: Path, pictures: Path, tmp_path: Path) -> None:
+    broken = np.full((3, 3), np.nan, dtype=np.float32)
+    path = _model(tmp_path / "broken.onnx", classes=3, weights=broken)
+    entry = manifest.read(copy).variants["d3"]
+    names = ("red", "green", "blue")
+    ranks, _ = evaluate.score({"d3": (path, entry)}, {"d3": names}, folders.samples(pictures))
+    assert (ranks["d3"] == 3).all()
+
+
+def test_a_broken_picture_is_named_and_counts_for_nothing(copy: Path, pictures: Path) -> None:
+    (pictures / "red" / "0.jpg").write_bytes(b"")
+    found = evaluate.evaluate(copy, pictures, ["d3"])
+    assert [name for name, _ in found.skipped] == ["red/0.jpg"]
+    assert found.measured["d3"].pictures == 29
+
+
+def test_folders_that_do_not_fit_are_named(copy: Path, pictures: Path, tmp_path: Path) -> None:
+    shutil.copytree(pictures / "red", pictures / "yellow")
+    with pytest.raises(ModelError, match="folder 'yellow' is no class of d3"):
+        evaluate.evaluate(copy, pictures, ["d3"])
+    for path, reason in (
+        (tmp_path / "nowhere", "does not exist"),
+        (pictures / "red" / "0.jpg", "is not a folder"),
+        (pictures / "red", "one folder per class is expected"),
+    ):
+        with pytest.raises(ImageError, match=reason):
+            evaluate.evaluate(copy, path, ["d3"])
+    (pictures / "empty").mkdir()
+    with pytest.raises(ImageError, match="class 'empty' holds no picture"):
+        evaluate.evaluate(copy, pictures, ["d3"])
+
+
+def test_pictures_are_held_out_class_by_class_and_always_the_same(pictures: Path) -> None:
+    samples = folders.samples(pictures)
+    kept, out = folders.held_out(samples, 0.2, "test")
+    assert {s.folder for s in kept} == {s.folder for s in out} == set(COLOURS)
+    assert len(out) == 6 and not {s.path for s in kept} & {s.path for s in out}
+    assert folders.held_out(list(reversed(samples)), 0.2, "test")[1] == out
+    assert folders.held_out(samples, 0.2, "validation")[1] != out
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ("RED", "'RED' and 'red' read alike"),
+        ("dark\nred", r"'dark\\nred' cannot be a class's name"),
+    ],
+)
+def test_classes_that_cannot_be_told_apart_are_refused(
+    copy: Path, pictures: Path, other: str, reason: str
+) -> None:
+    (pictures / "green").rename(pictures / other)
+    with pytest.raises(ImageError, match=reason):
+        evaluate.evaluate(copy, pictures, ["d3"])
+
+
+def test_a_score_is_not_noted_for_another_model(copy: Path, pictures: Path, tmp_path: Path) -> None:
+    def replaced(done: int, _total: int) -> None:
+        if done == 1:
+            model = _model(tmp_path / "other.onnx", classes=3)
+            facts = Facts(tmp_path / "labels.txt", 40.0, "another guess")
+            onnx_import.classifier("d3", model, copy, facts)
+
+    with pytest.raises(ModelError, match="d3 has become another model"):
+        evaluate.evaluate(copy, pictures, ["d3"], progress=replaced)
+    assert manifest.read(copy).variants["d3"].accuracy_source == "another guess"
+
+
+def test_here_is_a_folder_too(copy: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pictures)
+    assert evaluate.evaluate(copy, Path(), ["d3"]).measured["d3"].data == "colours"
+
+
+@pytest.mark.timeout(60)
+def test_what_is_no_file_is_no_picture(copy: Path, pictures: Path) -> None:
+    os.mkfifo(pictures / "red" / "pipe.jpg")
+    (pictures / "red" / "gone.jpg").symlink_to(pictures / "nowhere.jpg")
+    found = evaluate.evaluate(copy, pictures, ["d3"])
+    assert sorted(name for name, _ in found.skipped) == ["red/gone.jpg", "red/pipe.jpg"]

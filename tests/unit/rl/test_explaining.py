@@ -1,0 +1,120 @@
+"""What an explanation says: the table read at the loads of the others, and the goal's price."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tercet.rl.assign import solve
+from tercet.rl.constraint import price
+from tercet.rl.experience import Experience
+from tercet.rl.hybrid import Hybrid, decide
+from tercet.rl.hybrid.decision import tables
+from tercet.rl.hybrid.explanation import reasons
+from tercet.rl.hybrid.prediction_error import PredictionError, log_errors
+from tercet.rl.platform import Option
+from tests.unit.rl.instances import TIERS, instance
+from tests.unit.rl.test_assign import brute_force
+from tests.unit.rl.test_hybrid import PLATFORM, SMALL, STATE, play, true_ms
+
+IN_FORCE = {"a": Option("d0", "C"), "b": Option("d0", "C"), "c": Option("d3", "L")}
+
+
+@pytest.fixture(scope="module")
+def agent() -> Hybrid:
+    agent = Hybrid(PLATFORM, seed=1, settings=SMALL)
+    play(agent, 30)
+    return agent
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_price_is_what_one_point_less_saves(seed: int) -> None:
+    costs, accuracy, home = instance(seed, 4, 2)
+    required = float(accuracy.mean()) + 2.0
+    best = solve(costs, accuracy, required, TIERS, home)
+    dear = brute_force(costs, accuracy, required, TIERS, home)
+    cheap = brute_force(costs, accuracy, required - 1.0, TIERS, home)
+    found = price(best, costs, accuracy, required, TIERS, home)
+    assert found == pytest.approx(dear - cheap, abs=1e-9)
+
+
+def test_a_goal_that_binds_has_a_price() -> None:
+    """Two devices, each either fast or accurate: a point more is worth half the gap, or nothing."""
+    costs = np.empty((2, 2, 2))
+    costs[:, 0], costs[:, 1] = 10.0, 110.0
+    accuracy = np.array([60.0, 70.0])
+    best = solve(costs, accuracy, 65.0, ("L", "L"), [0, 0])
+    assert best.cost == 60.0
+    assert price(best, costs, accuracy, 65.0, ("L", "L"), [0, 0]) == 0.0  # 64 needs one as well
+    best = solve(costs, accuracy, 66.0, ("L", "L"), [0, 0])
+    assert price(best, costs, accuracy, 66.0, ("L", "L"), [0, 0]) == 50.0
+
+
+def test_a_goal_that_does_not_bind_is_free_and_one_out_of_reach_has_no_price() -> None:
+    costs, accuracy, home = instance(1, 4)
+    for required, expected in ((0.0, 0.0), (99.0, None)):
+        best = solve(costs, accuracy, required, TIERS, home)
+        assert price(best, costs, accuracy, required, TIERS, home) == expected
+
+
+def test_each_option_is_read_at_the_load_of_the_others(agent: Hybrid) -> None:
+    assert agent.parameters is not None
+    found = reasons(agent.parameters, PLATFORM, STATE, 85.0, IN_FORCE)
+    table, spread = tables(agent.parameters, PLATFORM, STATE, STATE.active, None, None)
+    cloud = PLATFORM.index[Option("d0", "C")]
+    load = {d: {str(e.option): e.load for e in found.options[d]}["d0@C"] for d in "abc"}
+    assert load == {"a": 2, "b": 2, "c": 3}
+    third = found.options["c"][cloud]
+    assert third.node == "cloud"
+    assert third.predicted_ms == table[2, cloud, 2]
+    assert third.spread == spread[2, cloud, 2]
+    low, high = third.bounds_ms
+    assert low < third.predicted_ms < high
+    assert np.sqrt(low * high) == pytest.approx(third.predicted_ms)
+    assert third.sampled_ms is None
+
+
+def test_it_agrees_with_what_is_decided_and_draws_nothing(agent: Hybrid) -> None:
+    assert agent.parameters is not None
+    greedy = decide(agent.parameters, PLATFORM, STATE, 85.0)
+    one = reasons(agent.parameters, PLATFORM, STATE, 85.0, IN_FORCE, head=1)
+    two = reasons(agent.parameters, PLATFORM, STATE, 85.0, IN_FORCE, head=1)
+    assert one == two
+    assert one.greedy == greedy.assignment
+    assert one.average_ms == greedy.average_ms
+    assert one.price_ms == 0.0  # here the fastest is accurate enough
+    sampled, _ = tables(agent.parameters, PLATFORM, STATE, STATE.active, 1, None)
+    assert one.options["a"][0].sampled_ms == sampled[0, 0, 0]
+
+
+def test_a_node_that_does_not_answer_is_not_advised(agent: Hybrid) -> None:
+    assert agent.parameters is not None
+    found = reasons(agent.parameters, PLATFORM, STATE, "max", IN_FORCE, unavailable={"cloud"})
+    assert {o.tier for o in found.greedy.values()} <= {"L", "E"}
+    assert found.options["a"][PLATFORM.index[Option("d0", "C")]].predicted_ms < 1e6
+
+
+def test_errors_are_those_of_the_table(agent: Hybrid) -> None:
+    assert agent.parameters is not None
+    noise = agent.parameters["noise"].double().numpy()
+    table, _ = tables(agent.parameters, PLATFORM, STATE, STATE.active, None, None)
+    ms = true_ms(IN_FORCE)
+    seen = Experience(STATE, IN_FORCE, ms, 1.0, STATE, 85.0, censored=frozenset("b"))
+    level = np.log(table[0, PLATFORM.index[IN_FORCE["a"]], 1]) - 0.5 * float((noise**2).mean())
+    errors = log_errors(agent.parameters, PLATFORM, seen)
+    assert errors.shape == (2,)  # b's is only a bound
+    assert errors[0] == pytest.approx(level - np.log(ms["a"]), abs=1e-6)
+    mean = Experience(STATE, IN_FORCE, {}, 100.0, STATE, 85.0)
+    assert log_errors(agent.parameters, PLATFORM, mean).shape == (1,)
+
+
+def test_the_error_is_over_the_latest_rounds() -> None:
+    foresight = PredictionError()
+    assert foresight.error is None
+    foresight.add(np.zeros(0))
+    assert foresight.error is None
+    foresight.add(np.array([3.0, 4.0]))
+    assert foresight.error == pytest.approx(np.sqrt(12.5))
+    for _ in range(50):
+        foresight.add(np.array([0.1]))
+    assert foresight.error == pytest.approx(0.1)
