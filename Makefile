@@ -25,9 +25,17 @@ $(READY): pyproject.toml constraints.txt
 run: $(READY) ## Learn on this host: make run ROUNDS=60 GOAL=80 ARGS=--json
 	@$(VENV)/bin/tercet up --rounds $(ROUNDS) --goal $(GOAL) $(ARGS)
 
+# By file on all cores: a whole system is started once per module.
+PYTEST := $(VENV)/bin/python -m pytest -n auto --dist loadfile
+
 .PHONY: test
-test: $(READY) ## Run the tests
-	$(VENV)/bin/python -m pytest --ignore=tests/compose
+test: $(READY) ## Run the tests that take less than ten seconds each (some minutes)
+	$(PYTEST) --ignore=tests/compose -m "not slow"
+
+.PHONY: test-all
+test-all: $(READY) ## Run every test, in containers too where TERCET_ENGINE names what starts an engine
+	$(PYTEST) --ignore=tests/compose
+	$(VENV)/bin/python -m pytest tests/compose
 
 .PHONY: fuzz
 fuzz: $(READY) ## Throw 100,000 messages, good and bad, at a running system (some minutes)
