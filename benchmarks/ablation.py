@@ -12,7 +12,7 @@ from benchmarks.trial import converge
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
 
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "full": ("as it is", {}),
     "no planning": ("the model learns, its plans are not used", {"plan_batch": 0}),
     "no system model": ("the policy learns from real experience alone", {"plan_weight": 0.0}),
@@ -28,7 +28,7 @@ def cells(goals: list[Goal], feedbacks: list[str], seeds: int) -> list[Cell]:
     return [
         _cell(variant, world, goal, feedback, seed)
         for seed in range(seeds)
-        for variant in VARIANTS
+        for variant in ABLATIONS
         for feedback in feedbacks
         for world in ("paper", "unequal_and_crowded")
         for goal in goals
@@ -46,7 +46,7 @@ def _cell(variant: str, name: str, goal: Goal, feedback: str, seed: int) -> Cell
 
     def compute() -> Row:
         world = getattr(scenarios, name)()
-        agent = build("hybrid", world.platform, seed, **VARIANTS[variant][1])
+        agent = build("hybrid", world.platform, seed, **ABLATIONS[variant][1])
         result = converge(world, agent, goal, CAP, seed, feedback == "mean")
         return {"steps": result.steps, "cpu_s": round(result.cpu_s, 2)}
 
@@ -64,7 +64,7 @@ def render(rows: list[Row]) -> str:
     body: list[list[object]] = [
         [
             row["variant"],
-            VARIANTS[row["variant"]][0],
+            ABLATIONS[row["variant"]][0],
             row["world"],
             row["feedback"],
             shown(row["median"]),

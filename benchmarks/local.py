@@ -35,7 +35,7 @@ from tercet.schemas.outcome import Outcome
 from tercet.schemas.request import Request
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.request_pipeline import RequestPipeline
-from tercet.services.gateway.settings import Settings
+from tercet.services.gateway.settings import GatewaySettings
 
 NODE = "device-"
 """Beginning of the devices' names."""
@@ -84,7 +84,7 @@ async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> l
                 session.run(decode(jpeg, px))
                 return (time.perf_counter() - start) * 1000
 
-            settings = Settings(
+            settings = GatewaySettings(
                 bus_url=here.url, node=node, decision_timeout=10, inference_timeout=10
             )
             async with connect(BusSettings(bus_url=here.url), "device") as bus:

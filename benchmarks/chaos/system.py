@@ -20,7 +20,7 @@ from tercet.messaging.bus import connect
 from tercet.messaging.relay import ask
 from tercet.messaging.relay_link import OFF
 from tercet.messaging.store import write_goal
-from tercet.models.cpu_share import SHARES
+from tercet.models.cpu_share import EMULATED_CPU_SHARES
 from tercet.models.model_directory import ensure
 from tercet.process.settings import BusSettings
 from tercet.process.supervisor import Child, Supervisor, module, service
@@ -89,7 +89,7 @@ class System:
 
     async def _node(self, node: str, tier: str, url: str) -> None:
         mine = {"bus_url": url, "node": node}
-        running = {**mine, "models": self.models, "cpu_share": str(SHARES[tier])}
+        running = {**mine, "models": self.models, "cpu_share": str(EMULATED_CPU_SHARES[tier])}
         home = {"home": "edge-1"} if tier == "device" else {}
         await self._start(f"inference-{node}", service("inference", tier=tier, **running, **home))
         await self._start(f"monitor-{node}", service("monitor", run_pid=str(os.getpid()), **mine))

@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from tercet.services.dashboard.event_stream import event
-from tercet.services.dashboard.page_state import Picture
+from tercet.services.dashboard.page_state import PageState
 from tercet.services.dashboard.viewers import Full, Viewers
 
 
 class Live:
     """Numbers what it says: a page that misses a number asks for everything again."""
 
-    def __init__(self, picture: Picture, viewers: Viewers) -> None:
+    def __init__(self, picture: PageState, viewers: Viewers) -> None:
         self.picture, self.viewers = picture, viewers
         self._number = 0
         self._whole: tuple[int, bytes] = (-1, b"")

@@ -12,7 +12,7 @@ SILENCE = 2.4
 """Seconds without telemetry, which comes once a second, after which a node is called dead."""
 MOST = 1000
 """Nodes at most; who comes later is only counted."""
-VARIANTS = 16
+MAX_VARIANTS = 16
 """Variants of one node at most."""
 
 
@@ -48,7 +48,7 @@ class Nodes:
         """A node says what it is; False when there is no room for it."""
         if not self.known(said.node, now):
             return False
-        accuracies = dict(sorted(said.accuracy_pct.items())[:VARIANTS])
+        accuracies = dict(sorted(said.accuracy_pct.items())[:MAX_VARIANTS])
         self._board.put(
             "nodes",
             said.node,
@@ -60,7 +60,7 @@ class Nodes:
             weights=clip(said.weights),
         )
         for variant, percent in accuracies.items():
-            if len(self.accuracies) < VARIANTS or variant in self.accuracies:
+            if len(self.accuracies) < MAX_VARIANTS or variant in self.accuracies:
                 self.accuracies[clip(variant)] = percent
         self._board.put("site", "accuracies", **self.accuracies)
         return True

@@ -38,7 +38,7 @@ LEARNED = ("explore", "greedy")
 """Policies whose outcomes are our own; others are there to be compared with."""
 
 
-class Picture:
+class PageState:
     """Everything the page knows."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from tercet.schemas import clock
 from tercet.schemas.exploration import Exploration
 from tercet.schemas.goal import GoalSet
 from tercet.services.dashboard.live import Live
-from tercet.services.dashboard.page_state import Picture
+from tercet.services.dashboard.page_state import PageState
 from tercet.services.dashboard.pages import ActionHandler, Pages
 from tercet.services.dashboard.server import address, listener, serve
 from tercet.services.dashboard.settings import Settings
@@ -29,7 +29,7 @@ _log = log.get(__name__)
 async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     """Show and steer until `stop`."""
     sock = listener(settings.dashboard_host, settings.dashboard_port)
-    picture = Picture()
+    picture = PageState()
     picture.board.put("site", "about", read_only=settings.dashboard_read_only)
     live = Live(picture, Viewers(settings.dashboard_viewers))
     ears = Ears(bus, picture)

@@ -17,7 +17,7 @@ from tercet.schemas.capability import Capability
 from tercet.schemas.experience import Experience
 from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Explanation
-from tercet.services.dashboard.page_state import Picture
+from tercet.services.dashboard.page_state import PageState
 
 LOOK = 0.2
 """Seconds between two looks whether the broker is there."""
@@ -31,7 +31,7 @@ _log = log.get(__name__)
 class Ears:
     """Feeds a picture from the bus."""
 
-    def __init__(self, bus: Bus, picture: Picture) -> None:
+    def __init__(self, bus: Bus, picture: PageState) -> None:
         self._bus, self._picture = bus, picture
 
     async def open(self, history: int) -> None:

@@ -2,7 +2,7 @@
 
 from tercet.messaging.app import run
 from tercet.services.gateway.service import main
-from tercet.services.gateway.settings import Settings
+from tercet.services.gateway.settings import GatewaySettings
 
 if __name__ == "__main__":
-    run("device", main, Settings)
+    run("device", main, GatewaySettings)

@@ -21,7 +21,7 @@ from tercet.schemas.outcome import Fallback, Outcome
 from tercet.schemas.request import Request
 from tercet.schemas.round import Round
 from tercet.services.gateway.local_fallback import LocalFallback
-from tercet.services.gateway.settings import Settings
+from tercet.services.gateway.settings import GatewaySettings
 
 _log = log.get(__name__)
 
@@ -52,7 +52,7 @@ class RequestPipeline:
     def __init__(
         self,
         bus: Bus,
-        settings: Settings,
+        settings: GatewaySettings,
         knowledge: LocalFallback,
         own: Callable[[], Classifier],
     ) -> None:

@@ -10,7 +10,7 @@ from tercet.messaging.bus import Bus
 from tercet.messaging.outbox import Outbox
 from tercet.messaging.replay import last_on
 from tercet.models.classifier import Classifier
-from tercet.models.errors import ZooError
+from tercet.models.errors import AssetError
 from tercet.models.images import Picture, load_pictures
 from tercet.process import log, metrics, tracing
 from tercet.process.errors import Misconfigured
@@ -20,12 +20,12 @@ from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.request_pipeline import RequestPipeline
-from tercet.services.gateway.settings import Settings
+from tercet.services.gateway.settings import GatewaySettings
 
 _log = log.get(__name__)
 
 
-async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None:
     """Make a request whenever a round asks for one, until `stop`."""
     pictures = cycle(await asyncio.to_thread(load, settings))
     knowledge = LocalFallback(settings.node)
@@ -81,7 +81,7 @@ async def next_round(
     return opened
 
 
-def opened_outbox(bus: Bus, settings: Settings) -> Outbox:
+def opened_outbox(bus: Bus, settings: GatewaySettings) -> Outbox:
     """Where outcomes wait while the bus is away; raises Misconfigured when it cannot be used."""
     try:
         return Outbox(
@@ -106,15 +106,15 @@ async def one_request(
             metrics.REQUESTS.labels(tier, outcome.fallback).inc()
             metrics.RESPONSE.labels(tier).observe(outcome.response_ms / 1000)
             await outbox.put(outcome)
-    except ZooError as error:
+    except AssetError as error:
         _log.error("request failed", picture=picture.name, reason=str(error))
 
 
-def load(settings: Settings) -> list[Picture]:
+def load(settings: GatewaySettings) -> list[Picture]:
     """Load the pictures, naming what is skipped; raises Misconfigured when none is left."""
     try:
         pictures, skipped = load_pictures(settings.images)
-    except ZooError as error:
+    except AssetError as error:
         raise Misconfigured(str(error)) from error
     for name, reason in skipped:
         _log.warning("picture skipped", name=name, reason=reason)

@@ -9,7 +9,7 @@ from pydantic import Field
 from tercet.process.settings import NodeSettings
 
 
-class Settings(NodeSettings):
+class GatewaySettings(NodeSettings):
     """Read from `TERCET_…`."""
 
     images: Path | None = None

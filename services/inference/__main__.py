@@ -2,7 +2,7 @@
 
 from tercet.messaging.app import run
 from tercet.services.inference.service import main
-from tercet.services.inference.settings import Settings
+from tercet.services.inference.settings import InferenceSettings
 
 if __name__ == "__main__":
-    run("inference", main, Settings)
+    run("inference", main, InferenceSettings)

@@ -9,7 +9,7 @@ from functools import partial
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import Raw, responding
 from tercet.models.classifier import Classified, Classifier
-from tercet.models.errors import ImageError, ZooError
+from tercet.models.errors import AssetError, ImageError
 from tercet.process import log, metrics
 from tercet.process.errors import Misconfigured, TryLater
 from tercet.process.waiting import within
@@ -17,7 +17,7 @@ from tercet.schemas.capability import Capability
 from tercet.schemas.classification import Classification
 from tercet.schemas.fleet import Label
 from tercet.services.inference.inference_queue import InferenceQueue, Overloaded
-from tercet.services.inference.settings import Settings
+from tercet.services.inference.settings import InferenceSettings
 
 SHARED = "d0"
 """What edge and cloud run for everyone, so that pictures may wait there together."""
@@ -29,7 +29,7 @@ _log = log.get(__name__)
 Pictures = InferenceQueue[bytes, Classified]
 
 
-async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+async def main(bus: Bus, settings: InferenceSettings, stop: asyncio.Event) -> None:
     """Profile the node, say what it can do, and classify until `stop`."""
     try:
         classifier = await asyncio.to_thread(
@@ -41,7 +41,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
         )
         profile = await asyncio.to_thread(classifier.profile, repeats=settings.profile_repeats)
         batch = await asyncio.to_thread(useful_batch, settings, classifier)
-    except ZooError as error:
+    except AssetError as error:
         raise Misconfigured(str(error)) from error
     desk: Pictures = InferenceQueue(
         partial(run, classifier),
@@ -74,7 +74,7 @@ async def announce(bus: Bus, message: Capability) -> None:
         _log.warning("not announced", reason=str(error))
 
 
-def useful_batch(settings: Settings, classifier: Classifier) -> int:
+def useful_batch(settings: InferenceSettings, classifier: Classifier) -> int:
     """How many waiting pictures go into one run: more than one only where it was measured to help.
 
     Devices serve themselves, one picture at a time, and are not asked. Blocking.
@@ -119,7 +119,7 @@ async def _answer(node: str, desk: Pictures, raw: Raw) -> Classification:
         seen, waited_ms = await desk.work(variant, raw.body)
     except Overloaded as error:
         return Classification(node=node, status="overloaded", reason=str(error))
-    except ZooError as error:
+    except AssetError as error:
         _log.warning("refused", reason=str(error))
         return Classification(node=node, status="refused", reason=str(error))
     return reply(node, variant, seen, waited_ms)
@@ -139,7 +139,9 @@ def reply(node: str, variant: str, seen: Classified, waited_ms: float) -> Classi
     )
 
 
-def capability(settings: Settings, classifier: Classifier, profile: dict[str, float]) -> Capability:
+def capability(
+    settings: InferenceSettings, classifier: Classifier, profile: dict[str, float]
+) -> Capability:
     """Say what this node can run, how well and how fast."""
     variants = classifier.manifest.variants
     return Capability(

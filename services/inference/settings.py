@@ -10,7 +10,7 @@ from pydantic import Field
 from tercet.process.settings import NodeSettings
 
 
-class Settings(NodeSettings):
+class InferenceSettings(NodeSettings):
     """Read from `TERCET_…`."""
 
     tier: Literal["device", "edge", "cloud"] = "device"

@@ -2,7 +2,7 @@
 
 from tercet.messaging.app import run
 from tercet.services.monitor.service import main
-from tercet.services.monitor.settings import Settings
+from tercet.services.monitor.settings import MonitorSettings
 
 if __name__ == "__main__":
-    run("monitor", main, Settings)
+    run("monitor", main, MonitorSettings)

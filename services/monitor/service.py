@@ -13,10 +13,10 @@ from tercet.schemas.fleet import Condition
 from tercet.schemas.telemetry import Telemetry
 from tercet.services.monitor.link import Link
 from tercet.services.monitor.probe import Probe
-from tercet.services.monitor.settings import Settings
+from tercet.services.monitor.settings import MonitorSettings
 
 
-async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+async def main(bus: Bus, settings: MonitorSettings, stop: asyncio.Event) -> None:
     """Publish telemetry until `stop`."""
     probe = await asyncio.to_thread(Probe, run_pid=settings.run_pid)
     link = Link(weak_above=settings.weak_above_ms, regular_below=settings.regular_below_ms)

@@ -7,7 +7,7 @@ from pydantic import Field
 from tercet.process.settings import NodeSettings
 
 
-class Settings(NodeSettings):
+class MonitorSettings(NodeSettings):
     """Read from `TERCET_…`."""
 
     period: float = Field(1.0, gt=0.05)

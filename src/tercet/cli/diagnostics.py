@@ -16,7 +16,7 @@ from tercet.messaging import clock_skew, declare, inspection, stream_changes
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
 from tercet.messaging.replay import first_since, last_each
-from tercet.models.errors import ZooError
+from tercet.models.errors import AssetError
 from tercet.models.manifest import default_directory, load
 from tercet.process.errors import NoAnswer
 from tercet.schemas.capability import Capability
@@ -163,7 +163,7 @@ async def models(_: Bus | None = None) -> list[Finding]:
     directory = _models()
     try:
         manifest = load(directory)
-    except ZooError as error:
+    except AssetError as error:
         built = (directory / "manifest.json").exists()
         advice = f"remove {directory} and build again" if built else "tercet up builds them"
         return [Finding("models", "wrong" if built else "look", str(error), advice)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tercet.cli.usage_error import UsageError
-from tercet.models.errors import ZooError
+from tercet.models.errors import AssetError
 from tercet.models.images import load_pictures
 from tercet.models.manifest import Manifest
 from tercet.models.model_directory import ensure
@@ -23,7 +23,7 @@ def complaining() -> Iterator[None]:
     """Turn what the zoo or a parser refuses into a complaint to the user."""
     try:
         yield
-    except (ZooError, ValueError) as error:
+    except (AssetError, ValueError) as error:
         raise UsageError(str(error)) from error
     except BrokenPipeError:
         raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tercet.models.cpu_share import SHARES
+from tercet.models.cpu_share import EMULATED_CPU_SHARES
 from tercet.process.supervisor import Child, module, service
 
 
@@ -26,11 +26,11 @@ def nodes(devices: int) -> list[Node]:
     """The default fleet: some devices, one edge, one cloud."""
     return [
         *(
-            Node(f"device-{k}", "device", SHARES["device"], home="edge-1")
+            Node(f"device-{k}", "device", EMULATED_CPU_SHARES["device"], home="edge-1")
             for k in range(1, devices + 1)
         ),
-        Node("edge-1", "edge", SHARES["edge"]),
-        Node("cloud", "cloud", SHARES["cloud"]),
+        Node("edge-1", "edge", EMULATED_CPU_SHARES["edge"]),
+        Node("cloud", "cloud", EMULATED_CPU_SHARES["cloud"]),
     ]
 
 

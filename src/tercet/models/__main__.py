@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from tercet.models.errors import ZooError
+from tercet.models.errors import AssetError
 from tercet.models.model_directory import ensure
 
 
@@ -17,7 +17,7 @@ def main() -> int:
 
     try:
         manifest = ensure(Path(sys.argv[1]) if sys.argv[1:] else None, progress)
-    except ZooError as error:
+    except AssetError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 Clock = Callable[[], float]
 """Seconds."""
 
-SHARES = {"device": 0.1, "edge": 0.35, "cloud": 0.8}
+EMULATED_CPU_SHARES = {"device": 0.1, "edge": 0.35, "cloud": 0.8}
 """Of one core, where one host stands for all nodes. With five devices 1.65 cores in all: a two-core
 host can keep to it (DESIGN, section 3)."""
 

@@ -1,20 +1,20 @@
 """What can go wrong in the zoo, each in one line that names the file or the variant.
 
-* ZooError
+* AssetError
     * ModelError    a model is missing, changed, unknown or not a classifier
     * ImageError    bytes that are no usable picture, or a folder without one
 """
 
 
-class ZooError(Exception):
+class AssetError(Exception):
     """Everything the zoo raises on purpose."""
 
 
-class ModelError(ZooError):
+class ModelError(AssetError):
     """A model file is missing, truncated or changed, or a variant is unknown."""
 
 
-class ImageError(ZooError):
+class ImageError(AssetError):
     """These bytes, or this folder, hold no usable picture."""
 
 

@@ -64,7 +64,7 @@ def evaluate(
     """Score variants (default: all) on the folder `data`, and write that into the manifest.
 
     `metric` is what counts as accuracy (default: top-5 from a hundred classes on, else top-1).
-    `progress` is told pictures done and in all. Raises `ZooError` naming file, folder or variant.
+    `progress` is told pictures done and in all. Raises `AssetError` naming file, folder or variant.
     """
     manifest = load(directory, variants)
     names = list(variants or manifest.variants)

@@ -16,10 +16,10 @@ from tercet.models import model_directory, published_weights, training_config, w
 from tercet.models.errors import ModelError
 from tercet.models.manifest import Manifest
 from tercet.models.training_config import TrainingConfig
-from tercet.models.variants import VARIANTS
+from tercet.models.variants import MOBILENET_VARIANTS
 from tercet.models.worker_processes import Task
 
-WIDTHS = tuple(sorted({row.width for row in VARIANTS.values()}, reverse=True))
+WIDTHS = tuple(sorted({row.width for row in MOBILENET_VARIANTS.values()}, reverse=True))
 BEGUN = ".fitting-"
 
 
@@ -37,7 +37,7 @@ def fit(
     progress: Callable[[str, str], None] = lambda _variant, _stage: None,
     widths: Sequence[float] = WIDTHS,
 ) -> Fitted:
-    """Train, quantise, measure and install; blocks. Raises `ZooError`.
+    """Train, quantise, measure and install; blocks. Raises `AssetError`.
 
     An exception in this thread, such as KeyboardInterrupt, stops the workers and keeps their
     checkpoints.

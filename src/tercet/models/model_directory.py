@@ -29,7 +29,7 @@ from tercet.models.manifest import (
     read,
     write,
 )
-from tercet.models.variants import CLASSES, VARIANTS, variant
+from tercet.models.variants import CLASSES, MOBILENET_VARIANTS, variant
 
 Progress = Callable[[str, str], None]
 """Called with a variant and what is being done to it: weights, export, quantise, done."""
@@ -41,7 +41,7 @@ BROUGHT = ".bringing-"
 def ensure(
     directory: Path | None = None,
     progress: Progress | None = None,
-    variants: Sequence[str] = tuple(VARIANTS),
+    variants: Sequence[str] = tuple(MOBILENET_VARIANTS),
 ) -> Manifest:
     """Build what is missing of `variants` (default: all eight), and return the verified manifest.
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tercet.models import keras_file, timm_file
 from tercet.models.errors import ModelError
 from tercet.models.mobilenet import KERAS, TORCH, Block, MobileNet, Style
-from tercet.models.variants import CLASSES, VARIANTS
+from tercet.models.variants import CLASSES, MOBILENET_VARIANTS
 
 Parts = Mapping[str, NDArray[np.float32]]
 """`conv1.kernel` [out, in / groups, k, k], `conv1.scale`, `.shift`, `.mean`, `.variance` [out], …,
@@ -74,7 +74,7 @@ def _width(parts: Parts, path: Path) -> float:
     if stem is None:
         raise ModelError(f"weights file {path} has no first convolution: not a MobileNetV1")
     width = len(stem) / FULL_STEM
-    if width not in {row.width for row in VARIANTS.values()}:
+    if width not in {row.width for row in MOBILENET_VARIANTS.values()}:
         raise ModelError(
             f"weights file {path}: conv1 has {len(stem)} channels, width {width:g};"
             " there are variants of width 1, 0.75, 0.5 and 0.25"

@@ -47,7 +47,7 @@ def _table(*rows: Variant) -> Mapping[str, Variant]:
     return MappingProxyType({row.name: row for row in rows})
 
 
-VARIANTS = _table(
+MOBILENET_VARIANTS = _table(
     Variant("d0", 1.0, "fp32", 569, 89.9, 70.9),
     Variant("d1", 0.75, "fp32", 317, 88.2, 68.4),
     Variant("d2", 0.5, "fp32", 150, 84.9, 63.3),
@@ -63,9 +63,11 @@ VARIANTS = _table(
 def variant(name: str) -> Variant:
     """Look one up; `ModelError` names what is unknown."""
     try:
-        return VARIANTS[name]
+        return MOBILENET_VARIANTS[name]
     except KeyError:
-        raise ModelError(f"unknown variant {name!r}: known are {', '.join(VARIANTS)}") from None
+        raise ModelError(
+            f"unknown variant {name!r}: known are {', '.join(MOBILENET_VARIANTS)}"
+        ) from None
 
 
 def small_form(variant: Variant) -> Variant:
@@ -75,7 +77,7 @@ def small_form(variant: Variant) -> Variant:
 
 def named(width: float, precision: Precision) -> Variant:
     """The variant of this width and precision."""
-    for row in VARIANTS.values():
+    for row in MOBILENET_VARIANTS.values():
         if (row.width, row.precision) == (width, precision):
             return row
     raise ModelError(f"no variant has width {width} and precision {precision}")

@@ -18,7 +18,7 @@ from tercet.models.errors import ModelError
 from tercet.models.manifest import Entry, load
 from tercet.models.variants import (
     CLASSES,
-    VARIANTS,
+    MOBILENET_VARIANTS,
     Normalisation,
     Variant,
     named,
@@ -46,12 +46,12 @@ def weights(
 
     `pictures` calibrate the 8-bit forms; `labels_file` names the classes (default: by number);
     `skip` is told of pictures that cannot be used.
-    Returns how like the two forms are, by 8-bit variant. Raises `ZooError`.
+    Returns how like the two forms are, by 8-bit variant. Raises `AssetError`.
     """
     names = labels.read(labels_file) if labels_file else None
     entries: dict[str, Entry] = {}
     likenesses: dict[str, Likeness] = {}
-    views = calibration.gather(pictures, VARIANTS["d0"].input_px, skip=skip)
+    views = calibration.gather(pictures, MOBILENET_VARIANTS["d0"].input_px, skip=skip)
     with model_directory.drafting(directory) as draft:
         for file in files:
             plain = _exported(file, draft, names, progress)
@@ -155,7 +155,7 @@ def quantised(
     """Make the 8-bit forms of the float variants of a directory anew, calibrated on `pictures`.
 
     `variants` are names of either form (default: all); `skip` is told of pictures that cannot be
-    used, once per form of input. Returns how like they are. Raises `ZooError`.
+    used, once per form of input. Returns how like they are. Raises `AssetError`.
     """
     manifest = load(directory)
     widths = {variant(name).width for name in variants or manifest.variants}

@@ -33,13 +33,15 @@ class Option:
         return cls(variant, cast(Tier, tier))
 
 
-VARIANTS = tuple(f"d{k}" for k in range(8))
+PAPER_VARIANTS = tuple(f"d{k}" for k in range(8))
 """MobileNetV1 at four widths, fp32 then int8 (paper, Table III)."""
 
-OPTIONS = (*(Option(v, "L") for v in VARIANTS), Option("d0", "E"), Option("d0", "C"))
+OPTIONS = (*(Option(v, "L") for v in PAPER_VARIANTS), Option("d0", "E"), Option("d0", "C"))
 """The paper's ten options: any variant locally; edge and cloud always run d0 (section II-B)."""
 
-PAPER_ACCURACY = dict(zip(VARIANTS, (89.9, 88.2, 84.9, 74.2, 88.9, 87.0, 83.2, 72.8), strict=True))
+PAPER_ACCURACY = dict(
+    zip(PAPER_VARIANTS, (89.9, 88.2, 84.9, 74.2, 88.9, 87.0, 83.2, 72.8), strict=True)
+)
 """Top-5 accuracy in percent (paper, Table III)."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from tercet.rl.platform import VARIANTS
+from tercet.rl.platform import PAPER_VARIANTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def calibration() -> Calibration:
         (files("tercet.sim") / "paper" / "calibration.json").read_text(encoding="utf-8")
     )
     return Calibration(
-        local=tuple(float(data["local"][v]) for v in VARIANTS),
+        local=tuple(float(data["local"][v]) for v in PAPER_VARIANTS),
         edge=(float(data["edge"]["fixed"]), float(data["edge"]["per_request"])),
         cloud=(float(data["cloud"]["fixed"]), float(data["cloud"]["per_request"])),
         weak_device=float(data["weak_device"]),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from tercet.rl.experience import NodeState, State
-from tercet.rl.platform import PAPER_ACCURACY, VARIANTS, Platform
+from tercet.rl.platform import PAPER_ACCURACY, PAPER_VARIANTS, Platform
 from tercet.sim.world import WEAK, Physics, World
 
 LINKS = {"A": ("RRRRR", "R"), "B": ("RWRWR", "W"), "C": ("WWWRR", "R"), "D": ("WWWWW", "W")}
@@ -67,8 +67,8 @@ def distant(users: int = 5, seed: int = 1) -> World:
 def other_models(users: int = 5, seed: int = 1) -> World:
     """Other accuracies: drawn anew, in no relation to speed."""
     world = paper("B", users)
-    drawn = np.random.default_rng(seed).uniform(60.0, 95.0, len(VARIANTS)).round(1)
-    accuracy = dict(zip(VARIANTS, drawn.tolist(), strict=True))
+    drawn = np.random.default_rng(seed).uniform(60.0, 95.0, len(PAPER_VARIANTS)).round(1)
+    accuracy = dict(zip(PAPER_VARIANTS, drawn.tolist(), strict=True))
     place = replace(world.platform, accuracy=accuracy)
     return World(place, world.physics, world.initial)
 

@@ -19,7 +19,7 @@ from tercet.schemas.round import Round
 from tercet.schemas.telemetry import Telemetry
 from tercet.schemas.truth import Truth
 from tercet.services.dashboard import nodes
-from tercet.services.dashboard.page_state import Picture
+from tercet.services.dashboard.page_state import PageState
 from tercet.services.dashboard.sanitise import LONGEST
 from tercet.services.dashboard.state_store import StateStore
 from tercet.services.dashboard.time_series import COLUMNS, Series, quantile
@@ -63,8 +63,8 @@ def experience(policy: str, ms: float, purpose: Any = "evaluate", goal: str = "8
     )
 
 
-def heard(*messages: Any, now: float = 0.0) -> Picture:
-    picture = Picture()
+def heard(*messages: Any, now: float = 0.0) -> PageState:
+    picture = PageState()
     for message in messages:
         picture.hear(message, now, WALL + now)
     return picture
@@ -87,7 +87,7 @@ def test_what_is_said_again_is_no_change() -> None:
 
 
 def test_a_page_that_applies_all_changes_has_the_whole() -> None:
-    picture = Picture()
+    picture = PageState()
     page: dict[str, dict[str, Any]] = {}
     said = [capability("a"), telemetry("a"), outcome("a", 5.0), telemetry("a", total_cpu=0.7)]
     for k, message in enumerate(said):

@@ -8,7 +8,7 @@ import pytest
 
 from tercet.services.dashboard.event_stream import event
 from tercet.services.dashboard.live import Live
-from tercet.services.dashboard.page_state import Picture
+from tercet.services.dashboard.page_state import PageState
 from tercet.services.dashboard.viewers import DEPTH, Full, Viewers
 
 
@@ -41,7 +41,7 @@ async def test_who_does_not_read_is_told_anew_and_holds_little() -> None:
 
 async def test_there_is_room_for_so_many_and_no_more() -> None:
     viewers = Viewers(1)
-    live = Live(Picture(), viewers)
+    live = Live(PageState(), viewers)
     with viewers.joined():
         with pytest.raises(Full), viewers.joined():
             pass
@@ -62,7 +62,7 @@ async def test_dismissed_viewers_end() -> None:
 
 
 async def test_numbers_follow_each_other_and_the_whole_has_the_last_one() -> None:
-    picture = Picture()
+    picture = PageState()
     live = Live(picture, Viewers(1))
     live.tick(1.0, 1.0)
     chunks = live.viewed()

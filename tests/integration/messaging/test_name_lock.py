@@ -68,6 +68,6 @@ async def test_a_service_without_a_node_claims_nothing(bus: Bus, settings: BusSe
 
 @pytest.mark.parametrize(("tier", "alone"), [("device", True), ("edge", False), ("cloud", False)])
 def test_edge_and_cloud_may_share_out_their_pictures(tier: str, alone: bool) -> None:
-    from tercet.services.inference.settings import Settings
+    from tercet.services.inference.settings import InferenceSettings
 
-    assert Settings(tier=tier).alone is alone
+    assert InferenceSettings(tier=tier).alone is alone

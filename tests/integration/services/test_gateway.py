@@ -23,7 +23,7 @@ from tercet.schemas.round import Round
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.service import next_round
-from tercet.services.gateway.settings import Settings
+from tercet.services.gateway.settings import GatewaySettings
 from tests.integration.messaging.test_bus import dead
 
 PROFILE = {"d0": 100.0, "d2": 31.0, "d3": 14.0, "d4": 63.0}
@@ -36,7 +36,7 @@ def knowledge(**fields: object) -> LocalFallback:
 
 @pytest.fixture
 def journey(bus: Bus, models: Path) -> RequestPipeline:
-    settings = Settings(node="cam-1", decision_timeout=0.3, inference_timeout=0.5)
+    settings = GatewaySettings(node="cam-1", decision_timeout=0.3, inference_timeout=0.5)
     return RequestPipeline(bus, settings, knowledge(), lambda: Classifier(models))
 
 
@@ -125,7 +125,7 @@ async def test_an_orchestrator_that_does_not_know_it_yet_is_not_waited_for(
     async def not_yet(request: Request) -> Decision:
         raise TryLater(f"device: {request.device} has not said what it can do")
 
-    settings = Settings(node="cam-1", decision_timeout=30, inference_timeout=0.5)
+    settings = GatewaySettings(node="cam-1", decision_timeout=30, inference_timeout=0.5)
     journey = RequestPipeline(bus, settings, knowledge(), lambda: Classifier(models))
     async with services(bus, None, cam_1="ok") as asked, responding(bus, "starting") as answers:
         await answers.serve(Request, not_yet)

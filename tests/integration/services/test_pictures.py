@@ -21,7 +21,7 @@ from tercet.process.errors import Unprocessable
 from tercet.schemas.classification import Classification
 from tercet.services.inference.inference_queue import InferenceQueue
 from tercet.services.inference.service import Pictures, answer, run, useful_batch
-from tercet.services.inference.settings import Settings
+from tercet.services.inference.settings import InferenceSettings
 
 GOOD = photograph()
 
@@ -133,8 +133,8 @@ async def test_a_message_above_the_brokers_limit_is_an_error_at_its_sender(bus: 
 
 
 def test_devices_never_batch_and_others_only_where_it_helps(classifier: Classifier) -> None:
-    device = Settings(node="pi", tier="device", home="edge-1", batch=8)
+    device = InferenceSettings(node="pi", tier="device", home="edge-1", batch=8)
     assert useful_batch(device, classifier) == 1
-    assert useful_batch(Settings(node="edge-1", tier="edge", batch=1), classifier) == 1
-    measured = useful_batch(Settings(node="edge-1", tier="edge", batch=2), classifier)
+    assert useful_batch(InferenceSettings(node="edge-1", tier="edge", batch=1), classifier) == 1
+    measured = useful_batch(InferenceSettings(node="edge-1", tier="edge", batch=2), classifier)
     assert measured in (1, 2)

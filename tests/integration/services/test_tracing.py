@@ -26,9 +26,9 @@ from tercet.schemas.request import Request
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.service import one_request, opened_outbox
-from tercet.services.gateway.settings import Settings as DeviceSettings
+from tercet.services.gateway.settings import GatewaySettings
 from tercet.services.inference.service import main as inference
-from tercet.services.inference.settings import Settings as InferenceSettings
+from tercet.services.inference.settings import InferenceSettings
 from tests.conftest import Server
 from tests.integration.services.test_round_controller import deciding, experiences
 
@@ -54,9 +54,9 @@ async def test_one_trace_from_the_device_to_its_outcome(
     await bus.subscribe(Capability, ready.put, node="sky")
     settings = InferenceSettings(node="sky", tier="cloud", models=models, profile_repeats=1)
     journey = RequestPipeline(
-        bus, DeviceSettings(node="a"), LocalFallback("a"), lambda: pytest.fail("local")
+        bus, GatewaySettings(node="a"), LocalFallback("a"), lambda: pytest.fail("local")
     )
-    outbox = opened_outbox(bus, DeviceSettings(node="a"))
+    outbox = opened_outbox(bus, GatewaySettings(node="a"))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(inference(bus, settings, stop))
         async with asyncio.timeout(60):

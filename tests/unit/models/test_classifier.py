@@ -17,7 +17,7 @@ from tercet.models.classifier import Classifier, top_labels
 from tercet.models.errors import ImageError, ModelError
 from tercet.models.images import Picture, decode
 from tercet.models.session import Session
-from tercet.models.variants import VARIANTS
+from tercet.models.variants import MOBILENET_VARIANTS
 
 UNSEEN_SEED = 2
 """Neither the views that the models were calibrated on (0) nor those that `tercet.models.seeded_weights` and its
@@ -39,7 +39,7 @@ def _logits(models: Path, variant: str, views: NDArray[np.float32]) -> NDArray[n
     return Session(models / f"{variant}.onnx").run(views)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", MOBILENET_VARIANTS)
 def test_different_photographs_give_different_outputs(
     models: Path, classifier: Classifier, photographs: list[Picture], variant: str
 ) -> None:
@@ -102,9 +102,9 @@ def test_threads_share_one_session_and_one_load(models: Path, photographs: list[
 
 
 def test_a_profile_is_a_time_per_variant(classifier: Classifier) -> None:
-    assert classifier.variants == tuple(VARIANTS)
+    assert classifier.variants == tuple(MOBILENET_VARIANTS)
     profile = classifier.profile(repeats=2)
-    assert profile.keys() == VARIANTS.keys() and min(profile.values()) > 0
+    assert profile.keys() == MOBILENET_VARIANTS.keys() and min(profile.values()) > 0
     assert classifier.profile(["d3"], repeats=1).keys() == {"d3"}
 
 

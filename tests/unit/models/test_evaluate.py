@@ -17,7 +17,7 @@ from tercet.models.classifier import Classifier
 from tercet.models.errors import ImageError, ModelError
 from tercet.models.onnx_import import Facts
 from tercet.services.inference.service import capability
-from tercet.services.inference.settings import Settings
+from tercet.services.inference.settings import InferenceSettings
 from tests.unit.models.test_weight_import import _model
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
@@ -55,7 +55,7 @@ def test_the_score_becomes_the_accuracy_that_is_decided_by(copy: Path, pictures:
     entry = manifest.load(copy).variants["d3"]
     assert entry.measured == measured and entry.accuracy_pct == measured.top1_pct
     assert entry.accuracy_source.startswith("measured: top-1 on 30 pictures of colours")
-    settings = Settings(node="pi", tier="device", home="edge-1")
+    settings = InferenceSettings(node="pi", tier="device", home="edge-1")
     said = capability(settings, Classifier(copy), {"d3": 1.0, "d0": 9.0})
     assert said.measured == ("d3",)
     fleet = fleet_of([said])

@@ -27,7 +27,7 @@ from tercet.models.training_config import Prepared, TrainingConfig, prepare
 from tercet.rl.experience import State
 from tercet.rl.goal import parse_goal
 from tercet.services.inference.service import capability
-from tercet.services.inference.settings import Settings
+from tercet.services.inference.settings import InferenceSettings
 from tercet.services.orchestrator.decide.policy import by_profile
 from tests.unit.models import digits, keras_fixture
 
@@ -69,7 +69,7 @@ def _trade(directory: Path) -> None:
     profile = classifier.profile(repeats=3)
     nodes = [("pi", "device", "edge-1"), ("edge-1", "edge", None), ("cloud", "cloud", None)]
     said = [
-        capability(Settings(node=node, tier=tier, home=home), classifier, profile)
+        capability(InferenceSettings(node=node, tier=tier, home=home), classifier, profile)
         for node, tier, home in nodes  # type: ignore[arg-type]
     ]
     fleet = fleet_of(said)

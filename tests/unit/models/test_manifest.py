@@ -10,7 +10,7 @@ import pytest
 
 from tercet.models import manifest
 from tercet.models.errors import ModelError
-from tercet.models.variants import VARIANTS
+from tercet.models.variants import MOBILENET_VARIANTS
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_every_entry_says_whose_accuracy_it_shows_and_that_weights_are_untrained
     loaded = manifest.load(models)
     assert loaded.untrained
     for name, entry in loaded.variants.items():
-        assert entry.accuracy_pct == VARIANTS[name].published_top5_pct
+        assert entry.accuracy_pct == MOBILENET_VARIANTS[name].published_top5_pct
         assert "NOT of these weights" in entry.accuracy_source
         assert entry.weights == manifest.UNTRAINED
         assert len(loaded.labels(name)) == 1000
