@@ -5,20 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-
-def triangular(factor: Floats, right: Floats, transposed: bool = False) -> Floats:
-    """Solve L x = b, or Lᵀ x = b; b is [D] or [D, k]. numpy alone would factorise L again."""
-    lower = torch.from_numpy(factor)
-    known = torch.from_numpy(right[:, None] if right.ndim == 1 else right)
-    matrix = lower.T if transposed else lower
-    solved = torch.linalg.solve_triangular(matrix, known, upper=transposed)
-    answer: Floats = solved.numpy().reshape(right.shape)
-    return answer
 
 
 @dataclass(frozen=True, slots=True)

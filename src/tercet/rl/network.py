@@ -7,7 +7,7 @@ column, and a last layer that is solved exactly rather than descended to (`terce
 member carries two last layers: `mean`, the best estimate, and `sample`, a draw from what the data
 leave open; mean + sample is a Thompson sample.
 
-Parameters are a plain dict of tensors, so they travel as safetensors:
+Parameters are a plain dict of arrays, so they travel as safetensors:
 
     columns        uint8    names of the D columns, joined by newlines
     mean, sample   [M, D]   last layer
@@ -19,19 +19,18 @@ Parameters are a plain dict of tensors, so they travel as safetensors:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import safetensors.torch
-import torch
+import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from torch import Tensor
 
 from tercet.rl.features import Rows
 from tercet.rl.layout import GROUPS, Layout
 
 Floats = NDArray[np.float64]
-Parameters = dict[str, Tensor]
+Parameters = dict[str, NDArray[Any]]
 
 NAMES = ("columns", "mean", "sample", "scale", "hidden.weight", "hidden.bias", "noise")
 
@@ -51,8 +50,7 @@ def pack(
     """Bundle arrays into parameters; float32."""
     text = np.frombuffer("\n".join(names).encode(), dtype=np.uint8).copy()
     arrays = zip(NAMES[1:], (mean, sample, scale, weight, bias, noise), strict=True)
-    parameters = {name: torch.from_numpy(np.array(a, dtype=np.float32)) for name, a in arrays}
-    return {"columns": torch.from_numpy(text), **parameters}
+    return {"columns": text, **{name: np.array(a, dtype=np.float32) for name, a in arrays}}
 
 
 def stack(parts: Sequence[Parameters]) -> Parameters:
@@ -63,11 +61,11 @@ def stack(parts: Sequence[Parameters]) -> Parameters:
     names = list(dict.fromkeys(name for part in parts for name in column_names(part)))
     if len({part["hidden.weight"].shape[1:] for part in parts}) != 1:
         raise ValueError("members have hidden layers of different shapes")
-    joined = {key: torch.cat([part[key] for part in parts]) for key in NAMES[3:]}
+    joined = {key: np.concatenate([part[key] for part in parts]) for key in NAMES[3:]}
     for key in ("mean", "sample"):
-        joined[key] = torch.cat([_spread(part, key, names) for part in parts])
+        joined[key] = np.concatenate([_spread(part, key, names) for part in parts])
     text = np.frombuffer("\n".join(names).encode(), dtype=np.uint8).copy()
-    return {"columns": torch.from_numpy(text), **joined}
+    return {"columns": text, **joined}
 
 
 def select(parameters: Parameters, slots: Sequence[int]) -> Parameters:
@@ -76,19 +74,19 @@ def select(parameters: Parameters, slots: Sequence[int]) -> Parameters:
     return {k: v if k == "columns" else v[index] for k, v in parameters.items()}
 
 
-def _spread(part: Parameters, key: str, names: Sequence[str]) -> Tensor:
+def _spread(part: Parameters, key: str, names: Sequence[str]) -> NDArray[Any]:
     """One member's rows of `key` over the union of columns."""
     own = column_names(part)
     if list(own) == list(names):
         return part[key]
     position = {name: k for k, name in enumerate(own)}
-    index = torch.tensor([position.get(name, -1) for name in names])
-    return torch.where(index >= 0, part[key][:, index.clamp(min=0)], torch.zeros(()))
+    index = np.array([position.get(name, -1) for name in names])
+    return np.where(index >= 0, part[key][:, index], np.zeros((), dtype=part[key].dtype))
 
 
 def column_names(parameters: Parameters) -> tuple[str, ...]:
     """Names of the D columns."""
-    return tuple(bytes(parameters["columns"].numpy().tobytes()).decode().split("\n"))
+    return tuple(bytes(parameters["columns"].tobytes()).decode().split("\n"))
 
 
 def members(parameters: Parameters) -> int:
@@ -103,14 +101,13 @@ def hidden_width(parameters: Parameters) -> int:
 
 def to_bytes(parameters: Parameters) -> bytes:
     """Serialise as safetensors."""
-    data: bytes = safetensors.torch.save({k: v.contiguous() for k, v in parameters.items()})
-    return data
+    return safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in parameters.items()})
 
 
 def from_bytes(data: bytes) -> Parameters:
     """Read what `to_bytes` wrote; ValueError says what is wrong with anything else."""
     try:
-        parameters: Parameters = safetensors.torch.load(data)
+        parameters: Parameters = safetensors.numpy.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise ValueError(f"not safetensors: {error}") from error
     check(parameters)
@@ -138,7 +135,7 @@ def check(parameters: Parameters) -> None:
         tensor = parameters[name]
         if tuple(tensor.shape) != shape or m == 0:
             raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")
-        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
+        if not np.issubdtype(tensor.dtype, np.floating) or not np.isfinite(tensor).all():
             raise ValueError(f"{name} is not finite floating point")
 
 
@@ -159,10 +156,10 @@ def align(
     position = {name: k for k, name in enumerate(names)}
     index = np.array([position.get(name, -1) for name in layout.names])
     known = index >= 0
-    mean = np.where(known, parameters["mean"].double().numpy()[:, index], layout.prior_mean)
-    sample = np.where(known, parameters["sample"].double().numpy()[:, index], 0.0)
+    mean = np.where(known, parameters["mean"].astype(np.float64)[:, index], layout.prior_mean)
+    sample = np.where(known, parameters["sample"].astype(np.float64)[:, index], 0.0)
     if rng is not None and not known.all():
-        spread = parameters["scale"].double().numpy()[:, layout.group]
+        spread = parameters["scale"].astype(np.float64)[:, layout.group]
         sample = np.where(known, sample, spread * rng.standard_normal(sample.shape))
     return mean, mean + sample
 
@@ -171,7 +168,10 @@ def log_response(parameters: Parameters, layout: Layout, rows: Rows, weights: Fl
     """Predicted log milliseconds, [M, R], for last layers `weights` [M, D] (see `align`)."""
     sparse = rows.sparse_dot(weights)
     first = layout.start["hidden"]
-    a, b = parameters["hidden.weight"].double().numpy(), parameters["hidden.bias"].double().numpy()
+    a, b = (
+        parameters["hidden.weight"].astype(np.float64),
+        parameters["hidden.bias"].astype(np.float64),
+    )
     for m in range(len(weights)):
         hidden = hidden_features(rows, a[m], b[m])
         sparse[m] += hidden @ weights[m, first : first + hidden.shape[1]]

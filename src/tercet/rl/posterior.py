@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.evidence import Evidence, triangular
+from tercet.rl.cholesky import CholeskyFactor
+from tercet.rl.evidence import Evidence
 from tercet.rl.features import Rows
 from tercet.rl.layout import GROUPS, Layout
 from tercet.rl.mixtures import Mixtures
@@ -71,7 +72,7 @@ class Posterior:
     """Posterior mean of the last layer, [D]."""
     _seen: Evidence = field(init=False)
     _touched: NDArray[np.int64] = field(init=False)
-    _factor: Floats = field(init=False)
+    _factor: CholeskyFactor = field(init=False)
     """Cholesky factor of the precision over the touched columns."""
 
     def __post_init__(self) -> None:
@@ -79,7 +80,7 @@ class Posterior:
         self.mean = self.layout.prior_mean.copy()
         self._seen = self.linear
         self._touched = np.zeros(0, dtype=np.int64)
-        self._factor = np.zeros((0, 0))
+        self._factor = CholeskyFactor.of(np.zeros((0, 0)))
 
     @property
     def count(self) -> float:
@@ -115,7 +116,7 @@ class Posterior:
         touched = np.zeros(self.layout.width, dtype=bool)
         touched[self._touched] = True
         if len(self._touched):
-            solved = triangular(self._factor, np.ascontiguousarray(design[:, touched].T))
+            solved = self._factor.solve(np.ascontiguousarray(design[:, touched].T))
             variance += (solved**2).sum(axis=0)
         untouched = self.scale[self.layout.group[~touched]]
         variance += ((design[:, ~touched] * untouched) ** 2).sum(axis=1)
@@ -174,7 +175,7 @@ class Posterior:
         moved: Floats = self._fit(self._seen + hint)[2] - self.mean
         return moved
 
-    def _fit(self, seen: Evidence) -> tuple[NDArray[np.int64], Floats, Floats]:
+    def _fit(self, seen: Evidence) -> tuple[NDArray[np.int64], CholeskyFactor, Floats]:
         """Touched columns, Cholesky factor of their precision, and mean, given the spreads."""
         prior = self.layout.prior_mean
         touched = np.flatnonzero(np.diag(seen.gram) > 1e-12)
@@ -182,15 +183,15 @@ class Posterior:
         spread = self.scale[self.layout.group[touched]]
         precision[np.diag_indices(len(touched))] += 1.0 / spread**2
         surprise = (seen.moment - seen.gram @ prior)[touched] / self.noise**2
-        factor = np.linalg.cholesky(precision).astype(np.float64, copy=False)
+        factor = CholeskyFactor.of(precision)
         mean = prior.copy()
-        mean[touched] += triangular(factor, triangular(factor, surprise), transposed=True)
+        mean[touched] += factor.solve_transposed(factor.solve(surprise))
         return touched, factor, mean
 
     def _respread(self, seen: Evidence) -> None:
         """One step of expectation maximisation for the spread of each group and the noise."""
         touched = self._touched
-        inverse = triangular(self._factor, np.eye(len(touched)))
+        inverse = self._factor.inverse()
         covariance = inverse.T @ inverse
         delta = (self.mean - self.layout.prior_mean)[touched]
         energy = delta**2 + np.diag(covariance)
@@ -214,7 +215,7 @@ class Posterior:
         sample = self.scale[self.layout.group] * rng.standard_normal(self.layout.width)
         if len(self._touched):
             noise = rng.standard_normal(len(self._touched))
-            sample[self._touched] = triangular(self._factor, noise, transposed=True)
+            sample[self._touched] = self._factor.solve_transposed(noise)
         return sample
 
     def moved(self, layout: Layout) -> Posterior:

@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 
 from tercet.rl.experience import Experience, NodeState, State
 from tercet.rl.hybrid import (
@@ -90,7 +89,7 @@ def test_parameters_travel_unchanged_and_nonsense_is_refused() -> None:
     learner.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
     sent = learner.learn()
     read = from_bytes(to_bytes(sent))
-    assert all(torch.equal(sent[name], read[name]) for name in sent)
+    assert all(np.array_equal(sent[name], read[name]) for name in sent)
     assert (
         decide(read, PLATFORM, STATE, 80.0).assignment
         == decide(sent, PLATFORM, STATE, 80.0).assignment

@@ -7,9 +7,9 @@ Three learners that may live apart, and one function on the decision path:
     model = ModelLearner.born(platform, settings, (0, 1, 2), rng)    # members 0-2; others elsewhere
 
     policy.observe(experience)      # real (member None) and planned (member m -> head m only)
-    parameters = policy.learn(alpha=0.3)               # dict[str, Tensor], M = settings.members
+    parameters = policy.learn(alpha=0.3)               # dict[str, NDArray], M = settings.members
     model.observe(experience)       # real only
-    models = model.learn()                             # dict[str, Tensor], M = len(slots)
+    models = model.learn()                             # dict[str, NDArray], M = len(slots)
 
     everyone = stack([models, models_of_others])       # members in slot order
     for experience in plan(everyone, platform, state, goal, count=2, rng=rng): ...

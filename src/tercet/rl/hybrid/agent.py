@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from tercet.rl.experience import Experience, State
 from tercet.rl.features import Profile
@@ -102,10 +101,10 @@ class Hybrid:
 
     def _random(self, state: State, goal: Goal) -> Assignment:
         """A random assignment that meets the goal: random costs, then the solver."""
-        drawn = self.rng.standard_normal(tuple(self.parameters["sample"].shape))
+        drawn = self.rng.standard_normal(self.parameters["sample"].shape)
         costs = self.parameters | {
-            "mean": torch.zeros_like(self.parameters["mean"]),
-            "sample": torch.from_numpy(drawn.astype(np.float32)),
+            "mean": np.zeros_like(self.parameters["mean"]),
+            "sample": drawn.astype(np.float32),
         }
         head = explore_head(replace(self.settings, epsilon=None), self.rng)
         return decide(costs, self.platform, state, goal, head, self.rng, self.profile).assignment

@@ -99,7 +99,7 @@ def tables(
     layout = layout_of(platform, hidden_width(parameters))
     where, rows = grid(layout, state, devices, profile)
     mean, drawn = align(parameters, layout, rng)
-    noise = parameters["noise"].double().numpy()
+    noise = parameters["noise"].astype(np.float64)
     samples = log_response(parameters, layout, rows, drawn)
     if head is None:
         level = log_response(parameters, layout, rows, mean).mean(axis=0)

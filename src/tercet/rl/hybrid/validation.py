@@ -35,7 +35,7 @@ def objection(
     profile: Profile | None = None,
 ) -> str:
     """Why `new` must not take over from `present`; empty when it may. `seen`: oldest first."""
-    if not all(bool(t.isfinite().all()) for t in new.values()):
+    if not all(bool(np.isfinite(t).all()) for t in new.values()):
         return "not finite"
     if present is None or len(seen) < LEAST:
         return ""
