@@ -111,7 +111,7 @@ async def test_a_device_that_starts_first_falls_back_until_its_node_is_known(
     await bus.subscribe(Outcome, heard.put)
     start("orchestrator", "--role=decide", nodes="9")  # So many do not come: it opens no round.
     await responding(bus, "orchestrator")
-    start("device", node="cam-1", idle="0.1")
+    start("gateway", node="cam-1", idle="0.1")
     refused = await asyncio.wait_for(heard.get(), 60)
     assert (refused.assigned, refused.executed) == (None, "d0@L")
     start("inference", node="cam-1", tier="device", home="edge-1", profile_repeats="1")
@@ -140,7 +140,7 @@ async def test_a_monitor_reports(bus: Bus, start: Start) -> None:
         ("monitor", {"bus_url": "nats://127.0.0.1:9"}, "127.0.0.1:9"),
         ("inference", {"models": "/nowhere"}, "/nowhere"),
         ("inference", {"cpu_share": "2"}, "TERCET_CPU_SHARE"),
-        ("device", {"images": "/nowhere"}, "/nowhere"),
+        ("gateway", {"images": "/nowhere"}, "/nowhere"),
     ],
 )
 def test_what_cannot_start_says_why_in_one_line(

@@ -125,7 +125,7 @@ def _site(plan: Plan, common: dict[str, str]) -> list[Child]:
         inference = service("inference", tier=node.tier, **running, **home)
         listed.append(replace(inference, name=f"inference-{node.name}"))
         if node.tier == "device":
-            listed.append(replace(service("device", **running, **images), name=node.name))
+            listed.append(replace(service("gateway", **running, **images), name=node.name))
         monitor = service("monitor", **mine, run_pid=str(os.getpid()))
         listed.append(replace(monitor, name=f"monitor-{node.name}"))
     return listed

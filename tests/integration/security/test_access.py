@@ -13,7 +13,7 @@ import nats
 import pytest
 from nats.errors import Error as NatsError
 
-from tercet.cli.usage_error import UsageError
+from tercet.messaging.security.errors import SiteError
 from tercet.messaging.security.site import Site
 from tests.integration.security.conftest import Secured
 
@@ -119,11 +119,11 @@ async def test_a_new_device_is_let_in_and_a_rotated_key_replaces_the_old(
 
 
 def test_what_makes_no_sense_is_refused(secured: Secured) -> None:
-    with pytest.raises(UsageError, match="no such user"):
+    with pytest.raises(SiteError, match="no such user"):
         secured.site.revoke(secured.folder, "nobody")
-    with pytest.raises(UsageError, match="already"):
+    with pytest.raises(SiteError, match="already"):
         secured.site.add(secured.folder, "learner", "learner")
-    with pytest.raises(UsageError, match="not a name"):
+    with pytest.raises(SiteError, match="not a name"):
         secured.site.add_node(secured.folder, "device", "cam.*", "edge-1")
 
 
@@ -161,7 +161,7 @@ def test_an_edge_that_is_revoked_loses_its_broker_and_its_link(secured: Secured)
     site.save(secured.folder)
     assert link not in enforced.read_text()
     for name in ("hub", "warden"):
-        with pytest.raises(UsageError, match="rotate"):
+        with pytest.raises(SiteError, match="rotate"):
             site.revoke(secured.folder, name)
 
 
@@ -190,5 +190,5 @@ async def test_a_certificate_is_renewed_without_disturbing_anyone(
                 pass
         await client.flush()
         assert client.is_connected
-    with pytest.raises(UsageError, match="no such broker"):
+    with pytest.raises(SiteError, match="no such broker"):
         site.renew(secured.folder, "nobody")

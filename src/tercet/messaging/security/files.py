@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tercet.cli import input_checks
+from tercet.messaging.security.errors import SiteError
 
 
 def write_public(path: Path, content: bytes) -> None:
@@ -26,11 +26,16 @@ def write_secret(path: Path, content: bytes) -> None:
 def drafting(folder: Path, last: str) -> Iterator[Path]:
     """A folder to fill. All of it appears in `folder`, the file `last` after the rest, or nothing.
 
-    Raises UsageError for what is no folder, or cannot be written to.
+    Raises SiteError for a path that is not a folder or cannot be written to.
     """
     made = not folder.exists()
-    input_checks.folders(site=folder)
-    draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    except FileExistsError as error:
+        raise SiteError(f"--site {folder}: not a folder") from error
+    except OSError as error:
+        raise SiteError(f"--site {folder}: {error.strerror}") from error
     try:
         yield draft
         for entry in sorted(draft.iterdir(), key=lambda entry: entry.name == last):

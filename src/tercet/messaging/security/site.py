@@ -16,10 +16,10 @@ from pathlib import Path
 import nkeys
 from pydantic import BaseModel, Field, ValidationError
 
-from tercet.cli.usage_error import UsageError
 from tercet.messaging.parsing import fault
 from tercet.messaging.roles import ROLES
 from tercet.messaging.security import authority, broker_configuration
+from tercet.messaging.security.errors import SiteError
 from tercet.messaging.security.files import write_public, write_secret
 from tercet.messaging.security.names import (
     ADDRESS,
@@ -66,14 +66,14 @@ class Site(BaseModel):
 
     @classmethod
     def load(cls, folder: Path) -> Site:
-        """Read a site; raises UsageError when there is none, or it cannot be read."""
+        """Read a site; raises SiteError when there is none, or it cannot be read."""
         file = folder / "site.json"
         try:
             return cls.model_validate_json(file.read_bytes())
         except FileNotFoundError:
-            raise UsageError(f"{file}: no such site; make one: tercet secure init") from None
+            raise SiteError(f"{file}: no such site; make one: tercet secure init") from None
         except ValidationError as error:
-            raise UsageError(f"{file}: {fault(error, 'the file')}") from None
+            raise SiteError(f"{file}: {fault(error, 'the file')}") from None
 
     def save(self, folder: Path) -> None:
         """Write the site, and for every broker what it is to enforce from now on."""
@@ -98,7 +98,7 @@ class Site(BaseModel):
         check(name, "broker")
         for host in hosts:
             if not ADDRESS.match(host):
-                raise UsageError(f"broker {name}: {host!r} is no host name or address")
+                raise SiteError(f"broker {name}: {host!r} is no host name or address")
         self.brokers[name] = Broker(hosts=[*NAMES, *hosts])
         self.renew(folder, name)
         self.users[f"{BROKER}-{name}"] = User(role=BROKER, public="", node=name)
@@ -107,10 +107,10 @@ class Site(BaseModel):
             self.add(folder, role if name == HUB else f"{role}-{name}", role, node=name)
 
     def renew(self, folder: Path, name: str) -> Path:
-        """Give a broker a new certificate, for as long as the first; raises UsageError if none."""
+        """Give a broker a new certificate, for as long as the first; raises SiteError if none."""
         if name not in self.brokers:
             known = ", ".join(self.brokers)
-            raise UsageError(f"{name}: no such broker; there are {known}")
+            raise SiteError(f"{name}: no such broker; there are {known}")
         own = broker_folder(folder, name)
         authority.certify(folder / "ca", own, name, self.brokers[name].hosts)
         write_public(own / "ca.pem", (folder / "ca" / "ca.pem").read_bytes())
@@ -126,7 +126,7 @@ class Site(BaseModel):
         """Give a node its users: a monitor, an inference service, and a device its application."""
         check(node, tier)
         if node == HUB:
-            raise UsageError(f"{tier}: {HUB} is the name of the cloud's host")
+            raise SiteError(f"{tier}: {HUB} is the name of the cloud's host")
         if tier == "device":
             check(home, "home")
         roles = ("device", "monitor", "inference") if tier == "device" else ("monitor", "inference")
@@ -136,10 +136,10 @@ class Site(BaseModel):
         return names
 
     def add(self, folder: Path, name: str, role: str, *, node: str = "", home: str = "") -> None:
-        """Give a new user a key; raises UsageError when there is one of that name."""
+        """Give a new user a key; raises SiteError when there is one of that name."""
         check(name, "user")
         if name in self.users:
-            raise UsageError(f"{name}: there is such a user already; `rotate` gives it a new key")
+            raise SiteError(f"{name}: there is such a user already; `rotate` gives it a new key")
         self.users[name] = User(role=role, public="", node=node, home=home)
         self._renew(folder, name)
 
@@ -148,7 +148,7 @@ class Site(BaseModel):
         gone = self.named(name)
         own = [user for user in gone if self.users[user].role in (BROKER, WARDEN)]
         if own and (name not in self.brokers or name == HUB):
-            raise UsageError(f"{name}: a broker cannot do without {own[0]}; rotate it instead")
+            raise SiteError(f"{name}: a broker cannot do without {own[0]}; rotate it instead")
         for user in gone:
             if self.users[user].role != BROKER:
                 self.key(folder, user).unlink(missing_ok=True)
@@ -180,10 +180,10 @@ class Site(BaseModel):
         return file
 
     def named(self, name: str) -> list[str]:
-        """Users that are called so, or belong to the node of that name; UsageError if none."""
+        """Users that are called so, or belong to the node of that name; SiteError if none."""
         found = [user for user, who in self.users.items() if name in (user, who.node)]
         if not found:
-            raise UsageError(f"{name}: no such user or node; `tercet secure list` shows all")
+            raise SiteError(f"{name}: no such user or node; `tercet secure list` shows all")
         return found
 
 
@@ -204,10 +204,10 @@ def create(folder: Path, cloud: str, hosts: Iterable[str], place: str = PLACE) -
 def free(folder: Path) -> None:
     """Refuse a folder that holds a site, or what is left of one: an authority is never replaced."""
     if (folder / "site.json").exists():
-        raise UsageError(f"{folder}: there is a site already; `tercet secure add` extends it")
+        raise SiteError(f"{folder}: there is a site already; `tercet secure add` extends it")
     for part in PARTS:
         if (folder / part).exists():
-            raise UsageError(f"{folder}: {part}/ of a site is there, without its site.json")
+            raise SiteError(f"{folder}: {part}/ of a site is there, without its site.json")
 
 
 def broker_folder(folder: Path, name: str) -> Path:
@@ -221,7 +221,7 @@ def broker_folder(folder: Path, name: str) -> Path:
 def check(name: str, what: str) -> None:
     """Refuse a name that would mean something else in a subject or a path."""
     if not NAME.match(name):
-        raise UsageError(f"{what}: {name!r} is not a name of letters, digits, '-' and '_'")
+        raise SiteError(f"{what}: {name!r} is not a name of letters, digits, '-' and '_'")
 
 
 def _pair() -> tuple[bytes, str]:
