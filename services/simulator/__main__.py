@@ -1,7 +1,8 @@
-"""Start a simulated world: `python -m tercet.services.simulator`."""
+"""Start the simulator: `python -m tercet.services.simulator`."""
 
 from tercet.messaging.app import run
-from tercet.services.simulator.service import Settings, main
+from tercet.services.simulator.service import main
+from tercet.services.simulator.settings import SimulatorSettings
 
 if __name__ == "__main__":
-    run("world", main, Settings)
+    run("world", main, SimulatorSettings)

@@ -1,4 +1,4 @@
-"""In a simulated world the truth is known: how far the greedy assignment is from the optimum."""
+"""In a simulated world the optimum is known: the regret of the greedy assignment against it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tercet.schemas.truth import Truth
 from tercet.sim.environment import Environment
 from tercet.sim.oracle import Oracle
 
-WITHIN = 0.01
-"""Regret that counts as optimal."""
+OPTIMAL_REGRET = 0.01
+"""Regret up to which an assignment counts as optimal."""
 
 
 class RegretEvaluator:
-    """Asks the environment for expected times, which no agent may; keeps the regret per round."""
+    """Reads expected times from the environment, which no agent may; keeps the latest regret."""
 
     def __init__(self, world: Environment) -> None:
         self._oracle = Oracle(world)
@@ -27,10 +27,10 @@ class RegretEvaluator:
         self._last_miss = 0
         self._rounds = 0
 
-    def see(self, experience: Experience) -> bool:
-        """Judge what the policy would have done in this round, had it not explored.
+    def evaluate(self, experience: Experience) -> bool:
+        """Compute the regret of the policy's greedy assignment in this round.
 
-        False when there is nothing to judge: a round for evaluation.
+        False for a round for evaluation, which has none.
         """
         if experience.purpose != "learn" or not experience.greedy:
             return False
@@ -41,12 +41,12 @@ class RegretEvaluator:
         self.average_ms = self._oracle.average_ms(state, greedy)
         self.regret = self._oracle.regret(state, goal, greedy)
         self._rounds += 1
-        if self.regret > WITHIN:
+        if self.regret > OPTIMAL_REGRET:
             self._last_miss = self._rounds
         return True
 
     def truth(self, experience: Experience) -> Truth:
-        """What was found of the round that was seen last, in words for people."""
+        """The message about the round that was evaluated last."""
         return Truth.because(
             experience,
             round=experience.round,

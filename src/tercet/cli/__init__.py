@@ -1,1 +1,1 @@
-"""The hand: `tercet`, one file per verb."""
+"""The command line, `tercet`: one file per verb."""

@@ -12,53 +12,59 @@ from pathlib import Path
 def main() -> None:
     """Entry point of the console script."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # as Ctrl-C, from the first moment on
+        signal.signal(number, signal.default_int_handler)  # As Ctrl-C, also during the imports.
     try:
         _main()
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
     except (BrokenPipeError, SystemExit) as end:
-        # Typer and rich make an exit of 1 of a broken pipe; of which, they do not ask.
+        # Typer and rich turn every broken pipe into exit 1, without checking which pipe it was.
         cause = end.__context__ if isinstance(end, SystemExit) else end
-        if not (isinstance(cause, BrokenPipeError) and _reader_left()):
+        if not (isinstance(cause, BrokenPipeError) and _stdout_is_closed()):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _reader_left() -> bool:
-    """Whether nobody reads stdout any more: has what it wanted, as in `tercet decisions | head`."""
-    asked = select.poll()
-    asked.register(1, 0)
-    if any(event & select.POLLERR for _, event in asked.poll(0)):
+def _stdout_is_closed() -> bool:
+    """Whether the reader of stdout has ended, as in `tercet decisions | head`."""
+    poll = select.poll()
+    poll.register(1, 0)
+    if any(event & select.POLLERR for _, event in poll.poll(0)):
         return True
-    return os.path.samestat(os.fstat(1), Path(os.devnull).stat())  # Where rich turns it then.
+    return os.path.samestat(os.fstat(1), Path(os.devnull).stat())  # rich redirects it there.
 
 
 def _main() -> None:
     try:
-        import typer  # noqa: F401  (only to say kindly that it is missing)
-    except ModuleNotFoundError:
+        from tercet.cli.app import app
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
         sys.exit("tercet: the command line needs its extra: pip install 'tercet[cli]'")
+    try:
+        app()
+    except Exception as error:
+        if (reason := usage_reason(error)) is None:
+            raise
+        print(f"tercet: {reason}", file=sys.stderr)
+        sys.exit(2)
+
+
+def usage_reason(error: Exception) -> str | None:
+    """What the user must change, in one line; None for an internal error."""
     from pydantic import ValidationError
 
-    from tercet.cli.app import app
     from tercet.cli.usage_error import UsageError
-    from tercet.process import log
+    from tercet.messaging.security.errors import SiteError
     from tercet.process.errors import Misconfigured
     from tercet.process.settings import told
 
-    log.configure("tercet", "ERROR")
-    try:
-        app()
-    except (UsageError, Misconfigured) as error:
-        print(f"tercet: {error}", file=sys.stderr)
-        sys.exit(2)
-    except ValidationError as error:
-        if not error.title.endswith("Settings"):  # Else a variable of the environment is wrong.
-            raise
-        print(f"tercet: {told(error)}", file=sys.stderr)
-        sys.exit(2)
+    if isinstance(error, UsageError | SiteError | Misconfigured):
+        return str(error)
+    if isinstance(error, ValidationError) and error.title.endswith("Settings"):
+        return told(error)  # A variable of the environment is wrong.
+    return None
 
 
 if __name__ == "__main__":

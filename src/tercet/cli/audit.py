@@ -1,4 +1,4 @@
-"""`tercet audit`: is each experience in the stream once, and in effect once with every learner?"""
+"""`tercet audit`: is each experience stored once, and in effect once for every trainer?"""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ EPILOG = "Example: [bold]tercet audit[/] exits with 1 when an account does not b
 def audit(
     bus: Url = None,
     settle: Annotated[
-        float, typer.Option(min=0, help="Seconds to let learners catch up before it is a fault.")
+        float, typer.Option(min=0, help="Seconds in which trainers may catch up.")
     ] = 10.0,
     json: Json = False,
 ) -> None:
-    """Compare the ids in the experience stream with what every learner says is in effect."""
+    """Compare the experience stream with the experience that each trainer has in effect."""
     found = asyncio.run(_settled(bus, settle))
     if json:
         as_json(found)
     else:
         print(f"experiences in the stream: {found['stored']}, stored twice: {found['doubled']}")
         for account in found["accounts"]:
-            verdict = "balances" if account["balances"] else "DOES NOT BALANCE"
+            balance = "balances" if account["balances"] else "DOES NOT BALANCE"
             behind = f", {account['behind']} behind" if account["behind"] else ""
-            print(f"{account['owner']}: {account['in_effect']} in effect{behind}, {verdict}")
+            print(f"{account['owner']}: {account['in_effect']} in effect{behind}, {balance}")
     if not found["balances"]:
         sys.exit(1)
 
 
-async def _settled(url: str | None, patience: float) -> dict[str, Any]:
+async def _settled(url: str | None, timeout_s: float) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     async with bus_at(url) as bus:
-        deadline = loop.time() + patience
+        deadline = loop.time() + timeout_s
         while True:
             found = await account(bus)
             if found["balances"] or loop.time() > deadline:
@@ -53,14 +53,14 @@ async def _settled(url: str | None, patience: float) -> dict[str, Any]:
 
 
 async def account(bus: Bus) -> dict[str, Any]:
-    """Count by id: what is in the stream, and what each owner of parameters has in effect.
+    """Count by id: the stream's experiences, and those each owner of parameters has in effect.
 
-    Everyone learns in the stream's order, so whoever has L experiences in effect must have
-    exactly the first L of the stream: their ids add up to the same sum. This holds while the
-    system runs on; how far an owner is behind is reported beside it.
+    Every trainer takes experiences in the stream's order. An owner with L experiences in effect
+    must therefore have exactly the first L of the stream: the digests of their ids are equal.
+    This holds while the system runs; how far an owner is behind is reported beside it.
     """
-    pointers = await inspection.parameters(bus)  # before the stream: none can be ahead of it
-    sums, tally, seen, doubled = [str(IdDigest())], IdDigest(), set[UUID](), 0
+    pointers = await inspection.parameters(bus)  # Before the stream: none can be ahead of it.
+    sums, digest, seen, doubled = [str(IdDigest())], IdDigest(), set[UUID](), 0
     async for _, experience in replay(bus, Experience):
         if experience.purpose != "learn":
             continue
@@ -68,8 +68,8 @@ async def account(bus: Bus) -> dict[str, Any]:
             doubled += 1
             continue
         seen.add(experience.id)
-        tally.add(experience.id)
-        sums.append(str(tally))
+        digest.add(experience.id)
+        sums.append(str(digest))
     accounts = [
         {
             "owner": pointer["owner"],

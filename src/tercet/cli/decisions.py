@@ -1,4 +1,4 @@
-"""`tercet decisions`: what was decided, replayed from the stream, or as it happens."""
+"""`tercet decisions`: the decisions of the past, replayed from the stream, or as they happen."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def decisions(
     device: Annotated[str | None, typer.Option(help="Of this device only.")] = None,
     last: Annotated[int, typer.Option(min=1, help="The last so many, of all devices.")] = 20,
     since: Annotated[
-        str | None, typer.Option("--replay", help="All of the last 90s, 15m, 1h, 2d.")
+        str | None, typer.Option("--replay", help="All of the last 90s, 15m, 1h or 2d.")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Then follow new ones.")] = False,
     json: Json = False,
 ) -> None:
     """Replay decisions, or follow them."""
     span = None if since is None else seconds(since)
     if device is not None and not device.replace("-", "").replace("_", "").isalnum():
-        raise UsageError(f"{clean(device, 64)!r} is no device: letters, digits, - and _")
+        raise UsageError(f"{clean(device, 64)!r} is not a device name: letters, digits, - and _")
     with suppress(KeyboardInterrupt):
         asyncio.run(_decisions(bus, device, last, span, follow=follow, json=json))
 
@@ -75,7 +75,7 @@ async def _following(
 
 
 async def _start(bus: Bus, last: int, span: float | None) -> int:
-    """Sequence to begin with."""
+    """Stream sequence of the first decision to print."""
     now = datetime.now(UTC)
     if span is not None:
         return await first_since(bus, "DECISIONS", now - timedelta(seconds=span))

@@ -1,4 +1,4 @@
-"""What `tercet doctor` looks at: each check says what it found, and what to do about it."""
+"""The checks of `tercet doctor`: each returns what it found, with advice."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tercet.process.errors import NoAnswer
 from tercet.schemas.capability import Capability
 from tercet.schemas.telemetry import Telemetry
 
-Verdict = Literal["ok", "look", "wrong"]
+Severity = Literal["ok", "look", "wrong"]
 
 SKEWED = 1.0
-"""Seconds that a clock may be off before it is worth a look."""
-SILENT = 5.0
-"""Seconds without telemetry after which a node is worth a look."""
+"""Seconds that a clock may differ before it is reported."""
+TELEMETRY_TIMEOUT_S = 5.0
+"""Seconds without telemetry after which a node is reported."""
 FULL = 0.9
-"""Share of a stream's bytes above which it is worth a look: the oldest messages go next."""
+"""Share of a stream's bytes above which it is reported: its oldest messages are deleted next."""
 LAGGING = 100
-"""Messages a durable may have waiting."""
+"""Undelivered messages of a durable above which it is reported."""
 FREE_MIB = 1024.0
-"""Free disk below which it is worth a look."""
+"""Free disk space below which it is reported."""
 MIB = 1024 * 1024
 
 
@@ -42,7 +42,7 @@ class Finding:
     """One line of the report."""
 
     check: str
-    verdict: Verdict
+    verdict: Severity
     found: str
     advice: str = ""
 
@@ -51,12 +51,12 @@ Check = Callable[[Bus], Awaitable[list[Finding]]]
 
 
 async def broker(bus: Bus) -> list[Finding]:
-    """Is it near, and does it keep streams?"""
+    """Does the broker answer, and does it store streams?"""
     try:
         trip = await bus.round_trip()
         account = await bus.js.account_info()
     except NoAnswer:
-        return [Finding("broker", "wrong", "it went away", "is its process alive? see its log")]
+        return [Finding("broker", "wrong", "connection lost", "is its process alive? see its log")]
     except NATS_ERRORS as error:
         return [Finding("broker", "wrong", f"no JetStream: {error}", "start it with --jetstream")]
     limit, used = account.limits.max_storage, account.storage
@@ -69,7 +69,7 @@ async def broker(bus: Bus) -> list[Finding]:
 
 
 async def streams(bus: Bus) -> list[Finding]:
-    """Is all there that the topology declares, and is there room?"""
+    """Are all streams and durables of the topology declared, and is there room?"""
     found = []
     for config in declare.adjusted(declare.TopologySettings()):
         name = config.name or ""
@@ -81,15 +81,17 @@ async def streams(bus: Bus) -> list[Finding]:
         differs = stream_changes.differences(info.config, config)
         limit = info.config.max_bytes or -1
         share = info.state.bytes / limit if limit > 0 else 0.0
-        said = f"{info.state.messages} messages, {share:.0%} full"
+        fill = f"{info.state.messages} messages, {share:.0%} full"
         if differs:
-            found.append(Finding(name, "look", f"{said}; {differs[0]}", "tercet topology apply"))
+            found.append(Finding(name, "look", f"{fill}; {differs[0]}", "tercet topology apply"))
         elif share > FULL:
             found.append(
-                Finding(name, "look", said, "the oldest go next; TERCET_STREAMS sets max_bytes")
+                Finding(
+                    name, "look", fill, "its oldest are deleted next; TERCET_STREAMS sets max_bytes"
+                )
             )
         else:
-            found.append(Finding(name, "ok", said))
+            found.append(Finding(name, "ok", fill))
     for row in await inspection.consumers(bus):
         if row.get("missing"):
             found.append(Finding(row["name"], "wrong", "no durable", "tercet topology apply"))
@@ -100,20 +102,22 @@ async def streams(bus: Bus) -> list[Finding]:
 
 
 async def clock(bus: Bus) -> list[Finding]:
-    """Do clocks agree? Outcomes and decisions are put in order by them."""
-    own = await clock_skew.ours(bus)
-    if own is None:
-        return [Finding("clock", "look", "the broker does not tell its time")]
+    """Do the clocks agree? Outcomes and decisions are ordered by them."""
+    ours = await clock_skew.ours(bus)
+    if ours is None:
+        return [Finding("clock", "look", "the broker does not report its time")]
     now = datetime.now(UTC)
-    heard = {t.node for t in await last_each(bus, Telemetry) if (now - t.at).total_seconds() < 60}
-    skews = [own, *(s for s in await clock_skew.of_nodes(bus) if s.who in heard)]
+    reporting = {
+        t.node for t in await last_each(bus, Telemetry) if (now - t.at).total_seconds() < 60
+    }
+    skews = [ours, *(s for s in await clock_skew.of_nodes(bus) if s.who in reporting)]
     wrong = [s for s in skews if abs(s.ahead) > SKEWED + s.give_or_take]
     listed = [
         Finding(
             f"clock of {s.who}",
             "look",
             f"{abs(s.ahead):.1f} s {'ahead of' if s.ahead > 0 else 'behind'} the broker's",
-            "synchronise it (chrony, ntpd); a node that is far behind may also be cut off",
+            "synchronise it (chrony, ntpd); a node that is far behind may also be disconnected",
         )
         for s in wrong
     ]
@@ -122,7 +126,7 @@ async def clock(bus: Bus) -> list[Finding]:
 
 
 async def services(bus: Bus) -> list[Finding]:
-    """Is there somebody who decides, and are the nodes heard of?"""
+    """Does exactly one orchestrator decide, and do the nodes report?"""
     names = [service["name"] for service in await inspection.services(bus)]
     deciders = names.count("orchestrator")
     found = []
@@ -132,19 +136,19 @@ async def services(bus: Bus) -> list[Finding]:
         advice = "tercet up, or docker compose up" if not deciders else "stop all but one"
         found.append(Finding("orchestrator", "wrong", f"{deciders} decide", advice))
     now = datetime.now(UTC)
-    heard = {t.node: (now - t.at).total_seconds() for t in await last_each(bus, Telemetry)}
+    age = {t.node: (now - t.at).total_seconds() for t in await last_each(bus, Telemetry)}
     nodes = [c.node for c in await last_each(bus, Capability)]
-    silent = [n for n in nodes if heard.get(n, 1e9) > SILENT]
-    if silent:
+    missing = [n for n in nodes if age.get(n, 1e9) > TELEMETRY_TIMEOUT_S]
+    if missing:
         advice = "is the node on, its monitor alive, its broker connected?"
-        found.append(Finding("nodes", "look", f"silent: {', '.join(silent[:8])}", advice))
+        found.append(Finding("nodes", "look", f"no telemetry: {', '.join(missing[:8])}", advice))
     else:
-        found.append(Finding("nodes", "ok" if nodes else "look", f"{len(nodes)} heard of"))
+        found.append(Finding("nodes", "ok" if nodes else "look", f"{len(nodes)} report"))
     return found
 
 
 async def buried(bus: Bus) -> list[Finding]:
-    """What could not be processed lately?"""
+    """Which messages could not be processed in the last hour?"""
     try:
         state = (await bus.js.stream_info("DEAD")).state
     except NATS_ERRORS:
@@ -154,12 +158,12 @@ async def buried(bus: Bus) -> list[Finding]:
     if not count:
         return [Finding("buried", "ok", "nothing in the last hour")]
     worst = (await inspection.buried(bus))[0]
-    said = f"{count} in the last hour; most: {worst['subject']}: {worst['reason']}"
-    return [Finding("buried", "look", said, "mend the sender; tercet status lists the reasons")]
+    found = f"{count} in the last hour; most: {worst['subject']}: {worst['reason']}"
+    return [Finding("buried", "look", found, "correct the sender; tercet status lists the reasons")]
 
 
 async def models(_: Bus | None = None) -> list[Finding]:
-    """Are the models of this host whole?"""
+    """Are the models of this host complete and unchanged?"""
     directory = _models()
     try:
         manifest = load(directory)
@@ -172,21 +176,21 @@ async def models(_: Bus | None = None) -> list[Finding]:
 
 
 def _models() -> Path:
-    """Where the services of this host look for models (`TERCET_MODELS`)."""
-    told = os.environ.get("TERCET_MODELS")
-    return Path(told) if told else default_directory()
+    """Model directory of the services of this host (`TERCET_MODELS`)."""
+    configured = os.environ.get("TERCET_MODELS")
+    return Path(configured) if configured else default_directory()
 
 
 async def disk(_: Bus | None = None) -> list[Finding]:
-    """Is there room where models and logs lie?"""
+    """Is there room on the disks of models and state?"""
     found = []
     for name, folder in (("models", _models()), ("state", user_state_path("tercet"))):
-        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-        free = shutil.disk_usage(there).free / MIB
-        few = free < FREE_MIB
-        advice = f"make room on the disk of {there}" if few else ""
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        free = shutil.disk_usage(existing).free / MIB
+        low = free < FREE_MIB
+        advice = f"make room on the disk of {existing}" if low else ""
         found.append(
-            Finding(f"disk of {name}", "look" if few else "ok", f"{free:.0f} MiB free", advice)
+            Finding(f"disk of {name}", "look" if low else "ok", f"{free:.0f} MiB free", advice)
         )
     return found
 

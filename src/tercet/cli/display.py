@@ -1,4 +1,4 @@
-"""What `tercet up` shows while it runs: a live panel on a terminal, plain lines elsewhere."""
+"""The progress that `tercet up` and `tercet watch` show: a live panel on a terminal, else lines."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tercet.schemas.learning import Learning
 from tercet.schemas.outcome import Outcome
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
 
-EVERY = 10
+LINE_PERIOD = 10
 """Without a terminal, one line per so many rounds."""
 
-WORDS = ("device", "told", "ran")
+LABELS = ("device", "assigned", "ran")
 TIMES = ("response", "decision", "network", "queue", "compute")
 
 
 class Display:
-    """Takes what happens, shows the present."""
+    """Receives what happens in a run, and shows its present state."""
 
-    def __init__(self, console: Console, every: int = EVERY) -> None:
+    def __init__(self, console: Console, every: int = LINE_PERIOD) -> None:
         self._console, self._every = console, every
         self._last: int | None = None
         self._live: Live | None = None
@@ -35,7 +35,7 @@ class Display:
         self._best: float | None = None
         self._outcomes: dict[str, Outcome] = {}
         self._status = ""
-        self._judge: RegretEvaluator | None = None
+        self._regret: RegretEvaluator | None = None
         self._learning: dict[str, Learning] = {}
 
     @contextmanager
@@ -48,34 +48,34 @@ class Display:
             yield
         self._live = None
 
-    def say(self, status: str) -> None:
-        """Show what is going on apart from rounds."""
+    def status(self, status: str) -> None:
+        """Show what happens apart from rounds."""
         self._status = status
         if self._live is None:
             self._console.print(status, highlight=False)
         self._refresh()
 
-    def announce(self, words: str) -> None:
-        """Print a line that stays, whatever else is shown."""
-        self._console.print(words, highlight=False)
+    def print(self, line: str) -> None:
+        """Print a line that stays above the panel."""
+        self._console.print(line, highlight=False)
 
     def outcome(self, outcome: Outcome) -> None:
-        """Remember where a device's time went."""
+        """Take the latest outcome of a device."""
         self._outcomes[outcome.device] = outcome
 
     def learning(self, learning: Learning) -> None:
-        """Remember how learning goes."""
+        """Take the latest training report of an owner of parameters."""
         self._learning[learning.owner] = learning
 
     def expect(self, last: int | None) -> None:
-        """Learn the number of the last round; None: there is no end."""
+        """Set the number of the last round; None: there is no end."""
         self._last = last
 
-    def experience(self, experience: Experience, judge: RegretEvaluator | None = None) -> None:
-        """A round has closed."""
+    def experience(self, experience: Experience, regret: RegretEvaluator | None = None) -> None:
+        """Show a round that has closed; `regret` is that of a simulated world."""
         if self._now is not None and self._now.goal != experience.goal:
-            self._best = None  # What was best under another goal is no measure.
-        self._now, self._judge = experience, judge
+            self._best = None  # The best under another goal cannot be compared.
+        self._now, self._regret = experience, regret
         if experience.purpose == "learn" and _meets(experience):
             self._best = min(experience.average_ms, self._best or experience.average_ms)
         last = experience.round == self._last
@@ -90,7 +90,7 @@ class Display:
     def _line(self, now: Experience) -> str:
         of = f"/{self._last}" if self._last else ""
         best = "–" if self._best is None else f"{self._best:.1f} ms"
-        regret = f"  regret {self._judge.regret:.2%}" if self._judge else ""
+        regret = f"  regret {self._regret.regret:.2%}" if self._regret else ""
         return clean(
             f"round {now.round}{of} ({now.policy})  average response {now.average_ms:.1f} ms, "
             f"best so far {best}  accuracy {now.accuracy_pct:.2f} %, goal {now.goal}{regret}"
@@ -100,7 +100,7 @@ class Display:
         if self._now is None:
             return Text(self._status, style="bold")
         table = Table(expand=False)
-        for heading in WORDS:
+        for heading in LABELS:
             table.add_column(heading)
         for heading in TIMES:
             table.add_column(heading, justify="right")
@@ -108,10 +108,10 @@ class Display:
             outcome = self._outcomes.get(device)
             table.add_row(device, option, *(_cells(outcome) if outcome else ()))
         line, status = self._line(self._now), Text(self._status, style="dim")
-        return Group(Text(line, style="bold"), table, *self._lessons(), status)
+        return Group(Text(line, style="bold"), table, *self._training(), status)
 
-    def _lessons(self) -> list[Text]:
-        """How learning goes, in one line, once it was heard of."""
+    def _training(self) -> list[Text]:
+        """The progress of training in one line, once it was reported."""
         policy = self._learning.get("policy")
         if policy is None:
             return []

@@ -1,7 +1,7 @@
-"""The compose project as the Docker engine sees it: which containers, how they are, what they say.
+"""The compose project in the Docker engine: its containers, their health and their logs.
 
-Looking, killing and reading go through the engine's own interface (the Docker SDK). Creating
-containers is left to `docker compose`, which alone knows its files (docs/decisions/0016).
+Reading and killing use the engine's API (the Docker SDK). Containers are created by
+`docker compose`, which reads the compose files (docs/decisions/0016).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Project:
     name: str = DEFAULT
 
     def containers(self, service: str | None = None, *, ended: bool = False) -> list[Container]:
-        """Its containers by name, or one service's; raises UsageError when there are none."""
+        """Its containers, or those of one service, by name; raises UsageError if none."""
         labels = [f"{LABEL}.project={self.name}"]
         if service is not None:
             labels.append(f"{LABEL}.service={service}")
         found = self.client.containers.list(all=ended, filters={"label": labels})
         if not found:
-            raise UsageError(self._nothing(service))
+            raise UsageError(self._reason(service))
         return sorted(found, key=lambda container: str(container.name))
 
     def services(self) -> list[str]:
@@ -52,20 +52,20 @@ class Project:
         )
         return sorted({container.labels[f"{LABEL}.service"] for container in found})
 
-    def _nothing(self, service: str | None) -> str:
+    def _reason(self, service: str | None) -> str:
         known = self.services()
         if service is None or not known:
             return f"no containers of project {self.name}: tercet up --docker"
         return f"{service}: no such service runs in project {self.name}; one of {', '.join(known)}"
 
     def files(self) -> list[str]:
-        """The compose files it was made from, as its containers remember them."""
+        """The compose files it was made from, by the labels of its containers."""
         labels = self.containers(ended=True)[0].labels
         return labels[f"{LABEL}.project.config_files"].split(",")
 
 
 def project(name: str = DEFAULT) -> Project:
-    """Reach the engine; raises UsageError when none answers."""
+    """Connect to the engine; raises UsageError when none answers."""
     try:
         client = docker.from_env()
         client.ping()
@@ -75,7 +75,7 @@ def project(name: str = DEFAULT) -> Project:
 
 
 def compose(project: str, files: list[str], *words: str, **settings: str) -> None:
-    """Run `docker compose`, showing what it shows; raises UsageError when it fails."""
+    """Run `docker compose` with its output shown; raises UsageError when it fails."""
     if shutil.which("docker") is None:
         raise UsageError("docker is not on PATH: its compose plugin creates the containers")
     named = [word for file in files for word in ("-f", file)]

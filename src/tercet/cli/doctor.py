@@ -1,4 +1,4 @@
-"""`tercet doctor`: what is wrong with this system, and what to do about it."""
+"""`tercet doctor`: faults of a running system, each with advice."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ EPILOG = (
 
 
 def doctor(bus: Url = None, json: Json = False) -> None:
-    """Check broker, streams, clocks, services, models and disk, and say what to do."""
+    """Check broker, streams, clocks, services, models and disk, and advise what to do."""
     findings = asyncio.run(_examine(bus))
     healthy = all(finding.verdict != "wrong" for finding in findings)
     if json:
         as_json({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
     else:
-        columns = ("check", "verdict", "found", "what to do")
+        columns = ("check", "result", "found", "advice")
         rows = [(f.check, f.verdict, f.found, f.advice) for f in findings]
         show("healthy" if healthy else "not healthy", columns, rows)
     if not healthy:
@@ -34,7 +34,7 @@ def doctor(bus: Url = None, json: Json = False) -> None:
 
 
 async def _examine(url: str | None) -> list[Finding]:
-    """Everything that can be examined, whatever of it fails."""
+    """The findings of all checks; one that fails does not end the others."""
     try:
         find(url)
     except UsageError as error:
@@ -47,9 +47,10 @@ async def _examine(url: str | None) -> list[Finding]:
                 try:
                     findings += await check(bus)
                 except (*NATS_ERRORS, ServiceError) as error:
-                    findings.append(Finding(check.__name__, "wrong", str(error), "see the above"))
+                    advice = "see the findings above"
+                    findings.append(Finding(check.__name__, "wrong", str(error), advice))
             return findings
     except Misconfigured as error:
-        advice = "is it running, is the address right, does a firewall stand between?"
+        advice = "is it running, is the address right, does a firewall block it?"
         unreachable = [Finding("broker", "wrong", str(error), advice)]
         return unreachable + await models() + await disk()

@@ -1,4 +1,4 @@
-"""Spans of time as people write them: 90s, 15m, 1h, 2d."""
+"""Durations in text: 90s, 15m, 1h, 2d."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def seconds(text: str) -> float:
-    """Read a span; raises UsageError that names what was given."""
+    """Seconds of a duration; raises UsageError that names the text."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if found is None:
-        raise UsageError(f"{text!r} is no span of time: 90s, 15m, 1h, 2d")
+        raise UsageError(f"{text!r} is not a duration: 90s, 15m, 1h, 2d")
     return float(found[1]) * SECONDS[found[2]]
 
 

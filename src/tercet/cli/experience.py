@@ -29,26 +29,26 @@ COLUMNS = (
     ("round", "int64", "number of the round"),
     ("at", "timestamp", "when it was closed"),
     ("purpose", "string", "learn or evaluate"),
-    ("policy", "string", "what chose the assignment"),
-    ("policy_version", "int64", "parameters it used; null before any"),
+    ("policy", "string", "policy that chose the assignment"),
+    ("policy_version", "int64", "version of its parameters; null before any"),
     ("goal", "string", "min, max or percent"),
     ("device", "string", ""),
-    ("node", "string", "which ran it"),
+    ("node", "string", "node that ran the request"),
     ("assigned", "string", "option decided"),
-    ("executed", "string", "option that ran, and was measured"),
-    ("greedy", "string", "option without exploring; null in evaluation"),
+    ("executed", "string", "option that ran and was measured"),
+    ("greedy", "string", "option without exploration; null in evaluation"),
     ("response_ms", "double", "of this device; null where only the mean is known"),
     ("censored", "bool", "response_ms is only a lower bound"),
     ("average_ms", "double", "over the round's devices"),
     ("accuracy_pct", "double", "over the round's devices"),
-    ("cpu", "double", "of the device, by others, 0..1, when the round opened"),
+    ("cpu", "double", "of the device, used by others, 0..1, when the round opened"),
     ("memory", "double", "of the device, 0..1"),
     ("link_ms", "double", "of the device, round trip to the next tier"),
     ("weak", "bool", "whether that link counts as weak"),
     ("emulated", "bool", ""),
     ("simulated", "bool", "times are virtual"),
 )
-"""Name, type and meaning; the meaning travels in the file as the field's metadata."""
+"""Name, type and meaning; the meaning is written to the file as the field's metadata."""
 
 
 @app.callback()
@@ -60,10 +60,10 @@ def experience() -> None:
 def export(
     parquet: Annotated[Path, typer.Option(help="File to write; one that exists is replaced.")],
     bus: Url = None,
-    since: Annotated[str | None, typer.Option(help="Only the last 90s, 15m, 1h, 2d.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only the last 90s, 15m, 1h or 2d.")] = None,
     json: Json = False,
 ) -> None:
-    """Write what every round taught, one row per device and round."""
+    """Write the experience of every round, one row per device and round."""
     arrow = _arrow()
     span = None if since is None else seconds(since)
     if not parquet.parent.is_dir():
@@ -138,7 +138,7 @@ def _write(table: Any, file: Path) -> None:
 
 
 def _arrow() -> Any:
-    """Import it only here: it is large."""
+    """The package pyarrow; raises UsageError when it is not installed."""
     try:
         import pyarrow
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""`tercet explain <device>`: why it is told that, and where its last requests' time went."""
+"""`tercet explain <device>`: why it is assigned its option, and the times of its last requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from tercet.cli.output import Json, as_json, clean, number, show
 from tercet.cli.running_system import Url, bus_at
@@ -20,10 +19,10 @@ EPILOG = (
     "[bold]tercet explain device-1 --json[/] prints the message explanation.v1."
 )
 
-PATIENCE = 10.0
-"""Seconds to wait for the answer; computing it may take one when there are many devices."""
-SHOWN = 10
-"""Requests shown."""
+ANSWER_TIMEOUT_S = 10.0
+"""Seconds to wait for the answer; computing it may take one second when there are many devices."""
+MAX_REQUESTS = 10
+"""Requests printed."""
 WIDTH = 32
 """Characters of the longest request's bar."""
 PARTS = (("decision_ms", "░"), ("network_ms", "▒"), ("queue_ms", "▓"), ("compute_ms", "█"))
@@ -34,55 +33,64 @@ def explain(
     bus: Url = None,
     json: Json = False,
 ) -> None:
-    """Say why a device is told what it is told."""
-    told = asyncio.run(_ask(bus, device))
+    """Explain why a device is assigned its option."""
+    explanation = asyncio.run(_request(bus, device))
     if json:
-        as_json(told.model_dump(mode="json"))
+        as_json(explanation.model_dump(mode="json"))
         return
-    for line in headlines(told):
+    for line in summary_lines(explanation):
         print(clean(line))
-    show("options", OPTIONS, [_option(choice) for choice in told.options])
-    terminal = Console().is_terminal
-    longest = max((trip.response_ms for trip in told.trips[:SHOWN]), default=1.0)
-    rows = [
-        (*_trip(trip), *([bar(trip, longest)] if terminal else ())) for trip in told.trips[:SHOWN]
-    ]
+    show("options", OPTIONS, [_option(choice) for choice in explanation.options])
+    trips = explanation.trips[:MAX_REQUESTS]
+    longest = max((trip.response_ms for trip in trips), default=1.0)
+    terminal = _is_terminal()
+    rows = [(*_trip(trip), *([bar(trip, longest)] if terminal else ())) for trip in trips]
     columns = (*TRIPS, *(["░ decision ▒ network ▓ queue █ compute"] if terminal else ()))
     show("last requests, newest first", columns, rows)
 
 
-async def _ask(url: str | None, device: str) -> Explanation:
+def _is_terminal() -> bool:
+    from rich.console import Console
+
+    return Console().is_terminal
+
+
+async def _request(url: str | None, device: str) -> Explanation:
     try:
-        asked = Explain(device=device)
+        request = Explain(device=device)
     except ValueError:
-        raise UsageError(f"{clean(device, 64)!r} is no device: letters, digits, - and _") from None
+        named = clean(device, 64)
+        raise UsageError(f"{named!r} is not a device name: letters, digits, - and _") from None
     async with bus_at(url) as bus:
         try:
-            return await bus.request(asked, Explanation, PATIENCE)
+            return await bus.request(request, Explanation, ANSWER_TIMEOUT_S)
         except NoAnswer as error:
-            raise UsageError(f"nobody explains on this bus ({error}); is it running?") from error
+            raise UsageError(f"no orchestrator answers ({error}); is it running?") from error
         except Unprocessable as error:
-            raise UsageError(f"{clean(error)}; tercet status lists who has") from error
+            raise UsageError(f"{clean(error)}; tercet status lists the devices") from error
 
 
-def headlines(told: Explanation) -> list[str]:
-    """What concerns all devices, in words."""
-    version = "nothing learned yet" if told.policy_version is None else f"v{told.policy_version}"
-    head = "the mean of all heads" if told.head is None else f"head {told.head} (exploring)"
-    chosen = [c.option for c in told.options if c.chosen]
+def summary_lines(explanation: Explanation) -> list[str]:
+    """What holds for all devices, in sentences."""
+    policy = explanation.policy_version
+    version = "not trained yet" if policy is None else f"v{policy}"
+    head = explanation.head
+    heads = "the mean of all heads" if head is None else f"head {head} (exploring)"
+    chosen = [c.option for c in explanation.options if c.chosen]
     lines = [
-        f"{told.device}: {chosen[0] if chosen else 'nothing'} in force, "
-        f"chosen by {told.policy}, {head}; policy {version}"
+        f"{explanation.device}: {chosen[0] if chosen else 'nothing'} in force, "
+        f"chosen by {explanation.policy}, {heads}; policy {version}"
     ]
-    if not told.exploring:
+    if not explanation.exploring:
         lines.append("exploration is paused: tercet explore on")
-    if told.average_ms is not None:
+    if explanation.average_ms is not None:
+        unmet = "" if explanation.feasible else ", which no assignment meets"
         lines.append(
-            f"greedy: {told.average_ms:.1f} ms on average, accuracy {told.accuracy_pct:.2f} %, "
-            f"goal {told.goal}" + ("" if told.feasible else ", which no assignment meets")
+            f"greedy: {explanation.average_ms:.1f} ms on average, "
+            f"accuracy {explanation.accuracy_pct:.2f} %, goal {explanation.goal}{unmet}"
         )
-    if told.price_ms is not None:
-        lines.append(f"the goal costs {told.price_ms:.2f} ms per point of accuracy")
+    if explanation.price_ms is not None:
+        lines.append(f"the goal costs {explanation.price_ms:.2f} ms per point of accuracy")
     return lines
 
 
@@ -90,15 +98,11 @@ OPTIONS = ("option", "node", "load", "accuracy %", "expected ms", "5 %", "95 %",
 
 
 def _option(choice: Choice) -> tuple[object, ...]:
-    marks = [
-        word
-        for word, said in (
-            ("in force", choice.chosen),
-            ("greedy", choice.greedy),
-            ("does not answer", not choice.available),
-        )
-        if said
-    ]
+    marks = {
+        "in force": choice.chosen,
+        "greedy": choice.greedy,
+        "does not answer": not choice.available,
+    }
     return (
         choice.option,
         choice.node,
@@ -108,7 +112,7 @@ def _option(choice: Choice) -> tuple[object, ...]:
         number(choice.low_ms),
         number(choice.high_ms),
         number(choice.sampled_ms),
-        ", ".join(marks),
+        ", ".join(mark for mark, applies in marks.items() if applies),
     )
 
 

@@ -1,4 +1,4 @@
-"""`tercet explore on|off`: pause exploring, or let it go on; the next round obeys."""
+"""`tercet explore on|off`: pause or resume exploration, from the next round on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tercet.schemas.exploration import Exploration
 
 EPILOG = (
     "Examples: [bold]tercet explore[/] prints it. "
-    "[bold]tercet explore off[/] makes rounds greedy. [bold]tercet explore on[/] goes on."
+    "[bold]tercet explore off[/] makes rounds greedy. [bold]tercet explore on[/] resumes."
 )
 
 
 class Switch(StrEnum):
-    """What can be said."""
+    """Values of the setting."""
 
     on = "on"
     off = "off"
@@ -32,7 +32,7 @@ def explore(
     bus: Url = None,
     json: Json = False,
 ) -> None:
-    """Print whether the policy explores, pause it (off), or let it go on (on)."""
+    """Print whether the policy explores, pause exploration (off), or resume it (on)."""
     found = asyncio.run(_explore(bus, value))
     if json:
         as_json(found.model_dump(mode="json"))
@@ -45,6 +45,6 @@ async def _explore(url: str | None, value: Switch | None) -> Exploration:
     async with bus_at(url) as bus:
         if value is None:
             return await read_exploration(bus) or Exploration(explore=True)
-        said = Exploration(explore=value is Switch.on, by=getpass.getuser())
-        await write_exploration(bus, said)
-        return said
+        wanted = Exploration(explore=value is Switch.on, by=getpass.getuser())
+        await write_exploration(bus, wanted)
+        return wanted

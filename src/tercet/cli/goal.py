@@ -1,4 +1,4 @@
-"""`tercet goal`: read or set the goal of a running system; the next round obeys."""
+"""`tercet goal`: read or set the goal of a running system, from the next round on."""
 
 from __future__ import annotations
 
@@ -50,5 +50,5 @@ async def _goal(url: str | None, value: str | None) -> GoalSet:
 
 
 async def _accuracies(bus: Bus) -> dict[str, float]:
-    said = await last_each(bus, Capability)
-    return {v: pct for capability in said for v, pct in capability.accuracy_pct.items()}
+    capabilities = await last_each(bus, Capability)
+    return {v: pct for capability in capabilities for v, pct in capability.accuracy_pct.items()}

@@ -1,4 +1,7 @@
-"""What is checked before anything is started, so that bad input leaves nothing half done."""
+"""Checks of all input before anything is started, so that bad input leaves nothing half done.
+
+Each function raises UsageError, which names what was given.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +10,45 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from tercet.cli.usage_error import UsageError
+from tercet.messaging import broker
 from tercet.models.errors import AssetError
-from tercet.models.images import load_pictures
-from tercet.models.manifest import Manifest
-from tercet.models.model_directory import ensure
 from tercet.rl.goal import Goal, parse_goal, required_accuracy
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tercet.models.manifest import Manifest
 
 
 @contextmanager
-def complaining() -> Iterator[None]:
-    """Turn what the zoo or a parser refuses into a complaint to the user."""
+def as_usage_errors() -> Iterator[None]:
+    """Turn the errors of models, parsers and files into UsageError."""
     try:
         yield
     except (AssetError, ValueError) as error:
         raise UsageError(str(error)) from error
     except BrokenPipeError:
         raise
-    except OSError as error:  # A full disk, a folder that may not be written.
+    except OSError as error:  # A full disk, or a folder without permission.
         where = f"{error.filename}: " if error.filename else ""
         raise UsageError(f"{where}{error.strerror or error}") from error
 
 
 def pictures(folder: Path | None, console: Console) -> None:
-    """Complain about a folder without pictures; name the files that will be skipped."""
-    with complaining():
+    """Refuse a folder without pictures; name the files that will be skipped."""
+    from tercet.models.images import load_pictures
+
+    with as_usage_errors():
         _, skipped = load_pictures(folder)
     for name, reason in skipped:
         console.print(f"skipped picture {name}: {reason}", style="yellow", highlight=False)
 
 
 def folders(**wanted: Path | None) -> None:
-    """Complain about a folder, by its option's name, that cannot be made or written to."""
+    """Refuse a folder, by its option's name, that cannot be made or written to."""
     for option, folder in wanted.items():
         if folder is None:
             continue
@@ -56,14 +63,14 @@ def folders(**wanted: Path | None) -> None:
 
 
 def alone(given: str, **others: object) -> None:
-    """Complain about options that would have no effect beside one that is given."""
+    """Refuse options that would have no effect beside the one that is given."""
     for option, value in others.items():
         if value is not None:
             raise UsageError(f"--{option} does not go with {given}")
 
 
 def port(number: int) -> None:
-    """Complain about a port that is taken; 0 and -1 mean any free one."""
+    """Refuse a port that is taken; 0 and -1 mean any free one."""
     if number <= 0:
         return
     with socket.socket() as probe:
@@ -74,9 +81,16 @@ def port(number: int) -> None:
             raise UsageError(f"--port {number}: {error.strerror}") from error
 
 
+def port_or_free(wanted: int) -> int:
+    """The port that is wanted, or any free one when that is taken."""
+    return wanted if broker.port_is_free(wanted) else broker.free_port()
+
+
 def models(folder: Path | None, console: Console) -> Manifest:
-    """Build the variants that are missing, showing how far it is, and verify the files of all."""
-    with complaining(), console.status("checking the models") as status:
+    """Build the variants that are missing, showing progress, and verify the files of all."""
+    from tercet.models.model_directory import ensure
+
+    with as_usage_errors(), console.status("checking the models") as status:
 
         def progress(variant: str, stage: str) -> None:
             status.update(f"building model {variant}: {stage}")
@@ -87,13 +101,13 @@ def models(folder: Path | None, console: Console) -> Manifest:
 
 
 def goal(text: str) -> Goal:
-    """Complain about a goal that is malformed."""
-    with complaining():
+    """Refuse a goal that is malformed."""
+    with as_usage_errors():
         return parse_goal(text)
 
 
 def reachable(goal: Goal, accuracies: Mapping[str, float]) -> str:
-    """Complain about a goal that no variant can reach; return it tidied."""
+    """Refuse a goal that no variant can reach; return it in its normal form."""
     text = goal if isinstance(goal, str) else f"{goal:g}"
     if accuracies:
         best = max(accuracies, key=accuracies.__getitem__)

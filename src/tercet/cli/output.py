@@ -1,7 +1,7 @@
 """How verbs print: tables on a terminal, tab-separated lines in a pipe, JSON for programs.
 
-What came over the bus may be hostile. `clean` makes control characters visible, so that no text
-can move the cursor, change colours or turn the reading direction, and rich never sees it as markup.
+Text from the bus may be hostile. `clean` makes control characters visible, so that no text can
+move the cursor, change colours or turn the reading direction, and rich never parses it as markup.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-LONGEST = 200
+MAX_CELL = 200
 """Characters printed of one cell."""
 
 
-def clean(value: Any, longest: int = LONGEST) -> str:
-    """One harmless line: control and format characters as `\\x1b`, what is too long cut."""
+def clean(value: Any, longest: int = MAX_CELL) -> str:
+    """One harmless line: control and format characters as `\\x1b`, long text cut."""
     text = str(value)
     shown = "".join(
         c if _harmless(c) else c.encode("unicode_escape").decode() for c in text[:longest]
@@ -47,6 +47,8 @@ def as_json(found: Any, *, flush: bool = False) -> None:
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table: drawn on a terminal; else a title line and tab-separated rows."""
+    from rich.console import Console
+
     console = Console()
     cells = [[clean(cell) for cell in row] for row in rows]
     if not console.is_terminal:
@@ -58,7 +60,10 @@ def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> N
 
 
 def drawn(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A table of cleaned cells; what looks like a number is set to the right."""
+    """A table of cleaned cells; columns of numbers are aligned to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
     lines = [[clean(cell) for cell in row] for row in rows]
     table = Table(title=Text(title), title_justify="left")
     for k, column in enumerate(columns):

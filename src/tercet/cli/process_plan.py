@@ -1,4 +1,4 @@
-"""Which processes `tercet up` starts; one host stands for seven nodes, or a world for all."""
+"""The processes that `tercet up` starts: one host emulates all nodes, or a world simulates them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Node:
 
 
 def nodes(devices: int) -> list[Node]:
-    """The default fleet: some devices, one edge, one cloud."""
+    """The default fleet: the devices, one edge and one cloud."""
     return [
         *(
             Node(f"device-{k}", "device", EMULATED_CPU_SHARES["device"], home="edge-1")
@@ -35,8 +35,8 @@ def nodes(devices: int) -> list[Node]:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What `tercet up` was asked for, checked: everything needed to start the processes."""
+class RunConfig:
+    """The checked options of `tercet up`: everything needed to start the processes."""
 
     goal: str
     rounds: int | None = None
@@ -69,7 +69,7 @@ def observed(children: list[Child], first_port: int | None) -> list[Child]:
 
 
 def targets(children: list[Child]) -> list[dict[str, Any]]:
-    """Where their metrics are, as Prometheus reads it from a file (`file_sd_configs`)."""
+    """Their metrics ports, as Prometheus reads them from a file (`file_sd_configs`)."""
     return [
         {
             "targets": [f"127.0.0.1:{child.environment[HEALTH_PORT]}"],
@@ -83,72 +83,72 @@ def targets(children: list[Child]) -> list[dict[str, Any]]:
 HEALTH_PORT = "TERCET_HEALTH_PORT"
 
 
-def children(plan: Plan, bus_url: str, after: int) -> list[Child]:
-    """List the processes on a bus on which `after` rounds were done before.
+def children(config: RunConfig, bus_url: str, after: int) -> list[Child]:
+    """List the processes on a bus on which `after` rounds were closed before.
 
-    Either per node a monitor and an inference service, and the devices; or a simulated world in
-    the place of all of them. Then those who decide and learn.
+    First the emulated nodes (a monitor and an inference service each, and a gateway per device),
+    or one simulator in place of all of them. Then the services that decide, train and plan.
     """
     common = {"bus_url": bus_url}
     return [
-        *(_world(plan, common) if plan.world else _site(plan, common)),
-        *_thinkers(plan, common, after),
-        *_dashboard(plan, common),
+        *(_simulator(config, common) if config.world else _emulated_nodes(config, common)),
+        *_learning(config, common, after),
+        *_dashboard(config, common),
     ]
 
 
-def _dashboard(plan: Plan, common: dict[str, str]) -> list[Child]:
-    if plan.dashboard is None:
+def _dashboard(config: RunConfig, common: dict[str, str]) -> list[Child]:
+    if config.dashboard is None:
         return []
-    return [service("dashboard", **common, dashboard_port=str(plan.dashboard))]
+    return [service("dashboard", **common, dashboard_port=str(config.dashboard))]
 
 
-def _world(plan: Plan, common: dict[str, str]) -> list[Child]:
+def _simulator(config: RunConfig, common: dict[str, str]) -> list[Child]:
     settings = {
         **common,
-        "world": plan.world or "",
-        "users": str(plan.devices),
-        "speed": str(plan.speed),
-        "seed": str(plan.seed),
+        "world": config.world or "",
+        "users": str(config.devices),
+        "speed": str(config.speed),
+        "seed": str(config.seed),
     }
     return [module("world", "tercet.services.simulator", **settings)]
 
 
-def _site(plan: Plan, common: dict[str, str]) -> list[Child]:
-    models = {"models": str(plan.models)}
-    images = {"images": str(plan.images)} if plan.images else {}
+def _emulated_nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
+    models = {"models": str(config.models)}
+    images = {"images": str(config.images)} if config.images else {}
     listed = []
-    for node in nodes(plan.devices):
-        mine = {**common, "node": node.name}
-        running = {**mine, **models, "cpu_share": str(node.cpu_share)}
+    for node in nodes(config.devices):
+        own = {**common, "node": node.name}
+        serving = {**own, **models, "cpu_share": str(node.cpu_share)}
         home = {"home": node.home} if node.home else {}
-        inference = service("inference", tier=node.tier, **running, **home)
+        inference = service("inference", tier=node.tier, **serving, **home)
         listed.append(replace(inference, name=f"inference-{node.name}"))
         if node.tier == "device":
-            listed.append(replace(service("gateway", **running, **images), name=node.name))
-        monitor = service("monitor", **mine, run_pid=str(os.getpid()))
+            listed.append(replace(service("gateway", **serving, **images), name=node.name))
+        monitor = service("monitor", **own, run_pid=str(os.getpid()))
         listed.append(replace(monitor, name=f"monitor-{node.name}"))
     return listed
 
 
-def _thinkers(plan: Plan, common: dict[str, str], after: int) -> list[Child]:
+def _learning(config: RunConfig, common: dict[str, str], after: int) -> list[Child]:
     settings = {
         **common,
-        "goal": plan.goal,
+        "goal": config.goal,
         "after": str(after),
-        "evaluations": str(plan.evaluations),
-        "round_period": str(plan.period),
-        "devices": str(plan.devices),
-        "nodes": str(plan.nodes),
-        "seed": str(plan.seed),
+        "evaluations": str(config.evaluations),
+        "round_period": str(config.period),
+        "devices": str(config.devices),
+        "nodes": str(config.nodes),
+        "seed": str(config.seed),
     }
-    if plan.rounds:
-        settings["rounds"] = str(plan.rounds)
-    if plan.staleness is not None:
-        settings["max_staleness"] = str(plan.staleness)
-    worker = service("world_model", **common, seed=str(plan.seed))
+    if config.rounds:
+        settings["rounds"] = str(config.rounds)
+    if config.staleness is not None:
+        settings["max_staleness"] = str(config.staleness)
+    worker = service("world_model", **common, seed=str(config.seed))
     return [
         replace(service("orchestrator", "--role=decide", **settings), name="orchestrator"),
         replace(service("orchestrator", "--role=learn", **settings), name="learner"),
-        *(replace(worker, name=f"world-model-{k}") for k in range(1, plan.workers + 1)),
+        *(replace(worker, name=f"world-model-{k}") for k in range(1, config.workers + 1)),
     ]

@@ -1,4 +1,4 @@
-"""`tercet reset`: forget on purpose."""
+"""`tercet reset`: delete all experience and all parameters."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ EPILOG = "Example: [bold]tercet reset --yes[/] empties experience, plans and par
 
 def reset(
     bus: Url = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it nothing happens.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm; else nothing happens.")] = False,
     json: Json = False,
 ) -> None:
-    """Empty the experience streams and the parameters; a running system starts from nothing."""
+    """Empty the experience streams and the parameters; a running system starts anew."""
     if not yes:
-        raise UsageError("this forgets all experience and all parameters; say --yes to do it")
+        raise UsageError("this deletes all experience and all parameters; confirm with --yes")
     count = asyncio.run(_reset(bus))
     if json:
         as_json({"forgotten": count})

@@ -1,4 +1,4 @@
-"""What is remembered of a run: enough for its summary, however long it runs."""
+"""The rounds of a run that its summary needs, in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from tercet.schemas.experience import Experience
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
 
 RECENT = 10
-"""Learning rounds that stand in for an evaluation when a run is stopped before it."""
+"""Learning rounds that replace the evaluation when a run is stopped before it."""
 
 
-class Record:
-    """Counts the learning rounds, keeps the evaluation rounds and the latest learning rounds."""
+class RunRecord:
+    """Counts the learning rounds; keeps the evaluation rounds and the latest learning rounds."""
 
-    def __init__(self, judge: RegretEvaluator | None = None) -> None:
-        """`judge` knows the truth of a simulated world; None on real nodes."""
-        self.judge = judge
+    def __init__(self, regret: RegretEvaluator | None = None) -> None:
+        """`regret` is the evaluator of a simulated world; None on real nodes."""
+        self.regret = regret
         self.learned = 0
         self.recent: deque[Experience] = deque(maxlen=RECENT)
         self.evaluation: list[Experience] = []
 
     def add(self, experience: Experience) -> None:
-        """Take note of one round."""
+        """Count and keep one round."""
         if experience.purpose == "evaluate":
             self.evaluation.append(experience)
             return
         self.learned += 1
         self.recent.append(experience)
-        if self.judge is not None:
-            self.judge.see(experience)
+        if self.regret is not None:
+            self.regret.evaluate(experience)

@@ -1,4 +1,4 @@
-"""`tercet scale`: so many containers of one service, the others left alone."""
+"""`tercet scale`: the number of containers of one service; the others are not changed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tercet.cli.usage_error import UsageError
 
 EPILOG = "Examples: [bold]tercet scale world-model 4[/]; [bold]tercet scale world-model 1[/]."
 SCALABLE = ("world-model",)
-"""Services of which several share the work; of the others a second one would be in the way."""
+"""Services whose containers share the work; of each other service there is one per node."""
 
 
 def scale(
     service: Annotated[str, typer.Argument(help="Which service: world-model.")],
-    count: Annotated[int, typer.Argument(min=0, max=100, help="How many of it.")],
+    count: Annotated[int, typer.Argument(min=0, max=100, help="How many.")],
     project: docker_project.Name = docker_project.DEFAULT,
 ) -> None:
-    """Run so many containers of a service of the compose project."""
+    """Set the number of containers of one service of the compose project."""
     if service not in SCALABLE:
         raise UsageError(f"{service}: only {', '.join(SCALABLE)} can be scaled")
     running = docker_project.project(project)
-    grown = ("--no-recreate", "--no-deps", "--scale", f"{service}={count}", service)
-    docker_project.compose(project, running.files(), "up", "-d", "--wait", *grown)
+    options = ("--no-recreate", "--no-deps", "--scale", f"{service}={count}", service)
+    docker_project.compose(project, running.files(), "up", "-d", "--wait", *options)
     present = running.containers(service) if count else []
     for container in present:
         print(f"{container.name}  {docker_project.health(container)}")

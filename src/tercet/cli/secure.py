@@ -1,4 +1,4 @@
-"""`tercet secure`: make a site's keys, add users and nodes, revoke, rotate, list."""
+"""`tercet secure`: make a site's keys; add users and nodes, revoke, rotate, renew, list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tercet.cli.usage_error import UsageError
 from tercet.messaging.roles import ROLES
 from tercet.messaging.security import site as sites
 from tercet.messaging.security.files import drafting
-from tercet.messaging.security.names import BROKER, PLACE
+from tercet.messaging.security.names import BROKER, MOUNT_POINT
 from tercet.messaging.security.site import Site
 
 Folder = Annotated[
@@ -49,11 +49,11 @@ def init(
         list[str] | None, typer.Option(help="NAME=EDGE of a device and its home edge.")
     ] = None,
     place: Annotated[
-        str, typer.Option(help="Where a broker finds its own folder of the site.")
-    ] = PLACE,
+        str, typer.Option(help="Path of a broker's folder as the broker sees it.")
+    ] = MOUNT_POINT,
 ) -> None:
     """Make a site: authority, hub, one user for each role, and the nodes that are named."""
-    sites.free(folder)
+    sites.refuse_existing(folder)
     with drafting(folder, "site.json") as draft:
         site = sites.create(draft, cloud, host or ["hub"], place)
         for entry in edge or []:
@@ -74,7 +74,7 @@ def add(
     host: Annotated[str, typer.Option(help="An edge broker's name or address.")] = "",
     folder: Folder = DEFAULT,
 ) -> None:
-    """Add a node or a user; everybody else goes on undisturbed."""
+    """Add a node or a user; all others stay connected."""
     site = Site.load(folder)
     before = set(site.users)
     if kind == "device":
@@ -99,11 +99,11 @@ def revoke(
     name: Annotated[str, typer.Argument(help="A user, or a node: then all its users.")],
     folder: Folder = DEFAULT,
 ) -> None:
-    """End a key: its holder is thrown out as soon as the brokers have read the change."""
+    """Revoke a key: its holder is disconnected as soon as the brokers have reloaded."""
     site = Site.load(folder)
-    gone = site.revoke(folder, name)
+    removed = site.revoke(folder, name)
     site.save(folder)
-    print("\n".join(gone))
+    print("\n".join(removed))
 
 
 @app.command()
@@ -123,7 +123,7 @@ def renew(
     name: Annotated[str, typer.Argument(help="A broker: hub, or an edge that runs one.")],
     folder: Folder = DEFAULT,
 ) -> None:
-    """Give a broker a new certificate; its warden has it read, and nobody is disturbed."""
+    """Give a broker a new certificate; its config reloader applies it, clients stay connected."""
     site = Site.load(folder)
     print(site.renew(folder, name))
     site.save(folder)
@@ -138,7 +138,7 @@ def list_(
     """List users and brokers, or roles; no secrets."""
     if roles:
         rows = [(role.name, role.reason) for role in ROLES.values()]
-        print(json.dumps(dict(rows))) if as_json else show("roles", ("role", "what it may"), rows)
+        print(json.dumps(dict(rows))) if as_json else show("roles", ("role", "rights"), rows)
         return
     site = Site.load(folder)
     if as_json:
@@ -156,8 +156,8 @@ def list_(
 def _add_device(folder: Path, site: Site, name: str, home: str) -> None:
     site.add_node(folder, "device", name, home)
     if not any(user.node == home for user in site.users.values()):
-        note = f"{name}: there is no edge {home} yet: tercet secure add edge {home}"
-        print(note, file=sys.stderr)
+        hint = f"{name}: there is no edge {home} yet: tercet secure add edge {home}"
+        print(hint, file=sys.stderr)
 
 
 def _add_edge(folder: Path, site: Site, entry: str) -> None:

@@ -1,4 +1,4 @@
-"""`tercet status`: who is there, what is decided and learned, streams and their lag, the buried."""
+"""`tercet status`: services, decisions, training, streams with their lag, dead letters."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SECTIONS = ("streams", "consumers", "parameters", "leases", "services", "buried"
 
 
 def status(bus: Url = None, json: Json = False) -> None:
-    """Look at the running system from outside."""
+    """Print the state of the running system."""
     found = asyncio.run(_status(bus))
     if json:
         as_json(found)
         return
-    own = "not set, the orchestrator's own holds"
-    print(f"goal {_set(found['goal'] or own, found['goal_set'])}")
+    default = "not set, the orchestrator's default holds"
+    print(f"goal {_set(found['goal'] or default, found['goal_set'])}")
     exploring = "paused" if found["exploring"] is False else "on"
     print(f"exploration {_set(exploring, found['exploration_set'])}")
     if found["policy"]:
@@ -80,41 +80,41 @@ async def _round(bus: Bus) -> dict[str, Any] | None:
 
 
 async def _policy(bus: Bus) -> dict[str, Any] | None:
-    """Which version decides, what was refused, what exploring may cost: as the decider noted."""
-    noted = await read_versions(bus)
-    if noted is None:
+    """Version in force, rejections and exploration budget, as the orchestrator recorded them."""
+    record = await read_versions(bus)
+    if record is None:
         return None
-    word = await read_policy(bus)
-    held = noted.pinned is not None and word is not None and word.action == "pin"
+    setting = await read_policy(bus)
+    pinned = record.pinned is not None and setting is not None and setting.action == "pin"
     return {
-        **noted.model_dump(mode="json", exclude={"versions", "obeyed", "at"}),
-        "pinned_set": {"by": word.by, "at": str(word.at)} if held and word else None,
-        "age": ago((datetime.now(UTC) - noted.at).total_seconds()),
+        **record.model_dump(mode="json", exclude={"versions", "obeyed", "at"}),
+        "pinned_set": {"by": setting.by, "at": str(setting.at)} if pinned and setting else None,
+        "age": ago((datetime.now(UTC) - record.at).total_seconds()),
     }
 
 
 def _policy_line(found: dict[str, Any]) -> str:
     version = "none" if found["in_force"] is None else found["in_force"]
-    words = [f"policy version {version}"]
+    parts = [f"policy version {version}"]
     if found["pinned"] is not None:
-        words.append(_set("pinned", found["pinned_set"]))
-    words.append(f"{found['refused']} refused, {found['rolled_back']} times rolled back")
+        parts.append(_set("pinned", found["pinned_set"]))
+    parts.append(f"{found['refused']} refused, {found['rolled_back']} times rolled back")
     left = found["regret_left_ms"]
-    words.append("exploring unbounded" if left is None else f"exploring may cost {left:.0f} ms")
-    words.append(f"{found['held_back']} rounds held back")
+    parts.append("exploring unbounded" if left is None else f"exploring may cost {left:.0f} ms")
+    parts.append(f"{found['held_back']} rounds held back")
     if found["unheeded"]:
-        words.append(f"not obeyed: {clean(found['unheeded'])}")
-    return ", ".join(words) + f" ({found['age']} ago)"
+        parts.append(f"not applied: {clean(found['unheeded'])}")
+    return ", ".join(parts) + f" ({found['age']} ago)"
 
 
 async def _nodes(bus: Bus) -> list[dict[str, Any]]:
-    """Every node that ever said what it can do, and how it was when it was last heard of."""
-    heard = {t.node: t for t in await last_each(bus, Telemetry)}
+    """Every node that has reported its capability, with its latest telemetry."""
+    telemetry = {t.node: t for t in await last_each(bus, Telemetry)}
     now, found = datetime.now(UTC), []
-    for said in await last_each(bus, Capability):
-        last = heard.get(said.node)
-        row: dict[str, Any] = {"node": said.node, "tier": said.tier, "home": said.home or ""}
-        row["variants"] = " ".join(sorted(said.accuracy_pct))
+    for node in await last_each(bus, Capability):
+        last = telemetry.get(node.node)
+        row: dict[str, Any] = {"node": node.node, "tier": node.tier, "home": node.home or ""}
+        row["variants"] = " ".join(sorted(node.accuracy_pct))
         row["heard"] = "gone" if last is None else ago((now - last.at).total_seconds())
         if last is not None:
             row["cpu"], row["memory"] = last.condition.cpu, last.condition.memory

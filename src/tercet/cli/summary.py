@@ -1,4 +1,4 @@
-"""The paper's Table V for this machine, from the experience of one run."""
+"""The summary of a run: the paper's Table V for this machine, from its experience."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tercet.cli.output import show
-from tercet.cli.run_record import Record
+from tercet.cli.run_record import RunRecord
 from tercet.models.manifest import Manifest
 from tercet.schemas.experience import Experience
 from tercet.services.orchestrator.decide.schedule import GREEDY
@@ -22,11 +22,11 @@ NAMES = ("device", "option", "policy")
 """Columns that are not figures."""
 
 
-def summarise(record: Record, goal: str) -> dict[str, Any]:
+def summarise(record: RunRecord, goal: str) -> dict[str, Any]:
     """Compare the learned policy with the fixed ones over the evaluation rounds.
 
-    `goal` is what the run began with; told is the one in force in the end. Without evaluation
-    rounds (stopped early) the latest learning rounds stand in, and `evaluated` is false.
+    `goal` is the one that the run began with; the summary has the one in force at its end. Without
+    evaluation rounds (stopped early) the latest learning rounds are used: `evaluated` is false.
     """
     by_policy: dict[str, list[Experience]] = {}
     for experience in record.evaluation:
@@ -47,17 +47,17 @@ def summarise(record: Record, goal: str) -> dict[str, Any]:
         "evaluation_rounds": len(learned) if evaluated else 0,
         "censored": sum(len(e.censored) for e in record.evaluation),
         "emulated": any(e.emulated for e in learned),
-        **(_truth(record.judge) if record.judge else {}),
+        **(_truth(record.regret) if record.regret else {}),
     }
 
 
-def _truth(judge: RegretEvaluator) -> dict[str, Any]:
-    """What is known only in a simulated world: the optimum, and how far the policy is from it."""
+def _truth(evaluator: RegretEvaluator) -> dict[str, Any]:
+    """What is known only in a simulated world: the optimum, and the regret of the policy."""
     return {
         "simulated": True,
-        "oracle_ms": judge.oracle_ms if isfinite(judge.oracle_ms) else None,
-        "regret": judge.regret if isfinite(judge.regret) else None,
-        "steps_to_optimal": judge.steps_to_optimal,
+        "oracle_ms": evaluator.oracle_ms if isfinite(evaluator.oracle_ms) else None,
+        "regret": evaluator.regret if isfinite(evaluator.regret) else None,
+        "steps_to_optimal": evaluator.steps_to_optimal,
     }
 
 
@@ -75,7 +75,7 @@ def _reduction(ours: dict[str, float | None], theirs: dict[str, float | None]) -
     return None if a is None or not b else round(100 * (1 - a / b), 1)
 
 
-def tell(summary: dict[str, Any], models: Manifest | None) -> None:
+def show_summary(summary: dict[str, Any], models: Manifest | None) -> None:
     """Print it: drawn on a terminal, else tab-separated."""
     console, tables, notes = Console(), _tables(summary), _notes(summary, models)
     if not console.is_terminal:
@@ -94,7 +94,7 @@ def tell(summary: dict[str, Any], models: Manifest | None) -> None:
 
 
 def _tables(summary: dict[str, Any]) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    """Title, columns and rows: what each device does, and how each policy did."""
+    """Title, columns and rows: each device's option, and each policy's averages."""
     evaluated = f"{summary['evaluation_rounds']} evaluation rounds of each policy"
     policies = [("learned", *_cells(summary), "")]
     for name, figures in summary["fixed"].items():
@@ -123,13 +123,13 @@ def _notes(summary: dict[str, Any], models: Manifest | None) -> str:
     if summary["emulated"]:
         notes.append("Emulated tiers: compute time is thread time over each node's CPU share.")
     if summary.get("simulated"):
-        notes.append(_truth_in_words(summary))
+        notes.append(_truth_note(summary))
     elif not summary["evaluated"]:
         notes.append("No evaluation: the figures are those of the last learning rounds.")
     return " ".join(notes)
 
 
-def _truth_in_words(summary: dict[str, Any]) -> str:
+def _truth_note(summary: dict[str, Any]) -> str:
     oracle, regret, steps = (summary[key] for key in ("oracle_ms", "regret", "steps_to_optimal"))
     if oracle is None:
         return "Simulated world; no round was finished."

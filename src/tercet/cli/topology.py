@@ -25,7 +25,7 @@ app = typer.Typer(
 def show(
     json: Json = False,
 ) -> None:
-    """Print what is to be there, and why; needs no broker."""
+    """Print the streams, durables and buckets with their reasons; needs no broker."""
     settings = read(declare.TopologySettings)
     configs = declare.adjusted(settings)
     if json:
@@ -50,7 +50,7 @@ def show(
         return
     rows = []
     for c in configs:
-        age = f"{c.max_age / 3600:g} h" if c.max_age else "for ever"
+        age = f"{c.max_age / 3600:g} h" if c.max_age else "unlimited"
         per = str(c.max_msgs_per_subject) if (c.max_msgs_per_subject or -1) > 0 else "all"
         size = f"{(c.max_bytes or 0) / topology.MIB:g}"
         rows.append((c.name, " ".join(c.subjects or []), age, size, per, c.description))
@@ -67,7 +67,7 @@ def apply(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Declare it on a broker. Twice is harmless; what would lose data is refused."""
+    """Declare them on a broker. Twice is harmless; a change that would lose data is refused."""
     changes = asyncio.run(_apply(bus, force))
     if json:
         as_json({"changes": changes})

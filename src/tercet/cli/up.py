@@ -11,17 +11,16 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from tercet.cli import input_checks, up_docker
-from tercet.cli.dashboard import free
+from tercet.cli import input_checks
 from tercet.cli.display import Display
-from tercet.cli.process_plan import Plan
-from tercet.cli.run import Place, conduct
-from tercet.cli.run_record import Record
-from tercet.cli.summary import summarise, tell
+from tercet.cli.process_plan import RunConfig
+from tercet.cli.run import RunLocation, run
+from tercet.cli.run_record import RunRecord
+from tercet.cli.summary import show_summary, summarise
 from tercet.models.manifest import Manifest
 from tercet.services.dashboard.settings import PORT
+from tercet.services.simulator.environment_loader import load
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
-from tercet.services.simulator.service import load
 from tercet.sim.environment import Environment
 
 T = TypeVar("T")
@@ -48,7 +47,7 @@ def up(
     ] = 5,
     workers: Annotated[
         int,
-        typer.Option(min=1, max=50, help="World-model workers: share five members, and plan."),
+        typer.Option(min=1, max=50, help="World-model workers, which share the five members."),
     ] = 1,
     evaluations: Annotated[
         int | None,
@@ -83,7 +82,7 @@ def up(
     ] = -1,
     store: Annotated[
         Path | None,
-        typer.Option(help="Keep the streams in this folder, and go on from what is there."),
+        typer.Option(help="Keep the streams in this folder, and continue from those in it."),
     ] = None,
     logs: Annotated[
         Path | None, typer.Option(help="Keep one log file per process in this folder.")
@@ -94,19 +93,22 @@ def up(
     ] = None,
     metrics: Annotated[
         int | None,
-        typer.Option(min=1, max=65000, help="First of the processes' health ports (none opened)."),
+        typer.Option(min=1, max=65000, help="First health port, one per process (default: none)."),
     ] = None,
     docker: Annotated[
         bool, typer.Option("--docker", help="Containers (compose.yaml) in place of processes.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Where chance begins.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
     ] = False,
 ) -> None:
-    """Start everything on this host, learn, and compare what was learned with fixed policies."""
+    """Start everything on this host, learn, and compare the policy with fixed policies."""
     if docker:
-        up_docker.up(*up_docker.asked(context.params), given=up_docker.foreign(context))
+        from tercet.cli import up_docker
+
+        given = up_docker.inapplicable(context)
+        up_docker.up(*up_docker.compose_settings(context.params), given=given)
         return
     console = Console(stderr=True, soft_wrap=True)
     simulated = world is not None
@@ -122,7 +124,8 @@ def up(
     except KeyboardInterrupt:
         console.print("Stopped before anything was started.")
         raise typer.Exit from None
-    plan = Plan(
+    served = _chosen(dashboard, console.is_terminal)
+    config = RunConfig(
         goal=goal,
         rounds=rounds,
         evaluations=_chosen(evaluations, 0 if simulated else 12) if rounds else 0,
@@ -137,11 +140,11 @@ def up(
         speed=speed,
         seed=seed,
         metrics=metrics,
-        dashboard=free(PORT) if _chosen(dashboard, console.is_terminal) else None,
+        dashboard=input_checks.port_or_free(PORT) if served else None,
     )
-    record = Record(RegretEvaluator(environment) if environment else None)
+    record = RunRecord(RegretEvaluator(environment) if environment else None)
     with tempfile.TemporaryDirectory(prefix="tercet-") as scratch:
-        place = Place(
+        location = RunLocation(
             store=_folder(store or Path(scratch) / "store"),
             logs=_folder(logs or Path(scratch) / "logs"),
             bus=bus,
@@ -149,12 +152,12 @@ def up(
         )
         display = Display(console)
         with display.shown():
-            asyncio.run(conduct(plan, place, display, record))
+            asyncio.run(run(config, location, display, record))
     summary = summarise(record, goal)
     if as_json:
         print(json.dumps(summary))
     else:
-        tell(summary, found)
+        show_summary(summary, found)
 
 
 def prepared(images: Path | None, models: Path | None, console: Console) -> Manifest:

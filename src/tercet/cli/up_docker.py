@@ -1,4 +1,4 @@
-"""`tercet up --docker`: the compose project in the place of processes."""
+"""`tercet up --docker`: the compose project in place of processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from typer._click.core import ParameterSource
 
 from tercet.cli import docker_project
 from tercet.cli.usage_error import UsageError
@@ -16,18 +15,27 @@ SETTINGS = ("goal", "rounds", "period", "seed")
 ALSO = ("docker", "workers")
 
 
-def foreign(context: typer.Context) -> list[str]:
-    """Options given on the command line that mean nothing to containers."""
+def inapplicable(context: typer.Context) -> list[str]:
+    """Options given on the command line that do not apply to containers."""
     return [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in (*SETTINGS, *ALSO)
-        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if parameter.name not in (*SETTINGS, *ALSO) and _is_given(context, parameter.name or "")
     ]
 
 
-def asked(options: dict[str, Any]) -> tuple[dict[str, str], int]:
-    """The settings, as the containers' environment has them, and how many workers."""
+def _is_given(context: typer.Context, parameter: str) -> bool:
+    """Whether a parameter's value is from the command line.
+
+    The source is an enum of click, which some versions of Typer include under a private name; so
+    it is compared by name.
+    """
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def compose_settings(options: dict[str, Any]) -> tuple[dict[str, str], int]:
+    """The environment of the containers, and the number of workers."""
     names = {"period": "round_period"}
     settings = {
         f"TERCET_{names.get(name, name).upper()}": str(options[name])
@@ -38,19 +46,19 @@ def asked(options: dict[str, Any]) -> tuple[dict[str, str], int]:
 
 
 def up(settings: dict[str, str], workers: int, *, given: list[str]) -> None:
-    """Build, start, wait until all are healthy, and say where the broker is.
+    """Build, start, wait until all are healthy, and print the broker's URL.
 
-    `given` names options that mean nothing to containers; raises UsageError for them, when this is
-    no checkout of Tercet, and when no engine answers.
+    `given` names options that do not apply to containers. Raises UsageError for them, outside of a
+    source tree of Tercet, and when no engine answers.
     """
     if given:
         raise UsageError(f"{given[0]} does not go with --docker: see .env.example, docs/deploy.md")
     if not docker_project.COMPOSE_FILE.exists():
-        raise UsageError("--docker builds from a checkout of Tercet, and this is none")
+        raise UsageError("--docker builds from a source tree of Tercet, and this is none")
     running = docker_project.project()
     scaled = ("--scale", f"world-model={workers}")
-    words = ("up", "-d", "--build", "--wait", *scaled)
-    docker_project.compose(running.name, [str(docker_project.COMPOSE_FILE)], *words, **settings)
+    command = ("up", "-d", "--build", "--wait", *scaled)
+    docker_project.compose(running.name, [str(docker_project.COMPOSE_FILE)], *command, **settings)
     console = Console(stderr=True)
     console.print(f"{len(running.containers())} containers run", highlight=False)
     for container in running.containers("broker"):

@@ -1,4 +1,4 @@
-"""What the user must mend: printed in one line, exit 2."""
+"""An error of the user's input: printed in one line, exit 2."""
 
 
 class UsageError(Exception):

@@ -22,8 +22,8 @@ EPILOG = (
     "[bold]tercet watch --rounds 1 --json[/] prints one JSON object per round."
 )
 
-WHOLE = {"id", "cause", "type", "fleet", "state", "next_state"}
-"""What is left out in JSON: what does not change from round to round, or only machines need."""
+EXCLUDED = {"id", "cause", "type", "fleet", "state", "next_state"}
+"""Fields left out of the JSON: constant from round to round, or identifiers."""
 
 
 def watch(
@@ -31,7 +31,7 @@ def watch(
     rounds: Annotated[int | None, typer.Option(min=1, help="End after so many rounds.")] = None,
     json: Json = False,
 ) -> None:
-    """Watch rounds, devices and learning as they happen."""
+    """Watch rounds, devices and training as they happen."""
     display = None if json else Display(Console(soft_wrap=True), every=1)
     with suppress(KeyboardInterrupt):
         asyncio.run(_watch(bus, rounds, display))
@@ -63,5 +63,5 @@ async def _watch(url: str | None, rounds: int | None, display: Display | None) -
 async def _objects(closed: asyncio.Queue[Experience], rounds: int | None) -> None:
     seen = 0
     while rounds is None or seen < rounds:
-        as_json((await closed.get()).model_dump(mode="json", exclude=WHOLE), flush=True)
+        as_json((await closed.get()).model_dump(mode="json", exclude=EXCLUDED), flush=True)
         seen += 1

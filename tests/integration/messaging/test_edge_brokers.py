@@ -21,7 +21,7 @@ from tercet.messaging.declare import TopologySettings, declare
 from tercet.messaging.relay_link import Link
 from tercet.messaging.replay import last_each, tail
 from tercet.messaging.security import site as sites
-from tercet.messaging.security.names import PLACE
+from tercet.messaging.security.names import MOUNT_POINT
 from tercet.messaging.topology import CAPTURED, STREAMS, stream_of
 from tercet.process.child import die_with_parent
 from tercet.process.errors import NoAnswer
@@ -96,7 +96,7 @@ def brokers(tmp_path: Path, keys: Path) -> Iterator[Callable[..., None]]:
             **copied,
             security / "security.conf": security / "security.conf",
         }.items():
-            text = file.read_text().replace(PLACE, str(security))
+            text = file.read_text().replace(MOUNT_POINT, str(security))
             for shipped, free in ports.items():
                 text = text.replace(f"0.0.0.0:{shipped}", f"127.0.0.1:{free}")
             text = re.sub(r"^http:.*$", "", text, flags=re.MULTILINE)

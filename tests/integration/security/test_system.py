@@ -38,7 +38,7 @@ async def test_all_services_do_their_work_with_their_rights_alone(
     declared.reload()
     logs = tmp_path / "logs"
     logs.mkdir()
-    plan = process_plan.Plan(goal="85", period=0.1, devices=2, nodes=4, models=models)
+    config = process_plan.RunConfig(goal="85", period=0.1, devices=2, nodes=4, models=models)
     supervisor = Supervisor(logs)
     heard: set[str] = set()
 
@@ -46,7 +46,7 @@ async def test_all_services_do_their_work_with_their_rights_alone(
         heard.add(decision.device)
 
     try:
-        for child in process_plan.children(plan, declared.url, after=0):
+        for child in process_plan.children(config, declared.url, after=0):
             user = user_of(child.name)
             settings = {
                 "TERCET_BUS_CREDENTIALS": str(declared.key(user)),

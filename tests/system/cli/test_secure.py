@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 
 from tercet.cli.secure import app
 from tercet.cli.usage_error import UsageError
+from tercet.messaging.security.errors import SiteError
 
 
 def init(folder: Path, *words: str) -> str:
     done = CliRunner().invoke(app, ["init", f"--site={folder}", *words], catch_exceptions=True)
-    if isinstance(done.exception, UsageError):
+    if isinstance(done.exception, UsageError | SiteError):
         return str(done.exception)
     assert done.exit_code == 0, done.output
     return done.output

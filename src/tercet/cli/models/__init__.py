@@ -1,4 +1,4 @@
-"""`tercet models`: one file per verb; the work is done in `zoo`."""
+"""`tercet models`: one file per verb; the work is done in `tercet.models`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ app = typer.Typer(
     epilog="Example: [bold]tercet models fit --data ~/parts[/] makes all eight for your classes.",
 )
 app.command(epilog=build.EPILOG)(build.build)
-app.command("import", epilog=import_weights.EPILOG)(import_weights.bring)
+app.command("import", epilog=import_weights.EPILOG)(import_weights.import_weights)
 app.command(epilog=add.EPILOG)(add.add)
 app.command(epilog=quantise.EPILOG)(quantise.quantise)
 app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)

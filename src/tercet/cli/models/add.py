@@ -20,10 +20,10 @@ EPILOG = (
 
 def add(
     file: Annotated[Path, typer.Argument(help="ONNX: float [N, 3, S, S] in, [N, classes] out.")],
-    variant: Annotated[str, typer.Option(help="Its place: d0 to d3 float, d4 to d7 8 bit.")],
+    variant: Annotated[str, typer.Option(help="Which to replace: d0 to d3 float, d4 to d7 8 bit.")],
     labels: Annotated[Path, typer.Option(help="Names of the classes, a line each.")],
-    accuracy: Annotated[float, typer.Option(help="Percent, as you know it.")],
-    source: Annotated[str, typer.Option(help="Whose figure the accuracy is, in plain words.")],
+    accuracy: Annotated[float, typer.Option(help="Percent, from your own measurement.")],
+    source: Annotated[str, typer.Option(help="Source of the accuracy, as text.")],
     normalise: Annotated[
         str,
         typer.Option(help="Of pixels: symmetric (-1 to 1), unit (0 to 1), imagenet (mean, std)."),
@@ -31,15 +31,15 @@ def add(
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take your own ONNX classifier in, after a look at it and a run on a photograph."""
+    """Add your own ONNX classifier, after checks and a run on a photograph."""
     if normalise not in SCALES:
         raise UsageError(f"--normalise {normalise}: one of {', '.join(SCALES)}")
     if not source.strip():
-        raise UsageError("--source: say whose figure the accuracy is")
+        raise UsageError("--source: name the source of the accuracy")
     from tercet.models import onnx_import as work
 
-    with working("adding") as tell:
-        tell(variant, "check")
+    with working("adding") as progress:
+        progress(variant, "check")
         facts = work.Facts(labels, accuracy, source, cast(Normalisation, normalise))
         manifest = work.classifier(variant, file, directory(models), facts)
     show(as_json, described(manifest), overview(manifest))

@@ -9,10 +9,10 @@ EPILOG = "Example: [bold]tercet models build --models ./models[/]. Twice builds 
 
 
 def build(models: Models = None, as_json: AsJson = False) -> None:
-    """Build what is missing: real speed, seeded weights without meaning. Same seed, same bytes."""
-    with working("building") as tell:
-        manifest = model_directory.ensure(directory(models), tell)
+    """Build what is missing: real speed, untrained weights from a seed. Same seed, same bytes."""
+    with working("building") as progress:
+        manifest = model_directory.ensure(directory(models), progress)
     note = f"{manifest.directory}"
     if manifest.untrained:
-        note += ": weights are untrained; bring or fit your own (tercet models --help)"
+        note += ": weights are untrained; import or fit your own (tercet models --help)"
     show(as_json, described(manifest), overview(manifest), note)

@@ -1,4 +1,4 @@
-"""What the verbs of `tercet models` share: options, progress on stderr, tables, JSON."""
+"""Shared by the verbs of `tercet models`: options, progress on stderr, tables, JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from tercet.cli import output as printing
-from tercet.cli.input_checks import complaining
+from tercet.cli.input_checks import as_usage_errors
 from tercet.models.manifest import Manifest, default_directory
 
 if TYPE_CHECKING:
@@ -25,33 +25,34 @@ Models = Annotated[
     ),
 ]
 AsJson = printing.Json
-Tell = Callable[[str, str], None]
+Progress = Callable[[str, str], None]
 
 
 def directory(models: Path | None) -> Path:
-    """The model directory that is meant."""
+    """The model directory given, or the default one."""
     return models or default_directory()
 
 
 @contextmanager
-def working(what: str, every: int = 1) -> Iterator[Tell]:
-    """Complain in one line; meanwhile `tell(who, stage)` shows how far it is, on stderr.
+def working(what: str, every: int = 1) -> Iterator[Progress]:
+    """Report errors in one line; inside, `progress(item, stage)` shows progress on stderr.
 
-    Without a terminal a line each, of those that end in a count `a/b` only each `every`-th.
+    Without a terminal each stage is a line; of stages that end in a count `a/b` only every
+    `every`-th.
     """
     console = Console(stderr=True)
-    with complaining(), console.status(what) as status:
+    with as_usage_errors(), console.status(what) as status:
 
-        def tell(who: str, stage: str) -> None:
+        def progress(item: str, stage: str) -> None:
             if console.is_terminal:
-                status.update(f"{what}: {who} {stage}")
-            elif not _between(stage, every):
-                console.print(f"{what}: {who} {stage}", highlight=False, soft_wrap=True)
+                status.update(f"{what}: {item} {stage}")
+            elif not _is_skipped(stage, every):
+                console.print(f"{what}: {item} {stage}", highlight=False, soft_wrap=True)
 
-        yield tell
+        yield progress
 
 
-def _between(stage: str, every: int) -> bool:
+def _is_skipped(stage: str, every: int) -> bool:
     done, slash, total = stage.rpartition(" ")[2].partition("/")
     return bool(slash and done.isdigit() and done != total and int(done) % every)
 
@@ -63,7 +64,7 @@ def skipped(files: Sequence[tuple[str, str]]) -> None:
 
 
 class Listing(NamedTuple):
-    """A table to be: title, columns and rows."""
+    """A table: title, columns and rows."""
 
     title: str
     columns: Sequence[str]
@@ -86,7 +87,7 @@ def described(manifest: Manifest) -> dict[str, object]:
 
 
 def overview(manifest: Manifest) -> Listing:
-    """One row per variant: what it is, and what it scores."""
+    """One row per variant: size, precision and accuracy."""
     columns = (
         "variant",
         "precision",
@@ -94,7 +95,7 @@ def overview(manifest: Manifest) -> Listing:
         "MB",
         "px",
         "accuracy %",
-        "whose figure",
+        "source",
         "weights",
     )
     rows = [
@@ -125,8 +126,8 @@ def _interval(bounds: tuple[float, float]) -> str:
     return f"{bounds[0]:.1f} to {bounds[1]:.1f}"
 
 
-def likenesses(found: Mapping[str, Likeness]) -> Listing:
-    """One row per 8-bit form: how like its float form it is."""
+def comparisons(found: Mapping[str, Likeness]) -> Listing:
+    """One row per 8-bit form, compared with its float form."""
     columns = ("8-bit form", "same top class %", "signal to noise dB", "pictures", "calibrated on")
     rows = [
         (name, like.top1_agreement_pct, like.snr_db, like.pictures, like.calibrated_on)

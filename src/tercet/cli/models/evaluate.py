@@ -1,4 +1,4 @@
-"""`tercet models evaluate`: what the variants score on labelled pictures."""
+"""`tercet models evaluate`: the accuracy of the variants on labelled pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tercet.models import manifest
 
 EPILOG = (
     "Example: [bold]tercet models evaluate --data ~/labelled[/], with one folder per class. The"
-    " orchestrator decides by the measured figures once the services have been started anew."
+    " orchestrator uses the measured figures after the services have been restarted."
 )
 
 
@@ -40,10 +40,10 @@ def evaluate(
     """Measure top-1 and top-5 with 95 % intervals, and write them into the manifest."""
     if metric not in (None, "top1", "top5"):
         raise UsageError(f"--metric {metric}: top1 or top5")
-    with working("evaluating", every=100) as tell:
+    with working("evaluating", every=100) as progress:
         found = work.evaluate(
             directory(models), data, variant, cast(work.Metric | None, metric),
-            lambda done, total: tell("picture", f"{done}/{total}"),
+            lambda done, total: progress("picture", f"{done}/{total}"),
         )  # fmt: skip
     skipped(found.skipped)
     now = manifest.read(directory(models))

@@ -20,7 +20,7 @@ from tercet.cli.models.common import (
 
 EPILOG = (
     "Example: [bold]tercet models fit --data ~/parts --from mobilenet_1_0_224_tf.h5[/]. Stopped,"
-    " the same command goes on where it was."
+    " the same command continues where it was."
 )
 
 
@@ -34,8 +34,8 @@ def fit(
     epochs: Annotated[int, typer.Option(help="Passes over the pictures, at most.")] = 40,
     patience: Annotated[int, typer.Option(help="Epochs without gain after which to stop.")] = 8,
     batch: Annotated[int, typer.Option(help="Pictures a step.")] = 64,
-    flip: Annotated[bool, typer.Option(help="Mirror pictures; not for letters or digits.")] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Where chance begins.")] = 0,
+    flip: Annotated[bool, typer.Option(help="Mirror pictures; off for letters or digits.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,9 +46,9 @@ def fit(
     from tercet.models import fit as work
     from tercet.models.training_config import TrainingConfig
 
-    with working("fitting", every=100) as tell:
+    with working("fitting", every=100) as progress:
         try:
-            recipe = TrainingConfig(
+            config = TrainingConfig(
                 data=data.absolute(), input_px=px, epochs=epochs, patience=patience, batch=batch,
                 flip=flip, seed=seed, start=work.starts(start or []),
             )  # fmt: skip
@@ -56,6 +56,6 @@ def fit(
             first = error.errors()[0]
             option = {"input_px": "px"}.get(name := str(first["loc"][0]), name)
             raise UsageError(f"--{option}: {first['msg']}") from None
-        found = work.fit(recipe, directory(models), tell)
+        found = work.fit(config, directory(models), progress)
     skipped(found.skipped)
     show(as_json, described(found.manifest), scores(found.manifest), str(directory(models)))

@@ -23,17 +23,17 @@ def profile(
     as_json: AsJson = False,
 ) -> None:
     """Median and p95 at 1 and N threads, memory, cold start, and which variants are dominated."""
-    with working("profiling") as tell:
-        found = profiling.profile(directory(models), variant, threads, repeats, tell)
+    with working("profiling") as progress:
+        found = profiling.profile(directory(models), variant, threads, repeats, progress)
     times = ("median 1", "p95 1", "median N", "p95 N", "cold start")
     columns = ("variant", *(f"{t} ms" for t in times), "memory MB", "accuracy %", "dominated by")
     rows = []
-    for name, judged in found.items():
-        s = judged.speed
+    for name, profiled in found.items():
+        s = profiled.speed
         measured = (s.median_1_ms, s.p95_1_ms, s.median_n_ms, s.p95_n_ms, s.cold_ms, s.memory_mb)
-        facts = (f"{judged.accuracy_pct:.2f}", judged.dominated_by or "")
+        facts = (f"{profiled.accuracy_pct:.2f}", profiled.dominated_by or "")
         rows.append((name, *(f"{value:.1f}" for value in measured), *facts))
     listing = Listing("on this node, with 1 and N threads", columns, rows)
     threads_used = next(iter(found.values())).speed.threads if found else 0
     note = f"N = {threads_used}; decoding a photograph is not in the times"
-    show(as_json, {name: asdict(judged) for name, judged in found.items()}, listing, note)
+    show(as_json, {name: asdict(profiled) for name, profiled in found.items()}, listing, note)

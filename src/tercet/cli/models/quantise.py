@@ -1,4 +1,4 @@
-"""`tercet models quantise`: the 8-bit forms anew, calibrated on the user's pictures."""
+"""`tercet models quantise`: rebuild the 8-bit forms, calibrated on the user's pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tercet.cli.models.common import AsJson, Models, directory, likenesses, show, skipped, working
+from tercet.cli.models.common import AsJson, Models, comparisons, directory, show, skipped, working
 
 EPILOG = "Example: [bold]tercet models quantise --data ~/pictures --variant d4 --variant d5[/]"
 
@@ -24,11 +24,11 @@ def quantise(
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
-    """Quantise the float variants (static, per channel), and say how like both forms are."""
+    """Quantise the float variants (static, per channel), and compare both forms."""
     from tercet.models import weight_import as work
 
     unused: dict[str, str] = {}
-    with working("quantising") as tell:
-        found = work.quantised(directory(models), data, variant, tell, unused.setdefault)
+    with working("quantising") as progress:
+        found = work.quantised(directory(models), data, variant, progress, unused.setdefault)
     skipped([*unused.items()])
-    show(as_json, {name: asdict(like) for name, like in found.items()}, likenesses(found))
+    show(as_json, {name: asdict(like) for name, like in found.items()}, comparisons(found))

@@ -1,6 +1,6 @@
-"""`tercet secure`: a site's keys, certificates and rights, made offline.
+"""A site: the users of a secured deployment with their keys, certificates and rights.
 
-A site is a folder: `site.json` says who is who (public keys only), `ca/` signs, `hosts/<name>/` is
-what one host needs, and `people/` holds the keys of persons. CommandHandler each host its own folder and no
-more; `ca/ca.key` goes nowhere.
+`tercet secure` makes it offline. It is a folder: `site.json` lists the users with their public
+keys, `ca/` is the certificate authority, `hosts/<name>/` is what one host needs, and `people/`
+holds the keys of persons. Copy to each host its own folder only; `ca/ca.key` stays offline.
 """

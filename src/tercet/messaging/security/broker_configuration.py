@@ -1,8 +1,8 @@
-"""What one broker is to enforce, in the words of its configuration file.
+"""The security settings of one broker, as text of its configuration file.
 
-`security.conf` is included at the end of a broker's own configuration. It names TLS for clients,
-all users with their rights, and the account that the warden uses. Links between brokers have
-their TLS from the same files, in compose/broker/.
+`security.conf` is included at the end of a broker's own configuration. It has TLS for clients,
+all users with their rights, and the account that the config reloader uses. Links between brokers
+use the same TLS files, in compose/broker/.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 from tercet.messaging.rights import ANSWER_WITHIN, rights
 from tercet.messaging.roles import ROLES, TOPOLOGY
-from tercet.messaging.security.names import BROKER, HUB, WARDEN
+from tercet.messaging.security.names import BROKER, HUB, RELOADER
 
 if TYPE_CHECKING:
     from tercet.messaging.security.site import Site, User
 
-HEAD = """# Made by `tercet secure`; changes here are lost. Reloaded by tercet.messaging.config_reloader.
+TEMPLATE = """# Made by `tercet secure`; changes here are lost.
+# Reloaded by tercet.messaging.config_reloader.
 tls { cert_file: %(cert)s, key_file: %(key)s, ca_file: %(ca)s, timeout: 5 }
 system_account: SYS
 accounts {
-  SYS { users: [ %(warden)s ] }
+  SYS { users: [ %(reloader)s ] }
   TERCET {
     jetstream: enabled
     users: [
@@ -33,26 +34,28 @@ accounts {
 
 
 def security(site: Site, broker: str) -> str:
-    """The file of one broker: an edge knows its own devices only, the hub knows all."""
-    known = {n: u for n, u in site.users.items() if u.role in ROLES and _belongs(site, broker, u)}
-    users = [_user(site, name, user) for name, user in known.items()]
+    """The file of one broker; that of an edge has only the users of its own devices."""
+    accepted = {
+        n: u for n, u in site.users.items() if u.role in ROLES and _belongs(site, broker, u)
+    }
+    users = [_user(site, name, user) for name, user in accepted.items()]
     users += [
-        f"{{ nkey: {user.public} }} # the link of broker {user.node}"
+        f"{{ nkey: {user.public} }} # link of broker {user.node}"
         for user in site.users.values()
         if user.role == BROKER and broker == HUB != user.node
     ]
-    (warden,) = [u for u in site.users.values() if u.role == WARDEN and u.node == broker]
-    return HEAD % {
+    (reloader,) = [u for u in site.users.values() if u.role == RELOADER and u.node == broker]
+    return TEMPLATE % {
         "cert": json.dumps(f"{site.place}/server.pem"),
         "key": json.dumps(f"{site.place}/server.key"),
         "ca": json.dumps(f"{site.place}/ca.pem"),
-        "warden": f"{{ nkey: {warden.public} }}",
+        "reloader": f"{{ nkey: {reloader.public} }}",
         "users": "\n".join(f"      {user}" for user in users),
     }
 
 
 def _belongs(site: Site, broker: str, user: User) -> bool:
-    """Whether a broker lets a user in; the job that declares streams only at its own."""
+    """Whether a broker accepts a user; the job that declares streams only at its own broker."""
     if user.role == TOPOLOGY.name:
         return user.node == broker
     return broker == HUB or not user.node or broker in (user.node, user.home)

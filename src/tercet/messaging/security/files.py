@@ -1,4 +1,4 @@
-"""Files of a site: secrets only for their owner, and never half written."""
+"""Files of a site: secrets are readable by their owner only, and files are replaced atomically."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from tercet.messaging.security.errors import SiteError
 
 
 def write_public(path: Path, content: bytes) -> None:
-    """Write what anyone may read."""
+    """Write a file that anyone may read."""
     _write(path, content, 0o644)
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write what only the owner may read; it is never readable by others, not for a moment."""
+    """Write a file that only the owner may read, from its creation on."""
     _write(path, content, 0o600)
 
 
 @contextmanager
 def drafting(folder: Path, last: str) -> Iterator[Path]:
-    """A folder to fill. All of it appears in `folder`, the file `last` after the rest, or nothing.
+    """A folder to fill; at the end all of it is moved into `folder`, the file `last` last.
+
+    On an error `folder` is left as it was.
 
     Raises SiteError for a path that is not a folder or cannot be written to.
     """
-    made = not folder.exists()
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
@@ -42,18 +44,18 @@ def drafting(folder: Path, last: str) -> Iterator[Path]:
             entry.rename(folder / entry.name)
     finally:
         shutil.rmtree(draft)
-        if made:
-            with suppress(OSError):  # It is not empty: all went well.
+        if is_new:
+            with suppress(OSError):  # It is not empty: no error.
                 folder.rmdir()
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
+    draft.replace(path)

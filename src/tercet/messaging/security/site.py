@@ -1,7 +1,7 @@
-"""A site: its users with their roles and public keys, its brokers, and the folder they live in.
+"""A site: its users with their roles and public keys, its brokers, and its folder.
 
-`ca/` signs. `hosts/<name>/` is what one host needs, and no other host's: the keys of its processes,
-the authority's certificate, and `broker/` where it runs one. `people/` holds the keys of persons.
+`hosts/<name>/` has the keys of one host's processes, the authority's certificate, and `broker/`
+where the host runs a broker. `people/` has the keys of persons.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from tercet.messaging.security.names import (
     BROKER,
     HUB,
     JOBS,
+    LOCAL_NAMES,
+    MOUNT_POINT,
     NAME,
-    NAMES,
     PEOPLE,
-    PLACE,
-    STACK,
-    WARDEN,
+    RELOADER,
+    STACK_NAMES,
 )
 
 PARTS = ("ca", "hosts", "people")
@@ -43,30 +43,30 @@ class User(BaseModel):
 
     role: str
     public: str
-    """Public nkey; where the seed lies, `Site.key` says."""
+    """Public nkey; `Site.key` is the file of its seed."""
     node: str = ""
-    """The node it speaks for; of a broker's own users, the broker."""
+    """The node it belongs to; of a broker's own users, the broker."""
     home: str = ""
 
 
 class Broker(BaseModel):
-    """One broker of the site, under the names by which it is reached."""
+    """One broker of the site, and the names by which it is reached."""
 
     hosts: list[str]
 
 
 class Site(BaseModel):
-    """What `site.json` holds."""
+    """The content of `site.json`."""
 
     cloud: str = "cloud"
-    place: str = PLACE
-    """Where each broker finds its own folder of the site."""
+    place: str = MOUNT_POINT
+    """Path of each broker's folder as the broker sees it."""
     users: dict[str, User] = Field(default_factory=dict)
     brokers: dict[str, Broker] = Field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path) -> Site:
-        """Read a site; raises SiteError when there is none, or it cannot be read."""
+        """Read a site; raises SiteError when there is none, or its file is malformed."""
         file = folder / "site.json"
         try:
             return cls.model_validate_json(file.read_bytes())
@@ -76,12 +76,12 @@ class Site(BaseModel):
             raise SiteError(f"{file}: {fault(error, 'the file')}") from None
 
     def save(self, folder: Path) -> None:
-        """Write the site, and for every broker what it is to enforce from now on."""
+        """Write the site, and the security settings of every broker."""
         for name in self.brokers:
             own = broker_folder(folder, name)
-            # So that the file changes, and is read again, when the certificate does.
-            sealed = hashlib.sha256((own / "server.pem").read_bytes()).hexdigest()
-            text = f"{broker_configuration.security(self, name)}# certificate {sealed}\n"
+            # The file changes with the certificate, so that the broker is reloaded.
+            fingerprint = hashlib.sha256((own / "server.pem").read_bytes()).hexdigest()
+            text = f"{broker_configuration.security(self, name)}# certificate {fingerprint}\n"
             write_public(own / "security.conf", text.encode())
         write_public(folder / "site.json", (self.model_dump_json(indent=1) + "\n").encode())
 
@@ -94,12 +94,12 @@ class Site(BaseModel):
         return folder / "hosts" / host / f"{user}.nk"
 
     def add_broker(self, folder: Path, name: str, hosts: Sequence[str]) -> None:
-        """Certify a broker; it gets a key for its link, and one for each job beside it."""
+        """Certify a broker, with a key for its link and one for each job beside it."""
         check(name, "broker")
         for host in hosts:
             if not ADDRESS.match(host):
                 raise SiteError(f"broker {name}: {host!r} is no host name or address")
-        self.brokers[name] = Broker(hosts=[*NAMES, *hosts])
+        self.brokers[name] = Broker(hosts=[*LOCAL_NAMES, *hosts])
         self.renew(folder, name)
         self.users[f"{BROKER}-{name}"] = User(role=BROKER, public="", node=name)
         self._link(folder, name)
@@ -107,23 +107,23 @@ class Site(BaseModel):
             self.add(folder, role if name == HUB else f"{role}-{name}", role, node=name)
 
     def renew(self, folder: Path, name: str) -> Path:
-        """Give a broker a new certificate, for as long as the first; raises SiteError if none."""
+        """Give a broker a new certificate of the same validity; SiteError if there is none."""
         if name not in self.brokers:
-            known = ", ".join(self.brokers)
-            raise SiteError(f"{name}: no such broker; there are {known}")
+            names = ", ".join(self.brokers)
+            raise SiteError(f"{name}: no such broker; there are {names}")
         own = broker_folder(folder, name)
         authority.certify(folder / "ca", own, name, self.brokers[name].hosts)
         write_public(own / "ca.pem", (folder / "ca" / "ca.pem").read_bytes())
         return own / "server.pem"
 
     def _link(self, folder: Path, name: str) -> None:
-        """Give a broker a new key towards other brokers, in the words of its configuration."""
+        """Give a broker a new key for its link to other brokers, as text of its configuration."""
         seed, public = _pair()
         self.users[f"{BROKER}-{name}"].public = public
         write_secret(broker_folder(folder, name) / "link.conf", b'nkey: "%s"\n' % seed)
 
     def add_node(self, folder: Path, tier: str, node: str, home: str = "") -> list[str]:
-        """Give a node its users: a monitor, an inference service, and a device its application."""
+        """Add a node's users: a monitor, an inference service, and for a device its gateway."""
         check(node, tier)
         if node == HUB:
             raise SiteError(f"{tier}: {HUB} is the name of the cloud's host")
@@ -136,7 +136,7 @@ class Site(BaseModel):
         return names
 
     def add(self, folder: Path, name: str, role: str, *, node: str = "", home: str = "") -> None:
-        """Give a new user a key; raises SiteError when there is one of that name."""
+        """Add a user with a new key; raises SiteError when the name is taken."""
         check(name, "user")
         if name in self.users:
             raise SiteError(f"{name}: there is such a user already; `rotate` gives it a new key")
@@ -144,25 +144,25 @@ class Site(BaseModel):
         self._renew(folder, name)
 
     def revoke(self, folder: Path, name: str) -> list[str]:
-        """Take away every key of a user or a node, an edge's broker too; return who is gone."""
-        gone = self.named(name)
-        own = [user for user in gone if self.users[user].role in (BROKER, WARDEN)]
+        """Remove a user, or all users of a node and its broker; return the names removed."""
+        removed = self.named(name)
+        own = [user for user in removed if self.users[user].role in (BROKER, RELOADER)]
         if own and (name not in self.brokers or name == HUB):
-            raise SiteError(f"{name}: a broker cannot do without {own[0]}; rotate it instead")
-        for user in gone:
+            raise SiteError(f"{name}: a broker needs {own[0]}; rotate it instead")
+        for user in removed:
             if self.users[user].role != BROKER:
                 self.key(folder, user).unlink(missing_ok=True)
             del self.users[user]
         if self.brokers.pop(name, None):
             shutil.rmtree(broker_folder(folder, name), ignore_errors=True)
-        return gone
+        return removed
 
     def rotate(self, folder: Path, name: str) -> list[Path]:
-        """Give a user, or all users of a node, new keys; the old ones end at once."""
+        """Give a user, or all users of a node, new keys; the old ones become invalid."""
         return [self._renew(folder, user) for user in self.named(name)]
 
     def _renew(self, folder: Path, user: str) -> Path:
-        """Make a seed, and put it where its user's host finds it."""
+        """Make a seed, and write it to the folder of its user's host."""
         who = self.users[user]
         if who.role == BROKER:
             self._link(folder, who.node)
@@ -172,7 +172,7 @@ class Site(BaseModel):
         if who.role in PEOPLE:
             write_secret(file, seed + b"\n")
             return file
-        # A container's user is not the host's: the folder is closed, not the file.
+        # A container's user is not the host's: the folder has the restricted mode, not the file.
         file.parent.mkdir(parents=True, exist_ok=True)
         file.parent.chmod(0o700)
         write_public(file, seed + b"\n")
@@ -180,20 +180,20 @@ class Site(BaseModel):
         return file
 
     def named(self, name: str) -> list[str]:
-        """Users that are called so, or belong to the node of that name; SiteError if none."""
+        """Users of that name, or of the node of that name; SiteError if there are none."""
         found = [user for user, who in self.users.items() if name in (user, who.node)]
         if not found:
             raise SiteError(f"{name}: no such user or node; `tercet secure list` shows all")
         return found
 
 
-def create(folder: Path, cloud: str, hosts: Iterable[str], place: str = PLACE) -> Site:
+def create(folder: Path, cloud: str, hosts: Iterable[str], place: str = MOUNT_POINT) -> Site:
     """Make a site with its authority, its hub and the users that every site has."""
-    free(folder)
+    refuse_existing(folder)
     check(cloud, "cloud")
     authority.create(folder / "ca")
     site = Site(cloud=cloud, place=place)
-    site.add_broker(folder, HUB, [*STACK, *hosts])
+    site.add_broker(folder, HUB, [*STACK_NAMES, *hosts])
     for role in ROLES.values():
         if not role.of_node and role.name not in JOBS:
             site.add(folder, role.name, role.name)
@@ -201,8 +201,8 @@ def create(folder: Path, cloud: str, hosts: Iterable[str], place: str = PLACE) -
     return site
 
 
-def free(folder: Path) -> None:
-    """Refuse a folder that holds a site, or what is left of one: an authority is never replaced."""
+def refuse_existing(folder: Path) -> None:
+    """Raise SiteError when the folder has a site or parts of one: no authority is replaced."""
     if (folder / "site.json").exists():
         raise SiteError(f"{folder}: there is a site already; `tercet secure add` extends it")
     for part in PARTS:
@@ -211,7 +211,7 @@ def free(folder: Path) -> None:
 
 
 def broker_folder(folder: Path, name: str) -> Path:
-    """What a broker mounts: certificate, key, users; its host's alone."""
+    """The folder that a broker mounts: certificate, key and users; accessible to its owner only."""
     host = folder / "hosts" / name
     host.mkdir(parents=True, exist_ok=True)
     host.chmod(0o700)
@@ -219,7 +219,7 @@ def broker_folder(folder: Path, name: str) -> Path:
 
 
 def check(name: str, what: str) -> None:
-    """Refuse a name that would mean something else in a subject or a path."""
+    """Raise SiteError for a name that has a special meaning in a subject or a path."""
     if not NAME.match(name):
         raise SiteError(f"{what}: {name!r} is not a name of letters, digits, '-' and '_'")
 

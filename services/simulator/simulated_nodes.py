@@ -1,0 +1,154 @@
+"""The nodes of an environment as the bus sees them: capabilities, telemetry, requests, outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tercet.messaging.bus import Bus
+from tercet.process import log
+from tercet.process.errors import NoAnswer, Unprocessable
+from tercet.rl.experience import State
+from tercet.rl.features import Profile
+from tercet.rl.platform import Option, Platform
+from tercet.schemas.capability import Capability
+from tercet.schemas.decision import Decision
+from tercet.schemas.fleet import Condition
+from tercet.schemas.outcome import Outcome
+from tercet.schemas.request import Request
+from tercet.schemas.round import Round
+from tercet.schemas.telemetry import Telemetry
+from tercet.sim.environment import Environment
+
+DECISION_TIMEOUT_S = 2.0
+"""Seconds to wait for each decision."""
+FALLBACK = Option("d0", "L")
+"""Option of a device that gets no decision."""
+
+_log = log.get(__name__)
+
+
+class SimulatedNodes:
+    """All devices, edges and the cloud of one environment."""
+
+    def __init__(self, bus: Bus, world: Environment, *, seed: int, speed: float) -> None:
+        """`speed` is in virtual seconds per second."""
+        self._bus, self._world, self._speed = bus, world, speed
+        self._state = world.reset(seed)
+
+    async def publish_capabilities(self) -> None:
+        """Publish the tier and the variants of every node."""
+        profile = getattr(self._world, "profile_ms", {})
+        for capability in capabilities(self._world.platform, profile):
+            await self._bus.publish(capability)
+
+    async def publish_telemetry(self) -> None:
+        """Publish the condition of every node."""
+        for telemetry in conditions(self._world.platform, self._state):
+            await self._bus.publish(telemetry)
+
+    async def run_round(self, opened: Round) -> None:
+        """Request a decision for each active device, take one real step, publish the outcomes."""
+        active = self._state.active
+        decisions = dict(
+            zip(
+                active,
+                await asyncio.gather(*(self._request(d, opened) for d in active)),
+                strict=True,
+            )
+        )
+        step = self._world.step({d: option for d, (option, _) in decisions.items()})
+        await asyncio.sleep(max(step.response_ms.values()) / 1000 / self._speed)
+        self._state = step.state
+        await self.publish_telemetry()
+        await asyncio.gather(
+            *(
+                self._bus.publish(outcome(self._world.platform, opened, d, *decisions[d], ms))
+                for d, ms in step.response_ms.items()
+            )
+        )
+
+    async def _request(self, device: str, opened: Round) -> tuple[Option, Decision | None]:
+        request = Request.because(opened, key=device, device=device, round_id=opened.id)
+        try:
+            decision = await self._bus.request(request, Decision, DECISION_TIMEOUT_S)
+            option = Option.parse(decision.option)
+            if option in self._world.platform.options:
+                return option, decision
+            _log.error("decision names no option of the world", option=decision.option)
+        except (NoAnswer, Unprocessable) as error:
+            _log.warning("no decision", device=device, reason=str(error))
+        return FALLBACK, None
+
+
+def capabilities(platform: Platform, profile: Profile) -> list[Capability]:
+    """The capability message of every node of a platform.
+
+    It has no speeds, which are to be learned, unless the world has a `profile_ms`: node to variant
+    to the milliseconds that the node has measured without load.
+    """
+    local = {o.variant for o in platform.options if o.tier == "L"}
+    edge = {o.variant for o in platform.options if o.tier == "E"}
+    cloud = {o.variant for o in platform.options if o.tier == "C"}
+
+    def capability(node: str, tier: str, variants: set[str], home: str | None = None) -> Capability:
+        accuracy = {v: platform.accuracy[v] for v in sorted(variants)}
+        return Capability.model_validate(
+            {
+                "node": node,
+                "tier": tier,
+                "home": home,
+                "accuracy_pct": accuracy,
+                "profile_ms": profile.get(node, {}),
+                "weights": "simulated",
+            }
+        )
+
+    return [
+        *(
+            capability(device, "device", local, home)
+            for device, home in zip(platform.devices, platform.home, strict=True)
+        ),
+        *(capability(name, "edge", edge) for name in platform.edges),
+        capability(platform.cloud, "cloud", cloud),
+    ]
+
+
+def conditions(platform: Platform, state: State) -> list[Telemetry]:
+    """The telemetry of every node; that of a device which is not active has `leaving` set."""
+    return [
+        Telemetry(
+            node=name,
+            condition=Condition(
+                cpu=state.node(name).cpu,
+                memory=state.node(name).memory,
+                link_ms=state.node(name).link_ms,
+                weak=state.node(name).weak,
+            ),
+            leaving=name in platform.devices and name not in state.active,
+        )
+        for name in (*platform.devices, *platform.edges, platform.cloud)
+    ]
+
+
+def outcome(
+    platform: Platform,
+    opened: Round,
+    device: str,
+    option: Option,
+    decision: Decision | None,
+    response_ms: float,
+) -> Outcome:
+    """The outcome of one device, in virtual time."""
+    return Outcome.because(
+        decision or opened,
+        key=device,
+        device=device,
+        node=platform.node(device, option),
+        assigned=decision.option if decision else None,
+        executed=str(option),
+        fallback="none" if decision else "no-decision",
+        response_ms=response_ms,
+        round=opened.number,
+        round_id=opened.id,
+        simulated=True,
+    )
