@@ -2,7 +2,7 @@
 
 from tercet.messaging.app import run
 from tercet.services.dashboard.service import main
-from tercet.services.dashboard.settings import Settings
+from tercet.services.dashboard.settings import DashboardSettings
 
 if __name__ == "__main__":
-    run("dashboard", main, Settings)
+    run("dashboard", main, DashboardSettings)

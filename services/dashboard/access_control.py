@@ -1,8 +1,8 @@
-"""What stands before every request: who may ask, and what a browser may do with the answer.
+"""ASGI middleware: which requests are accepted, and what a browser may do with the response.
 
-A page on another site can make a browser ask us; it is recognised by its `Origin`, and a name of
-its own that it points at us by `Host`. We grant no cross-origin access, so it could not read the
-answer either.
+A page of another site can make a browser send requests here. `Origin` identifies such a request.
+`Host` identifies a foreign DNS name that points at this server (DNS rebinding). No cross-origin
+access is granted, so a foreign page cannot read a response.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+MODIFYING_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -29,49 +29,52 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-"""Nothing but our own files; no text ever becomes markup or a script (trusted types)."""
+"""Only files of this server are loaded; text cannot become markup or script (trusted types)."""
 
 
-class Guard:
-    """ASGI middleware."""
+class AccessControl:
+    """Refuses requests of foreign sites and adds security headers to every response."""
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
         self._hosts = {*LOOPBACK, *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on and add headers to the answer."""
+        """Refuse the request, or pass it on; add the headers in both cases."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update(SECURITY_HEADERS)
             await send(message)
 
         refusal = self._refusal(scope["method"], Headers(scope=scope))
         if refusal is None:
-            await self._app(scope, receive, send_guarded)
+            await self._app(scope, receive, send_with_headers)
         else:
-            answer = PlainTextResponse(f"{refusal[1]}\n", refusal[0])
-            await answer(scope, receive, send_guarded)
+            response = PlainTextResponse(f"{refusal[1]}\n", refusal[0])
+            await response(scope, receive, send_with_headers)
 
     def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
-        """Status and reason; None for what may pass."""
+        """Return status and reason, or None if the request is accepted."""
         host = headers.get("host", "")
-        if _name(host) not in self._hosts:
+        if _hostname(host) not in self._hosts:
             return 403, "Host: not a name of this dashboard (TERCET_DASHBOARD_HOSTS)"
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return 403, "Origin: another site"
-        if headers.get("sec-fetch-site", "same-origin") == "cross-site" and method in CHANGING:
+        if (
+            headers.get("sec-fetch-site", "same-origin") == "cross-site"
+            and method in MODIFYING_METHODS
+        ):
             return 403, "Sec-Fetch-Site: another site"
         return None
 
 
-def _name(host: str) -> str | None:
-    """The name in a Host header, without port; None when it is none."""
+def _hostname(host: str) -> str | None:
+    """Return the name in a Host header without its port; None if the header is malformed."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

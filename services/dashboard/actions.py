@@ -1,4 +1,4 @@
-"""What people may change, checked: the goal, and whether the policy explores."""
+"""Validation of the changes that a page may request: the goal, and exploration on or off."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from tercet.process.errors import Unprocessable
 from tercet.rl.goal import parse_goal, required_accuracy
 from tercet.schemas.fleet import GoalText
 
-Who = Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")]
+PersonName = Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class ActionRequest(BaseModel):
-    """What a page posts; anything else in it is refused."""
+    """The body of a POST; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    by: Who = ""
+    by: PersonName = ""
 
 
 class GoalRequest(ActionRequest):
-    """Another goal."""
+    """Set the goal."""
 
     goal: GoalText
 
 
 class ExplorationRequest(ActionRequest):
-    """Explore, or pause."""
+    """Enable or pause exploration."""
 
     explore: bool
 
 
-def read(kind: type[ActionRequest], body: bytes) -> Any:
-    """Read a wish; raises Unprocessable in one line that names the field."""
+def parse_action(kind: type[ActionRequest], body: bytes) -> Any:
+    """Parse a request body; raises Unprocessable in one line that names the field."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
         raise Unprocessable(fault(error, "body")) from error
 
 
-def reachable(goal: str, accuracies: Mapping[str, float]) -> str:
-    """Return the goal; raises Unprocessable when no variant is as accurate as that."""
+def check_goal(goal: str, accuracies: Mapping[str, float]) -> str:
+    """Return the goal; raises Unprocessable if no variant is that accurate."""
     best = max(accuracies, key=accuracies.__getitem__, default=None)
     if (
         best is not None
@@ -56,6 +56,6 @@ def reachable(goal: str, accuracies: Mapping[str, float]) -> str:
     return goal
 
 
-def signature(by: str, address: str) -> str:
-    """Who asked, as it is recorded: the name they gave, and where they sat."""
+def recorded_author(by: str, address: str) -> str:
+    """Return the author of a change as it is recorded: the given name and the client address."""
     return f"{by.strip() or 'someone'} (dashboard, {address})"

@@ -1,7 +1,7 @@
-"""Fixed policies to compare with: measured in evaluation rounds, or else estimated from profiles.
+"""Fixed policies for comparison: measured in evaluation rounds, or else estimated from profiles.
 
-An estimate is what each node said of itself at start: computing alone, without queue and network,
-so an edge that all devices share will be slower. The page says which of the two a figure is.
+An estimate is the mean of the nodes' start-up profiles: compute time only, without queue and
+network. An edge that several devices share will be slower. The page shows the source of a figure.
 """
 
 from __future__ import annotations
@@ -13,23 +13,22 @@ from typing import Any
 from tercet.schemas.capability import Capability
 from tercet.schemas.experience import Experience
 
-ROUNDS = 60
-"""Evaluation rounds of which a policy's average is taken."""
-POLICIES = 12
-"""Policies at most."""
-EVERYWHERE = {"L": "all d0@L", "E": "all d0@E", "C": "all d0@C"}
-TIERS = {"device": "L", "edge": "E", "cloud": "C"}
+ROUNDS_AVERAGED = 60
+"""Evaluation rounds over which a policy's average is taken."""
+MAX_POLICIES = 12
+SINGLE_TIER_POLICIES = {"L": "all d0@L", "E": "all d0@E", "C": "all d0@C"}
+TIER_LETTERS = {"device": "L", "edge": "E", "cloud": "C"}
 
 
 @dataclass
-class Rival:
-    """One policy's evaluation rounds under the present goal."""
+class EvaluatedPolicy:
+    """One policy's evaluation rounds under the current goal."""
 
-    times: deque[float] = field(default_factory=lambda: deque(maxlen=ROUNDS))
-    accuracies: deque[float] = field(default_factory=lambda: deque(maxlen=ROUNDS))
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=ROUNDS_AVERAGED))
+    accuracies: deque[float] = field(default_factory=lambda: deque(maxlen=ROUNDS_AVERAGED))
 
     def record(self) -> dict[str, Any]:
-        """Mean response in ms, mean accuracy in percent, and from how many rounds."""
+        """Return mean response in ms, mean accuracy in percent, and the number of rounds."""
         return {
             "ms": round(sum(self.times) / len(self.times), 2),
             "accuracy": round(sum(self.accuracies) / len(self.accuracies), 2),
@@ -39,45 +38,49 @@ class Rival:
 
 
 class Baselines:
-    """All policies that were measured, and what can be estimated for those that were not."""
+    """The measured policies, and estimates for single-tier policies that were not measured."""
 
     def __init__(self) -> None:
-        self._measured: dict[str, Rival] = {}
+        self._measured: dict[str, EvaluatedPolicy] = {}
         self._profiles: dict[str, Capability] = {}
         self._goal: str | None = None
 
-    def capability(self, said: Capability) -> None:
-        """Take note of what a node says it takes."""
-        self._profiles[said.node] = said
+    def on_capability(self, capability: Capability) -> None:
+        """Store a node's profile."""
+        self._profiles[capability.node] = capability
 
-    def evaluated(self, experience: Experience, name: str) -> None:
-        """Take an evaluation round in; those of another goal are forgotten."""
+    def on_evaluation(self, experience: Experience, name: str) -> None:
+        """Add an evaluation round; a new goal discards the rounds of the previous one."""
         if experience.goal != self._goal:
             self._goal = experience.goal
             self._measured.clear()
-        if name in self._measured or len(self._measured) < POLICIES:
-            rival = self._measured.setdefault(name, Rival())
-            rival.times.append(experience.average_ms)
-            rival.accuracies.append(experience.accuracy_pct)
+        if name in self._measured or len(self._measured) < MAX_POLICIES:
+            policy = self._measured.setdefault(name, EvaluatedPolicy())
+            policy.times.append(experience.average_ms)
+            policy.accuracies.append(experience.accuracy_pct)
 
     def records(self) -> dict[str, dict[str, Any]]:
-        """Policy to its figures."""
+        """Return the figures of each policy by name."""
         estimated = {
             name: record
-            for tier, name in EVERYWHERE.items()
+            for tier, name in SINGLE_TIER_POLICIES.items()
             if name not in self._measured and (record := self._estimate(tier))
         }
-        return estimated | {name: rival.record() for name, rival in self._measured.items()}
+        return estimated | {name: policy.record() for name, policy in self._measured.items()}
 
     def _estimate(self, tier: str) -> dict[str, Any] | None:
-        said = [
-            c for c in self._profiles.values() if TIERS[c.tier] == tier and "d0" in c.profile_ms
+        profiled = [
+            c
+            for c in self._profiles.values()
+            if TIER_LETTERS[c.tier] == tier and "d0" in c.profile_ms
         ]
-        if not said:
+        if not profiled:
             return None
         return {
-            "ms": round(sum(c.profile_ms["d0"] for c in said) / len(said), 2),
-            "accuracy": round(sum(c.accuracy_pct.get("d0", 0.0) for c in said) / len(said), 2),
+            "ms": round(sum(c.profile_ms["d0"] for c in profiled) / len(profiled), 2),
+            "accuracy": round(
+                sum(c.accuracy_pct.get("d0", 0.0) for c in profiled) / len(profiled), 2
+            ),
             "rounds": 0,
             "source": "profile",
         }

@@ -1,20 +1,20 @@
-"""What happened, in words, for people and screen readers: the last few events."""
+"""The latest events as text, for people and screen readers."""
 
 from __future__ import annotations
 
 from tercet.services.dashboard.state_store import StateStore
 
-KEPT = 40
+MAX_EVENTS = 40
 
 
-class Journal:
-    """A section of the board that holds the newest events under growing numbers."""
+class EventLog:
+    """The section `journal` of the state: the newest events under increasing numbers."""
 
-    def __init__(self, board: StateStore) -> None:
-        self._board, self._next = board, 1
+    def __init__(self, state: StateStore) -> None:
+        self._state, self._next = state, 1
 
-    def say(self, wall: float, kind: str, words: str) -> None:
-        """Add an event; the oldest goes."""
-        self._board.put("journal", str(self._next), at=round(wall, 1), kind=kind, words=words)
-        self._board.drop("journal", str(self._next - KEPT))
+    def add(self, wall: float, kind: str, text: str) -> None:
+        """Append an event at `wall` seconds since 1970; the oldest is removed."""
+        self._state.put("journal", str(self._next), at=round(wall, 1), kind=kind, words=text)
+        self._state.drop("journal", str(self._next - MAX_EVENTS))
         self._next += 1

@@ -1,108 +1,112 @@
-"""Who is there, how they are, and who has died: the nodes of all three tiers."""
+"""The nodes of all three tiers: which exist, their condition, and which have failed."""
 
 from __future__ import annotations
 
 from tercet.schemas.capability import Capability
 from tercet.schemas.telemetry import Telemetry
-from tercet.services.dashboard.event_log import Journal
+from tercet.services.dashboard.event_log import EventLog
 from tercet.services.dashboard.sanitise import clip
 from tercet.services.dashboard.state_store import StateStore
 
-SILENCE = 2.4
-"""Seconds without telemetry, which comes once a second, after which a node is called dead."""
-MOST = 1000
-"""Nodes at most; who comes later is only counted."""
+TELEMETRY_TIMEOUT_S = 2.4
+"""Seconds without telemetry, which is sent once a second, after which a node is shown as dead."""
+MAX_NODES = 1000
+"""Nodes shown; further nodes are only counted."""
 MAX_VARIANTS = 16
-"""Variants of one node at most."""
+"""Variants shown per node."""
 
 
 class Nodes:
-    """The section `nodes` of the board. `now`: monotonic seconds; `wall`: seconds since 1970."""
+    """The section `nodes` of the state. `now`: monotonic seconds; `wall`: seconds since 1970."""
 
-    def __init__(self, board: StateStore, journal: Journal) -> None:
-        self._board, self._journal = board, journal
-        self._heard: dict[str, float] = {}
+    def __init__(self, state: StateStore, events: EventLog) -> None:
+        self._state, self._events = state, events
+        self._last_seen: dict[str, float] = {}
         self._left_out: set[str] = set()
-        self._away = False
+        self._disconnected = False
         self.accuracies: dict[str, float] = {}
-        """Variant to accuracy in percent, as the nodes say."""
+        """Variant to accuracy in percent, as the nodes report it."""
 
     @property
     def left_out(self) -> int:
-        """Nodes that came when there were too many."""
+        """Nodes that are not shown because MAX_NODES was reached."""
         return len(self._left_out)
 
-    def known(self, node: str, now: float) -> bool:
-        """Make room for a node; False when there are too many already."""
-        if node in self._heard:
+    def register(self, node: str, now: float) -> bool:
+        """Add a node if it is new; returns False if MAX_NODES is reached."""
+        if node in self._last_seen:
             return True
-        if len(self._heard) >= MOST:
-            if len(self._left_out) < MOST:
+        if len(self._last_seen) >= MAX_NODES:
+            if len(self._left_out) < MAX_NODES:
                 self._left_out.add(node)
             return False
-        self._heard[node] = now
-        self._board.put("nodes", node, life="unknown", tier="", home=None)
+        self._last_seen[node] = now
+        self._state.put("nodes", node, life="unknown", tier="", home=None)
         return True
 
-    def introduce(self, said: Capability, now: float) -> bool:
-        """A node says what it is; False when there is no room for it."""
-        if not self.known(said.node, now):
+    def on_capability(self, capability: Capability, now: float) -> bool:
+        """Show what a node offers; returns False if MAX_NODES is reached."""
+        if not self.register(capability.node, now):
             return False
-        accuracies = dict(sorted(said.accuracy_pct.items())[:MAX_VARIANTS])
-        self._board.put(
+        accuracies = dict(sorted(capability.accuracy_pct.items())[:MAX_VARIANTS])
+        self._state.put(
             "nodes",
-            said.node,
-            tier=said.tier,
-            home=said.home,
+            capability.node,
+            tier=capability.tier,
+            home=capability.home,
             variants=[clip(variant) for variant in accuracies],
-            workers=said.workers,
-            share=said.cpu_share,
-            weights=clip(said.weights),
+            workers=capability.workers,
+            share=capability.cpu_share,
+            weights=clip(capability.weights),
         )
         for variant, percent in accuracies.items():
             if len(self.accuracies) < MAX_VARIANTS or variant in self.accuracies:
                 self.accuracies[clip(variant)] = percent
-        self._board.put("site", "accuracies", **self.accuracies)
+        self._state.put("site", "accuracies", **self.accuracies)
         return True
 
-    def on_telemetry(self, said: Telemetry, now: float, wall: float) -> None:
-        """A node says how it is."""
-        if not self.known(said.node, now):
+    def on_telemetry(self, telemetry: Telemetry, now: float, wall: float) -> None:
+        """Show the condition of a node."""
+        if not self.register(telemetry.node, now):
             return
-        before = self._board.get("nodes", said.node)["life"]
-        life = "left" if said.leaving else "alive"
-        self._heard[said.node] = now
-        self._board.put(
+        before = self._state.get("nodes", telemetry.node)["life"]
+        life = "left" if telemetry.leaving else "alive"
+        self._last_seen[telemetry.node] = now
+        self._state.put(
             "nodes",
-            said.node,
+            telemetry.node,
             life=life,
-            cpu=round(said.condition.cpu, 2),
-            total=round(said.total_cpu, 2),
-            memory=round(said.condition.memory, 2),
-            link=round(said.condition.link_ms, 1),
-            weak=said.condition.weak,
+            cpu=round(telemetry.condition.cpu, 2),
+            total=round(telemetry.total_cpu, 2),
+            memory=round(telemetry.condition.memory, 2),
+            link=round(telemetry.condition.link_ms, 1),
+            weak=telemetry.condition.weak,
         )
         if before == "dead" and life == "alive":
-            self._journal.say(wall, "alive", f"{said.node} is back")
+            self._events.add(wall, "alive", f"{telemetry.node} is back")
         if before == "alive" and life == "left":
-            self._journal.say(wall, "left", f"{said.node} has left")
+            self._events.add(wall, "left", f"{telemetry.node} has left")
 
-    def bus(self, *, away: bool, now: float, wall: float) -> None:
-        """The broker went or came back; nobody is dead for having been silent meanwhile."""
-        if away == self._away:
-            return
-        self._away = away
-        self._heard = dict.fromkeys(self._heard, now)
-        self._board.put("site", "bus", away=away, since=round(wall, 1))
-        self._journal.say(wall, "bus", "the bus is away" if away else "the bus is back")
+    def set_disconnected(self, disconnected: bool, *, now: float, wall: float) -> None:
+        """Record that the broker connection was lost or restored.
 
-    def look(self, now: float, wall: float) -> None:
-        """Time has passed: see who has fallen silent."""
-        if self._away:
+        Time without a connection does not count as time without telemetry.
+        """
+        if disconnected == self._disconnected:
             return
-        for node, heard in self._heard.items():
-            if now - heard <= SILENCE:
+        self._disconnected = disconnected
+        self._last_seen = dict.fromkeys(self._last_seen, now)
+        self._state.put("site", "bus", away=disconnected, since=round(wall, 1))
+        text = "the bus is away" if disconnected else "the bus is back"
+        self._events.add(wall, "bus", text)
+
+    def apply_timeouts(self, now: float, wall: float) -> None:
+        """Mark nodes without telemetry for TELEMETRY_TIMEOUT_S as dead."""
+        if self._disconnected:
+            return
+        for node, seen in self._last_seen.items():
+            if now - seen <= TELEMETRY_TIMEOUT_S:
                 continue
-            if self._board.get("nodes", node)["life"] in ("alive", "unknown"):
-                self._board.put("nodes", node, life="dead", since=round(wall, 1))
-                self._journal.say(wall, "dead", f"{node} is dead: no telemetry")
+            if self._state.get("nodes", node)["life"] in ("alive", "unknown"):
+                self._state.put("nodes", node, life="dead", since=round(wall, 1))
+                self._events.add(wall, "dead", f"{node} is dead: no telemetry")

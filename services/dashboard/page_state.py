@@ -1,8 +1,8 @@
-"""The state of the page: messages go in, a board of what is shown comes out. No clock, no bus.
+"""The state of the page as a function of the received messages. No clock, no bus.
 
-`now` is always seconds of one monotonic clock, `wall` seconds since 1970 for what people read.
-Whatever a message says is bounded here: its numbers are finite by schema, its words are clipped,
-and there are so many nodes, policies and options at most.
+`now` is seconds of one monotonic clock; `wall` is seconds since 1970, for display. Received
+values are bounded here: numbers are finite by schema, text is clipped, and the numbers of nodes,
+policies and options are limited.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from tercet.schemas.telemetry import Telemetry
 from tercet.schemas.truth import Truth
 from tercet.schemas.worker import Worker
 from tercet.services.dashboard.baselines import Baselines
-from tercet.services.dashboard.event_log import Journal
+from tercet.services.dashboard.event_log import EventLog
 from tercet.services.dashboard.nodes import Nodes
-from tercet.services.dashboard.request_history import Requests
+from tercet.services.dashboard.request_history import RequestHistory
 from tercet.services.dashboard.sanitise import clip
 from tercet.services.dashboard.state_store import StateStore
-from tercet.services.dashboard.time_series import COLUMNS, Row, Series
-from tercet.services.dashboard.training_progress import Lessons
+from tercet.services.dashboard.time_series import COLUMNS, Row, TimeSeries
+from tercet.services.dashboard.training_progress import TrainingProgress
 
-LEARNED = ("explore", "greedy")
-"""Policies whose outcomes are our own; others are there to be compared with."""
+LEARNED_POLICIES = ("explore", "greedy")
+"""Names under which the learned policy decides; all others are baselines."""
 
 
 class PageState:
-    """Everything the page knows."""
+    """Everything that the page shows."""
 
     def __init__(self) -> None:
-        self.board = StateStore()
-        self.series = Series()
-        self.journal = Journal(self.board)
-        self._lessons = Lessons(self.board, self.series)
-        self._rivals = Baselines()
-        self._requests: dict[str, Requests] = {}
-        self.nodes = Nodes(self.board, self.journal)
-        self._compared = ""
-        """Id of the round in which a fixed policy is evaluated, if it is one."""
-        self._counted = {"decisions": 0, "outcomes": 0, "malformed": 0}
+        self.state = StateStore()
+        self.series = TimeSeries()
+        self.events = EventLog(self.state)
+        self.nodes = Nodes(self.state, self.events)
+        self._training = TrainingProgress(self.state, self.series)
+        self._baselines = Baselines()
+        self._requests: dict[str, RequestHistory] = {}
+        self._baseline_round = ""
+        """Id of the current round if it evaluates a baseline, else empty."""
+        self._counts = {"decisions": 0, "outcomes": 0, "malformed": 0}
         self._handlers: dict[type[Message], Callable[[Any, float, float], None]] = {
             Capability: self._on_capability,
             Telemetry: self.nodes.on_telemetry,
@@ -61,154 +61,156 @@ class PageState:
             Experience: self._on_experience,
             GoalSet: self._on_goal,
             Exploration: self._on_exploration,
-            Parameters: self._lessons.on_parameters,
-            Worker: self._lessons.on_worker,
-            Learning: self._lessons.on_learning,
-            Truth: self._lessons.on_truth,
+            Parameters: self._training.on_parameters,
+            Worker: self._training.on_worker,
+            Learning: self._training.on_learning,
+            Truth: self._training.on_truth,
             Reset: self._on_reset,
         }
 
     @property
-    def kinds(self) -> tuple[type[Message], ...]:
-        """What it wants to hear."""
+    def message_types(self) -> tuple[type[Message], ...]:
+        """The message types that it handles."""
         return tuple(self._handlers)
 
-    def hear(self, message: Message, now: float, wall: float) -> None:
-        """Take one message in."""
+    def apply(self, message: Message, now: float, wall: float) -> None:
+        """Apply one message."""
         self._handlers[type(message)](message, now, wall)
 
-    def malformed(self, subject: str) -> None:
-        """Something came that is no message of ours."""
-        self._counted["malformed"] += 1
-        self.board.put("site", "traffic", last_malformed=clip(subject))
+    def on_malformed(self, subject: str) -> None:
+        """Count a message that no schema accepts."""
+        self._counts["malformed"] += 1
+        self.state.put("site", "traffic", last_malformed=clip(subject))
 
-    def look(self, now: float, wall: float) -> None:
-        """Time has passed: see who has fallen silent, and how much was heard."""
-        self.board.put("site", "traffic", left_out=self.nodes.left_out, **self._counted)
-        self.nodes.look(now, wall)
-        self._lessons.look(now)
+    def apply_timeouts(self, now: float, wall: float) -> None:
+        """Update nodes and workers that no longer report, and the message counts."""
+        self.state.put("site", "traffic", left_out=self.nodes.left_out, **self._counts)
+        self.nodes.apply_timeouts(now, wall)
+        self._training.apply_timeouts(now)
 
-    def second(self, wall: float) -> Row:
-        """Close the row of this second."""
-        self.series.begin(self._required())
-        rivals = self._rivals.records()
-        for name in self.board.section("policies").keys() - rivals.keys():
-            self.board.drop("policies", name)
-        for name, record in rivals.items():
-            self.board.put("policies", name, **record)
-        return self.series.close(wall)
+    def close_row(self, wall: float) -> Row:
+        """Close the time series row of this second and return it."""
+        self.series.set_required(self._required())
+        policies = self._baselines.records()
+        for name in self.state.section("policies").keys() - policies.keys():
+            self.state.drop("policies", name)
+        for name, record in policies.items():
+            self.state.put("policies", name, **record)
+        return self.series.close_row(wall)
 
-    def whole(self) -> dict[str, Any]:
-        """Everything, for a page that has just opened."""
+    def full_state(self) -> dict[str, Any]:
+        """Return everything, for a page that has just opened."""
         names = ("site", "nodes", "devices", "policies", "members", "workers", "journal")
-        sections = {name: self.board.section(name) for name in names}
+        sections = {name: self.state.section(name) for name in names}
         return {**sections, "columns": COLUMNS, "rows": list(self.series.rows)}
 
     def device(self, name: str) -> dict[str, Any] | None:
-        """What the page of one device shows; None for a device that nobody knows."""
-        if name not in self.board.section("devices"):
+        """Return the details of one device; None if the device is unknown."""
+        if name not in self.state.section("devices"):
             return None
-        requests = self._requests.get(name, Requests())
+        requests = self._requests.get(name, RequestHistory())
         return {
             "device": name,
-            **self.board.get("devices", name),
+            **self.state.get("devices", name),
             "accuracies": self.nodes.accuracies,
             "requests": requests.last(),
             "measured": requests.measured(),
         }
 
     def _required(self) -> float | None:
-        """The average accuracy in percent that the goal asks for, once that is known."""
-        goal, accuracies = self.board.get("site", "goal").get("goal"), self.nodes.accuracies
+        """Return the average accuracy in percent that the goal requires; None if not known yet."""
+        goal, accuracies = self.state.get("site", "goal").get("goal"), self.nodes.accuracies
         if goal is None or (goal == "max" and not accuracies):
             return None
         return required_accuracy(parse_goal(goal), accuracies.values())
 
-    def _on_capability(self, said: Capability, now: float, wall: float) -> None:
-        if not self.nodes.introduce(said, now):
+    def _on_capability(self, capability: Capability, now: float, wall: float) -> None:
+        if not self.nodes.on_capability(capability, now):
             return
-        if said.tier == "device" and not self.board.get("devices", said.node):
-            self.board.put("devices", said.node, option=None, node=None, ms=None, n=0)
-        self._rivals.capability(said)
+        if capability.tier == "device" and not self.state.get("devices", capability.node):
+            self.state.put("devices", capability.node, option=None, node=None, ms=None, n=0)
+        self._baselines.on_capability(capability)
 
-    def _on_decision(self, said: Decision, now: float, wall: float) -> None:
-        self._counted["decisions"] += 1
-        if not self.nodes.known(said.device, now):
+    def _on_decision(self, decision: Decision, now: float, wall: float) -> None:
+        self._counts["decisions"] += 1
+        if not self.nodes.register(decision.device, now):
             return
-        self.board.put(
+        self.state.put(
             "devices",
-            said.device,
-            option=said.option,
-            node=said.node,
-            policy=clip(said.policy),
-            version=said.policy_version,
+            decision.device,
+            option=decision.option,
+            node=decision.node,
+            policy=clip(decision.policy),
+            version=decision.policy_version,
         )
 
-    def _on_outcome(self, said: Outcome, now: float, wall: float) -> None:
-        self._counted["outcomes"] += 1
-        if not self.nodes.known(said.device, now):
+    def _on_outcome(self, outcome: Outcome, now: float, wall: float) -> None:
+        self._counts["outcomes"] += 1
+        if not self.nodes.register(outcome.device, now):
             return
-        requests = self._requests.setdefault(said.device, Requests())
-        requests.add(said)
-        self.board.put(
+        requests = self._requests.setdefault(outcome.device, RequestHistory())
+        requests.add(outcome)
+        self.state.put(
             "devices",
-            said.device,
-            ms=round(said.response_ms, 1),
-            executed=said.executed,
-            ran=said.node,
-            fallback=said.fallback,
-            n=self.board.get("devices", said.device).get("n", 0) + 1,
+            outcome.device,
+            ms=round(outcome.response_ms, 1),
+            executed=outcome.executed,
+            ran=outcome.node,
+            fallback=outcome.fallback,
+            n=self.state.get("devices", outcome.device).get("n", 0) + 1,
         )
-        if said.simulated:
-            self.board.put("site", "world", simulated=True)
-        if str(said.round_id) != self._compared:
-            self.series.outcome(wall, said.response_ms)
+        if outcome.simulated:
+            self.state.put("site", "world", simulated=True)
+        if str(outcome.round_id) != self._baseline_round:
+            self.series.add_outcome(wall, outcome.response_ms)
 
-    def _on_round(self, said: Round, now: float, wall: float) -> None:
-        compared = said.purpose == "evaluate" and said.policy not in LEARNED
-        self._compared = str(said.id) if compared else ""
-        self.board.put(
+    def _on_round(self, message: Round, now: float, wall: float) -> None:
+        is_baseline = message.purpose == "evaluate" and message.policy not in LEARNED_POLICIES
+        self._baseline_round = str(message.id) if is_baseline else ""
+        self.state.put(
             "site",
             "round",
-            number=said.number,
-            purpose=said.purpose,
-            policy=clip(said.policy),
-            devices=len(said.devices),
+            number=message.number,
+            purpose=message.purpose,
+            policy=clip(message.policy),
+            devices=len(message.devices),
         )
 
-    def _on_experience(self, said: Experience, now: float, wall: float) -> None:
-        self.board.put("site", "round", closed=said.round, average_ms=round(said.average_ms, 1))
-        if said.purpose == "evaluate":
-            name = "learned" if said.policy in LEARNED else clip(said.policy)
-            self._rivals.evaluated(said, name)
-        if said.purpose == "learn" or said.policy in LEARNED:
-            self.series.round(wall, said.accuracy_pct)
+    def _on_experience(self, experience: Experience, now: float, wall: float) -> None:
+        self.state.put(
+            "site", "round", closed=experience.round, average_ms=round(experience.average_ms, 1)
+        )
+        if experience.purpose == "evaluate":
+            name = "learned" if experience.policy in LEARNED_POLICIES else clip(experience.policy)
+            self._baselines.on_evaluation(experience, name)
+        if experience.purpose == "learn" or experience.policy in LEARNED_POLICIES:
+            self.series.add_accuracy(wall, experience.accuracy_pct)
 
-    def recall(self, said: Experience, wall: float) -> None:
-        """Take in a round of the past; its outcomes count at its own time."""
-        self._on_experience(said, 0.0, wall)
-        if said.purpose == "learn" or said.policy in LEARNED:
-            for response_ms in said.response_ms.values():
-                self.series.outcome(wall, response_ms)
+    def recall(self, experience: Experience, wall: float) -> None:
+        """Apply a stored round; its outcomes count at the time of the round."""
+        self._on_experience(experience, 0.0, wall)
+        if experience.purpose == "learn" or experience.policy in LEARNED_POLICIES:
+            for response_ms in experience.response_ms.values():
+                self.series.add_outcome(wall, response_ms)
         rows = self.series.rows
         if not rows or wall - (rows[-1][0] or 0.0) >= 1.0:
-            self.series.close(wall)
+            self.series.close_row(wall)
 
-    def _on_goal(self, said: GoalSet, now: float, wall: float) -> None:
-        before = self.board.get("site", "goal").get("goal")
-        at, by = round(said.at.timestamp(), 1), clip(said.by)
-        self.board.put("site", "goal", goal=said.goal, by=by, at=at)
-        if before is not None and before != said.goal:
-            self.journal.say(wall, "goal", f"goal {said.goal}, set by {by or 'someone'}")
+    def _on_goal(self, goal_set: GoalSet, now: float, wall: float) -> None:
+        before = self.state.get("site", "goal").get("goal")
+        at, by = round(goal_set.at.timestamp(), 1), clip(goal_set.by)
+        self.state.put("site", "goal", goal=goal_set.goal, by=by, at=at)
+        if before is not None and before != goal_set.goal:
+            self.events.add(wall, "goal", f"goal {goal_set.goal}, set by {by or 'someone'}")
 
-    def _on_exploration(self, said: Exploration, now: float, wall: float) -> None:
-        before = self.board.get("site", "exploration").get("explore", True)
-        at, by = round(said.at.timestamp(), 1), clip(said.by)
-        self.board.put("site", "exploration", explore=said.explore, by=by, at=at)
-        if before != said.explore:
-            words = "goes on" if said.explore else "is paused"
-            self.journal.say(wall, "exploration", f"exploring {words}, set by {by or 'someone'}")
+    def _on_exploration(self, exploration: Exploration, now: float, wall: float) -> None:
+        before = self.state.get("site", "exploration").get("explore", True)
+        at, by = round(exploration.at.timestamp(), 1), clip(exploration.by)
+        self.state.put("site", "exploration", explore=exploration.explore, by=by, at=at)
+        if before != exploration.explore:
+            change = "goes on" if exploration.explore else "is paused"
+            self.events.add(wall, "exploration", f"exploring {change}, set by {by or 'someone'}")
 
-    def _on_reset(self, said: Reset, now: float, wall: float) -> None:
-        self.series.forget()
-        self.journal.say(wall, "reset", f"everything learned was forgotten, by {clip(said.by)}")
+    def _on_reset(self, reset: Reset, now: float, wall: float) -> None:
+        self.series.reset_best()
+        self.events.add(wall, "reset", f"policy and system model reset by {clip(reset.by)}")

@@ -1,4 +1,4 @@
-"""The web application: one page, its files, its stream of events, and what it may post."""
+"""The web application: the page, its files, its event stream, and the actions it may post."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ from tercet.schemas import Message
 from tercet.schemas.explanation import Explanation
 from tercet.schemas.exploration import Exploration
 from tercet.schemas.goal import GoalSet
-from tercet.services.dashboard.access_control import Guard
+from tercet.services.dashboard.access_control import AccessControl
 from tercet.services.dashboard.actions import (
     ActionRequest,
     ExplorationRequest,
     GoalRequest,
-    reachable,
-    read,
-    signature,
+    check_goal,
+    parse_action,
+    recorded_author,
 )
 from tercet.services.dashboard.event_stream import EventStream
-from tercet.services.dashboard.live import Live
-from tercet.services.dashboard.request_history import OPTIONS
+from tercet.services.dashboard.page_updates import PageUpdates
+from tercet.services.dashboard.request_history import MAX_OPTIONS
 from tercet.services.dashboard.sanitise import clip
-from tercet.services.dashboard.settings import Settings
-from tercet.services.dashboard.viewers import Full
+from tercet.services.dashboard.settings import DashboardSettings
+from tercet.services.dashboard.viewers import TooManyViewers
 
-TYPES = {
+MEDIA_TYPES = {
     "html": "text/html",
     "css": "text/css",
     "js": "text/javascript",
     "svg": "image/svg+xml",
     "txt": "text/plain",
 }
-LARGEST = 4096
-"""Bytes of a wish at most."""
+MAX_BODY_BYTES = 4096
+"""Size limit of a posted action."""
 
 
 @dataclass(frozen=True)
 class ActionHandler:
-    """What is done on the bus for those who watch: given by the shell, no bus is needed here."""
+    """The effects of a page's actions, passed in by the service."""
 
     set_goal: Callable[[str, str], Awaitable[GoalSet]]
-    """Takes the goal and who set it; returns what is in force; raises TryLater."""
+    """Takes the goal and its author; returns the stored message; raises TryLater."""
     set_exploration: Callable[[bool, str], Awaitable[Exploration]]
-    """Takes whether to explore, and who says so; as above."""
-    why: Callable[[str], Awaitable[Explanation | None]]
-    """Takes a device; returns the decider's own words, if it has any."""
+    """Takes whether to explore, and the author; as above."""
+    explain: Callable[[str], Awaitable[Explanation | None]]
+    """Takes a device; returns the decider's explanation, or None."""
 
 
-class Refused(Exception):
-    """A wish that is not granted; status and reason."""
+class RequestRefused(Exception):
+    """An HTTP request that is refused, with status and reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -66,14 +66,16 @@ class Refused(Exception):
 
 
 class Pages:
-    """Answers each request; everything it shows comes from `live`."""
+    """The request handlers. Everything they show comes from `updates`."""
 
-    def __init__(self, live: Live, errands: ActionHandler, settings: Settings) -> None:
-        self._live, self._errands, self._settings = live, errands, settings
-        self._files = static()
+    def __init__(
+        self, updates: PageUpdates, actions: ActionHandler, settings: DashboardSettings
+    ) -> None:
+        self._updates, self._actions, self._settings = updates, actions, settings
+        self._files = read_static_files()
 
     def application(self) -> Starlette:
-        """The routes, behind the guard."""
+        """Return the routes behind the access control."""
         hosts = (self._settings.dashboard_host, *self._settings.dashboard_hosts)
         return Starlette(
             routes=[
@@ -84,95 +86,101 @@ class Pages:
                 Route("/api/exploration", self.exploration, methods=["POST"]),
                 Route("/{path:path}", self.file),
             ],
-            middleware=[Middleware(Guard, hosts=hosts)],
-            exception_handlers={Refused: _refused},
+            middleware=[Middleware(AccessControl, hosts=hosts)],
+            exception_handlers={RequestRefused: _refused},
         )
 
     async def file(self, request: Request) -> Response:
-        """A file of the page, from memory: no path ever reaches a disk."""
+        """Serve a file of the page from memory; request paths never reach the file system."""
         name = request.path_params["path"] or "index.html"
         body = self._files.get(name)
         if body is None:
             return PlainTextResponse("there is no such page\n", 404)
-        return Response(body, media_type=TYPES.get(name.rpartition(".")[2], "text/plain"))
+        return Response(body, media_type=MEDIA_TYPES.get(name.rpartition(".")[2], "text/plain"))
 
     async def events(self, request: Request) -> Response:
-        """The live stream."""
+        """Serve the event stream."""
         try:
-            chunks = self._live.viewed()
-        except Full:
-            raise Refused(503, "too many pages are open; try again later") from None
+            chunks = self._updates.open_stream()
+        except TooManyViewers:
+            raise RequestRefused(503, "too many pages are open; try again later") from None
         return EventStream(chunks, self._settings.dashboard_patience)
 
     async def picture(self, request: Request) -> Response:
-        """Everything at once, for programs."""
-        return JSONResponse(self._live.picture.whole())
+        """Serve the full state as JSON, for programs."""
+        return JSONResponse(self._updates.page.full_state())
 
     async def device(self, request: Request) -> Response:
-        """Why a device was told what it was told."""
+        """Serve the details of a device, with the decider's explanation."""
         name = request.path_params["name"]
-        found = self._live.picture.device(name)
+        found = self._updates.page.device(name)
         if found is None:
-            raise Refused(404, "no such device")
-        explanation = await self._errands.why(name)
-        return JSONResponse({**found, "explanation": explanation and told(explanation)})
-
-    async def goal(self, request: Request) -> Response:
-        """Put another goal in force."""
-        wish: GoalRequest = await self._wish(request, GoalRequest)
-        try:
-            goal = reachable(wish.goal, self._live.picture.nodes.accuracies)
-        except Unprocessable as error:
-            raise Refused(400, str(error)) from error
-        return await self._done(self._errands.set_goal(goal, self._who(request, wish)))
-
-    async def exploration(self, request: Request) -> Response:
-        """Pause exploring, or let it go on."""
-        wish: ExplorationRequest = await self._wish(request, ExplorationRequest)
-        return await self._done(
-            self._errands.set_exploration(wish.explore, self._who(request, wish))
+            raise RequestRefused(404, "no such device")
+        explanation = await self._actions.explain(name)
+        return JSONResponse(
+            {**found, "explanation": explanation and explanation_fields(explanation)}
         )
 
-    async def _wish(self, request: Request, kind: type[ActionRequest]) -> Any:
-        """Read what was posted; refuses it when nothing may be changed, or it makes no sense."""
+    async def goal(self, request: Request) -> Response:
+        """Set the goal."""
+        action: GoalRequest = await self._read_action(request, GoalRequest)
+        try:
+            goal = check_goal(action.goal, self._updates.page.nodes.accuracies)
+        except Unprocessable as error:
+            raise RequestRefused(400, str(error)) from error
+        return await self._execute(self._actions.set_goal(goal, self._author(request, action)))
+
+    async def exploration(self, request: Request) -> Response:
+        """Pause or resume exploration."""
+        action: ExplorationRequest = await self._read_action(request, ExplorationRequest)
+        return await self._execute(
+            self._actions.set_exploration(action.explore, self._author(request, action))
+        )
+
+    async def _read_action(self, request: Request, kind: type[ActionRequest]) -> Any:
+        """Read a posted action; raises RequestRefused if read-only or invalid."""
         if self._settings.dashboard_read_only:
-            raise Refused(403, "this dashboard is read-only (TERCET_DASHBOARD_READ_ONLY)")
+            raise RequestRefused(403, "this dashboard is read-only (TERCET_DASHBOARD_READ_ONLY)")
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            raise Refused(415, "Content-Type: must be application/json")
+            raise RequestRefused(415, "Content-Type: must be application/json")
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > LARGEST:
-                raise Refused(413, f"body: more than {LARGEST} bytes")
+            if len(body) > MAX_BODY_BYTES:
+                raise RequestRefused(413, f"body: more than {MAX_BODY_BYTES} bytes")
         try:
-            return read(kind, bytes(body))
+            return parse_action(kind, bytes(body))
         except Unprocessable as error:
-            raise Refused(400, str(error)) from error
+            raise RequestRefused(400, str(error)) from error
 
-    async def _done(self, change: Awaitable[Message]) -> Response:
+    async def _execute(self, change: Awaitable[Message]) -> Response:
         try:
             message = await change
         except TryLater as error:
-            raise Refused(503, f"nothing was changed: {error}") from error
+            raise RequestRefused(503, f"nothing was changed: {error}") from error
         return Response(message.model_dump_json(), media_type="application/json")
 
-    def _who(self, request: Request, wish: ActionRequest) -> str:
-        return signature(wish.by, request.client.host if request.client else "?")
+    def _author(self, request: Request, action: ActionRequest) -> str:
+        return recorded_author(action.by, request.client.host if request.client else "?")
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, Refused) else 500
+    status = error.status if isinstance(error, RequestRefused) else 500
     return JSONResponse({"error": str(error)}, status)
 
 
-def told(explanation: Explanation) -> dict[str, Any]:
-    """An explanation as the page shows it; the requests are in the picture already."""
-    said = explanation.model_dump(mode="json", exclude={"trips"})
-    return {**said, "policy": clip(said["policy"]), "options": said["options"][:OPTIONS]}
+def explanation_fields(explanation: Explanation) -> dict[str, Any]:
+    """Return the fields that the page shows; the requests are part of the page state already."""
+    fields = explanation.model_dump(mode="json", exclude={"trips"})
+    return {
+        **fields,
+        "policy": clip(fields["policy"]),
+        "options": fields["options"][:MAX_OPTIONS],
+    }
 
 
-def static() -> dict[str, bytes]:
-    """Name to content of every file of the page, read once."""
+def read_static_files() -> dict[str, bytes]:
+    """Return the content of every file of the page by name."""
     found: dict[str, bytes] = {}
     root = files("tercet.services.dashboard") / "static"
     for prefix, folder in (("", root), ("vendor/", root / "vendor")):

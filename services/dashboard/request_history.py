@@ -1,4 +1,4 @@
-"""What is remembered of each device: its last requests, and how each option has fared."""
+"""The last requests of one device, and the measured response time of each of its options."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 from tercet.schemas.outcome import Outcome
 from tercet.services.dashboard.time_series import quantile
 
-LAST = 12
+MAX_REQUESTS = 12
 """Requests shown as a waterfall."""
-MEASURED = 50
+MAX_SAMPLES = 50
 """Response times from which an option's median is taken."""
-OPTIONS = 32
-"""Options of one device at most; whoever names more is not listened to."""
+MAX_OPTIONS = 32
+"""Options kept per device; further options are ignored."""
 
 
-class Requests:
-    """Of one device."""
+class RequestHistory:
+    """The outcomes of one device."""
 
     def __init__(self) -> None:
-        self._last: deque[dict[str, Any]] = deque(maxlen=LAST)
+        self._last: deque[dict[str, Any]] = deque(maxlen=MAX_REQUESTS)
         self._times: dict[str, deque[float]] = {}
 
     def add(self, outcome: Outcome) -> None:
-        """Take one outcome in; parts and total in milliseconds."""
+        """Add one outcome; its parts and its total are in milliseconds."""
         self._last.append(
             {
                 "at": outcome.at.timestamp(),
@@ -41,16 +41,16 @@ class Requests:
                 "simulated": outcome.simulated,
             }
         )
-        if outcome.executed in self._times or len(self._times) < OPTIONS:
-            times = self._times.setdefault(outcome.executed, deque(maxlen=MEASURED))
+        if outcome.executed in self._times or len(self._times) < MAX_OPTIONS:
+            times = self._times.setdefault(outcome.executed, deque(maxlen=MAX_SAMPLES))
             times.append(outcome.response_ms)
 
     def last(self) -> list[dict[str, Any]]:
-        """The last requests, newest first."""
+        """Return the last requests, newest first."""
         return list(reversed(self._last))
 
     def measured(self) -> dict[str, dict[str, float]]:
-        """Option to its median response time in ms and the number of times it was taken from."""
+        """Return the median response time in ms and the number of samples of each option."""
         return {
             option: {"median_ms": round(quantile(sorted(times), 0.5) or 0.0, 2), "n": len(times)}
             for option, times in self._times.items()

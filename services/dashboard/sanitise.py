@@ -1,18 +1,18 @@
-"""Bounds for what others say: labels are clipped, numbers are such as JSON can say."""
+"""Bounds for received values: labels are clipped, numbers are finite."""
 
 from __future__ import annotations
 
 import math
 
-LONGEST = 64
-"""Characters that are kept of a label."""
+MAX_LABEL_LENGTH = 64
+"""Characters kept of a label."""
 
 
 def clip(text: str) -> str:
-    """The beginning of a label: whoever sends a megabyte is read for one line."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    """Return the label, shortened to MAX_LABEL_LENGTH characters."""
+    return text if len(text) <= MAX_LABEL_LENGTH else text[: MAX_LABEL_LENGTH - 1] + "…"
 
 
 def finite(value: float | None) -> float | None:
-    """A number to four digits; None for infinity, for what is no number, and for None."""
+    """Return the number rounded to four digits; None for infinity, NaN and None."""
     return round(value, 4) if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What the dashboard can be told."""
+"""Settings of the dashboard."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from pydantic import Field
 
 from tercet.process.settings import BusSettings
 
-PORT = 8300
+DEFAULT_PORT = 8300
 
 
-class Settings(BusSettings):
-    """Read from `TERCET_…`."""
+class DashboardSettings(BusSettings):
+    """Read from environment variables `TERCET_…`."""
 
     dashboard_host: str = "127.0.0.1"
-    """Address to listen on; anything but loopback lets the network see, and steer."""
-    dashboard_port: int = Field(PORT, ge=1, le=65535)
+    """Address to listen on; any address but loopback lets the network view and change things."""
+    dashboard_port: int = Field(DEFAULT_PORT, ge=1, le=65535)
     """Port to listen on."""
     dashboard_hosts: tuple[str, ...] = ()
-    """Names under which browsers may reach it, besides loopback's and the address above (JSON)."""
+    """Accepted host names besides loopback's and `dashboard_host` (a JSON list)."""
     dashboard_read_only: bool = False
-    """Show, but refuse every change."""
+    """Refuse every change."""
     dashboard_viewers: int = Field(64, ge=1)
-    """Pages that may be open at once; the next one is told to come back later."""
+    """Pages that may be open at once; further pages are refused with status 503."""
     dashboard_period: float = Field(0.25, gt=0.02, le=2)
-    """Seconds between two deltas; what changes in between is sent once."""
+    """Seconds between two updates of a page; changes in between are combined."""
     dashboard_patience: float = Field(10.0, gt=0)
-    """Seconds for which a viewer may leave its connection unread before it is dropped."""
+    """Seconds that a page may leave its connection unread before it is disconnected."""
     dashboard_history: int = Field(120, ge=0, le=5000)
     """Rounds that are read back from the stream at start."""

@@ -1,4 +1,4 @@
-"""What the page shows, as sections of named records, and what has changed since it last looked."""
+"""The records that the page shows, in named sections, and the changes since the last read."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Any
 
 Record = dict[str, Any]
 Change = dict[str, dict[str, Record | None]]
-"""Section to key to the fields that changed; None: the record is gone."""
+"""Section to key to the changed fields; None if the record was removed."""
 
 
 class StateStore:
-    """A two-level table that knows what is new. Saying the same again is no change."""
+    """A two-level table that tracks changes. Writing an equal value is not a change."""
 
     def __init__(self) -> None:
         self._sections: dict[str, dict[str, Record]] = {}
         self._changed: Change = {}
 
     def put(self, section: str, key: str, /, **fields: Any) -> None:
-        """Set fields of a record, which is made when it is not there; any word may name a field."""
+        """Set fields of a record; creates the record if needed. Field names are unrestricted."""
         record = self._sections.setdefault(section, {}).setdefault(key, {})
-        news = {name: v for name, v in fields.items() if name not in record or record[name] != v}
-        if not news:
+        new = {name: v for name, v in fields.items() if name not in record or record[name] != v}
+        if not new:
             return
-        record.update(news)
+        record.update(new)
         changed = self._changed.setdefault(section, {})
-        changed[key] = {**(changed.get(key) or {}), **news}
+        changed[key] = {**(changed.get(key) or {}), **new}
 
     def drop(self, section: str, key: str) -> None:
         """Remove a record."""
@@ -32,14 +32,14 @@ class StateStore:
             self._changed.setdefault(section, {})[key] = None
 
     def get(self, section: str, key: str) -> Record:
-        """One record, empty when there is none."""
+        """Return one record; empty if there is none."""
         return self._sections.get(section, {}).get(key, {})
 
     def section(self, name: str) -> dict[str, Record]:
-        """All records of a section."""
+        """Return all records of a section."""
         return self._sections.get(name, {})
 
     def changes(self) -> Change:
-        """What has changed since this was last asked."""
+        """Return the changes since the last call."""
         changed, self._changed = self._changed, {}
         return changed

@@ -1,4 +1,7 @@
-"""What the dashboard hears, and what it reads back: at start, and after the broker was away."""
+"""Feeds the page state from the bus: subscriptions, and stored messages read back.
+
+Stored messages are read at start, and again after the broker connection was lost.
+"""
 
 from __future__ import annotations
 
@@ -19,64 +22,66 @@ from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Explanation
 from tercet.services.dashboard.page_state import PageState
 
-LOOK = 0.2
-"""Seconds between two looks whether the broker is there."""
-PATIENCE = 1.0
-"""Seconds in which the decider must say why."""
+CONNECTION_POLL_S = 0.2
+"""Seconds between two checks of the broker connection."""
+EXPLAIN_TIMEOUT_S = 1.0
+"""Seconds in which the decider must explain a decision."""
 OWNERS = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
 
 _log = log.get(__name__)
 
 
-class Ears:
-    """Feeds a picture from the bus."""
+class Subscriptions:
+    """Passes every message of interest on the bus to a page state."""
 
-    def __init__(self, bus: Bus, picture: PageState) -> None:
-        self._bus, self._picture = bus, picture
+    def __init__(self, bus: Bus, page: PageState) -> None:
+        self._bus, self._page = bus, page
 
     async def open(self, history: int) -> None:
-        """Read back so many rounds, begin to listen, and read what is only said once."""
+        """Read back `history` rounds, subscribe, then read what is published only once."""
         if history:
             async for _, experience in replay(self._bus, Experience, last=history):
-                self._picture.recall(experience, experience.at.timestamp())
-        for kind in self._picture.kinds:
-            await self._bus.observe(kind, self._hear, self._picture.malformed)
-        await self._refresh()
+                self._page.recall(experience, experience.at.timestamp())
+        for kind in self._page.message_types:
+            await self._bus.observe(kind, self._apply, self._page.on_malformed)
+        await self._read_stored()
 
-    async def watch(self, stop: asyncio.Event) -> None:
-        """Notice when the broker goes and comes back, and read again what may have been missed."""
+    async def watch_connection(self, stop: asyncio.Event) -> None:
+        """Track the broker connection until `stop`; read stored messages after a reconnect."""
         stale = False
-        while not await within(stop, LOOK):
-            away = self._bus.disconnected
-            self._picture.nodes.bus(away=away, now=time.monotonic(), wall=clock.now().timestamp())
-            stale = stale or away
-            if stale and not away:
+        while not await within(stop, CONNECTION_POLL_S):
+            disconnected = self._bus.disconnected
+            self._page.nodes.set_disconnected(
+                disconnected, now=time.monotonic(), wall=clock.now().timestamp()
+            )
+            stale = stale or disconnected
+            if stale and not disconnected:
                 try:
-                    await self._refresh()
+                    await self._read_stored()
                     stale = False
                 except TryLater as error:
-                    _log.warning("cannot read again", reason=str(error))
+                    _log.warning("reading stored messages failed", reason=str(error))
 
-    async def why(self, device: str) -> Explanation | None:
-        """Ask the decider why a device was told what it was told; None when it does not say."""
+    async def explain(self, device: str) -> Explanation | None:
+        """Request the decider's explanation for a device; None if it gives none in time."""
         try:
-            return await self._bus.request(Explain(device=device), Explanation, PATIENCE)
+            return await self._bus.request(Explain(device=device), Explanation, EXPLAIN_TIMEOUT_S)
         except (NoAnswer, Unprocessable) as error:
-            _log.debug("not explained", device=device, reason=str(error))
+            _log.debug("no explanation", device=device, reason=str(error))
             return None
 
-    def _hear(self, message: Message) -> None:
-        self._picture.hear(message, time.monotonic(), clock.now().timestamp())
+    def _apply(self, message: Message) -> None:
+        self._page.apply(message, time.monotonic(), clock.now().timestamp())
 
-    async def _refresh(self) -> None:
-        """What is said once and kept: goal, capabilities, parameters. Raises TryLater."""
+    async def _read_stored(self) -> None:
+        """Read capabilities, goal, exploration and parameter versions; raises TryLater."""
         for capability in await last_each(self._bus, Capability):
-            self._hear(capability)
-        for said in (await read_goal(self._bus), await read_exploration(self._bus)):
-            if said is not None:
-                self._hear(said)
+            self._apply(capability)
+        for stored in (await read_goal(self._bus), await read_exploration(self._bus)):
+            if stored is not None:
+                self._apply(stored)
         store = await ParameterStore.open(self._bus)
         for owner in OWNERS:
             pointer = await store.pointer(owner)
             if pointer is not None:
-                self._hear(pointer)
+                self._apply(pointer)

@@ -1,58 +1,58 @@
-"""Figures over time, one row a second: response times, accuracy, and how learning goes."""
+"""Figures over time, one row a second: response times, accuracy, and training progress."""
 
 from __future__ import annotations
 
 from collections import deque
 
-KEPT = 900
-"""Rows: a quarter of an hour at one a second."""
-WINDOW = 10.0
-"""Seconds that a row looks back: median and 95th percentile of the outcomes therein."""
-SAMPLES = 5000
-"""Outcomes in a window at most; beyond, the oldest are forgotten."""
+MAX_ROWS = 900
+"""A quarter of an hour at one row a second."""
+WINDOW_S = 10.0
+"""Seconds of outcomes from which a row takes its median and 95th percentile."""
+MAX_SAMPLES = 5000
+"""Outcomes kept in a window; the oldest are discarded first."""
 
 MEASURED = ("t", "median", "p95", "accuracy", "required", "gap")
-TOLD = ("oracle", "greedy", "regret", "alpha", "real_rate", "planned_rate", "model_error")
-COLUMNS = MEASURED + TOLD
-"""What a row holds, in this order: what is measured here, and what others say of themselves."""
+REPORTED = ("oracle", "greedy", "regret", "alpha", "real_rate", "planned_rate", "model_error")
+COLUMNS = MEASURED + REPORTED
+"""The columns of a row in order: first what is measured here, then what other services report."""
 
 Row = list[float | None]
 
 
-class Series:
-    """Takes samples, closes a row when asked. Times are seconds, of whatever clock is passed."""
+class TimeSeries:
+    """Collects samples and closes a row on request. Times are seconds of the caller's clock."""
 
     def __init__(self) -> None:
-        self.rows: deque[Row] = deque(maxlen=KEPT)
-        self._outcomes: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
-        self._accuracy: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
+        self.rows: deque[Row] = deque(maxlen=MAX_ROWS)
+        self._outcomes: deque[tuple[float, float]] = deque(maxlen=MAX_SAMPLES)
+        self._accuracy: deque[tuple[float, float]] = deque(maxlen=MAX_SAMPLES)
         self._best: float | None = None
         self.required: float | None = None
-        self._told: dict[str, tuple[float, float | None]] = {}
+        self._reported: dict[str, tuple[float, float | None]] = {}
 
-    def outcome(self, at: float, response_ms: float) -> None:
-        """One request took so many milliseconds."""
+    def add_outcome(self, at: float, response_ms: float) -> None:
+        """Add the response time of one request, in milliseconds."""
         self._outcomes.append((at, response_ms))
 
-    def round(self, at: float, accuracy_pct: float) -> None:
-        """One round's average accuracy, in percent."""
+    def add_accuracy(self, at: float, accuracy_pct: float) -> None:
+        """Add the average accuracy of one round, in percent."""
         self._accuracy.append((at, accuracy_pct))
 
-    def tell(self, at: float, **values: float | None) -> None:
-        """What others say of themselves: columns of TOLD, shown until they fall silent."""
-        self._told.update({name: (at, value) for name, value in values.items()})
+    def report(self, at: float, **values: float | None) -> None:
+        """Set columns of REPORTED; a value is shown for WINDOW_S seconds after its last report."""
+        self._reported.update({name: (at, value) for name, value in values.items()})
 
-    def begin(self, required: float | None) -> None:
-        """Another goal, or everything forgotten: what was best so far no longer counts."""
+    def set_required(self, required: float | None) -> None:
+        """Set the required accuracy in percent; a change discards the best mean so far."""
         if required != self.required:
             self.required, self._best = required, None
 
-    def forget(self) -> None:
-        """What was learned is gone, and with it what was best."""
+    def reset_best(self) -> None:
+        """Discard the best mean so far: the policy was reset."""
         self._best = None
 
-    def close(self, at: float) -> Row:
-        """Make the row of this second, and keep it."""
+    def close_row(self, at: float) -> Row:
+        """Append the row of this second and return it."""
         times = sorted(ms for _, ms in _recent(self._outcomes, at))
         accuracies = [pct for _, pct in _recent(self._accuracy, at)]
         accuracy = sum(accuracies) / len(accuracies) if accuracies else None
@@ -63,19 +63,19 @@ class Series:
             _rounded(accuracy),
             self.required,
             self._gap(times, accuracy),
-            *(self._still(name, at) for name in TOLD),
+            *(self._recent_report(name, at) for name in REPORTED),
         ]
         self.rows.append(row)
         return row
 
-    def _still(self, name: str, at: float) -> float | None:
-        said, value = self._told.get(name, (at, None))
-        return value if at - said <= WINDOW else None
+    def _recent_report(self, name: str, at: float) -> float | None:
+        reported_at, value = self._reported.get(name, (at, None))
+        return value if at - reported_at <= WINDOW_S else None
 
     def _gap(self, times: list[float], accuracy: float | None) -> float | None:
-        """Mean of the window over the best such mean since the goal was set, less one.
+        """Return the mean of the window over the best such mean since the goal was set, less one.
 
-        On real nodes nobody knows the optimum; this is the best that was ever seen instead.
+        The optimum is unknown on real nodes; the best observed mean stands in for it.
         """
         if not times or accuracy is None:
             return None
@@ -87,14 +87,14 @@ class Series:
 
 
 def _recent(samples: deque[tuple[float, float]], at: float) -> deque[tuple[float, float]]:
-    """Forget what is older than the window; return the rest."""
-    while samples and samples[0][0] < at - WINDOW:
+    """Discard the samples older than the window; return the rest."""
+    while samples and samples[0][0] < at - WINDOW_S:
         samples.popleft()
     return samples
 
 
 def quantile(ascending: list[float], share: float) -> float | None:
-    """The value below which `share` of the values lie, between neighbours by proportion."""
+    """Return the value below which `share` of the values lie, by linear interpolation."""
     if not ascending:
         return None
     place = share * (len(ascending) - 1)

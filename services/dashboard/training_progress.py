@@ -1,4 +1,4 @@
-"""How learning goes, as those who learn say: parameters, members, workers, rates, the truth."""
+"""Training progress as other services report it: parameters, members, workers, rates, truth."""
 
 from __future__ import annotations
 
@@ -8,103 +8,112 @@ from tercet.schemas.truth import Truth
 from tercet.schemas.worker import Worker
 from tercet.services.dashboard.sanitise import clip, finite
 from tercet.services.dashboard.state_store import StateStore
-from tercet.services.dashboard.time_series import Series
+from tercet.services.dashboard.time_series import TimeSeries
 
-MEMBERS, WORKERS, BUFFERS = 16, 64, 8
-"""Members, workers, and buffers of one learner at most."""
-SILENCE = 20.0
-"""Seconds after which a worker that says nothing is no longer shown."""
+MAX_MEMBERS, MAX_WORKERS, MAX_BUFFERS = 16, 64, 8
+"""Members, workers, and buffers of one trainer that are shown."""
+WORKER_TIMEOUT_S = 20.0
+"""Seconds without a message after which a worker is no longer shown."""
 
 
-class Lessons:
-    """The sections `members` and `workers` of the board, and part of `site`."""
+class TrainingProgress:
+    """The sections `members` and `workers` of the state, and part of `site`.
 
-    def __init__(self, board: StateStore, series: Series) -> None:
-        self._board, self._series = board, series
-        self._heard: dict[str, float] = {}
+    `now`: monotonic seconds; `wall`: seconds since 1970.
+    """
 
-    def on_parameters(self, said: Parameters, now: float, wall: float) -> None:
-        """A new version of some parameters."""
-        if self._room("members", said.owner, MEMBERS):
-            self._board.put(
+    def __init__(self, state: StateStore, series: TimeSeries) -> None:
+        self._state, self._series = state, series
+        self._worker_seen: dict[str, float] = {}
+
+    def on_parameters(self, parameters: Parameters, now: float, wall: float) -> None:
+        """Show a new version of an owner's parameters."""
+        if self._has_room("members", parameters.owner, MAX_MEMBERS):
+            self._state.put(
                 "members",
-                said.owner,
-                version=said.version,
-                learned=said.learned,
-                round=said.round,
+                parameters.owner,
+                version=parameters.version,
+                learned=parameters.learned,
+                round=parameters.round,
             )
 
-    def on_worker(self, said: Worker, now: float, wall: float) -> None:
-        """A worker is there, or leaves."""
-        if said.leaving:
-            self._board.drop("workers", said.worker)
-            self._heard.pop(said.worker, None)
-        elif self._room("workers", said.worker, WORKERS):
-            self._heard[said.worker] = now
-            self._board.put("workers", said.worker, slots=list(said.slots[:MEMBERS]))
+    def on_worker(self, worker: Worker, now: float, wall: float) -> None:
+        """Show a worker and its slots, or remove one that leaves."""
+        if worker.leaving:
+            self._state.drop("workers", worker.worker)
+            self._worker_seen.pop(worker.worker, None)
+        elif self._has_room("workers", worker.worker, MAX_WORKERS):
+            self._worker_seen[worker.worker] = now
+            self._state.put("workers", worker.worker, slots=list(worker.slots[:MAX_MEMBERS]))
 
-    def on_learning(self, said: Learning, now: float, wall: float) -> None:
-        """One who learns, or decides, says how it goes."""
-        if said.role == "decider":
-            self._board.put(
+    def on_learning(self, report: Learning, now: float, wall: float) -> None:
+        """Show the progress that the decider, the trainer or a member reports."""
+        if report.role == "decider":
+            self._state.put(
                 "site",
                 "decider",
-                behind=said.behind,
-                exploring=said.exploring,
-                censored=said.censored,
-                fallbacks=said.fallbacks,
-                version=said.version,
+                behind=report.behind,
+                exploring=report.exploring,
+                censored=report.censored,
+                fallbacks=report.fallbacks,
+                version=report.version,
             )
             return
-        if self._room("members", said.owner, MEMBERS):
-            self._board.put("members", said.owner, error=finite(said.error), holder=said.holder)
-        if said.role == "learner":
-            self._learner(said, wall)
+        if self._has_room("members", report.owner, MAX_MEMBERS):
+            self._state.put(
+                "members", report.owner, error=finite(report.error), holder=report.holder
+            )
+        if report.role == "learner":
+            self._on_trainer(report, wall)
         else:
-            errors = [e for m in self._board.section("members").values() if (e := m.get("error"))]
-            self._series.tell(wall, model_error=max(errors, default=None))
+            errors = [e for m in self._state.section("members").values() if (e := m.get("error"))]
+            self._series.report(wall, model_error=max(errors, default=None))
 
-    def on_truth(self, said: Truth, now: float, wall: float) -> None:
-        """A simulated world says what only it knows."""
-        self._series.tell(
-            wall, oracle=round(said.oracle_ms, 2), greedy=said.greedy_ms, regret=finite(said.regret)
+    def on_truth(self, truth: Truth, now: float, wall: float) -> None:
+        """Show the optimum and the regret that a simulated world reports."""
+        self._series.report(
+            wall,
+            oracle=round(truth.oracle_ms, 2),
+            greedy=truth.greedy_ms,
+            regret=finite(truth.regret),
         )
-        self._board.put(
+        self._state.put(
             "site",
             "truth",
-            oracle_ms=round(said.oracle_ms, 2),
-            greedy_ms=round(said.greedy_ms, 2),
-            regret=finite(said.regret),
-            steps=said.steps_to_optimal,
+            oracle_ms=round(truth.oracle_ms, 2),
+            greedy_ms=round(truth.greedy_ms, 2),
+            regret=finite(truth.regret),
+            steps=truth.steps_to_optimal,
         )
 
-    def look(self, now: float) -> None:
-        """Forget workers that have fallen silent."""
-        for worker in [w for w, heard in self._heard.items() if now - heard > SILENCE]:
-            del self._heard[worker]
-            self._board.drop("workers", worker)
+    def apply_timeouts(self, now: float) -> None:
+        """Remove workers that have not reported for WORKER_TIMEOUT_S."""
+        expired = [w for w, seen in self._worker_seen.items() if now - seen > WORKER_TIMEOUT_S]
+        for worker in expired:
+            del self._worker_seen[worker]
+            self._state.drop("workers", worker)
 
-    def _learner(self, said: Learning, wall: float) -> None:
-        self._series.tell(
+    def _on_trainer(self, report: Learning, wall: float) -> None:
+        self._series.report(
             wall,
-            alpha=finite(said.alpha),
-            real_rate=finite(said.real_per_s),
-            planned_rate=finite(said.planned_per_s),
+            alpha=finite(report.alpha),
+            real_rate=finite(report.real_per_s),
+            planned_rate=finite(report.planned_per_s),
         )
-        self._board.put(
+        self._state.put(
             "site",
             "learning",
-            alpha=finite(said.alpha),
-            real=said.real,
-            planned=said.planned,
-            dropped=said.dropped,
-            real_rate=finite(said.real_per_s),
-            planned_rate=finite(said.planned_per_s),
-            buffers={clip(k): n for k, n in list(said.buffers.items())[:BUFFERS]},
-            greedy_ms=finite(said.greedy_ms),
-            exploring_costs=finite(said.gap),
+            alpha=finite(report.alpha),
+            real=report.real,
+            planned=report.planned,
+            dropped=report.dropped,
+            real_rate=finite(report.real_per_s),
+            planned_rate=finite(report.planned_per_s),
+            buffers={clip(k): n for k, n in list(report.buffers.items())[:MAX_BUFFERS]},
+            greedy_ms=finite(report.greedy_ms),
+            exploring_costs=finite(report.gap),
         )
 
-    def _room(self, section: str, key: str, most: int) -> bool:
-        records = self._board.section(section)
-        return key in records or len(records) < most
+    def _has_room(self, section: str, key: str, limit: int) -> bool:
+        records = self._state.section(section)
+        return key in records or len(records) < limit

@@ -1,7 +1,7 @@
-"""Pages that are open: each has a short queue, and whoever does not keep up is told anew.
+"""The open pages. Each has a short queue of encoded deltas.
 
-What is told is written once for all. A viewer whose queue is full loses it, and gets a whole
-picture when it reads again; so a slow one costs the others nothing, and nothing grows.
+A delta is encoded once for all viewers. A viewer whose queue is full loses the queue and is sent
+the full state when it reads again, so a slow viewer delays no other and memory stays bounded.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from contextlib import contextmanager
 
 from tercet.process.waiting import within
 
-DEPTH = 8
-"""Deltas a viewer may be behind before it is given a whole picture instead."""
-BEAT = 5.0
-"""Seconds of silence after which a comment is sent, so that a broken line is noticed."""
-COMMENT = b": still here\n\n"
+MAX_QUEUED = 8
+"""Deltas a viewer may be behind before it is sent the full state instead."""
+KEEPALIVE_S = 5.0
+"""Seconds without data after which a comment is sent, so that a broken connection is noticed."""
+KEEPALIVE_COMMENT = b": still here\n\n"
 
 
-class Full(Exception):
-    """There is no room for another viewer now."""
+class TooManyViewers(Exception):
+    """The maximum number of viewers is reached."""
 
 
 class Viewer:
@@ -29,72 +29,72 @@ class Viewer:
 
     def __init__(self) -> None:
         self._queue: deque[bytes] = deque()
-        self._lapsed = True
-        self._news = asyncio.Event()
-        self._news.set()
-        self.left = False
+        self._needs_full_state = True
+        self._pending = asyncio.Event()
+        self._pending.set()
+        self.closed = False
 
-    def tell(self, chunk: bytes) -> None:
-        """Queue a delta; too many, and the viewer will get a whole picture instead."""
-        if len(self._queue) >= DEPTH:
+    def send(self, chunk: bytes) -> None:
+        """Queue a delta; a full queue is replaced by the full state."""
+        if len(self._queue) >= MAX_QUEUED:
             self._queue.clear()
-            self._lapsed = True
-        if not self._lapsed:
+            self._needs_full_state = True
+        if not self._needs_full_state:
             self._queue.append(chunk)
-        self._news.set()
+        self._pending.set()
 
-    def dismiss(self) -> None:
-        """End its stream: the service stops."""
-        self.left = True
-        self._news.set()
+    def close(self) -> None:
+        """End the stream of this viewer."""
+        self.closed = True
+        self._pending.set()
 
-    async def chunks(self, whole: Callable[[], bytes]) -> AsyncIterator[bytes]:
-        """What to write, for as long as anyone reads: a whole picture first, then deltas."""
-        while not self.left:
-            if not await within(self._news, BEAT):
-                yield COMMENT
-            elif self._lapsed:
-                self._lapsed = False
-                yield whole()
+    async def chunks(self, full_state: Callable[[], bytes]) -> AsyncIterator[bytes]:
+        """Yield the full state first, then deltas, until closed."""
+        while not self.closed:
+            if not await within(self._pending, KEEPALIVE_S):
+                yield KEEPALIVE_COMMENT
+            elif self._needs_full_state:
+                self._needs_full_state = False
+                yield full_state()
             elif self._queue:
                 yield self._queue.popleft()
             else:
-                self._news.clear()
+                self._pending.clear()
 
 
 class Viewers:
-    """All of them."""
+    """All open pages."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._present: set[Viewer] = set()
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._open: set[Viewer] = set()
 
     def __len__(self) -> int:
-        return len(self._present)
+        return len(self._open)
 
     @property
     def full(self) -> bool:
-        """Whether the next one has to wait."""
-        return len(self._present) >= self.most
+        """Whether the limit is reached."""
+        return len(self._open) >= self.limit
 
     @contextmanager
     def joined(self) -> Iterator[Viewer]:
-        """A viewer, for as long as its page is open; raises Full."""
+        """Register a viewer while its page is open; raises TooManyViewers."""
         if self.full:
-            raise Full
+            raise TooManyViewers
         viewer = Viewer()
-        self._present.add(viewer)
+        self._open.add(viewer)
         try:
             yield viewer
         finally:
-            self._present.discard(viewer)
+            self._open.discard(viewer)
 
-    def tell(self, chunk: bytes) -> None:
-        """Tell all."""
-        for viewer in self._present:
-            viewer.tell(chunk)
+    def send(self, chunk: bytes) -> None:
+        """Queue a delta for every viewer."""
+        for viewer in self._open:
+            viewer.send(chunk)
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         """End all streams."""
-        for viewer in self._present:
-            viewer.dismiss()
+        for viewer in self._open:
+            viewer.close()

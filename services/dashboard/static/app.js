@@ -1,30 +1,30 @@
-// Tercet's dashboard: hears one stream, draws a few times a second, steers by posting wishes.
+// Tercet's dashboard: reads one event stream, draws a few times a second, posts actions.
 import * as charts from './charts.js';
 import * as device from './device.js';
-import * as picture from './picture.js';
-import * as steering from './steering.js';
+import * as nodes from './nodes.js';
+import * as actions from './actions.js';
 import * as tables from './tables.js';
-import { byId, clock, mark, write } from './words.js';
-import { onChange, store } from './store.js';
+import { byId, clock, setAttribute, setText } from './dom.js';
+import { onChange, state } from './state.js';
 import { follow } from './stream.js';
 
-let stream = 'opening';
+let connection = 'opening';
 
-/** One line that says whether what is shown is true now. */
-function state() {
-  const bus = store.site.bus;
-  const words = stream === 'lost' ? 'connection lost, trying again' : stream === 'opening' ? 'connecting' : bus?.away ? `bus away since ${clock(bus.since)}` : 'live';
-  mark(document.body, 'data-stream', stream === 'live' && bus?.away ? 'away' : stream);
-  write(byId('state-words'), words);
+/** Show in one line whether the page is up to date. */
+function drawConnection() {
+  const bus = state.site.bus;
+  const text = connection === 'lost' ? 'connection lost, trying again' : connection === 'opening' ? 'connecting' : bus?.away ? `bus away since ${clock(bus.since)}` : 'live';
+  setAttribute(document.body, 'data-stream', connection === 'live' && bus?.away ? 'away' : connection);
+  setText(byId('state-words'), text);
 }
 
 charts.begin();
-steering.begin();
-picture.begin(device.show);
+actions.begin();
+nodes.begin(device.show);
 device.begin();
-onChange(state);
-for (const part of [picture, tables, steering, charts]) onChange(part.draw);
-follow((now) => {
-  stream = now;
-  state();
+onChange(drawConnection);
+for (const part of [nodes, tables, actions, charts]) onChange(part.draw);
+follow((status) => {
+  connection = status;
+  drawConnection();
 });

@@ -1,9 +1,9 @@
-// Charts over time, by uPlot; each with a legend that is also its text, and a table on demand.
-import { clock, element, known, ms, percent, write } from './words.js';
-import { column, latest, store } from './store.js';
+// Charts over time, drawn by uPlot. Each has a legend, a text alternative, and a table on demand.
+import { clock, element, known, ms, percent, setText } from './dom.js';
+import { column, latest, state } from './state.js';
 
 const HEIGHT = 190;
-const ROWS = 12; // Of a chart's table.
+const TABLE_ROWS = 12;
 
 const CHARTS = {
   response: {
@@ -23,13 +23,13 @@ const CHARTS = {
 const drawn = [];
 const colours = new Map();
 
-/** A colour of the style sheet, light or dark. */
+/** Return a colour of the style sheet, for light or dark mode. */
 function colour(name) {
   if (!colours.has(name)) colours.set(name, getComputedStyle(document.body).getPropertyValue(name).trim());
   return colours.get(name);
 }
 
-/** Make all charts. */
+/** Create all charts. */
 export function begin() {
   for (const section of document.querySelectorAll('[data-chart]')) drawn.push(chart(section, CHARTS[section.dataset.chart]));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
@@ -48,11 +48,11 @@ function chart(section, about) {
   const frame = section.querySelector('.plot');
   const legend = section.querySelector('.legend');
   const details = section.querySelector('details');
-  const items = about.series.map(([, words, hue, dashed]) => {
+  const items = about.series.map(([, label, hue, dashed]) => {
     const value = element('b', {}, '–');
     const swatch = element('i', { class: dashed ? 'dashed' : '' });
     swatch.style.setProperty('--hue', `var(${hue})`);
-    const item = element('li', {}, swatch, `${words} `, value);
+    const item = element('li', {}, swatch, `${label} `, value);
     legend.append(item);
     return { item, value };
   });
@@ -61,13 +61,13 @@ function chart(section, about) {
 
   function update() {
     plot.setData([column('t'), ...about.series.map(([name]) => column(name))]);
-    const words = about.series.map(([name, label], k) => {
+    const texts = about.series.map(([name, label], k) => {
       const value = latest(name);
       items[k].item.hidden = !column(name).some(known);
-      write(items[k].value, about.show(value));
+      setText(items[k].value, about.show(value));
       return known(value) ? `${label} ${about.show(value)}` : null;
     });
-    frame.setAttribute('aria-label', words.filter(known).join(', ') || 'no data yet');
+    frame.setAttribute('aria-label', texts.filter(known).join(', ') || 'no data yet');
     if (details.open) table();
   }
 
@@ -75,7 +75,7 @@ function chart(section, about) {
     const shown = about.series.filter(([name]) => column(name).some(known));
     const times = column('t');
     const head = element('tr', {}, element('th', { scope: 'col' }, 'time'), ...shown.map(([, label]) => element('th', { scope: 'col' }, label)));
-    const body = times.slice(-ROWS).map((t, k, some) => {
+    const body = times.slice(-TABLE_ROWS).map((t, k, some) => {
       const row = times.length - some.length + k;
       return element('tr', {}, element('th', { scope: 'row' }, clock(t)), ...shown.map(([name]) => element('td', {}, about.show(column(name)[row]))));
     });
@@ -116,13 +116,13 @@ function range(about, low, high) {
 }
 
 function policies() {
-  return Object.entries(store.policies)
+  return Object.entries(state.policies)
     .filter(([name]) => name !== 'learned')
-    .map(([name, said]) => ({ name, ...said }))
+    .map(([name, record]) => ({ name, ...record }))
     .sort((a, b) => b.ms - a.ms);
 }
 
-/** Fixed policies as level lines, dotted where only estimated; labels that would collide are left out. */
+/** Draw fixed policies as level lines, dotted if only estimated. Overlapping labels are omitted. */
 function levels(plot) {
   const { ctx, bbox } = plot;
   const scale = devicePixelRatio || 1;
@@ -151,7 +151,7 @@ function levels(plot) {
   ctx.restore();
 }
 
-/** A policy's colour: that of the tier where it runs everything. */
+/** Return a policy's colour: that of the tier on which it runs everything. */
 export function hue(name) {
   const tier = name.slice(-2);
   return { '@L': '--local', '@E': '--edge', '@C': '--cloud' }[tier] ?? '--mute';

@@ -1,12 +1,12 @@
-// A device's page: why this option, what else it could do, and where its last requests' time went.
-import { byId, byName, clock, element, known, ms, option, own, percent, PLACES, write } from './words.js';
+// Details of a device: its decision, its options, and the parts of its last requests' time.
+import { byId, byName, clock, element, known, ms, option, own, percent, setText, TIER_TEXTS } from './dom.js';
 
-const AGAIN = 1000; // Milliseconds between two looks while it is open.
+const REFRESH_MS = 1000; // Between two refreshes while the dialog is open.
 const PARTS = ['decision', 'network', 'queue', 'compute'];
 
 let open = null;
 
-/** Listen for its closing, and for an address that names a device. */
+/** Install handlers, and open the device that the URL names. */
 export function begin() {
   byId('device-close').addEventListener('click', () => byId('device').close());
   byId('device').addEventListener('close', () => {
@@ -14,76 +14,76 @@ export function begin() {
     history.replaceState(null, '', location.pathname);
   });
   byId('device').addEventListener('click', (pressed) => pressed.target === byId('device') && byId('device').close());
-  setInterval(() => open && !document.hidden && look(), AGAIN);
+  setInterval(() => open && !document.hidden && refresh(), REFRESH_MS);
   const named = new URLSearchParams(location.hash.slice(1)).get('device');
   if (named) show(named);
 }
 
-/** Open the page of one device. */
+/** Open the details of one device. */
 export async function show(name) {
   open = name;
   write(byId('device-title'), name);
   history.replaceState(null, '', `#device=${encodeURIComponent(name)}`);
-  await look();
+  await refresh();
   if (open === name && !byId('device').open) byId('device').showModal();
 }
 
-async function look() {
+async function refresh() {
   const name = open;
-  let said;
+  let details;
   try {
-    said = await (await fetch(`api/device/${encodeURIComponent(name)}`)).json();
+    details = await (await fetch(`api/device/${encodeURIComponent(name)}`)).json();
   } catch {
-    said = { error: 'the dashboard does not answer' };
+    details = { error: 'the dashboard does not answer' };
   }
   if (open !== name) return;
-  if (said.error) write(byId('device-why'), said.error);
-  else draw(said);
+  if (details.error) setText(byId('device-why'), details.error);
+  else draw(details);
 }
 
-function draw(said) {
-  const told = option(said.option);
-  write(byId('device-why'), why(said, told));
-  const explained = new Map((said.explanation?.options ?? []).map((choice) => [choice.option, choice]));
-  const names = new Set([...explained.keys(), ...Object.keys(said.measured), ...(said.option ? [said.option] : [])]);
-  const typical = Math.max(...[...explained.values()].map((choice) => choice.predicted_ms ?? 0), ...Object.values(said.measured).map((m) => m.median_ms), 1);
+function draw(details) {
+  const decided = option(details.option);
+  setText(byId('device-why'), decisionText(details, decided));
+  const explained = new Map((details.explanation?.options ?? []).map((choice) => [choice.option, choice]));
+  const names = new Set([...explained.keys(), ...Object.keys(details.measured), ...(details.option ? [details.option] : [])]);
+  const typical = Math.max(...[...explained.values()].map((choice) => choice.predicted_ms ?? 0), ...Object.values(details.measured).map((m) => m.median_ms), 1);
   const highest = Math.max(...[...explained.values()].map((choice) => choice.high_ms ?? 0), typical);
-  const most = Math.min(highest, 2 * typical); // What nobody knows yet reaches out of the picture.
-  byId('options').tBodies[0].replaceChildren(...[...names].sort(byName).map((name) => row(name, said, explained.get(name), most)));
-  write(byId('device-price'), price(said.explanation));
-  write(byId('device-note'), said.requests.some((r) => r.simulated) ? 'Times are virtual: the world is simulated.' : '');
-  const longest = Math.max(...said.requests.map((r) => r.response_ms), 1);
-  byId('waterfall').replaceChildren(...said.requests.map((r) => request(r, longest)));
+  const most = Math.min(highest, 2 * typical); // Bounds of untried options may exceed the scale.
+  byId('options').tBodies[0].replaceChildren(...[...names].sort(byName).map((name) => row(name, details, explained.get(name), most)));
+  setText(byId('device-price'), goalText(details.explanation));
+  setText(byId('device-note'), details.requests.some((r) => r.simulated) ? 'Times are virtual: the world is simulated.' : '');
+  const longest = Math.max(...details.requests.map((r) => r.response_ms), 1);
+  byId('waterfall').replaceChildren(...details.requests.map((r) => request(r, longest)));
 }
 
-function why(said, told) {
-  if (!told.tier) return 'It has not been told anything yet.';
-  const words = [`Told to run ${told.variant} ${PLACES[told.tier] ?? ''} (${said.node}), by the policy “${said.policy}”.`];
-  if (said.executed && said.executed !== said.option) words.push(`It last ran ${said.executed}${said.fallback === 'none' ? '' : ` (${said.fallback})`}.`);
-  const explanation = said.explanation;
-  if (!explanation) words.push('The decider does not say why right now.');
-  else if (explanation.policy === 'explore' && known(explanation.head)) words.push(`In this round head ${explanation.head} of the ensemble explores; without exploring, the mean of all decides.`);
-  else if (!explanation.exploring) words.push('Exploring is paused: the mean of all heads decides.');
-  return words.join(' ');
+function decisionText(details, decided) {
+  if (!decided.tier) return 'There is no decision for it yet.';
+  const text = [`Decision: run ${decided.variant} ${TIER_TEXTS[decided.tier] ?? ''} (${details.node}); policy “${details.policy}”.`];
+  if (details.executed && details.executed !== details.option) text.push(`It last ran ${details.executed}${details.fallback === 'none' ? '' : ` (${details.fallback})`}.`);
+  const explanation = details.explanation;
+  if (!explanation) text.push('The decider gives no explanation at the moment.');
+  else if (explanation.policy === 'explore' && known(explanation.head)) text.push(`In this round, head ${explanation.head} of the ensemble explores. Without exploration the mean of all heads decides.`);
+  else if (!explanation.exploring) text.push('Exploration is paused: the mean of all heads decides.');
+  return text.join(' ');
 }
 
-function price(explanation) {
+function goalText(explanation) {
   if (!explanation) return '';
-  const words = [`Goal ${explanation.goal}.`];
-  if (!explanation.feasible) words.push('No assignment meets it.');
-  if (known(explanation.price_ms)) words.push(`Its price: one percent point of average accuracy less would save ${ms(explanation.price_ms)} of the average response time.`);
-  if (known(explanation.average_ms)) words.push(`Expected of the greedy assignment of all devices: ${ms(explanation.average_ms)} at ${percent(explanation.accuracy_pct)}.`);
-  return words.join(' ');
+  const text = [`Goal ${explanation.goal}.`];
+  if (!explanation.feasible) text.push('No assignment meets it.');
+  if (known(explanation.price_ms)) text.push(`Price of the goal: lowering it by one percentage point would save ${ms(explanation.price_ms)} of the average response time.`);
+  if (known(explanation.average_ms)) text.push(`Expected for the greedy assignment of all devices: ${ms(explanation.average_ms)} at ${percent(explanation.accuracy_pct)}.`);
+  return text.join(' ');
 }
 
-function row(name, said, explained, most) {
-  const measured = own(said.measured, name);
-  const accuracy = own(said.accuracies, option(name).variant);
-  const chosen = name === said.option;
+function row(name, details, explained, most) {
+  const measured = own(details.measured, name);
+  const accuracy = own(details.accuracies, option(name).variant);
+  const chosen = name === details.option;
   const bar = element('span', { class: 'guess' });
-  const guess = known(explained?.predicted_ms);
-  let predicted = guess ? ms(explained.predicted_ms) : '–';
-  if (guess) {
+  const hasPrediction = known(explained?.predicted_ms);
+  let predicted = hasPrediction ? ms(explained.predicted_ms) : '–';
+  if (hasPrediction) {
     const [low, high] = [explained.low_ms ?? explained.predicted_ms, explained.high_ms ?? explained.predicted_ms];
     const share = (value) => `${(100 * value) / most}%`;
     bar.style.setProperty('--at', share(explained.predicted_ms));
@@ -95,23 +95,23 @@ function row(name, said, explained, most) {
   return element('tr', { class: chosen ? 'own' : '', 'aria-current': chosen ? 'true' : null },
     element('th', { scope: 'row', 'data-tier': option(name).tier }, name, note),
     element('td', {}, percent(accuracy)),
-    element('td', { class: 'predicted' }, predicted, guess ? bar : ''),
+    element('td', { class: 'predicted' }, predicted, hasPrediction ? bar : ''),
     element('td', {}, measured ? `${ms(measured.median_ms)} (${measured.n})` : '–'),
     element('td', {}, explained && option(name).tier !== 'L' ? `${explained.load} on ${explained.node}` : ''));
 }
 
-function request(said, longest) {
-  const parts = PARTS.map((part) => [part, said[`${part}_ms`]]).filter(([, value]) => value > 0);
-  const rest = said.response_ms - parts.reduce((sum, [, value]) => sum + value, 0);
+function request(outcome, longest) {
+  const parts = PARTS.map((part) => [part, outcome[`${part}_ms`]]).filter(([, value]) => value > 0);
+  const rest = outcome.response_ms - parts.reduce((sum, [, value]) => sum + value, 0);
   if (rest > 0.05) parts.push(['rest', rest]);
-  const words = parts.map(([part, value]) => `${part} ${ms(value)}`).join(', ');
+  const text = parts.map(([part, value]) => `${part} ${ms(value)}`).join(', ');
   const bars = parts.map(([part, value]) => {
     const bar = element('i', { 'data-part': part });
     bar.style.setProperty('--wide', `${(100 * value) / longest}%`);
     return bar;
   });
-  const note = said.fallback !== 'none' ? ` ${said.fallback}` : '';
-  return element('li', { title: words },
-    element('time', {}, clock(said.at)), element('b', { 'data-tier': option(said.executed).tier }, said.executed),
-    element('span', { class: 'bars', role: 'img', 'aria-label': words }, ...bars), element('span', { class: 'total' }, ms(said.response_ms), note));
+  const note = outcome.fallback !== 'none' ? ` ${outcome.fallback}` : '';
+  return element('li', { title: text },
+    element('time', {}, clock(outcome.at)), element('b', { 'data-tier': option(outcome.executed).tier }, outcome.executed),
+    element('span', { class: 'bars', role: 'img', 'aria-label': text }, ...bars), element('span', { class: 'total' }, ms(outcome.response_ms), note));
 }

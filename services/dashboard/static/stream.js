@@ -1,48 +1,48 @@
-// The live stream: a whole picture, then numbered deltas; whoever misses a number starts anew.
-import { delta, whole } from './store.js';
+// The event stream: the full state, then numbered deltas. A missing number causes a reconnect.
+import { applyDelta, replaceState } from './state.js';
 
-const SILENCE = 7000; // Milliseconds; the service says something every five seconds at least.
-const RETRY = 1500;
+const STREAM_TIMEOUT_MS = 7000; // The service sends something every five seconds at least.
+const RECONNECT_DELAY_MS = 1500;
 
-/** Follow the stream for ever; `tell` hears `live` or `lost`. */
-export function follow(tell) {
+/** Follow the stream; calls `onStatus` with `live` or `lost`. */
+export function follow(onStatus) {
   let source = null;
   let number = null;
-  let heard = performance.now();
+  let lastEvent = performance.now();
 
   function open() {
     source?.close();
     number = null;
-    heard = performance.now();
+    lastEvent = performance.now();
     source = new EventSource('events');
-    source.addEventListener('whole', (said) => {
-      whole(JSON.parse(said.data));
-      number = Number(said.lastEventId);
-      alive();
+    source.addEventListener('whole', (event) => {
+      replaceState(JSON.parse(event.data));
+      number = Number(event.lastEventId);
+      onEvent();
     });
-    source.addEventListener('delta', (said) => {
-      const next = Number(said.lastEventId);
-      if (number === null || next > number + 1) return open(); // Something was lost.
-      if (next <= number) return undefined; // Already part of the whole.
+    source.addEventListener('delta', (event) => {
+      const next = Number(event.lastEventId);
+      if (number === null || next > number + 1) return open(); // An event was lost.
+      if (next <= number) return undefined; // Already part of the full state.
       number = next;
-      delta(JSON.parse(said.data));
-      return alive();
+      applyDelta(JSON.parse(event.data));
+      return onEvent();
     });
     source.onerror = () => {
-      tell('lost');
+      onStatus('lost');
       number = null;
-      if (source.readyState === EventSource.CLOSED) setTimeout(open, RETRY);
+      if (source.readyState === EventSource.CLOSED) setTimeout(open, RECONNECT_DELAY_MS);
     };
   }
 
-  function alive() {
-    heard = performance.now();
-    tell('live');
+  function onEvent() {
+    lastEvent = performance.now();
+    onStatus('live');
   }
 
   setInterval(() => {
-    if (performance.now() - heard > SILENCE) {
-      tell('lost');
+    if (performance.now() - lastEvent > STREAM_TIMEOUT_MS) {
+      onStatus('lost');
       open();
     }
   }, 1000);

@@ -12,7 +12,7 @@ from tercet.cli.running_system import CONNECT_TIMEOUT_S, Url, find
 from tercet.messaging.app import live
 from tercet.messaging.bus import Bus
 from tercet.services.dashboard.service import main
-from tercet.services.dashboard.settings import PORT, Settings
+from tercet.services.dashboard.settings import DEFAULT_PORT, DashboardSettings
 
 EPILOG = (
     "Examples: [bold]tercet dashboard[/] shows the newest `tercet up` that runs here. "
@@ -24,7 +24,9 @@ def dashboard(
     bus: Url = None,
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help=f"Port ({PORT}, or a free one when that is taken)."),
+        typer.Option(
+            min=1, max=65535, help=f"Port ({DEFAULT_PORT}, or a free one when that is taken)."
+        ),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address; any other opens the page to the network.")
@@ -32,16 +34,16 @@ def dashboard(
     read_only: Annotated[bool, typer.Option(help="Refuse every change.")] = False,
 ) -> None:
     """Serve the dashboard until stopped, and print its address."""
-    settings = Settings(
+    settings = DashboardSettings(
         bus_url=find(bus),
         connect_patience=CONNECT_TIMEOUT_S,
         log_level="ERROR",
         dashboard_host=host,
-        dashboard_port=port or port_or_free(PORT),
+        dashboard_port=port or port_or_free(DEFAULT_PORT),
         dashboard_read_only=read_only,
     )
 
-    async def serve(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+    async def serve(bus: Bus, settings: DashboardSettings, stop: asyncio.Event) -> None:
         print(f"http://{host}:{settings.dashboard_port}/", flush=True)
         await main(bus, settings, stop)
 

@@ -18,7 +18,7 @@ from tercet.cli.run import RunLocation, run
 from tercet.cli.run_record import RunRecord
 from tercet.cli.summary import show_summary, summarise
 from tercet.models.manifest import Manifest
-from tercet.services.dashboard.settings import PORT
+from tercet.services.dashboard.settings import DEFAULT_PORT
 from tercet.services.simulator.environment_loader import load
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
 from tercet.sim.environment import Environment
@@ -140,7 +140,7 @@ def up(
         speed=speed,
         seed=seed,
         metrics=metrics,
-        dashboard=input_checks.port_or_free(PORT) if served else None,
+        dashboard=input_checks.port_or_free(DEFAULT_PORT) if served else None,
     )
     record = RunRecord(RegretEvaluator(environment) if environment else None)
     with tempfile.TemporaryDirectory(prefix="tercet-") as scratch:

@@ -1,4 +1,4 @@
-"""The state of the page without any I/O: messages in, a board and its changes out."""
+"""The state of the page without any I/O: messages in, a state and its changes out."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tercet.schemas.telemetry import Telemetry
 from tercet.schemas.truth import Truth
 from tercet.services.dashboard import nodes
 from tercet.services.dashboard.page_state import PageState
-from tercet.services.dashboard.sanitise import LONGEST
+from tercet.services.dashboard.sanitise import MAX_LABEL_LENGTH
 from tercet.services.dashboard.state_store import StateStore
-from tercet.services.dashboard.time_series import COLUMNS, Series, quantile
+from tercet.services.dashboard.time_series import COLUMNS, TimeSeries, quantile
 
 WALL = 1_700_000_000.0
 FLEET = Fleet(
@@ -63,11 +63,11 @@ def experience(policy: str, ms: float, purpose: Any = "evaluate", goal: str = "8
     )
 
 
-def heard(*messages: Any, now: float = 0.0) -> PageState:
-    picture = PageState()
+def state_after(*messages: Any, now: float = 0.0) -> PageState:
+    page = PageState()
     for message in messages:
-        picture.hear(message, now, WALL + now)
-    return picture
+        page.apply(message, now, WALL + now)
+    return page
 
 
 def column(row: list[float | None], name: str) -> float | None:
@@ -75,72 +75,74 @@ def column(row: list[float | None], name: str) -> float | None:
 
 
 def test_what_is_said_again_is_no_change() -> None:
-    board = StateStore()
-    board.put("nodes", "a", cpu=0.5, life="alive")
-    assert board.changes() == {"nodes": {"a": {"cpu": 0.5, "life": "alive"}}}
-    board.put("nodes", "a", cpu=0.5, life="dead")
-    assert board.changes() == {"nodes": {"a": {"life": "dead"}}}
-    board.drop("nodes", "a")
-    board.drop("nodes", "never there")
-    assert board.changes() == {"nodes": {"a": None}}
-    assert board.changes() == {}
+    state = StateStore()
+    state.put("nodes", "a", cpu=0.5, life="alive")
+    assert state.changes() == {"nodes": {"a": {"cpu": 0.5, "life": "alive"}}}
+    state.put("nodes", "a", cpu=0.5, life="dead")
+    assert state.changes() == {"nodes": {"a": {"life": "dead"}}}
+    state.drop("nodes", "a")
+    state.drop("nodes", "never there")
+    assert state.changes() == {"nodes": {"a": None}}
+    assert state.changes() == {}
 
 
 def test_a_page_that_applies_all_changes_has_the_whole() -> None:
-    picture = PageState()
+    page = PageState()
     page: dict[str, dict[str, Any]] = {}
     said = [capability("a"), telemetry("a"), outcome("a", 5.0), telemetry("a", total_cpu=0.7)]
     for k, message in enumerate(said):
-        picture.hear(message, k, WALL + k)
-        picture.look(k, WALL + k)
-        for section, records in picture.board.changes().items():
+        page.apply(message, k, WALL + k)
+        page.apply_timeouts(k, WALL + k)
+        for section, records in page.state.changes().items():
             for key, change in records.items():
                 page.setdefault(section, {}).setdefault(key, {}).update(change or {})
-    whole = picture.whole()
+    whole = page.full_state()
     assert page == {name: whole[name] for name in page}
     assert page["nodes"]["a"]["total"] == 0.7
 
 
 def test_silence_is_death_and_a_word_is_life() -> None:
-    picture = heard(capability("a"), telemetry("a"))
-    picture.look(nodes.SILENCE - 0.1, WALL)
-    assert picture.board.get("nodes", "a")["life"] == "alive"
-    picture.look(nodes.SILENCE + 0.1, WALL)
-    assert picture.board.get("nodes", "a")["life"] == "dead"
-    picture.hear(telemetry("a"), 10.0, WALL)
-    assert picture.board.get("nodes", "a")["life"] == "alive"
-    words = [event["words"] for event in picture.board.section("journal").values()]
+    page = state_after(capability("a"), telemetry("a"))
+    page.apply_timeouts(nodes.TELEMETRY_TIMEOUT_S - 0.1, WALL)
+    assert page.state.get("nodes", "a")["life"] == "alive"
+    page.apply_timeouts(nodes.TELEMETRY_TIMEOUT_S + 0.1, WALL)
+    assert page.state.get("nodes", "a")["life"] == "dead"
+    page.apply(telemetry("a"), 10.0, WALL)
+    assert page.state.get("nodes", "a")["life"] == "alive"
+    words = [event["words"] for event in page.state.section("journal").values()]
     assert words == ["a is dead: no telemetry", "a is back"]
 
 
 def test_dead_within_three_seconds_of_the_last_word() -> None:
-    assert nodes.SILENCE + 0.25 + 0.25 < 3.0  # The silence, one beat of the service, one frame.
+    assert (
+        nodes.TELEMETRY_TIMEOUT_S + 0.25 + 0.25 < 3.0
+    )  # The silence, one beat of the service, one frame.
 
 
 def test_nobody_dies_while_the_bus_is_away() -> None:
-    picture = heard(telemetry("a"))
-    picture.nodes.bus(away=True, now=1.0, wall=WALL)
-    picture.look(60.0, WALL)
-    assert picture.board.get("nodes", "a")["life"] == "alive"
-    picture.nodes.bus(away=False, now=61.0, wall=WALL)
-    picture.look(62.0, WALL)
-    assert picture.board.get("nodes", "a")["life"] == "alive"
-    picture.look(61.1 + nodes.SILENCE, WALL)
-    assert picture.board.get("nodes", "a")["life"] == "dead"
+    page = state_after(telemetry("a"))
+    page.nodes.set_disconnected(True, now=1.0, wall=WALL)
+    page.apply_timeouts(60.0, WALL)
+    assert page.state.get("nodes", "a")["life"] == "alive"
+    page.nodes.set_disconnected(False, now=61.0, wall=WALL)
+    page.apply_timeouts(62.0, WALL)
+    assert page.state.get("nodes", "a")["life"] == "alive"
+    page.apply_timeouts(61.1 + nodes.TELEMETRY_TIMEOUT_S, WALL)
+    assert page.state.get("nodes", "a")["life"] == "dead"
 
 
 def test_who_says_goodbye_has_left_and_is_not_dead() -> None:
-    picture = heard(telemetry("a"), telemetry("a", leaving=True))
-    picture.look(60.0, WALL)
-    assert picture.board.get("nodes", "a")["life"] == "left"
+    page = state_after(telemetry("a"), telemetry("a", leaving=True))
+    page.apply_timeouts(60.0, WALL)
+    assert page.state.get("nodes", "a")["life"] == "left"
 
 
 def test_median_and_percentile_of_the_last_seconds() -> None:
-    picture = heard(*(outcome("a", float(ms)) for ms in range(1, 102)))
-    row = picture.second(WALL + 1)
+    page = state_after(*(outcome("a", float(ms)) for ms in range(1, 102)))
+    row = page.close_row(WALL + 1)
     assert column(row, "median") == 51.0
     assert column(row, "p95") == 96.0
-    assert column(picture.second(WALL + 60), "median") is None  # Long ago is not now.
+    assert column(page.close_row(WALL + 60), "median") is None  # Long ago is not now.
 
 
 @pytest.mark.parametrize(
@@ -152,31 +154,31 @@ def test_quantile(values: list[float], share: float, expected: float | None) -> 
 
 
 def test_the_gap_is_to_the_best_that_met_this_goal() -> None:
-    series = Series()
-    series.begin(85.0)
+    series = TimeSeries()
+    series.set_required(85.0)
     for at, ms in ((0.0, 20.0), (20.0, 10.0), (40.0, 15.0)):
-        series.round(at, 90.0)
-        series.outcome(at, ms)
-        row = series.close(at)
+        series.add_accuracy(at, 90.0)
+        series.add_outcome(at, ms)
+        row = series.close_row(at)
     assert column(row, "gap") == 0.5
-    series.begin(80.0)
-    series.round(60.0, 82.0)
-    series.outcome(60.0, 99.0)
-    assert column(series.close(60.0), "gap") == 0.0
+    series.set_required(80.0)
+    series.add_accuracy(60.0, 82.0)
+    series.add_outcome(60.0, 99.0)
+    assert column(series.close_row(60.0), "gap") == 0.0
 
 
 def test_fixed_policies_are_measured_or_else_estimated() -> None:
-    picture = heard(
+    page = state_after(
         capability("a", profile_ms={"d0": 100.0}), capability("b", profile_ms={"d0": 50.0})
     )
-    picture.second(WALL)
-    assert picture.board.get("policies", "all d0@L") == {
+    page.close_row(WALL)
+    assert page.state.get("policies", "all d0@L") == {
         "ms": 75.0, "accuracy": 90.0, "rounds": 0, "source": "profile",
     }  # fmt: skip
     for ms in (80.0, 90.0):
-        picture.hear(experience("all d0@L", ms), 0.0, WALL)
-    picture.second(WALL + 1)
-    assert picture.board.get("policies", "all d0@L") == {
+        page.apply(experience("all d0@L", ms), 0.0, WALL)
+    page.close_row(WALL + 1)
+    assert page.state.get("policies", "all d0@L") == {
         "ms": 85.0, "accuracy": 90.0, "rounds": 2, "source": "measured",
     }  # fmt: skip
 
@@ -184,63 +186,65 @@ def test_fixed_policies_are_measured_or_else_estimated() -> None:
 def test_rounds_of_a_fixed_policy_are_not_taken_for_ours() -> None:
     fixed = Round(number=1, devices=("a",), purpose="evaluate", policy="all d0@L")
     ours = Round(number=2, devices=("a",), purpose="learn", policy="explore")
-    picture = heard(
+    page = state_after(
         fixed, outcome("a", 500.0, round_id=fixed.id), ours, outcome("a", 5.0, round_id=ours.id)
     )
-    assert column(picture.second(WALL), "median") == 5.0
+    assert column(page.close_row(WALL), "median") == 5.0
 
 
 def test_the_truth_is_shown_until_it_is_old() -> None:
-    picture = heard(Truth(round=1, goal="85", oracle_ms=40.0, greedy_ms=42.0, regret=0.05))
-    row = picture.second(WALL)
+    page = state_after(Truth(round=1, goal="85", oracle_ms=40.0, greedy_ms=42.0, regret=0.05))
+    row = page.close_row(WALL)
     assert (column(row, "oracle"), column(row, "regret")) == (40.0, 0.05)
-    assert column(picture.second(WALL + 60), "oracle") is None
+    assert column(page.close_row(WALL + 60), "oracle") is None
 
 
 def test_the_goal_becomes_a_requirement_once_the_accuracies_are_known() -> None:
-    picture = heard(GoalSet(goal="max", by="ann"))
-    assert column(picture.second(WALL), "required") is None
-    picture.hear(capability("a"), 0.0, WALL)
-    assert column(picture.second(WALL + 1), "required") == 90.0
+    page = state_after(GoalSet(goal="max", by="ann"))
+    assert column(page.close_row(WALL), "required") is None
+    page.apply(capability("a"), 0.0, WALL)
+    assert column(page.close_row(WALL + 1), "required") == 90.0
 
 
 def test_a_device_tells_its_last_requests_and_how_options_fared() -> None:
-    picture = heard(capability("a"), *(outcome("a", float(ms)) for ms in range(1, 21)))
-    said = picture.device("a")
+    page = state_after(capability("a"), *(outcome("a", float(ms)) for ms in range(1, 21)))
+    said = page.device("a")
     assert said is not None
     assert [request["response_ms"] for request in said["requests"][:2]] == [20.0, 19.0]
     assert said["measured"]["d0@L"] == {"median_ms": 10.5, "n": 20}
-    assert picture.device("nobody") is None
+    assert page.device("nobody") is None
 
 
 def test_any_word_may_name_a_variant_and_any_token_a_node() -> None:
     names = ("self", "section", "key", "__proto__", "constructor")
-    picture = heard(*(capability(name, accuracy_pct=dict.fromkeys(names, 90.0)) for name in names))
-    assert set(picture.board.section("nodes")) == set(names)
-    assert set(picture.board.get("site", "accuracies")) == set(names)
+    page = state_after(
+        *(capability(name, accuracy_pct=dict.fromkeys(names, 90.0)) for name in names)
+    )
+    assert set(page.state.section("nodes")) == set(names)
+    assert set(page.state.get("site", "accuracies")) == set(names)
 
 
 def test_what_was_measured_under_another_goal_is_gone() -> None:
-    picture = heard(experience("profile", 50.0), experience("greedy", 40.0))
-    picture.second(WALL)
-    assert set(picture.board.section("policies")) == {"profile", "learned"}
-    picture.hear(experience("greedy", 30.0, goal="min"), 0.0, WALL)
-    picture.second(WALL + 1)
-    assert set(picture.board.section("policies")) == {"learned"}
+    page = state_after(experience("profile", 50.0), experience("greedy", 40.0))
+    page.close_row(WALL)
+    assert set(page.state.section("policies")) == {"profile", "learned"}
+    page.apply(experience("greedy", 30.0, goal="min"), 0.0, WALL)
+    page.close_row(WALL + 1)
+    assert set(page.state.section("policies")) == {"learned"}
 
 
 def test_words_are_clipped_numbers_are_finite_and_crowds_are_bounded() -> None:
     long = "x" * 1_000_000
-    picture = heard(
+    page = state_after(
         capability("a", weights=long, accuracy_pct={long: 1.0}),
         Decision(device="a", option="d0@L", node="a", goal="85", policy=long),
         Round(number=1, devices=("a",), policy=long),
         GoalSet(goal="85", by=long),
         Parameters(owner="policy", version=1, key="1", sha256="0" * 64, error=math.nan),
-        *(telemetry(f"n{k}") for k in range(nodes.MOST + 5)),
+        *(telemetry(f"n{k}") for k in range(nodes.MAX_NODES + 5)),
     )
-    picture.look(0.0, WALL)
-    text = json.dumps(picture.whole(), allow_nan=False)
-    assert "x" * LONGEST not in text
-    assert len(picture.board.section("nodes")) == nodes.MOST
-    assert picture.board.get("site", "traffic")["left_out"] == 6
+    page.apply_timeouts(0.0, WALL)
+    text = json.dumps(page.full_state(), allow_nan=False)
+    assert "x" * MAX_LABEL_LENGTH not in text
+    assert len(page.state.section("nodes")) == nodes.MAX_NODES
+    assert page.state.get("site", "traffic")["left_out"] == 6

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from tercet.services.dashboard.event_stream import event
-from tercet.services.dashboard.live import Live
+from tercet.services.dashboard.event_stream import encode_event
 from tercet.services.dashboard.page_state import PageState
-from tercet.services.dashboard.viewers import DEPTH, Full, Viewers
+from tercet.services.dashboard.page_updates import PageUpdates
+from tercet.services.dashboard.viewers import MAX_QUEUED, TooManyViewers, Viewers
 
 
 def whole() -> bytes:
@@ -21,8 +21,8 @@ async def test_a_viewer_begins_with_the_whole_and_goes_on_with_deltas() -> None:
     with viewers.joined() as viewer:
         chunks = viewer.chunks(whole)
         assert await anext(chunks) == b"whole"
-        viewers.tell(b"1")
-        viewers.tell(b"2")
+        viewers.send(b"1")
+        viewers.send(b"2")
         assert [await anext(chunks), await anext(chunks)] == [b"1", b"2"]
 
 
@@ -31,23 +31,23 @@ async def test_who_does_not_read_is_told_anew_and_holds_little() -> None:
     with viewers.joined() as slow, viewers.joined() as quick:
         slowly, quickly = slow.chunks(whole), quick.chunks(whole)
         assert [await anext(slowly), await anext(quickly)] == [b"whole", b"whole"]
-        for k in range(10 * DEPTH):
-            viewers.tell(str(k).encode())
+        for k in range(10 * MAX_QUEUED):
+            viewers.send(str(k).encode())
             assert await anext(quickly) == str(k).encode()
         assert await anext(slowly) == b"whole"
-        viewers.tell(b"next")
+        viewers.send(b"next")
         assert await anext(slowly) == b"next"
 
 
 async def test_there_is_room_for_so_many_and_no_more() -> None:
     viewers = Viewers(1)
-    live = Live(PageState(), viewers)
+    updates = PageUpdates(PageState(), viewers)
     with viewers.joined():
-        with pytest.raises(Full), viewers.joined():
+        with pytest.raises(TooManyViewers), viewers.joined():
             pass
-        with pytest.raises(Full):
-            live.viewed()
-    chunks = live.viewed()
+        with pytest.raises(TooManyViewers):
+            updates.open_stream()
+    chunks = updates.open_stream()
     assert b"event: whole" in await anext(chunks)
     assert len(viewers) == 1
     await chunks.aclose()
@@ -57,26 +57,26 @@ async def test_there_is_room_for_so_many_and_no_more() -> None:
 async def test_dismissed_viewers_end() -> None:
     viewers = Viewers(1)
     with viewers.joined() as viewer:
-        viewers.dismiss()
+        viewers.close()
         assert [chunk async for chunk in viewer.chunks(whole)] == []
 
 
 async def test_numbers_follow_each_other_and_the_whole_has_the_last_one() -> None:
-    picture = PageState()
-    live = Live(picture, Viewers(1))
-    live.tick(1.0, 1.0)
-    chunks = live.viewed()
+    page = PageState()
+    updates = PageUpdates(page, Viewers(1))
+    updates.tick(1.0, 1.0)
+    chunks = updates.open_stream()
     first = await anext(chunks)
-    live.tick(2.1, 2.1)
+    updates.tick(2.1, 2.1)
     second = await anext(chunks)
     assert b"\nid: 1\n" in first
     assert b"\nid: 2\n" in second
 
 
 def test_an_event_is_one_line_of_data_whatever_is_in_it() -> None:
-    chunk = event("delta", 3, {"words": "a\n\ndata: b\r\n"}).decode()
+    chunk = encode_event("delta", 3, {"words": "a\n\ndata: b\r\n"}).decode()
     assert chunk.count("\n") == 4
     data = chunk.split("\n")[2].removeprefix("data: ")
     assert json.loads(data) == {"words": "a\n\ndata: b\r\n"}
     with pytest.raises(ValueError, match="JSON"):
-        event("delta", 3, float("nan"))
+        encode_event("delta", 3, float("nan"))

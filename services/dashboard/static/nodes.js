@@ -1,8 +1,8 @@
-// The three tiers: a card per node, and for few devices a line from each to where it runs.
-import { byId, byName, element, known, mark, ms, option, PLACES, write } from './words.js';
-import { store } from './store.js';
+// The three tiers: a card per node, and with few devices a line from each to where it runs.
+import { byId, byName, element, known, ms, option, setAttribute, setText, TIER_TEXTS } from './dom.js';
+import { state } from './state.js';
 
-const LINED = 24; // Devices beyond which lines would be a tangle: the cards become tiles.
+const MAX_DEVICES_WITH_LINES = 24; // With more devices the cards become tiles without lines.
 const SVG = 'http://www.w3.org/2000/svg';
 
 const cards = new Map();
@@ -10,16 +10,16 @@ const lines = new Map();
 let places = new Map();
 let choose = () => {};
 
-/** Draw into the page; `onDevice` is called with a device's name when it is chosen. */
+/** Install handlers; `onDevice` is called with the name of the selected device. */
 export function begin(onDevice) {
   choose = onDevice;
   new ResizeObserver(layout).observe(byId('picture'));
   byId('devices').addEventListener('keydown', move);
 }
 
-/** Draw what has changed. */
+/** Draw the changes. */
 export function draw(changed) {
-  const names = Object.keys(store.nodes);
+  const names = Object.keys(state.nodes);
   const other = changed.all || names.length !== cards.size || regrouped(changed);
   if (other) rebuild(names);
   const touched = other ? names : [...(changed.sections.get('nodes') ?? []), ...(changed.sections.get('devices') ?? [])];
@@ -37,12 +37,12 @@ function regrouped(changed) {
   return false;
 }
 
-const tierOf = (name) => store.nodes[name]?.tier || 'device';
+const tierOf = (name) => state.nodes[name]?.tier || 'device';
 const lined = () => byId('picture').dataset.mode === 'lines';
 
 function rebuild(names) {
   for (const name of [...cards.keys()]) {
-    if (!store.nodes[name] || cards.get(name).tier !== tierOf(name)) {
+    if (!state.nodes[name] || cards.get(name).tier !== tierOf(name)) {
       cards.get(name).node.remove();
       cards.delete(name);
     }
@@ -53,12 +53,12 @@ function rebuild(names) {
     rows[tierOf(name)].append(cards.get(name).node);
   }
   const devices = names.filter((name) => tierOf(name) === 'device');
-  mark(byId('picture'), 'data-mode', devices.length > LINED ? 'tiles' : 'lines');
+  setAttribute(byId('picture'), 'data-mode', devices.length > MAX_DEVICES_WITH_LINES ? 'tiles' : 'lines');
   byId('empty').hidden = names.length > 0;
   if (!byId('devices').querySelector('[tabindex="0"]')) rove(byId('devices').firstElementChild);
 }
 
-/** A card; a device's is a button that tells why. */
+/** Create a card; a device's card is a button that opens its details. */
 function card(name) {
   const tier = tierOf(name);
   const part = (kind) => element('span', { class: kind });
@@ -67,7 +67,7 @@ function card(name) {
     link: part('link'), ms: part('ms'),
   };
   const meter = (label, bar) => element('span', { class: 'meter' }, element('span', { class: 'label' }, label), element('span', { class: 'track' }, bar));
-  write(parts.name, name);
+  setText(parts.name, name);
   const node = element(
     tier === 'device' ? 'button' : 'div',
     { class: `node ${tier}`, 'data-name': name, tabindex: tier === 'device' ? '-1' : '0', ...(tier === 'device' ? { type: 'button' } : { role: 'img' }) },
@@ -81,22 +81,22 @@ function card(name) {
 
 function update(name) {
   const { node, parts, tier } = cards.get(name);
-  const is = store.nodes[name];
-  const device = store.devices[name];
-  const told = option(device?.option);
-  mark(node, 'data-life', is.life);
-  mark(node, 'data-weak', is.weak ? 'yes' : 'no');
-  mark(node, 'data-tier', told.tier);
-  mark(node, 'data-fallback', device?.fallback && device.fallback !== 'none' ? 'yes' : 'no');
-  fill(parts.cpu, is.total || is.cpu);
-  fill(parts.memory, is.memory);
-  const gone = is.life === 'dead' || is.life === 'left';
-  write(parts.link, gone ? is.life : known(is.link) ? `${is.weak ? 'weak ' : ''}${ms(is.link)}` : '');
+  const info = state.nodes[name];
+  const device = state.devices[name];
+  const decided = option(device?.option);
+  setAttribute(node, 'data-life', info.life);
+  setAttribute(node, 'data-weak', info.weak ? 'yes' : 'no');
+  setAttribute(node, 'data-tier', decided.tier);
+  setAttribute(node, 'data-fallback', device?.fallback && device.fallback !== 'none' ? 'yes' : 'no');
+  fill(parts.cpu, info.total || info.cpu);
+  fill(parts.memory, info.memory);
+  const gone = info.life === 'dead' || info.life === 'left';
+  setText(parts.link, gone ? info.life : known(info.link) ? `${info.weak ? 'weak ' : ''}${ms(info.link)}` : '');
   if (tier === 'device') {
-    write(parts.badge, told.variant);
-    write(parts.ms, known(device?.ms) ? ms(device.ms) : '');
+    setText(parts.badge, decided.variant);
+    setText(parts.ms, known(device?.ms) ? ms(device.ms) : '');
   }
-  mark(node, 'aria-label', said(name, tier, is, device, told));
+  setAttribute(node, 'aria-label', describe(name, tier, info, device, decided));
 }
 
 function fill(bar, share) {
@@ -104,38 +104,38 @@ function fill(bar, share) {
   if (bar.style.transform !== width) bar.style.transform = width;
 }
 
-/** A card in words, for those who do not see it. */
-function said(name, tier, is, device, told) {
-  const words = [`${name}, ${tier}, ${is.life === 'unknown' ? 'not heard yet' : is.life}`];
-  if (told.tier) words.push(`runs ${told.variant} ${PLACES[told.tier] ?? ''}`);
-  if (known(device?.ms)) words.push(`last response ${ms(device.ms)}`);
-  if (known(is.cpu)) words.push(`cpu ${Math.round((is.total || is.cpu) * 100)} %, memory ${Math.round(is.memory * 100)} %`);
-  if (known(is.link)) words.push(`${is.weak ? 'weak ' : ''}link ${ms(is.link)}`);
-  return words.join(', ');
+/** Describe a card in text, for screen readers. */
+function describe(name, tier, info, device, decided) {
+  const facts = [`${name}, ${tier}, ${info.life === 'unknown' ? 'no telemetry yet' : info.life}`];
+  if (decided.tier) facts.push(`runs ${decided.variant} ${TIER_TEXTS[decided.tier] ?? ''}`);
+  if (known(device?.ms)) facts.push(`last response ${ms(device.ms)}`);
+  if (known(info.cpu)) facts.push(`cpu ${Math.round((info.total || info.cpu) * 100)} %, memory ${Math.round(info.memory * 100)} %`);
+  if (known(info.link)) facts.push(`${info.weak ? 'weak ' : ''}link ${ms(info.link)}`);
+  return facts.join(', ');
 }
 
-/** How many devices run on each edge and on the cloud. */
+/** Show how many devices run on each edge and on the cloud. */
 function hosts() {
   const count = new Map();
-  for (const device of Object.values(store.devices)) {
+  for (const device of Object.values(state.devices)) {
     if (device.node) count.set(device.node, (count.get(device.node) ?? 0) + 1);
   }
   for (const [name, { tier, parts }] of cards) {
     if (tier === 'device') continue;
     const n = count.get(name) ?? 0;
-    write(parts.ms, n ? `${n} run here` : 'idle');
-    write(parts.badge, '');
+    setText(parts.ms, n ? `${n} run here` : 'idle');
+    setText(parts.badge, '');
   }
 }
 
 function notes() {
-  const left = store.site.traffic?.left_out;
+  const left = state.site.traffic?.left_out;
   const note = byId('site-note');
   note.hidden = !left;
-  if (left) write(note, `${left} more nodes are not shown`);
+  if (left) setText(note, `${left} more nodes are not shown`);
 }
 
-/** Where the cards are; read once after each change of size or members. */
+/** Read the positions of the cards, once after each change of size or membership. */
 function layout() {
   const svg = byId('lines');
   if (!lined()) {
@@ -160,21 +160,21 @@ function layout() {
   for (const name of cards.keys()) connect(name);
 }
 
-/** The network link of a node upwards, and a device's line to where it runs. */
+/** Draw a node's network link upwards, and a device's line to where it runs. */
 function connect(name) {
   const from = places.get(name);
-  const is = store.nodes[name];
-  if (!from || !is) return;
+  const info = state.nodes[name];
+  if (!from || !info) return;
   const drawn = lines.get(name) ?? make(name);
-  const up = is.tier === 'edge' ? [...cards.keys()].find((n) => tierOf(n) === 'cloud') : is.home;
+  const up = info.tier === 'edge' ? [...cards.keys()].find((n) => tierOf(n) === 'cloud') : info.home;
   const above = places.get(up);
-  mark(drawn.link, 'd', above ? curve(from, above, -9) : '');
-  mark(drawn.link, 'class', `link ${is.weak ? 'weak' : ''} ${is.life}`);
-  const device = store.devices[name];
-  const told = option(device?.option);
-  const to = told.tier === 'L' ? from : places.get(device?.node);
-  mark(drawn.run, 'd', !told.tier || !to ? '' : to === from ? loop(from) : curve(from, to, 9));
-  mark(drawn.run, 'class', `run ${told.tier} ${is.life}`);
+  setAttribute(drawn.link, 'd', above ? curve(from, above, -9) : '');
+  setAttribute(drawn.link, 'class', `link ${info.weak ? 'weak' : ''} ${info.life}`);
+  const device = state.devices[name];
+  const decided = option(device?.option);
+  const to = decided.tier === 'L' ? from : places.get(device?.node);
+  setAttribute(drawn.run, 'd', !decided.tier || !to ? '' : to === from ? loop(from) : curve(from, to, 9));
+  setAttribute(drawn.run, 'class', `run ${decided.tier} ${info.life}`);
 }
 
 function make(name) {
@@ -198,7 +198,7 @@ function loop({ x, top }) {
   return `M${round(x - 9)} ${round(top)}c-7 -20 25 -20 18 0`;
 }
 
-/** One device can be reached by Tab; arrows go on from there. */
+/** Make one device reachable by Tab; arrow keys move on from there. */
 function rove(node) {
   if (!node) return;
   for (const other of byId('devices').querySelectorAll('[tabindex="0"]')) other.tabIndex = -1;

@@ -1,4 +1,4 @@
-// Elements and words. Data becomes text, never markup.
+// DOM elements and number formats. Data becomes text, never markup.
 
 /** Make an element; attributes by name, children as text or elements. */
 export function element(tag, attributes = {}, ...children) {
@@ -12,20 +12,20 @@ export function element(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Set text only when it differs: writing the same text again still costs a layout. */
-export function write(node, text) {
+/** Set text only when it differs: setting an equal text still costs a layout. */
+export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
 /** Set an attribute only when it differs. */
-export function mark(node, name, value) {
+export function setAttribute(node, name, value) {
   const text = value === null || value === undefined ? '' : String(value);
   if (node.getAttribute(name) !== text) node.setAttribute(name, text);
 }
 
 export const known = (value) => value !== null && value !== undefined;
 
-/** A field that is really there, whatever its name. */
+/** An own field of a record; inherited names such as `constructor` are ignored. */
 export const own = (record, name) => (Object.hasOwn(record, name) ? record[name] : undefined);
 
 export function ms(value) {
@@ -41,7 +41,7 @@ export function clock(seconds) {
   return known(seconds) ? new Date(seconds * 1000).toLocaleTimeString([], { hour12: false }) : '–';
 }
 
-export const PLACES = { L: 'on the device', E: 'at the edge', C: 'in the cloud' };
+export const TIER_TEXTS = { L: 'on the device', E: 'at the edge', C: 'in the cloud' };
 
 /** `d3@L` to variant and tier. */
 export function option(text) {
@@ -49,6 +49,6 @@ export function option(text) {
   return { variant: variant || '', tier: tier || '' };
 }
 
-/** Compare names as people count: device-2 before device-10. */
+/** Compare names with numbers by value: device-2 before device-10. */
 const collator = new Intl.Collator('en', { numeric: true });
 export const byName = (a, b) => collator.compare(a, b);
