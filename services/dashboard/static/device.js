@@ -22,7 +22,7 @@ export function begin() {
 /** Open the details of one device. */
 export async function show(name) {
   open = name;
-  write(byId('device-title'), name);
+  setText(byId('device-title'), name);
   history.replaceState(null, '', `#device=${encodeURIComponent(name)}`);
   await refresh();
   if (open === name && !byId('device').open) byId('device').showModal();

@@ -1,4 +1,7 @@
-"""What these tests share: the dashboard as a process, a crowd to look at, a real Chromium."""
+"""Shared by the dashboard tests: one broker, dashboard and Chromium per module.
+
+Starting a process costs seconds, so a module shares them and each test states what it changes.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,39 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from benchmarks.chromium import executable, switches
-from tercet.messaging import broker
-from tercet.messaging.bus import Bus
+from tercet.messaging import broker, declare
+from tercet.messaging.bus import Bus, connect
 from tercet.process.child import die_with_parent
+from tercet.process.settings import BusSettings
 from tests.conftest import Server
 
-PICTURES = Path(__file__).parents[3] / "build" / "pictures"
+SCREENSHOTS = Path(__file__).parents[3] / "build" / "pictures"
 """Screenshots go here; the folder is ignored by git."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("nats"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bus(server: Server) -> AsyncIterator[Bus]:
+    """A connected bus on a declared topology."""
+    async with connect(BusSettings(bus_url=server.url, connect_patience=5), "test") as bus:
+        await declare.declare(bus.js)
+        yield bus
 
 
 @dataclass
 class Process:
-    """One of ours, with its log."""
+    """A child process with its log."""
 
     child: subprocess.Popen[bytes]
     log: Path
@@ -42,13 +63,14 @@ class Process:
 Start = Callable[..., Process]
 
 
-@pytest.fixture
-def start(server: Server, tmp_path: Path) -> Iterator[Start]:
-    """Start `python -m MODULE` on the test's broker, settings as keyword arguments."""
+@pytest.fixture(scope="module")
+def start(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start `python -m MODULE` on the module's broker, settings as keyword arguments."""
     running: list[Process] = []
+    logs = tmp_path_factory.mktemp("logs")
 
     def begin(module: str, **settings: object) -> Process:
-        log = tmp_path / f"{module}-{len(running)}.log"
+        log = logs / f"{module}-{len(running)}.log"
         variables = {f"TERCET_{k.upper()}": str(v) for k, v in settings.items()}
         with log.open("wb") as sink:
             child = subprocess.Popen(
@@ -85,7 +107,7 @@ class Dashboard:
         headers: dict[str, str] | None = None,
         method: str = "",
     ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers (names in lower case) and body of one answer; a body makes it a POST."""
+        """Return status, headers (names in lower case) and body; a body makes it a POST."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} if raw is not None else {}
@@ -97,16 +119,16 @@ class Dashboard:
         connection.close()
         return found
 
-    def picture(self) -> dict[str, Any]:
-        said: dict[str, Any] = json.loads(self.ask("/api/picture")[2])
-        return said
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self.ask("/api/picture")[2])
+        return state
 
 
 StartDashboard = Callable[..., Dashboard]
 
 
-@pytest.fixture
-def dashboard(bus: Bus, start: Start) -> StartDashboard:
+@pytest.fixture(scope="module")
+def start_dashboard(bus: Bus, start: Start) -> StartDashboard:
     """Start a dashboard on the declared topology; returns when it listens."""
 
     def begin(**settings: object) -> Dashboard:
@@ -122,9 +144,9 @@ def dashboard(bus: Bus, start: Start) -> StartDashboard:
     return begin
 
 
-async def until(true: Callable[[], object], what: str, patience: float = 30.0) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + patience
+async def until(true: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + timeout_s
     while not await asyncio.to_thread(true):
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         await asyncio.sleep(0.05)
@@ -132,19 +154,23 @@ async def until(true: Callable[[], object], what: str, patience: float = 30.0) -
 
 @dataclass
 class View:
-    """A page in a real browser, and everything that it complained about."""
+    """A page in a real browser, with the errors and warnings of its console."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
 
-    async def shows(self, selector: str, text: str = "", patience: float = 30.0) -> None:
-        """Wait until an element is there, with this text in it."""
+    async def shows(self, selector: str, text: str = "", timeout_s: float = 30.0) -> None:
+        """Wait until an element with this text exists."""
         found = self.page.locator(selector).filter(has_text=text).first
-        await found.wait_for(state="attached", timeout=patience * 1000)
+        try:
+            await found.wait_for(state="attached", timeout=timeout_s * 1000)
+        except Exception:
+            print("console:", *self.complaints, sep="\n")
+            raise
 
-    async def becomes(self, expression: str, patience: float = 30.0) -> None:
-        """Wait until a JavaScript expression is true; the page's own rules forbid it to poll."""
-        deadline = time.monotonic() + patience
+    async def becomes(self, expression: str, timeout_s: float = 30.0) -> None:
+        """Wait until a JavaScript expression is true; the page's own policy forbids polling."""
+        deadline = time.monotonic() + timeout_s
         while not await self.page.evaluate(expression):
             assert time.monotonic() < deadline, f"waited in vain: {expression}"
             await asyncio.sleep(0.05)
@@ -153,7 +179,7 @@ class View:
         return (await self.page.locator(selector).first.text_content()) or ""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     found = executable()
     if found is None:
@@ -167,15 +193,17 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-Look = Callable[..., Any]
+OpenPage = Callable[..., Any]
 
 
-@pytest.fixture
-async def look(browser: Browser) -> Look:
-    """Open a page and listen to its complaints."""
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
+    """Open a page and record the errors and warnings of its console."""
+    contexts = []
 
     async def begin(url: str, *, width: int = 1440, height: int = 1050, **context: Any) -> View:
         inside = await browser.new_context(viewport={"width": width, "height": height}, **context)
+        contexts.append(inside)
         view = View(await inside.new_page())
         page, complaints = view.page, view.complaints
 
@@ -188,4 +216,6 @@ async def look(browser: Browser) -> Look:
         await page.goto(url)
         return view
 
-    return begin
+    yield begin
+    for inside in contexts:
+        await inside.close()

@@ -1,4 +1,4 @@
-"""The state of the page without any I/O: messages in, a state and its changes out."""
+"""The state of the page without any I/O: messages in, records and their changes out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def outcome(device: str, ms: float, **more: Any) -> Outcome:
 
 
 def experience(policy: str, ms: float, purpose: Any = "evaluate", goal: str = "85") -> Experience:
-    told = dict.fromkeys(FLEET.devices, "d0@L")
+    options = dict.fromkeys(FLEET.devices, "d0@L")
     return Experience(
         round=1,
         purpose=purpose,
@@ -55,8 +55,8 @@ def experience(policy: str, ms: float, purpose: Any = "evaluate", goal: str = "8
         active=FLEET.devices,
         state={},
         next_state={},
-        assigned=told,
-        executed=told,
+        assigned=options,
+        executed=options,
         response_ms=dict.fromkeys(FLEET.devices, ms),
         average_ms=ms,
         accuracy_pct=90.0,
@@ -74,7 +74,7 @@ def column(row: list[float | None], name: str) -> float | None:
     return row[COLUMNS.index(name)]
 
 
-def test_what_is_said_again_is_no_change() -> None:
+def test_an_equal_value_is_no_change() -> None:
     state = StateStore()
     state.put("nodes", "a", cpu=0.5, life="alive")
     assert state.changes() == {"nodes": {"a": {"cpu": 0.5, "life": "alive"}}}
@@ -86,22 +86,22 @@ def test_what_is_said_again_is_no_change() -> None:
     assert state.changes() == {}
 
 
-def test_a_page_that_applies_all_changes_has_the_whole() -> None:
+def test_applying_all_changes_gives_the_full_state() -> None:
     page = PageState()
-    page: dict[str, dict[str, Any]] = {}
-    said = [capability("a"), telemetry("a"), outcome("a", 5.0), telemetry("a", total_cpu=0.7)]
-    for k, message in enumerate(said):
+    applied: dict[str, dict[str, Any]] = {}
+    messages = [capability("a"), telemetry("a"), outcome("a", 5.0), telemetry("a", total_cpu=0.7)]
+    for k, message in enumerate(messages):
         page.apply(message, k, WALL + k)
         page.apply_timeouts(k, WALL + k)
         for section, records in page.state.changes().items():
             for key, change in records.items():
-                page.setdefault(section, {}).setdefault(key, {}).update(change or {})
+                applied.setdefault(section, {}).setdefault(key, {}).update(change or {})
     whole = page.full_state()
-    assert page == {name: whole[name] for name in page}
-    assert page["nodes"]["a"]["total"] == 0.7
+    assert applied == {name: whole[name] for name in applied}
+    assert applied["nodes"]["a"]["total"] == 0.7
 
 
-def test_silence_is_death_and_a_word_is_life() -> None:
+def test_node_without_telemetry_is_dead_until_it_sends_again() -> None:
     page = state_after(capability("a"), telemetry("a"))
     page.apply_timeouts(nodes.TELEMETRY_TIMEOUT_S - 0.1, WALL)
     assert page.state.get("nodes", "a")["life"] == "alive"
@@ -109,17 +109,17 @@ def test_silence_is_death_and_a_word_is_life() -> None:
     assert page.state.get("nodes", "a")["life"] == "dead"
     page.apply(telemetry("a"), 10.0, WALL)
     assert page.state.get("nodes", "a")["life"] == "alive"
-    words = [event["words"] for event in page.state.section("journal").values()]
-    assert words == ["a is dead: no telemetry", "a is back"]
+    texts = [event["words"] for event in page.state.section("journal").values()]
+    assert texts == ["a is dead: no telemetry", "a is back"]
 
 
-def test_dead_within_three_seconds_of_the_last_word() -> None:
+def test_dead_within_three_seconds_of_the_last_telemetry() -> None:
     assert (
         nodes.TELEMETRY_TIMEOUT_S + 0.25 + 0.25 < 3.0
-    )  # The silence, one beat of the service, one frame.
+    )  # The timeout, one update period, one frame.
 
 
-def test_nobody_dies_while_the_bus_is_away() -> None:
+def test_no_node_is_dead_while_the_bus_is_disconnected() -> None:
     page = state_after(telemetry("a"))
     page.nodes.set_disconnected(True, now=1.0, wall=WALL)
     page.apply_timeouts(60.0, WALL)
@@ -131,7 +131,7 @@ def test_nobody_dies_while_the_bus_is_away() -> None:
     assert page.state.get("nodes", "a")["life"] == "dead"
 
 
-def test_who_says_goodbye_has_left_and_is_not_dead() -> None:
+def test_node_that_announced_leaving_is_not_dead() -> None:
     page = state_after(telemetry("a"), telemetry("a", leaving=True))
     page.apply_timeouts(60.0, WALL)
     assert page.state.get("nodes", "a")["life"] == "left"
@@ -142,7 +142,7 @@ def test_median_and_percentile_of_the_last_seconds() -> None:
     row = page.close_row(WALL + 1)
     assert column(row, "median") == 51.0
     assert column(row, "p95") == 96.0
-    assert column(page.close_row(WALL + 60), "median") is None  # Long ago is not now.
+    assert column(page.close_row(WALL + 60), "median") is None  # Outside the window.
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_quantile(values: list[float], share: float, expected: float | None) -> 
     assert quantile(values, share) == expected
 
 
-def test_the_gap_is_to_the_best_that_met_this_goal() -> None:
+def test_gap_is_relative_to_the_best_mean_that_met_the_goal() -> None:
     series = TimeSeries()
     series.set_required(85.0)
     for at, ms in ((0.0, 20.0), (20.0, 10.0), (40.0, 15.0)):
@@ -167,7 +167,7 @@ def test_the_gap_is_to_the_best_that_met_this_goal() -> None:
     assert column(series.close_row(60.0), "gap") == 0.0
 
 
-def test_fixed_policies_are_measured_or_else_estimated() -> None:
+def test_baselines_are_measured_or_else_estimated() -> None:
     page = state_after(
         capability("a", profile_ms={"d0": 100.0}), capability("b", profile_ms={"d0": 50.0})
     )
@@ -183,7 +183,7 @@ def test_fixed_policies_are_measured_or_else_estimated() -> None:
     }  # fmt: skip
 
 
-def test_rounds_of_a_fixed_policy_are_not_taken_for_ours() -> None:
+def test_rounds_of_a_baseline_are_not_in_the_response_curve() -> None:
     fixed = Round(number=1, devices=("a",), purpose="evaluate", policy="all d0@L")
     ours = Round(number=2, devices=("a",), purpose="learn", policy="explore")
     page = state_after(
@@ -192,30 +192,30 @@ def test_rounds_of_a_fixed_policy_are_not_taken_for_ours() -> None:
     assert column(page.close_row(WALL), "median") == 5.0
 
 
-def test_the_truth_is_shown_until_it_is_old() -> None:
+def test_truth_is_shown_until_it_is_outdated() -> None:
     page = state_after(Truth(round=1, goal="85", oracle_ms=40.0, greedy_ms=42.0, regret=0.05))
     row = page.close_row(WALL)
     assert (column(row, "oracle"), column(row, "regret")) == (40.0, 0.05)
     assert column(page.close_row(WALL + 60), "oracle") is None
 
 
-def test_the_goal_becomes_a_requirement_once_the_accuracies_are_known() -> None:
+def test_goal_sets_the_required_accuracy_once_accuracies_are_known() -> None:
     page = state_after(GoalSet(goal="max", by="ann"))
     assert column(page.close_row(WALL), "required") is None
     page.apply(capability("a"), 0.0, WALL)
     assert column(page.close_row(WALL + 1), "required") == 90.0
 
 
-def test_a_device_tells_its_last_requests_and_how_options_fared() -> None:
+def test_device_details_have_last_requests_and_medians_by_option() -> None:
     page = state_after(capability("a"), *(outcome("a", float(ms)) for ms in range(1, 21)))
-    said = page.device("a")
-    assert said is not None
-    assert [request["response_ms"] for request in said["requests"][:2]] == [20.0, 19.0]
-    assert said["measured"]["d0@L"] == {"median_ms": 10.5, "n": 20}
+    details = page.device("a")
+    assert details is not None
+    assert [request["response_ms"] for request in details["requests"][:2]] == [20.0, 19.0]
+    assert details["measured"]["d0@L"] == {"median_ms": 10.5, "n": 20}
     assert page.device("nobody") is None
 
 
-def test_any_word_may_name_a_variant_and_any_token_a_node() -> None:
+def test_reserved_names_may_name_variants_and_nodes() -> None:
     names = ("self", "section", "key", "__proto__", "constructor")
     page = state_after(
         *(capability(name, accuracy_pct=dict.fromkeys(names, 90.0)) for name in names)
@@ -224,7 +224,7 @@ def test_any_word_may_name_a_variant_and_any_token_a_node() -> None:
     assert set(page.state.get("site", "accuracies")) == set(names)
 
 
-def test_what_was_measured_under_another_goal_is_gone() -> None:
+def test_measurements_under_another_goal_are_discarded() -> None:
     page = state_after(experience("profile", 50.0), experience("greedy", 40.0))
     page.close_row(WALL)
     assert set(page.state.section("policies")) == {"profile", "learned"}
@@ -233,7 +233,7 @@ def test_what_was_measured_under_another_goal_is_gone() -> None:
     assert set(page.state.section("policies")) == {"learned"}
 
 
-def test_words_are_clipped_numbers_are_finite_and_crowds_are_bounded() -> None:
+def test_text_is_clipped_numbers_are_finite_and_nodes_are_bounded() -> None:
     long = "x" * 1_000_000
     page = state_after(
         capability("a", weights=long, accuracy_pct={long: 1.0}),

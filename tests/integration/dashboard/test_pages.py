@@ -1,4 +1,7 @@
-"""The dashboard as a process, asked by hand: what it refuses, and what never gets in or out."""
+"""The dashboard as a process over HTTP: what it accepts, refuses and serves.
+
+All tests share one broker and one dashboard, and run in the order written.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.replay import last_each
@@ -18,66 +22,51 @@ from tercet.schemas.goal import GoalSet
 from tests.conftest import Server
 from tests.integration.dashboard.conftest import Dashboard, Start, StartDashboard, until
 
-HOME = "127.0.0.1"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOST = "127.0.0.1"
+
+Consumers = dict[str, list[str]]
 
 
-def device(name: str) -> Capability:
-    return Capability(node=name, tier="device", home="edge-1", accuracy_pct={"d0": 89.9, "d3": 74})
+async def consumers(bus: Bus) -> Consumers:
+    """Return the consumers of each stream."""
+    streams = await bus.js.streams_info()
+    return {
+        str(s.config.name): [c.name for c in await bus.js.consumers_info(str(s.config.name))]
+        for s in streams
+    }
 
 
-async def test_it_shows_what_was_said_before_it_came(bus: Bus, dashboard: StartDashboard) -> None:
-    await bus.publish(device("camera"))
-    await write_goal(bus, GoalSet(goal="80", by="ann"))
-    said = dashboard().picture()
-    assert said["nodes"]["camera"]["tier"] == "device"
-    assert said["site"]["goal"]["goal"] == "80"
-    assert said["site"]["goal"]["by"] == "ann"
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def initial_consumers(bus: Bus) -> Consumers:
+    """The consumers before any dashboard started."""
+    return await consumers(bus)
 
 
-async def test_it_makes_no_stream_no_consumer_and_buries_nothing(
-    bus: Bus, dashboard: StartDashboard, start: Start
-) -> None:
-    async def consumers() -> dict[str, list[str]]:
-        streams = await bus.js.streams_info()
-        return {
-            str(s.config.name): [c.name for c in await bus.js.consumers_info(str(s.config.name))]
-            for s in streams
-        }
-
-    before = await consumers()
-    found = dashboard()
-    start("benchmarks.crowd", crowd=3)
-    for _ in range(3):
-        await bus.client.publish("decision.v1.camera", b"nonsense")
-    await until(lambda: found.picture()["site"]["traffic"]["malformed"] >= 3, "malformed")
-    await until(lambda: found.picture()["site"]["traffic"]["outcomes"] >= 3, "outcomes")
-    assert await consumers() == before
-    assert (await bus.js.stream_info("DEAD")).state.messages == 0
-
-
-async def test_steering_is_recorded_with_who_and_when(bus: Bus, dashboard: StartDashboard) -> None:
-    found = dashboard()
-    status, _, body = await asyncio.to_thread(
-        found.ask, "/api/goal", {"goal": "80", "by": "ann"}, {"Origin": found.url.rstrip("/")}
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def dashboard(
+    bus: Bus, start_dashboard: StartDashboard, initial_consumers: Consumers
+) -> Dashboard:
+    """A dashboard; one device and a goal were published before it started."""
+    accuracy = {"d0": 89.9, "d3": 74}
+    await bus.publish(
+        Capability(node="camera", tier="device", home="edge-1", accuracy_pct=accuracy)
     )
-    assert status == 200
-    goal = await read_goal(bus)
-    assert goal is not None
-    assert (goal.goal, goal.by) == ("80", f"ann (dashboard, {HOME})")
-    assert json.loads(body)["id"] == str(goal.id)
-    wish = {"explore": False, "by": "bob"}
-    assert (await asyncio.to_thread(found.ask, "/api/exploration", wish))[0] == 200
-    exploration = await read_exploration(bus)
-    assert exploration is not None
-    assert (exploration.explore, exploration.by) == (False, f"bob (dashboard, {HOME})")
-    kept = [await last_each(bus, GoalSet), await last_each(bus, Exploration)]
-    assert [[m.id for m in messages] for messages in kept] == [[goal.id], [exploration.id]]
+    await write_goal(bus, GoalSet(goal="80", by="ann"))
+    return start_dashboard()
 
 
-GOAL = {"goal": "80"}
+async def test_messages_published_before_the_start_are_shown(dashboard: Dashboard) -> None:
+    state = await asyncio.to_thread(dashboard.state)
+    assert state["nodes"]["camera"]["tier"] == "device"
+    assert state["site"]["goal"]["goal"] == "80"
+    assert state["site"]["goal"]["by"] == "ann"
 
 
-WISHES: list[tuple[str, Any, dict[str, str], int, str]] = [
+GOAL = {"goal": "81"}
+
+INVALID_ACTIONS: list[tuple[str, Any, dict[str, str], int, str]] = [
     ("/api/goal", GOAL, {"Origin": "http://evil.example"}, 403, "Origin"),
     ("/api/goal", GOAL, {"Origin": "null"}, 403, "Origin"),
     ("/api/goal", GOAL, {"Host": "evil.example"}, 403, "Host"),
@@ -98,25 +87,18 @@ WISHES: list[tuple[str, Any, dict[str, str], int, str]] = [
 ]
 
 
-async def test_a_wish_that_makes_no_sense_is_refused_in_one_line(
-    shown: Dashboard, bus: Bus
-) -> None:
-    for path, body, headers, status, words in WISHES:
-        found, sent, text = await asyncio.to_thread(shown.ask, path, body, headers)
-        assert (found, words in text.decode()) == (status, True), (words, text)
-        assert text.count(b"\n") <= 1
+async def test_invalid_action_is_refused_in_one_line(dashboard: Dashboard, bus: Bus) -> None:
+    before = await read_goal(bus)
+    for path, body, headers, status, text in INVALID_ACTIONS:
+        found, sent, answer = await asyncio.to_thread(dashboard.ask, path, body, headers)
+        assert (found, text in answer.decode()) == (status, True), (text, answer)
+        assert answer.count(b"\n") <= 1
         assert "access-control-allow-origin" not in sent
-    assert await read_goal(bus) is None
+    assert await read_goal(bus) == before
+    assert await read_exploration(bus) is None
 
 
-@pytest.fixture
-async def shown(bus: Bus, dashboard: StartDashboard) -> Dashboard:
-    """A dashboard that knows one device."""
-    await bus.publish(device("camera"))
-    return dashboard()
-
-
-OUTWARDS = (
+OUTSIDE_PATHS = (
     "/../settings.py",
     "/..%2f..%2fsettings.py",
     "/%2e%2e/%2e%2e/etc/passwd",
@@ -130,56 +112,29 @@ OUTWARDS = (
 )
 
 
-async def test_no_path_leads_out(shown: Dashboard) -> None:
-    for path in OUTWARDS:
-        status, _, body = await asyncio.to_thread(shown.ask, path)
+async def test_no_path_leads_outside(dashboard: Dashboard) -> None:
+    for path in OUTSIDE_PATHS:
+        status, _, body = await asyncio.to_thread(dashboard.ask, path)
         assert (status, b"root:" in body) == (404, False), path
 
 
-async def test_every_answer_forbids_what_is_not_ours(shown: Dashboard) -> None:
+async def test_every_response_forbids_foreign_content(dashboard: Dashboard) -> None:
     pages = ("/", "/app.js", "/vendor/uPlot.min.js", "/api/picture", "/nowhere")
     for path in (*pages, "/api/goal"):
-        _, headers, _ = await asyncio.to_thread(shown.ask, path)
+        _, headers, _ = await asyncio.to_thread(dashboard.ask, path)
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
         assert headers["x-content-type-options"] == "nosniff"
-    text = b"".join([(await asyncio.to_thread(shown.ask, path))[2] for path in pages[:2]])
+    text = b"".join([(await asyncio.to_thread(dashboard.ask, path))[2] for path in pages[:2]])
     assert b"http://" not in text
     assert b"https://" not in text
 
 
-async def test_read_only_refuses_and_says_so(bus: Bus, dashboard: StartDashboard) -> None:
-    found = dashboard(dashboard_read_only=True)
-    for path, wish in (("/api/goal", {"goal": "80"}), ("/api/exploration", {"explore": False})):
-        status, _, body = await asyncio.to_thread(found.ask, path, wish)
-        assert (status, b"read-only" in body) == (403, True)
-    assert await read_goal(bus) is None
-    assert await read_exploration(bus) is None
-
-
-async def test_without_a_bus_nothing_is_changed_and_it_says_so(
-    server: Server, bus: Bus, dashboard: StartDashboard
+async def test_malformed_messages_are_counted_and_have_no_other_effect(
+    dashboard: Dashboard, bus: Bus
 ) -> None:
-    found = dashboard()
-    server.kill()
-    try:
-        await until(lambda: found.picture()["site"].get("bus", {}).get("away"), "the bus is away")
-        status, _, body = await asyncio.to_thread(found.ask, "/api/goal", {"goal": "80"})
-        assert (status, b"bus is away" in body) == (503, True)
-    finally:
-        server.start()
-    await until(lambda: not found.picture()["site"]["bus"]["away"], "the bus is back")
-
-
-async def test_a_port_that_is_taken_is_a_clear_complaint(shown: Dashboard, start: Start) -> None:
-    second = start("tercet.services.dashboard", dashboard_port=shown.port)
-    assert await asyncio.to_thread(second.child.wait) == 2
-    assert f"{HOME}:{shown.port}: Address already in use" in second.log.read_text()
-
-
-async def test_nonsense_on_the_bus_is_counted_and_harms_nobody(shown: Dashboard, bus: Bus) -> None:
     good = Decision(device="camera", option="d0@L", node="camera", goal="80", policy="greedy")
     hostile = [
         ("decision.v1.<script>alert(1)</script>", good.model_dump_json().replace("camera", "<b>")),
@@ -194,10 +149,71 @@ async def test_nonsense_on_the_bus_is_counted_and_harms_nobody(shown: Dashboard,
         await bus.client.publish(subject, body.encode())
     await bus.client.publish("decision.v1.camera", b"\xff\x00")
     await bus.publish(good.model_copy(update={"policy": "p" * 900_000}))
-    await until(lambda: shown.picture()["devices"]["camera"]["option"] == "d0@L", "the decision")
+    await until(lambda: dashboard.state()["devices"]["camera"]["option"] == "d0@L", "the decision")
     expected = len(hostile) + 1
-    await until(lambda: shown.picture()["site"]["traffic"]["malformed"] == expected, "the count")
-    said = await asyncio.to_thread(shown.picture)
-    assert len(said["devices"]["camera"]["policy"]) <= 64
-    assert list(said["nodes"]) == ["camera"]
-    assert shown.process.child.poll() is None
+    await until(lambda: dashboard.state()["site"]["traffic"]["malformed"] == expected, "the count")
+    state = await asyncio.to_thread(dashboard.state)
+    assert len(state["devices"]["camera"]["policy"]) <= 64
+    assert list(state["nodes"]) == ["camera"]
+    assert dashboard.process.child.poll() is None
+
+
+async def test_it_creates_no_stream_and_no_consumer_and_dead_letters_nothing(
+    bus: Bus, dashboard: Dashboard, initial_consumers: Consumers, start: Start
+) -> None:
+    traffic = dashboard.state()["site"]["traffic"]
+    crowd = start("benchmarks.crowd", crowd=3)
+    for _ in range(3):
+        await bus.client.publish("decision.v1.camera", b"nonsense")
+    malformed, outcomes = traffic["malformed"] + 3, traffic["outcomes"] + 3
+    await until(lambda: dashboard.state()["site"]["traffic"]["malformed"] >= malformed, "malformed")
+    await until(lambda: dashboard.state()["site"]["traffic"]["outcomes"] >= outcomes, "outcomes")
+    crowd.kill()
+    assert await consumers(bus) == initial_consumers
+    assert (await bus.js.stream_info("DEAD")).state.messages == 0
+
+
+async def test_read_only_refuses_every_action(bus: Bus, start_dashboard: StartDashboard) -> None:
+    before = await read_goal(bus)
+    found = start_dashboard(dashboard_read_only=True)
+    for path, action in (("/api/goal", {"goal": "75"}), ("/api/exploration", {"explore": False})):
+        status, _, body = await asyncio.to_thread(found.ask, path, action)
+        assert (status, b"read-only" in body) == (403, True)
+    assert await read_goal(bus) == before
+    assert await read_exploration(bus) is None
+
+
+async def test_action_is_recorded_with_its_author_and_time(bus: Bus, dashboard: Dashboard) -> None:
+    origin = {"Origin": dashboard.url.rstrip("/")}
+    status, _, body = await asyncio.to_thread(
+        dashboard.ask, "/api/goal", {"goal": "75", "by": "ann"}, origin
+    )
+    assert status == 200
+    goal = await read_goal(bus)
+    assert goal is not None
+    assert (goal.goal, goal.by) == ("75", f"ann (dashboard, {HOST})")
+    assert json.loads(body)["id"] == str(goal.id)
+    action = {"explore": False, "by": "bob"}
+    assert (await asyncio.to_thread(dashboard.ask, "/api/exploration", action))[0] == 200
+    exploration = await read_exploration(bus)
+    assert exploration is not None
+    assert (exploration.explore, exploration.by) == (False, f"bob (dashboard, {HOST})")
+    kept = [await last_each(bus, GoalSet), await last_each(bus, Exploration)]
+    assert [[m.id for m in messages] for messages in kept] == [[goal.id], [exploration.id]]
+
+
+async def test_port_in_use_is_reported_in_one_line(dashboard: Dashboard, start: Start) -> None:
+    second = start("tercet.services.dashboard", dashboard_port=dashboard.port)
+    assert await asyncio.to_thread(second.child.wait) == 2
+    assert f"{HOST}:{dashboard.port}: Address already in use" in second.log.read_text()
+
+
+async def test_without_a_broker_an_action_is_refused(server: Server, dashboard: Dashboard) -> None:
+    server.kill()
+    try:
+        await until(lambda: dashboard.state()["site"].get("bus", {}).get("away"), "disconnected")
+        status, _, body = await asyncio.to_thread(dashboard.ask, "/api/goal", {"goal": "80"})
+        assert (status, b"bus is away" in body) == (503, True)
+    finally:
+        server.start()
+    await until(lambda: not dashboard.state()["site"]["bus"]["away"], "reconnected")

@@ -1,4 +1,4 @@
-"""Pages that are open: a slow one is told anew, a late one waits, nobody else notices."""
+"""Open pages: a slow one is sent the full state again and does not delay the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def whole() -> bytes:
     return b"whole"
 
 
-async def test_a_viewer_begins_with_the_whole_and_goes_on_with_deltas() -> None:
+async def test_viewer_receives_the_full_state_then_deltas() -> None:
     viewers = Viewers(2)
     with viewers.joined() as viewer:
         chunks = viewer.chunks(whole)
@@ -26,7 +26,7 @@ async def test_a_viewer_begins_with_the_whole_and_goes_on_with_deltas() -> None:
         assert [await anext(chunks), await anext(chunks)] == [b"1", b"2"]
 
 
-async def test_who_does_not_read_is_told_anew_and_holds_little() -> None:
+async def test_slow_viewer_receives_the_full_state_again_and_has_a_short_queue() -> None:
     viewers = Viewers(2)
     with viewers.joined() as slow, viewers.joined() as quick:
         slowly, quickly = slow.chunks(whole), quick.chunks(whole)
@@ -39,7 +39,7 @@ async def test_who_does_not_read_is_told_anew_and_holds_little() -> None:
         assert await anext(slowly) == b"next"
 
 
-async def test_there_is_room_for_so_many_and_no_more() -> None:
+async def test_number_of_viewers_is_limited() -> None:
     viewers = Viewers(1)
     updates = PageUpdates(PageState(), viewers)
     with viewers.joined():
@@ -54,14 +54,14 @@ async def test_there_is_room_for_so_many_and_no_more() -> None:
     assert len(viewers) == 0
 
 
-async def test_dismissed_viewers_end() -> None:
+async def test_closed_viewers_end() -> None:
     viewers = Viewers(1)
     with viewers.joined() as viewer:
         viewers.close()
         assert [chunk async for chunk in viewer.chunks(whole)] == []
 
 
-async def test_numbers_follow_each_other_and_the_whole_has_the_last_one() -> None:
+async def test_event_numbers_are_consecutive_and_the_full_state_has_the_last_one() -> None:
     page = PageState()
     updates = PageUpdates(page, Viewers(1))
     updates.tick(1.0, 1.0)
@@ -73,7 +73,7 @@ async def test_numbers_follow_each_other_and_the_whole_has_the_last_one() -> Non
     assert b"\nid: 2\n" in second
 
 
-def test_an_event_is_one_line_of_data_whatever_is_in_it() -> None:
+def test_event_is_one_line_of_data_for_any_content() -> None:
     chunk = encode_event("delta", 3, {"words": "a\n\ndata: b\r\n"}).decode()
     assert chunk.count("\n") == 4
     data = chunk.split("\n")[2].removeprefix("data: ")
