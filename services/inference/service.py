@@ -8,7 +8,7 @@ from functools import partial
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import Raw, responding
-from tercet.models.classifier import Classified, Classifier
+from tercet.models.classifier import ClassifiedPicture, Classifier
 from tercet.models.errors import AssetError, ImageError
 from tercet.process import log, metrics
 from tercet.process.errors import Misconfigured, TryLater
@@ -26,7 +26,7 @@ WORTH_IT = 1.1
 
 _log = log.get(__name__)
 
-Pictures = InferenceQueue[bytes, Classified]
+Pictures = InferenceQueue[bytes, ClassifiedPicture]
 
 
 async def main(bus: Bus, settings: InferenceSettings, stop: asyncio.Event) -> None:
@@ -82,20 +82,20 @@ def useful_batch(settings: InferenceSettings, classifier: Classifier) -> int:
     size = settings.batch
     if settings.tier == "device" or size == 1 or SHARED not in classifier.variants:
         return 1
-    if not classifier.batches(SHARED):
+    if not classifier.can_batch(SHARED):
         return 1
-    gain = classifier.batch_gain(SHARED, size)
+    gain = classifier.batch_speedup(SHARED, size)
     _log.info("batches measured", size=size, gain=round(gain, 3), used=gain >= WORTH_IT)
     return size if gain >= WORTH_IT else 1
 
 
 def run(
     classifier: Classifier, variant: str, jpegs: Sequence[bytes]
-) -> Sequence[Classified | Exception]:
+) -> Sequence[ClassifiedPicture | Exception]:
     """In a worker: one picture as ever, several by one run."""
-    if len(jpegs) > 1 and classifier.batches(variant):
+    if len(jpegs) > 1 and classifier.can_batch(variant):
         return classifier.classify_all(jpegs, variant)
-    found: list[Classified | Exception] = []
+    found: list[ClassifiedPicture | Exception] = []
     for jpeg in jpegs:
         try:
             found.append(classifier.classify(jpeg, variant))
@@ -125,7 +125,7 @@ async def _answer(node: str, desk: Pictures, raw: Raw) -> Classification:
     return reply(node, variant, seen, waited_ms)
 
 
-def reply(node: str, variant: str, seen: Classified, waited_ms: float) -> Classification:
+def reply(node: str, variant: str, seen: ClassifiedPicture, waited_ms: float) -> Classification:
     """Put what was seen into words."""
     return Classification(
         node=node,

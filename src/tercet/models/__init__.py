@@ -1,13 +1,27 @@
-"""The models: eight MobileNetV1 variants, built or imported, verified, and run by onnxruntime.
+"""Image classifiers: built, imported or trained into a model directory, and run by onnxruntime.
 
-What runs on a small host (`variants`, `manifest`, `images`, `session`, `pace`, `classifier`) and
-what sees to it that models are there (`store`, `workers`) import neither torch nor onnx. What
-builds them (`build`, `mobilenet`, `weights`, `augment`, `graph`, `quantise`), brings them (`bring`,
-`foreign`) or trains them (`fit`, `train`, `batches`) does, in processes of its own.
+Modules that run in services; they need numpy, onnxruntime, pillow and pydantic:
+
+| module | purpose |
+|---|---|
+| `variants`, `labels`, `manifest`, `errors` | variants, class names, the verified model directory |
+| `images` | bytes of a picture into model input |
+| `session`, `model_cache`, `classifier`, `cpu_share` | run models, emulate a slower node |
+| `folders`, `evaluate`, `profiling` | measure accuracy and speed |
+| `model_directory`, `worker_processes` | build missing variants in worker processes |
+
+Modules that build, import and train; they need torch, onnx or h5py, or call modules that do:
+
+| module | purpose |
+|---|---|
+| `build`, `mobilenet`, `seeded_weights`, `graph` | build from a seed |
+| `augment`, `calibration`, `quantise` | 8-bit models, calibrated on pictures |
+| `onnx_import`, `weight_import`, `published_weights`, `keras_file`, `timm_file` | import models |
+| `fit`, `training_config`, `train`, `batches` | train on the user's classes |
 """
 
 import os
 
-# From 1.29 on, onnxruntime's Linux wheels report home unless told not to. The package requires an
-# older one; this covers whoever installs another. It is read when onnxruntime is first imported.
+# From 1.29 on, onnxruntime's Linux wheels send telemetry unless this is set before their import.
+# The package requires an older version; this covers an installation with a newer one.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

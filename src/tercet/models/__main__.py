@@ -1,4 +1,4 @@
-"""Build the models that are missing: `python -m tercet.models [DIRECTORY]` (default: the user's cache)."""
+"""Build the missing models: `python -m tercet.models [DIRECTORY]` (default: the user's cache)."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ from tercet.models.model_directory import ensure
 
 
 def main() -> int:
-    """0 when all eight are there and verified, 2 with one line on stderr if not, 130 if stopped."""
+    """Exit status: 0 all eight are verified, 2 with one line on stderr if not, 130 if stopped."""
     started = time.monotonic()
 
     def progress(variant: str, stage: str) -> None:

@@ -1,4 +1,4 @@
-"""What a network in training is shown: batches, and a random view of each picture."""
+"""Training input: batches of picture indices, and a random view of each picture."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from tercet.models.images import CROP, normalised
 
-ZOOM, TURN, SHIFT, LIGHT = 0.15, 0.12, 0.08, 0.25
-"""How far a view may be zoomed (share), turned (radians), moved (share), lit (share)."""
+MAX_ZOOM, MAX_ROTATION, MAX_SHIFT, MAX_BRIGHTNESS = 0.15, 0.12, 0.08, 0.25
+"""Largest random change of a view: share, radians, share of the side, share."""
 
 
 def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Every picture once, in random order; a last one alone is left out (statistics need two)."""
+    """Batches of all indices in random order, without a last batch of one: statistics need two."""
     order = rng.permutation(count)
     for first in range(0, count, size):
         if len(chosen := order[first : first + size]) > 1:
@@ -25,21 +25,22 @@ def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray
 
 
 def central(pictures: NDArray[np.uint8], input_px: int) -> Tensor:
-    """The middle of each prepared picture [N, side, side, 3]: [N, 3, input_px, input_px]."""
+    """Central crops of prepared pictures [N, side, side, 3]: [N, 3, input_px, input_px]."""
     edge = (pictures.shape[1] - input_px) // 2
-    inside = pictures[:, edge : edge + input_px, edge : edge + input_px]
-    return torch.from_numpy(normalised(np.ascontiguousarray(inside)))
+    crops = pictures[:, edge : edge + input_px, edge : edge + input_px]
+    return torch.from_numpy(normalised(np.ascontiguousarray(crops)))
 
 
 def augmented(
     pictures: NDArray[np.uint8], input_px: int, flip: bool, rng: np.random.Generator
 ) -> Tensor:
-    """A random view of each picture: zoomed, turned, moved, mirrored, lit otherwise."""
+    """A random view of each picture: zoomed, rotated, shifted, mirrored, brightness changed."""
     count = len(pictures)
-    zoom = CROP * np.exp(rng.uniform(-ZOOM, ZOOM, count))
-    turn, (right, down) = rng.uniform(-TURN, TURN, count), rng.uniform(-SHIFT, SHIFT, (2, count))
+    zoom = CROP * np.exp(rng.uniform(-MAX_ZOOM, MAX_ZOOM, count))
+    angle = rng.uniform(-MAX_ROTATION, MAX_ROTATION, count)
+    right, down = rng.uniform(-MAX_SHIFT, MAX_SHIFT, (2, count))
     mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0) if flip else np.ones(count)
-    cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
     views = np.stack([np.stack([mirror * cos, -sin, right], 1),
                       np.stack([mirror * sin, cos, down], 1)], axis=1)  # fmt: skip
     pixels = torch.from_numpy(normalised(pictures))
@@ -47,7 +48,9 @@ def augmented(
         torch.from_numpy(views.astype(np.float32)), [count, 3, input_px, input_px],
         align_corners=False,
     )  # fmt: skip
-    seen = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
-    contrast, light = (rng.uniform(-LIGHT, LIGHT, (count, 1, 1, 1)) for _ in range(2))
-    lit = seen * torch.from_numpy(1 + contrast) + torch.from_numpy(light)
-    return lit.float().clamp(-1.0, 1.0).contiguous(memory_format=torch.channels_last)
+    sampled = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    contrast, brightness = (
+        rng.uniform(-MAX_BRIGHTNESS, MAX_BRIGHTNESS, (count, 1, 1, 1)) for _ in range(2)
+    )
+    changed = sampled * torch.from_numpy(1 + contrast) + torch.from_numpy(brightness)
+    return changed.float().clamp(-1.0, 1.0).contiguous(memory_format=torch.channels_last)

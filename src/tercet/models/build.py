@@ -1,9 +1,9 @@
-"""Build one width, float and 8-bit, from a seed: `python -m tercet.models.build WIDTH DIRECTORY [SEED]`.
+"""Build one width from a seed: `python -m tercet.models.build WIDTH DIRECTORY [SEED]`.
 
-Runs as a process of its own, started by `tercet.models.model_directory`, so that whoever needs the models never loads
-torch, and widths build in parallel. Says what it does as one JSON object a line on stdout: first
-`{"variant", "stage"}`, at the end `{"variant", "entry"}` for the manifest. Same seed, same library
-versions, same kind of processor: same bytes.
+Writes the float and the 8-bit model. `tercet.models.model_directory` starts it as a separate
+process: its caller never imports torch, and widths build in parallel. Reports one JSON object per
+line on stdout: `{"variant", "stage"}` on progress, `{"variant", "entry"}` with the manifest entry.
+The same seed, library versions and kind of processor give the same bytes.
 """
 
 from __future__ import annotations
@@ -20,40 +20,39 @@ import torch
 
 from tercet.models import augment, graph, images, quantise, seeded_weights
 from tercet.models.manifest import LABELS_FILE, UNTRAINED, Entry
-from tercet.models.variants import Variant, named
+from tercet.models.variants import Variant, find_variant
 
 SEED = 0
 VIEWS = 36
-"""Views of the photographs for statistics and calibration."""
+"""Number of views of the photographs for statistics and calibration."""
 ACCURACY_SOURCE = (
     "published ImageNet top-5 of this architecture (paper, Table III);"
     " NOT of these weights, which are untrained"
 )
 
 
-def build(width: float, directory: Path, seed: int, say: TextIO) -> None:
-    """Write both precisions of `width` into `directory` and say their manifest entries."""
-    torch.set_num_threads(
-        1
-    )  # Sums in the same order, hence the same bytes; widths run in parallel.
+def build(width: float, directory: Path, seed: int, output: TextIO) -> None:
+    """Write both precisions of `width` into `directory` and report their manifest entries."""
+    # One thread adds in a fixed order, hence the same bytes; widths run in parallel.
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    plain, small = named(width, "fp32"), named(width, "int8")
+    plain, small = find_variant(width, "fp32"), find_variant(width, "int8")
     plain_path, small_path = (directory / f"{variant.name}.onnx" for variant in (plain, small))
 
-    _say(say, plain, stage="weights")
+    _report(output, plain, stage="weights")
     views = augment.views(images.load_pictures().pictures, VIEWS, seed)
     network = seeded_weights.seeded(width, seed, torch.from_numpy(views))
-    _say(say, plain, stage="export")
+    _report(output, plain, stage="export")
     plain_path.write_bytes(graph.to_onnx(network).SerializeToString(deterministic=True))
-    _say(say, plain, entry=entry(plain, plain_path).model_dump())
+    _report(output, plain, entry=entry(plain, plain_path).model_dump())
 
-    _say(say, small, stage="quantise")
+    _report(output, small, stage="quantise")
     quantise.quantise(plain_path, views, small_path)
-    _say(say, small, entry=entry(small, small_path).model_dump())
+    _report(output, small, entry=entry(small, small_path).model_dump())
 
 
 def entry(variant: Variant, path: Path) -> Entry:
-    """What the manifest says of a file that was just built."""
+    """The manifest entry of a model file that was just built."""
     content = path.read_bytes()
     return Entry(
         file=path.name,
@@ -70,16 +69,16 @@ def entry(variant: Variant, path: Path) -> Entry:
     )
 
 
-def _say(say: TextIO, variant: Variant, **facts: object) -> None:
-    print(json.dumps({"variant": variant.name, **facts}), file=say, flush=True)
+def _report(output: TextIO, variant: Variant, **facts: object) -> None:
+    print(json.dumps({"variant": variant.name, **facts}), file=output, flush=True)
 
 
 def main(arguments: list[str]) -> None:
-    """Build; libraries that print do so on stderr, for stdout is for the lines above."""
+    """Build. Prints of libraries go to stderr: stdout carries the reports only."""
     width, directory, *seed = arguments
-    say = sys.stdout
+    output = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        build(float(width), Path(directory), int(seed[0]) if seed else SEED, say)
+        build(float(width), Path(directory), int(seed[0]) if seed else SEED, output)
 
 
 if __name__ == "__main__":

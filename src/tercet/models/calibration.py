@@ -1,4 +1,4 @@
-"""Pictures to calibrate 8-bit forms on, and others to see how like their float form they are."""
+"""Pictures to calibrate 8-bit models on, and others to compare them with their float models."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from tercet.models.errors import ImageError
 from tercet.models.session import Session
 from tercet.models.variants import Normalisation
 
-CALIBRATE, COMPARE = 256, 128
-"""Pictures of a folder that are used for either; memory holds them all (0.6 MB each at 224 px)."""
-FEWEST = 12
-"""Fewer pictures than this are cut into views: each is then seen many times."""
+MAX_CALIBRATION, MAX_COMPARISON = 256, 128
+"""Pictures of a folder used for each purpose. All are held in memory (0.6 MB each at 224 px)."""
+MIN_PICTURES = 12
+"""With fewer pictures than this, `VIEWS` random views of them are used."""
 VIEWS = 36
-SHARE = 2 / 3
-"""Of few pictures, what calibrates; the rest compares."""
+CALIBRATION_SHARE = 2 / 3
+"""Share of a small folder that calibrates; the rest is for comparison."""
 
-Skip = Callable[[str, str], object]
+OnSkipped = Callable[[str, str], object]
 """Called with the name of a picture that cannot be used, and why."""
 
 
-def silently(_name: str, _reason: str) -> None:
-    """A `Skip` that tells nobody."""
+def ignore_skipped(_name: str, _reason: str) -> None:
+    """An `OnSkipped` that does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Model inputs [N, 3, S, S] for both purposes; no picture is in both."""
+    """Model inputs [N, 3, S, S] for both purposes. No picture is in both."""
 
     calibrate: NDArray[np.float32]
     compare: NDArray[np.float32]
     source: str
-    """What they are, in plain words."""
+    """Description of the calibration pictures."""
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """How like a float model its 8-bit form is, on pictures it was not calibrated on."""
+class QuantisationFidelity:
+    """Agreement of an 8-bit model with its float model, on pictures it was not calibrated on."""
 
     pictures: int
     top1_agreement_pct: float
@@ -51,48 +51,49 @@ class Likeness:
     calibrated_on: str
 
 
-def gather(
+def collect(
     folder: Path | None,
     input_px: int,
     normalisation: Normalisation = "symmetric",
-    skip: Skip = silently,
+    on_skipped: OnSkipped = ignore_skipped,
 ) -> Calibration:
-    """From a folder of pictures, at any depth (default: the photographs shipped).
+    """Calibration pictures from a folder, at any depth (default: the photographs shipped).
 
-    Raises `ImageError` when there is none. What cannot be decoded is passed over, and told.
+    `on_skipped` is called for each picture that cannot be decoded. Raises `ImageError` when no
+    picture is usable.
     """
-    if folder is None or len(paths := _paths(folder)) < FEWEST:
-        return _views(folder, input_px, normalisation, skip)
+    if folder is None or len(paths := _paths(folder)) < MIN_PICTURES:
+        return _views(folder, input_px, normalisation, on_skipped)
     rng = np.random.default_rng(0)
     order = [paths[k] for k in rng.permutation(len(paths))]
 
-    def told(path: Path, reason: str) -> None:
-        skip(path.relative_to(folder).as_posix(), reason)
+    def relative(path: Path, reason: str) -> None:
+        on_skipped(path.relative_to(folder).as_posix(), reason)
 
-    inputs = decoded(order, CALIBRATE + COMPARE, input_px, normalisation, told)
+    inputs = decoded(order, MAX_CALIBRATION + MAX_COMPARISON, input_px, normalisation, relative)
     if len(inputs) < 2:
         raise ImageError(f"image folder {folder} holds no usable picture")
-    first = min(CALIBRATE, round(len(inputs) * SHARE))
+    first = min(MAX_CALIBRATION, round(len(inputs) * CALIBRATION_SHARE))
     source = f"{first} pictures of {folder.name}"
     return Calibration(np.concatenate(inputs[:first]), np.concatenate(inputs[first:]), source)
 
 
 def decoded(
     paths: Iterable[Path],
-    most: int,
+    limit: int,
     input_px: int,
     normalisation: Normalisation = "symmetric",
-    skip: Callable[[Path, str], None] = lambda _path, _reason: None,
+    on_skipped: Callable[[Path, str], None] = lambda _path, _reason: None,
 ) -> list[NDArray[np.float32]]:
-    """Model inputs, [1, 3, S, S] each, of the first `most` pictures that can be used."""
+    """Model inputs, [1, 3, S, S] each, of the first `limit` usable pictures."""
     inputs: list[NDArray[np.float32]] = []
     for path in paths:
-        if len(inputs) == most:
+        if len(inputs) == limit:
             break
         try:
             inputs.append(images.decode(images.picture(path).jpeg, input_px, normalisation))
         except ImageError as error:
-            skip(path, str(error))
+            on_skipped(path, str(error))
     return inputs
 
 
@@ -103,27 +104,29 @@ def _paths(folder: Path) -> list[Path]:
 
 
 def _views(
-    folder: Path | None, input_px: int, normalisation: Normalisation, skip: Skip
+    folder: Path | None, input_px: int, normalisation: Normalisation, on_skipped: OnSkipped
 ) -> Calibration:
     pictures, skipped = images.load_pictures(folder)
     for name, reason in skipped:
-        skip(name, reason)
+        on_skipped(name, reason)
     calibrate, compare = (
         augment.views(pictures, VIEWS, seed, input_px, normalisation) for seed in (0, 2)
     )
     name = "the photographs shipped" if folder is None else folder.name
-    few = "picture" if len(pictures) == 1 else "pictures"
-    source = f"{VIEWS} views of {len(pictures)} {few} ({name})"
+    noun = "picture" if len(pictures) == 1 else "pictures"
+    source = f"{VIEWS} views of {len(pictures)} {noun} ({name})"
     return Calibration(calibrate, compare, source)
 
 
-def likeness(plain: Path, small: Path, calibration: Calibration) -> Likeness:
-    """Run both on the pictures that are for comparing."""
-    one, other = (_logits(path, calibration.compare) for path in (plain, small))
-    agree = float((one.argmax(axis=1) == other.argmax(axis=1)).mean())
-    power, error = float((one**2).mean()), float(((one - other) ** 2).mean())
+def fidelity(plain: Path, small: Path, calibration: Calibration) -> QuantisationFidelity:
+    """Compare the logits of both models on the comparison pictures."""
+    exact, rounded = (_logits(path, calibration.compare) for path in (plain, small))
+    agree = float((exact.argmax(axis=1) == rounded.argmax(axis=1)).mean())
+    power, error = float((exact**2).mean()), float(((exact - rounded) ** 2).mean())
     snr = 10 * np.log10(max(power, 1e-30) / max(error, 1e-30))
-    return Likeness(len(one), round(100 * agree, 2), round(float(snr), 2), calibration.source)
+    return QuantisationFidelity(
+        len(exact), round(100 * agree, 2), round(float(snr), 2), calibration.source
+    )
 
 
 def _logits(path: Path, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

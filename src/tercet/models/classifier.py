@@ -12,26 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.models import manifest
-from tercet.models.cpu_share import CpuShareEmulator, Taken
+from tercet.models.cpu_share import ComputeTime, CpuShareEmulator
 from tercet.models.errors import ImageError
-from tercet.models.images import PHOTOGRAPHS, decode
-from tercet.models.model_cache import Loaded, ModelCache
+from tercet.models.images import decode, reference_photograph
+from tercet.models.model_cache import LoadedModel, ModelCache
 
 TOP = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Classified:
-    """One answer."""
+class ClassifiedPicture:
+    """Labels of one picture, and the time it took."""
 
     labels: tuple[tuple[str, float], ...]
     """The five likeliest classes, name and probability, best first."""
     compute_ms: float
-    """Decode and inference, milliseconds; without waiting for the session to load. Of a batch, the
-    whole batch's."""
+    """Decoding and inference, milliseconds, without loading the model. In a batch: the time of the
+    whole batch."""
     emulated: bool
     late: bool
-    """Emulated, but this host was too slow to keep to the emulated time."""
+    """Emulated, but this host took longer than the emulated time."""
 
 
 class Classifier:
@@ -48,44 +48,46 @@ class Classifier:
     ) -> None:
         """Verify the directory (default: the user's cache) and load `preload`; the rest on demand.
 
-        `cpu_share` in (0, 1] emulates a slower node and needs `threads=1`, for only the calling
-        thread's CPU time can be scaled. Beyond `memory_mb` of loaded models, those asked for
-        longest ago are put away. Raises `ModelError` or `ValueError`.
+        `cpu_share` in (0, 1] emulates a slower node. It needs `threads=1`: only the calling
+        thread's CPU time can be scaled. Beyond `memory_mb` of loaded models, the least recently
+        used are evicted. Raises `ModelError` or `ValueError`.
         """
         if cpu_share is not None and threads != 1:
             raise ValueError("cpu_share can only be emulated with one thread")
-        self._pace = CpuShareEmulator(cpu_share)
+        self._emulator = CpuShareEmulator(cpu_share)
         self.manifest = manifest.load(directory or manifest.default_directory())
         budget = None if memory_mb is None else int(memory_mb * 1e6)
-        self._shelf = ModelCache(self.manifest, threads=threads, budget=budget)
+        self._cache = ModelCache(self.manifest, threads=threads, budget=budget)
         for variant in preload:
-            self._shelf.take(variant)
+            self._cache.get(variant)
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """Names of all that can be asked for."""
+        """Names of all variants that can be run."""
         return tuple(self.manifest.variants)
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Names of what is in memory, the one that goes next first."""
-        return self._shelf.loaded
+        """Names of the models in memory, the next to be evicted first."""
+        return self._cache.loaded
 
-    def classify(self, jpeg: bytes, variant: str) -> Classified:
-        """Name what is in a picture. Raises `ImageError`, or `ModelError` for an unknown variant.
+    def classify(self, jpeg: bytes, variant: str) -> ClassifiedPicture:
+        """Classify a picture. Raises `ImageError`, or `ModelError` for an unknown variant.
 
-        Under emulation the calling thread is held until the emulated node would have been done.
+        Under emulation the calling thread sleeps until the emulated node would have finished.
         """
-        model = self._shelf.take(variant)
-        started = self._pace.start()
+        model = self._cache.get(variant)
+        started = self._emulator.start()
         logits = model.logits(model.session.run(_pixels(jpeg, model)))[0]
         labels = top_labels(logits, model.names)
-        return _classified(labels, self._pace.finish(started))
+        return _result(labels, self._emulator.finish(started))
 
-    def classify_all(self, jpegs: Sequence[bytes], variant: str) -> list[Classified | ImageError]:
-        """Name what is in several pictures by one run; of a bad one, its error. As `classify`."""
-        model = self._shelf.take(variant)
-        started = self._pace.start()
+    def classify_all(
+        self, jpegs: Sequence[bytes], variant: str
+    ) -> list[ClassifiedPicture | ImageError]:
+        """Classify several pictures in one run, as `classify`; unusable ones give errors."""
+        model = self._cache.get(variant)
+        started = self._emulator.start()
         decoded = [_pixels_or_error(jpeg, model) for jpeg in jpegs]
         good = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
         rows = iter(model.logits(model.session.run(np.concatenate(good))) if good else ())
@@ -93,8 +95,8 @@ class Classifier:
             error if isinstance(error, ImageError) else top_labels(next(rows), model.names)
             for error in decoded
         ]
-        taken = self._pace.finish(started)
-        return [f if isinstance(f, ImageError) else _classified(f, taken) for f in found]
+        taken = self._emulator.finish(started)
+        return [f if isinstance(f, ImageError) else _result(f, taken) for f in found]
 
     def profile(self, variants: Iterable[str] | None = None, repeats: int = 5) -> dict[str, float]:
         """Median compute time of each variant on a photograph, milliseconds, warm."""
@@ -106,17 +108,17 @@ class Classifier:
             medians[variant] = statistics.median(times)
         return medians
 
-    def batch_gain(self, variant: str, size: int, repeats: int = 3) -> float:
-        """How many times as fast `size` pictures are by one run as one after the other, medians.
+    def batch_speedup(self, variant: str, size: int, repeats: int = 3) -> float:
+        """Median time of `size` pictures run one by one, over their median time in one run.
 
-        In this host's own time, for emulation scales both alike.
+        Measured without emulation, which would scale both alike.
         """
-        model = self._shelf.take(variant)
+        model = self._cache.get(variant)
         one = _pixels(photograph(), model)
         several = np.repeat(one, size, axis=0)
         model.session.run(several)
         alone, together = [], []
-        for _ in range(repeats):  # In turns, so that what else runs here hits both alike.
+        for _ in range(repeats):  # Alternating: other load on this host affects both.
             start = time.perf_counter()
             for _ in range(size):
                 model.session.run(one)
@@ -126,37 +128,37 @@ class Classifier:
             together.append(time.perf_counter() - between)
         return statistics.median(alone) / statistics.median(together)
 
-    def batches(self, variant: str) -> bool:
+    def can_batch(self, variant: str) -> bool:
         """Whether a variant takes several pictures in one run. Raises `ModelError`."""
-        return self._shelf.take(variant).session.batches
+        return self._cache.get(variant).session.can_batch
 
 
 def photograph() -> bytes:
-    """The picture that everything is timed on."""
-    return min(PHOTOGRAPHS.glob("*.jpg")).read_bytes()
+    """The picture that all timing runs use."""
+    return reference_photograph()
 
 
-def _pixels(jpeg: bytes, model: Loaded) -> NDArray[np.float32]:
+def _pixels(jpeg: bytes, model: LoadedModel) -> NDArray[np.float32]:
     return decode(jpeg, model.session.input_px, model.entry.normalisation)
 
 
-def _pixels_or_error(jpeg: bytes, model: Loaded) -> NDArray[np.float32] | ImageError:
+def _pixels_or_error(jpeg: bytes, model: LoadedModel) -> NDArray[np.float32] | ImageError:
     try:
         return _pixels(jpeg, model)
     except ImageError as error:
         return error
 
 
-def _classified(labels: tuple[tuple[str, float], ...], taken: Taken) -> Classified:
-    return Classified(labels, taken.compute_ms, taken.emulated, taken.late)
+def _result(labels: tuple[tuple[str, float], ...], taken: ComputeTime) -> ClassifiedPicture:
+    return ClassifiedPicture(labels, taken.compute_ms, taken.emulated, taken.late)
 
 
 def top_labels(
     logits: NDArray[np.float32], names: tuple[str, ...]
 ) -> tuple[tuple[str, float], ...]:
-    """The likeliest classes of one picture's logits [classes], with softmax probabilities."""
+    """The `TOP` likeliest classes of one picture's logits [classes], with softmax probabilities."""
     best = np.argsort(-logits, kind="stable")[:TOP]
-    # Less the maximum: the exponential of a large logit would overflow.
+    # Subtract the maximum: the exponential of a large logit would overflow.
     weights = np.exp(logits.astype(np.float64) - float(logits.max()))
     total = float(weights.sum())
     return tuple((names[index], float(weights[index]) / total) for index in best)

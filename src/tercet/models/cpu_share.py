@@ -1,8 +1,8 @@
-"""How long a computation counts: as it took, or, emulated, as it would on a slower node.
+"""Compute time of a run: as measured, or emulated for a node with a share of a core.
 
-One host stands for several in `up`. A node with a share of the CPU would need `CPU time / share`
-for a computation, so its worker is held until then. CPU time, not wall time, is scaled: what the
-other services of this host steal meanwhile is then not multiplied.
+`tercet up` runs several nodes on one host. A node with a share of a core would need `CPU time /
+share` for a computation, so its worker sleeps until then. CPU time is scaled and not wall time:
+time taken by other processes of the host is not multiplied.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ Clock = Callable[[], float]
 """Seconds."""
 
 EMULATED_CPU_SHARES = {"device": 0.1, "edge": 0.35, "cloud": 0.8}
-"""Of one core, where one host stands for all nodes. With five devices 1.65 cores in all: a two-core
-host can keep to it (DESIGN, section 3)."""
+"""Share of one core by tier, where one host emulates all nodes. With five devices the sum is 1.65
+cores, which a two-core host can provide."""
 
 
-class Taken(NamedTuple):
-    """What a computation took."""
+class ComputeTime(NamedTuple):
+    """Compute time of one run."""
 
     compute_ms: float
     emulated: bool
     late: bool
-    """Emulated, and wall time had already passed the target: `compute_ms` is the wall's."""
+    """Emulated, but the wall time exceeded the target: `compute_ms` is the wall time."""
 
 
 @dataclass(frozen=True, slots=True)
 class CpuShareEmulator:
-    """Times the calling thread's computations; `cpu_share` None means no emulation."""
+    """Times computations of the calling thread; `cpu_share` None means no emulation."""
 
     cpu_share: float | None = None
     """Share of one core that the emulated node has, in (0, 1]."""
@@ -47,14 +47,14 @@ class CpuShareEmulator:
         """Call before the computation, in the thread that does it."""
         return self.wall(), self.cpu()
 
-    def finish(self, started: tuple[float, float]) -> Taken:
-        """Call after it, in the same thread: blocks until the target when emulating."""
+    def finish(self, started: tuple[float, float]) -> ComputeTime:
+        """Call after it, in the same thread. Under emulation, sleeps until the target time."""
         wall_start, cpu_start = started
         if self.cpu_share is None:
-            return Taken((self.wall() - wall_start) * 1e3, emulated=False, late=False)
+            return ComputeTime((self.wall() - wall_start) * 1e3, emulated=False, late=False)
         target = (self.cpu() - cpu_start) / self.cpu_share
         elapsed = self.wall() - wall_start
         if elapsed > target:
-            return Taken(elapsed * 1e3, emulated=True, late=True)
+            return ComputeTime(elapsed * 1e3, emulated=True, late=True)
         self.sleep(target - elapsed)
-        return Taken(target * 1e3, emulated=True, late=False)
+        return ComputeTime(target * 1e3, emulated=True, late=False)

@@ -1,13 +1,13 @@
-"""What can go wrong in the zoo, each in one line that names the file or the variant.
+"""What this package raises. Each error is one line that names the file or the variant.
 
-* AssetError
-    * ModelError    a model is missing, changed, unknown or not a classifier
-    * ImageError    bytes that are no usable picture, or a folder without one
+* AssetError          a model, its labels or weights, or a picture cannot be used
+    * ModelError      a model is missing, changed, unknown or not a classifier
+    * ImageError      bytes that are no usable picture, or a folder without one
 """
 
 
 class AssetError(Exception):
-    """Everything the zoo raises on purpose."""
+    """A file that the caller has supplied or named cannot be used."""
 
 
 class ModelError(AssetError):
@@ -19,6 +19,6 @@ class ImageError(AssetError):
 
 
 def one_line(error: BaseException, limit: int = 160) -> str:
-    """First line of what a library complained of, short enough for a message of ours."""
+    """First line of a library's error, cut to `limit` characters."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:limit]

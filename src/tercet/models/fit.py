@@ -1,8 +1,8 @@
-"""All eight variants for the user's own classes, from one labelled folder, by one call.
+"""Train all eight variants for the user's own classes from one labelled folder.
 
-Prepares the pictures once, trains the four widths in processes of their own (`tercet.models.train`), and
-installs what they made with its measured accuracy. What was begun lies in `.fitting-…` inside the
-model directory until it is done: the same call goes on from there.
+Prepares the pictures once, trains the four widths in separate processes (`tercet.models.train`),
+and installs the models with their measured accuracy. Unfinished work stays in `.fitting-…` inside
+the model directory; the same call resumes it.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from tercet.models.variants import MOBILENET_VARIANTS
 from tercet.models.worker_processes import Task
 
 WIDTHS = tuple(sorted({row.width for row in MOBILENET_VARIANTS.values()}, reverse=True))
-BEGUN = ".fitting-"
+UNFINISHED = ".fitting-"
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """The model directory's manifest, and pictures that could not be used with the reason."""
+class FitResult:
+    """The model directory's manifest, and the unusable pictures with the reason."""
 
     manifest: Manifest
     skipped: Sequence[tuple[str, str]]
 
 
 def fit(
-    given: TrainingConfig,
+    config: TrainingConfig,
     directory: Path,
     progress: Callable[[str, str], None] = lambda _variant, _stage: None,
     widths: Sequence[float] = WIDTHS,
-) -> Fitted:
-    """Train, quantise, measure and install; blocks. Raises `AssetError`.
+) -> FitResult:
+    """Train, quantise, measure and install. Blocking. Raises `AssetError`.
 
     An exception in this thread, such as KeyboardInterrupt, stops the workers and keeps their
     checkpoints.
     """
-    samples = [sample for part in given.split().values() for sample in part]
-    with model_directory.begun(directory, f"{BEGUN}{given.digest(samples)}") as place:
+    samples = [sample for part in config.split().values() for sample in part]
+    with model_directory.resumable(directory, f"{UNFINISHED}{config.digest(samples)}") as place:
         skipped: list[tuple[str, str]] = []
-        if not (place / training_config.RECIPE).exists():
+        if not (place / training_config.CONFIG).exists():
             skipped = training_config.prepare(
-                given, place, lambda done, total: progress("all", f"picture {done}/{total}")
+                config, place, lambda done, total: progress("all", f"picture {done}/{total}")
             )
         tasks = [Task("fitting", w, ("tercet.models.train", str(place), str(w))) for w in widths]
-        entries = worker_processes.work(tasks, place, progress)
+        entries = worker_processes.run_tasks(tasks, place, progress)
         manifest = model_directory.install(directory, place, entries)
         shutil.rmtree(place)
-    return Fitted(manifest, skipped)
+    return FitResult(manifest, skipped)
 
 
-def starts(files: Sequence[Path]) -> dict[float, Path]:
-    """Which width each weights file is a start for; `ModelError` when two are for the same."""
+def start_files(files: Sequence[Path]) -> dict[float, Path]:
+    """Weights files by their width; `ModelError` when two have the same width."""
     found: dict[float, Path] = {}
     for file in files:
         width = published_weights.read(file, headless=True).width

@@ -1,8 +1,8 @@
-"""A MobileNet as an ONNX graph: written node by node, so the same weights give the same bytes.
+"""Write a MobileNet as an ONNX graph, node by node: the same weights give the same bytes.
 
-Batch normalisation is folded into the convolutions. No exporter is involved, whose naming and
-metadata change from release to release; opset and IR version are fixed at ones that old
-onnxruntime releases still read.
+Batch normalisation is folded into the convolutions. No exporter is used, because its naming and
+metadata change between releases. Opset and IR version are fixed at ones that old onnxruntime
+releases read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tercet.models.mobilenet import CEILING, Block, MobileNet
+from tercet.models.mobilenet import RELU6_MAX, Block, MobileNet
 from tercet.models.variants import INPUT_PX
 
 OPSET = 17
@@ -25,10 +25,10 @@ Array = NDArray[np.float32]
 
 
 def folded(block: Block) -> tuple[Array, Array]:
-    """Kernel [out, in / groups, k, k] and bias [out] with the normalisation multiplied in."""
+    """Kernel [out, in / groups, k, k] and bias [out] with the normalisation folded in."""
     normal = block.normalisation
     assert normal.running_mean is not None and normal.running_var is not None
-    # In float64: the quotient of small variances is where float32 would lose digits.
+    # float64: float32 would lose digits in the quotient of small variances.
     scale = (normal.weight.double() / (normal.running_var.double() + normal.eps).sqrt()).detach()
     kernel = block.convolution.weight.detach().double() * scale.reshape(-1, 1, 1, 1)
     bias = normal.bias.detach().double() - normal.running_mean.double() * scale
@@ -55,7 +55,7 @@ def to_onnx(network: MobileNet, input_px: int = INPUT_PX) -> onnx.ModelProto:
     """`pixels` float32 [batch, 3, input_px, input_px] to `logits` float32 [batch, classes]."""
     writer = _Writer()
     bounds = [writer.constant(name, np.array(value, dtype=np.float32))
-              for name, value in (("floor", 0.0), ("ceiling", CEILING))]  # fmt: skip
+              for name, value in (("floor", 0.0), ("ceiling", RELU6_MAX))]  # fmt: skip
     flow = "pixels"
     for block in network.body:
         assert isinstance(block, Block)
@@ -102,14 +102,14 @@ def _model(writer: _Writer, classes: int, input_px: int) -> onnx.ModelProto:
 
 
 def multiply_accumulates(model: onnx.ModelProto) -> int:
-    """Of one inference, counted from the graph's convolutions and linear layers.
+    """Multiply-accumulates of one inference, from the convolutions and linear layers.
 
-    Works for float and QDQ graphs alike, as shapes are inferred and not read from the constants.
+    Works for float and QDQ graphs: shapes are inferred, not read from the constants.
     """
     graph = onnx.shape_inference.infer_shapes(model).graph
     shapes = {constant.name: list(constant.dims) for constant in graph.initializer}
     for value in (*graph.value_info, *graph.output, *graph.input):
-        # An unknown batch has dim_value 0 and counts as one picture.
+        # An unknown batch size has dim_value 0 and counts as one picture.
         shapes[value.name] = [d.dim_value or 1 for d in value.type.tensor_type.shape.dim]
     total = 0
     for node in graph.node:

@@ -1,6 +1,6 @@
-"""Pictures: the photographs that ship with the zoo or the user's own, and bytes into model input.
+"""Pictures: load a folder of them, and turn the bytes of one into model input.
 
-Everything here may be fed with what strangers send, so each failure is an `ImageError`.
+Input is untrusted: every failure is an `ImageError`.
 """
 
 from __future__ import annotations
@@ -21,28 +21,29 @@ from tercet.models.errors import ImageError, one_line
 from tercet.models.variants import INPUT_PX, Normalisation
 
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
-"""Three small photographs; `CREDITS.md` beside them says whose."""
+"""Three small photographs; their authors are in `CREDITS.md` beside them."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-"""Only these decoders are tried: Pillow has many more, old and seldom fed with hostile bytes."""
+"""Only these decoders are used. Pillow's others are older and less hardened."""
 MAX_PIXELS = 50_000_000
-"""Larger pictures are refused before they are unpacked (150 MB as RGB)."""
+"""Larger pictures are refused before they are decoded (150 MB as RGB)."""
 MAX_PICTURES = 500
-"""A folder's first so many are used; all are held in memory."""
+"""Pictures used of a folder; all are held in memory."""
 MAX_BYTES = 512 * 1024
-"""Of one JPEG on the bus: half of a broker's default payload limit."""
+"""Size of one JPEG message: half of a broker's default payload limit."""
 MAX_SIDE = 640
+"""Longer side of a picture that is sent, pixels."""
 CROP = 0.875
-"""Share of the shorter side that is seen, as in the published evaluation of MobileNet."""
+"""Share of the shorter side in the central crop, as in MobileNet's published evaluation."""
 
-SCALES: Mapping[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {
+NORMALISATION_STATISTICS: Mapping[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "symmetric": ((127.5,) * 3, (127.5,) * 3),
     "unit": ((0.0,) * 3, (255.0,) * 3),
     "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
 }
-"""Mean that is taken from red, green and blue, and what they are then divided by."""
+"""Mean subtracted from red, green and blue, and the divisor, by normalisation."""
 
-# Pillow warns between one and two times its own limit; ours is below, and is an error.
+# Pillow warns between one and two times its own limit. `MAX_PIXELS` is lower, and an error.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
@@ -54,8 +55,8 @@ class Picture:
     jpeg: bytes
 
 
-class Loaded(NamedTuple):
-    """What a folder gave: usable pictures, and per skipped file its name and why."""
+class LoadedPictures(NamedTuple):
+    """A folder's usable pictures, and the name of each skipped file with the reason."""
 
     pictures: list[Picture]
     skipped: list[tuple[str, str]]
@@ -63,7 +64,7 @@ class Loaded(NamedTuple):
 
 @contextmanager
 def _only_image_errors() -> Iterator[None]:
-    """Whatever a decoder raises on hostile bytes becomes `ImageError`.
+    """Convert any exception of a decoder to `ImageError`.
 
     Broad on purpose: Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error,
     zlib.error, IndexError, MemoryError and more, depending on which byte is wrong.
@@ -89,7 +90,7 @@ def _open(content: bytes) -> Image.Image:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to 8-bit RGB; 16-bit grey is scaled down, not clipped as `convert` would."""
+    """Convert any mode to 8-bit RGB. 16-bit grey is scaled; `convert` would clip it."""
     if image.mode == "I" or image.mode.startswith("I;16"):
         grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
@@ -101,21 +102,21 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 def decode(
     jpeg: bytes, input_px: int = INPUT_PX, normalisation: Normalisation = "symmetric"
 ) -> NDArray[np.float32]:
-    """Bytes of a picture to model input: float32 [1, 3, input_px, input_px], RGB.
+    """Decode a picture to model input: float32 [1, 3, input_px, input_px], RGB.
 
     The centred square of `CROP` of the shorter side, resized and normalised. Any of `FORMATS`; of
-    an animation the first frame; orientation tags are not heeded here (`picture` has applied them).
-    Raises `ImageError`.
+    an animation the first frame. Orientation tags are ignored: `picture` has applied them. Raises
+    `ImageError`.
     """
     with _only_image_errors():
         return to_input(rgb(jpeg, round(input_px / CROP)), input_px, normalisation)
 
 
 def rgb(content: bytes, side: int) -> Image.Image:
-    """Bytes of a picture as 8-bit RGB, at least `side` pixels a side if it ever was."""
+    """Decode a picture to 8-bit RGB; a larger one keeps at least `side` pixels a side."""
     with _only_image_errors():
         image = _open(content)
-        # Lets the JPEG decoder skip work for large pictures; never below the wanted resolution.
+        # The JPEG decoder may reduce large pictures, never below the requested resolution.
         image.draft("RGB", (side, side))
         return _as_rgb(image)
 
@@ -136,14 +137,16 @@ def to_input(
 def normalised(
     rgb: NDArray[np.uint8], normalisation: Normalisation = "symmetric"
 ) -> NDArray[np.float32]:
-    """Pictures [N, S, S, 3] as a network wants them: float32 [N, 3, S, S]; Keras' is symmetric."""
-    mean, scale = (np.array(part, dtype=np.float32) for part in SCALES[normalisation])
+    """Normalise pictures [N, S, S, 3] to network input: float32 [N, 3, S, S]."""
+    mean, scale = (
+        np.array(part, dtype=np.float32) for part in NORMALISATION_STATISTICS[normalisation]
+    )
     pixels = (rgb.astype(np.float32) - mean) / scale
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
 def encode(image: Image.Image) -> bytes:
-    """An RGB picture as JPEG of at most `MAX_SIDE` pixels a side and `MAX_BYTES`."""
+    """Encode an RGB picture as JPEG of at most `MAX_SIDE` pixels a side and `MAX_BYTES`."""
     image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     for quality in (90, 75, 50, 25):
         buffer = io.BytesIO()
@@ -154,12 +157,12 @@ def encode(image: Image.Image) -> bytes:
 
 
 def picture(path: Path) -> Picture:
-    """One file as a device sends it: as it is when small enough, else encoded again, upright.
+    """Read one file as a device sends it: unchanged if small and upright, else encoded again.
 
-    Raises `ImageError`. What measures or trains reads its pictures so too.
+    Evaluation and training read pictures in the same way. Raises `ImageError`.
     """
     with _only_image_errors():
-        if not path.is_file():  # A pipe would be waited for, a device be read without end.
+        if not path.is_file():  # A pipe would block, a device file never end.
             raise ImageError("not a usable picture: no file")
         content = path.read_bytes()
         image = _open(content)
@@ -172,17 +175,22 @@ def picture(path: Path) -> Picture:
         return Picture(path.name, encode(_as_rgb(ImageOps.exif_transpose(image))))
 
 
-def load_pictures(directory: Path | None = None) -> Loaded:
-    """All usable pictures of a folder (default: the photographs shipped), in order of name.
+def reference_photograph() -> bytes:
+    """The shipped photograph that timing and trial runs use."""
+    return min(PHOTOGRAPHS.glob("*.jpg")).read_bytes()
 
-    A corrupt one is skipped and named. `ImageError` if the folder is missing or none is left.
+
+def load_pictures(directory: Path | None = None) -> LoadedPictures:
+    """Load all usable pictures of a folder (default: the photographs shipped), ordered by name.
+
+    Corrupt files are skipped and listed. `ImageError` if the folder is missing or none is usable.
     """
     folder = PHOTOGRAPHS if directory is None else directory
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
         raise ImageError(f"image folder {folder} {what}")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    loaded = Loaded([], [])
+    loaded = LoadedPictures([], [])
     for path in paths[:MAX_PICTURES]:
         try:
             loaded.pictures.append(picture(path))

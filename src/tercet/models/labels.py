@@ -1,7 +1,7 @@
-"""Names of classes: from a text file, or from Keras' class index; and which folder is which class.
+"""Class names from a text file or Keras' class index, and the class that a folder name means.
 
-A text file has one class a line. Keras' `imagenet_class_index.json` has a synset and a name for
-each number; a line then reads `n01440764 tench`, so that folders of either name are recognised.
+A text file has one class per line. Keras' `imagenet_class_index.json` has a synset and a name for
+each index. They become one label, `n01440764 tench`, so a folder may have either name.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def read(path: Path) -> tuple[str, ...]:
     if not names or blank:
         what = f"line {blank[0]} is empty" if blank else "it is empty"
         raise ModelError(f"labels file {path}: {what}")
-    if broken := [name for name in names if not one_lined(name)]:
+    if broken := [name for name in names if not is_one_line(name)]:
         raise ModelError(f"labels file {path}: {broken[0]!r} is more than a line")
     return names
 
 
-def one_lined(name: str) -> bool:
-    """Whether a name is one line of text: a file of labels has one a line."""
+def is_one_line(name: str) -> bool:
+    """Whether a name is one line of text, as a labels file needs."""
     try:
         return len(name.encode().decode().splitlines()) == 1
     except UnicodeEncodeError:  # A folder's name need not be text.
@@ -50,19 +50,19 @@ def _from_index(text: str, path: Path) -> tuple[str, ...]:
 
 
 def file_name(names: Sequence[str]) -> str:
-    """A name for these labels beside the manifest; other labels have another."""
+    """File name for these labels beside the manifest, derived from their content."""
     return f"labels-{hashlib.sha256(_text(names)).hexdigest()[:8]}.txt"
 
 
 def write(directory: Path, names: Sequence[str]) -> str:
-    """Put labels into a directory; the file's name."""
+    """Write labels into a directory; return the file name."""
     name = file_name(names)
     (directory / name).write_bytes(_text(names))
     return name
 
 
 def copy(directory: Path, name: str, to: Path) -> None:
-    """Labels of a model directory into a draft, under the same name."""
+    """Copy a labels file of a model directory into a draft, under the same name."""
     (to / name).write_bytes((directory / name).read_bytes())
 
 
@@ -70,24 +70,24 @@ def _text(names: Sequence[str]) -> bytes:
     return "".join(f"{name}\n" for name in names).encode()
 
 
-def number(folder: str, names: Sequence[str]) -> int | None:
-    """Which class a folder's name means: the whole label, or its first word; None if none."""
-    wanted = plain(folder)
-    for place, name in enumerate(names):
-        if wanted == plain(name):
-            return place
-    for place, name in enumerate(names):
-        if wanted == plain(name.split(" ")[0]):
-            return place
+def class_index(folder: str, names: Sequence[str]) -> int | None:
+    """Index of the class a folder name means: the whole label or its first word; None if none."""
+    wanted = normalised_name(folder)
+    for index, name in enumerate(names):
+        if wanted == normalised_name(name):
+            return index
+    for index, name in enumerate(names):
+        if wanted == normalised_name(name.split(" ")[0]):
+            return index
     return None
 
 
-def agree(file: Path, classes: int, names: Sequence[str]) -> None:
-    """Complain of a model whose outputs are not as many as the labels; raises ModelError."""
+def check_count(file: Path, classes: int, names: Sequence[str]) -> None:
+    """Raise `ModelError` when the number of outputs and of labels differ."""
     if len(names) != classes:
         raise ModelError(f"model file {file} has {classes} outputs, but {len(names)} labels")
 
 
-def plain(name: str) -> str:
-    """A name as it is compared: neither case nor underscores matter."""
+def normalised_name(name: str) -> str:
+    """A class name for comparison: case and underscores are ignored."""
     return name.strip().casefold().replace("_", " ")

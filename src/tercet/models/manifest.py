@@ -1,11 +1,11 @@
-"""The manifest of a model directory: which file is which variant, its hash, and what it scores.
+"""The manifest of a model directory: file, hash and accuracy of each variant.
 
     models/
-        manifest.json     written last, so what it lists was complete once
+        manifest.json     written last: the files it lists were complete
         d0.onnx … d7.onnx
-        labels.txt        one name a line, in the order of the model's outputs
+        labels.txt        one name per line, in the order of the model's outputs
 
-`load` believes nothing: each file is compared with its recorded size and SHA-256 before it is used.
+`load` compares each file with its recorded size and SHA-256 before it is used.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from tercet.models.variants import Normalisation, Precision
 FILE_NAME = "manifest.json"
 LABELS_FILE = "labels.txt"
 PLAIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
-"""A file beside the manifest; never a path that leads out of the directory."""
+"""A file name beside the manifest; no path that leads out of the directory."""
 UNTRAINED = "seeded, untrained"
-"""What `Entry.weights` says of models built here: their speed is real, their labels are not."""
+"""`Entry.weights` of models built from a seed: real speed, labels without meaning."""
 
 
 class Measured(BaseModel):
-    """What a variant scored on labelled pictures; each share with its 95 % interval, percent."""
+    """Measured accuracy on labelled pictures; each share with its 95 % interval, percent."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,7 +44,7 @@ class Measured(BaseModel):
 
 
 class Entry(BaseModel):
-    """One variant: its file, and what is known about it."""
+    """One variant: its file, work, accuracy and origin."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,14 +65,14 @@ class Entry(BaseModel):
     weights: str = Field(min_length=1, description="in plain words, where the weights come from")
     normalisation: Normalisation = Field(
         "symmetric",
-        description="of pixels 0..255: how the model wants them (`tercet.models.images.SCALES`)",
+        description="of pixels 0..255, as the model needs it (images.NORMALISATION_STATISTICS)",
     )
     probabilities: bool = Field(False, description="outputs are after a softmax, not logits")
     measured: Measured | None = Field(None, description="what it scored, once evaluated")
 
 
 class Manifest(BaseModel):
-    """A directory of models that was verified when it was loaded."""
+    """The entries of a model directory."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,7 +82,7 @@ class Manifest(BaseModel):
     directory: Path = Field(default=Path(), exclude=True)
 
     def entry(self, variant: str) -> Entry:
-        """What is known about a variant; `ModelError` if this directory does not offer it."""
+        """The entry of a variant; `ModelError` if this directory does not have it."""
         try:
             return self.variants[variant]
         except KeyError:
@@ -92,7 +92,7 @@ class Manifest(BaseModel):
             ) from None
 
     def path(self, variant: str) -> Path:
-        """Where a variant's ONNX file lies."""
+        """Path of a variant's ONNX file."""
         return self.directory / self.entry(variant).file
 
     def labels(self, variant: str) -> tuple[str, ...]:
@@ -107,17 +107,17 @@ class Manifest(BaseModel):
 
     @property
     def untrained(self) -> bool:
-        """Whether any variant still has weights without meaning; then its labels have none."""
+        """Whether any variant has untrained weights: its labels then have no meaning."""
         return any(entry.weights == UNTRAINED for entry in self.variants.values())
 
 
 def default_directory() -> Path:
-    """Where models are kept unless the caller says otherwise: the user's cache."""
+    """The default model directory, in the user's cache."""
     return user_cache_path("tercet") / "models"
 
 
 def read(directory: Path) -> Manifest:
-    """Parse the manifest, not looking at the files; `ModelError` if it is missing or malformed."""
+    """Parse the manifest without verifying files; `ModelError` if it is missing or malformed."""
     path = directory / FILE_NAME
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
@@ -135,7 +135,7 @@ def read(directory: Path) -> Manifest:
 def load(directory: Path, variants: Iterable[str] | None = None) -> Manifest:
     """Read the manifest and verify the files of `variants` (default: all it lists).
 
-    Raises `ModelError`, in one line that names the file or the variant.
+    Raises `ModelError`, one line that names the file or the variant.
     """
     manifest = read(directory)
     for name in manifest.variants if variants is None else variants:
@@ -160,7 +160,7 @@ def verify(path: Path, entry: Entry) -> None:
 
 
 def write(manifest: Manifest) -> None:
-    """Put the manifest into its directory in one atomic step."""
+    """Write the manifest into its directory in one atomic step."""
     path = manifest.directory / FILE_NAME
     draft = path.with_suffix(f".{os.getpid()}.draft")
     draft.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,9 +1,9 @@
-"""MobileNetV1 (Howard et al., 2017) in torch, layer for layer as Keras applications has it.
+"""MobileNetV1 (Howard et al., 2017) in torch, with the layers of Keras applications.
 
-Names and the order of layers are Keras', so that published weights can be put in. Where libraries
-differ though their weights have the same shapes, a `Style` says how: at stride 2 TensorFlow's
-`same` pads an even input by one row at the bottom and one column at the right only, where torch's
-`padding=1` also pads top and left and shifts every feature map.
+Names and order of layers are those of Keras, so that published weights can be loaded. Libraries
+differ although their weights have the same shapes; `Framework` holds the differences. At stride
+2 TensorFlow's `same` pads an even input by one row at the bottom and one column at the right;
+torch's `padding=1` also pads top and left, which shifts every feature map.
 Input is [N, 3, S, S], RGB, x / 127.5 - 1; output is logits, before any softmax.
 """
 
@@ -18,19 +18,19 @@ from torch.nn import functional
 from tercet.models.variants import CLASSES
 
 
-class Style(NamedTuple):
-    """Where two libraries differ, and the weights do not tell."""
+class Framework(NamedTuple):
+    """Where libraries differ and the weights do not show it."""
 
     epsilon: float
-    """Of batch normalisation."""
+    """Epsilon of batch normalisation."""
     pads_end_only: bool
     """At stride 2: one row at the bottom and one column at the right, none at top and left."""
 
 
-KERAS = Style(1e-3, pads_end_only=True)
-TORCH = Style(1e-5, pads_end_only=False)
-CEILING = 6.0
-"""ReLU6: keeps activations in a range that eight bits resolve well."""
+KERAS = Framework(1e-3, pads_end_only=True)
+TORCH = Framework(1e-5, pads_end_only=False)
+RELU6_MAX = 6.0
+"""Upper bound of ReLU6: a range of activations that eight bits resolve well."""
 
 
 class Layer(NamedTuple):
@@ -42,7 +42,7 @@ class Layer(NamedTuple):
     kernel: int
     stride: int
     depthwise: bool
-    style: Style = KERAS
+    framework: Framework = KERAS
 
     @property
     def groups(self) -> int:
@@ -53,7 +53,7 @@ class Layer(NamedTuple):
     def padding(self) -> tuple[int, int, int, int]:
         """Top, left, bottom, right."""
         around = self.kernel // 2
-        end_only = self.stride == 2 and self.style.pads_end_only
+        end_only = self.stride == 2 and self.framework.pads_end_only
         return (0, 0, around, around) if end_only else (around,) * 4
 
 
@@ -64,16 +64,16 @@ _BLOCKS = (
 )  # fmt: skip
 
 
-def layers(width: float, style: Style = KERAS) -> list[Layer]:
+def layers(width: float, framework: Framework = KERAS) -> list[Layer]:
     """All 27 convolutions of the body, in order."""
     channels = int(32 * width)
-    plan = [Layer("conv1", 3, channels, 3, 2, depthwise=False, style=style)]
+    found = [Layer("conv1", 3, channels, 3, 2, depthwise=False, framework=framework)]
     for number, (full, stride) in enumerate(_BLOCKS, start=1):
         out = int(full * width)
-        plan.append(Layer(f"conv_dw_{number}", channels, channels, 3, stride, True, style))
-        plan.append(Layer(f"conv_pw_{number}", channels, out, 1, 1, False, style))
+        found.append(Layer(f"conv_dw_{number}", channels, channels, 3, stride, True, framework))
+        found.append(Layer(f"conv_pw_{number}", channels, out, 1, 1, False, framework))
         channels = out
-    return plan
+    return found
 
 
 class Block(nn.Module):
@@ -86,25 +86,25 @@ class Block(nn.Module):
             layer.channels_in, layer.channels_out, layer.kernel, layer.stride,
             groups=layer.groups, bias=False,
         )  # fmt: skip
-        self.normalisation = nn.BatchNorm2d(layer.channels_out, eps=layer.style.epsilon)
+        self.normalisation = nn.BatchNorm2d(layer.channels_out, eps=layer.framework.epsilon)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[N, in, S, S] to [N, out, S / stride, S / stride]."""
         top, left, bottom, right = self.layer.padding
         padded = functional.pad(pixels, (left, right, top, bottom))
         normal: Tensor = self.normalisation(self.convolution(padded))
-        return normal.clamp(0.0, CEILING)
+        return normal.clamp(0.0, RELU6_MAX)
 
 
 class MobileNet(nn.Module):
     """The body of 27 blocks, a global average, and one linear layer."""
 
-    def __init__(self, width: float, classes: int = CLASSES, style: Style = KERAS) -> None:
+    def __init__(self, width: float, classes: int = CLASSES, framework: Framework = KERAS) -> None:
         super().__init__()
         self.width = width
-        plan = layers(width, style)
-        self.body = nn.Sequential(*(Block(layer) for layer in plan))
-        self.head = nn.Linear(plan[-1].channels_out, classes)
+        all_layers = layers(width, framework)
+        self.body = nn.Sequential(*(Block(layer) for layer in all_layers))
+        self.head = nn.Linear(all_layers[-1].channels_out, classes)
 
     def features(self, pixels: Tensor) -> Tensor:
         """[N, 3, S, S] to [N, channels]: the body's output, averaged over the picture."""

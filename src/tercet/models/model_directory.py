@@ -1,9 +1,8 @@
-"""The model directory, complete: what its manifest lacks is built once, and then only verified.
+"""Write the model directory: build missing variants, install imported ones, update entries.
 
-What the manifest promises must hold: a file that is listed but missing or changed is an error for
-the user to see, never quietly replaced. Only what is not listed is built, in a directory beside,
-and moved in before the manifest names it, so an interrupted build leaves nothing half-made. What
-the user brings (`install`) and what is measured (`revise`) gets in the same way.
+A file that the manifest lists but that is missing or changed is an error, never replaced silently.
+Only variants that are not listed are built. They are built in a draft directory and moved before
+the manifest names them, so an interrupted build leaves no partial result.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ from tercet.models.manifest import (
 from tercet.models.variants import CLASSES, MOBILENET_VARIANTS, variant
 
 Progress = Callable[[str, str], None]
-"""Called with a variant and what is being done to it: weights, export, quantise, done."""
-BUILDERS = ("torch", "onnx")
-DRAFTS = ".building-"
-BROUGHT = ".bringing-"
+"""Called with a variant and the stage of its work: weights, export, quantise, done."""
+BUILD_LIBRARIES = ("torch", "onnx")
+BUILD_DRAFTS = ".building-"
+IMPORT_DRAFTS = ".importing-"
 
 
 def ensure(
@@ -45,37 +44,37 @@ def ensure(
 ) -> Manifest:
     """Build what is missing of `variants` (default: all eight), and return the verified manifest.
 
-    Blocks; about half a minute for all on two cores, and well under half a second once complete.
-    Two processes may do it at once: the second waits for the first. An exception in this thread,
-    such as KeyboardInterrupt, stops the builders and leaves nothing behind. Raises `ModelError`
-    when a listed file is damaged, or the building libraries are not installed.
+    Blocking: about half a minute for all on two cores, less than half a second once complete.
+    A second process waits for the first. An exception in this thread, such as KeyboardInterrupt,
+    stops the workers and removes their files. Raises `ModelError` when a listed file is damaged, or
+    the build libraries are not installed.
     """
     directory = directory or default_directory()
     for name in variants:
         variant(name)
-    if not _lacking(directory, variants):
+    if not _missing(directory, variants):
         return load(directory, variants)
     with _locked(directory):
-        lacking = _lacking(directory, variants)  # Again: another process may have built meanwhile.
-        if lacking:
-            _build(directory, lacking, progress or (lambda _variant, _stage: None))
+        missing = _missing(directory, variants)  # Again: another process may have built them.
+        if missing:
+            _build(directory, missing, progress or (lambda _variant, _stage: None))
     return load(directory, variants)
 
 
 def _current(directory: Path) -> Manifest:
-    """The manifest as it is, or an empty one for a directory that has none."""
+    """The manifest, or an empty one for a directory that has none."""
     if not (directory / FILE_NAME).exists():
         return Manifest(directory=directory)
     return read(directory)
 
 
-def _lacking(directory: Path, variants: Sequence[str]) -> list[str]:
+def _missing(directory: Path, variants: Sequence[str]) -> list[str]:
     return [name for name in variants if name not in _current(directory).variants]
 
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """One writer at a time; the kernel lifts the lock when its holder dies."""
+    """One writer at a time. The kernel releases the lock when its holder exits."""
     _make(directory)
     with (directory / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -92,33 +91,34 @@ def _make(directory: Path) -> None:
         raise ModelError(f"model directory {directory}: {error.strerror}") from error
 
 
-def _build(directory: Path, lacking: Sequence[str], progress: Progress) -> None:
-    if absent := [name for name in BUILDERS if find_spec(name) is None]:
+def _build(directory: Path, missing: Sequence[str], progress: Progress) -> None:
+    if absent := [name for name in BUILD_LIBRARIES if find_spec(name) is None]:
         raise ModelError(
-            f"model directory {directory} lacks {', '.join(lacking)}, and building needs"
-            f" {', '.join(absent)}: pip install 'tercet[zoo]', or copy a built directory here"
+            f"model directory {directory} lacks {', '.join(missing)}, and building needs"
+            f" {', '.join(absent)}: pip install 'tercet[models]', or copy a built directory here"
         )
-    for stale in directory.glob(f"{DRAFTS}*"):  # Of a builder that was killed: we hold the lock.
+    # Drafts of a build that was killed: this process holds the lock.
+    for stale in directory.glob(f"{BUILD_DRAFTS}*"):
         shutil.rmtree(stale, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=DRAFTS, dir=directory) as draft:
-        widths = sorted({variant(name).width for name in lacking}, reverse=True)
-        built = worker_processes.build(widths, Path(draft), progress)
-        _move_in(directory, Path(draft), {name: built[name] for name in lacking})
+    with tempfile.TemporaryDirectory(prefix=BUILD_DRAFTS, dir=directory) as draft:
+        widths = sorted({variant(name).width for name in missing}, reverse=True)
+        built = worker_processes.build_widths(widths, Path(draft), progress)
+        _install_built(directory, Path(draft), {name: built[name] for name in missing})
 
 
-def _move_in(directory: Path, draft: Path, built: dict[str, Entry]) -> None:
-    """Files first, the manifest last: what it names is then always there."""
+def _install_built(directory: Path, draft: Path, built: dict[str, Entry]) -> None:
+    """Move the files first and write the manifest last: the files it names then exist."""
     for entry in built.values():
         (draft / entry.file).replace(directory / entry.file)
     if not (directory / LABELS_FILE).exists():
         names = draft / LABELS_FILE
         names.write_text("".join(f"class-{number}\n" for number in range(CLASSES)))
         names.replace(directory / LABELS_FILE)
-    _put(directory, built)
+    _add_entries(directory, built)
 
 
-def _put(directory: Path, entries: Mapping[str, Entry]) -> None:
-    """Name these entries in the manifest, in place of what it had of the same name."""
+def _add_entries(directory: Path, entries: Mapping[str, Entry]) -> None:
+    """Write these entries to the manifest; they replace entries of the same name."""
     current = _current(directory)
     merged = {**current.variants, **entries}
     in_order = {name: merged[name] for name in sorted(merged)}
@@ -128,18 +128,18 @@ def _put(directory: Path, entries: Mapping[str, Entry]) -> None:
 
 @contextmanager
 def drafting(directory: Path) -> Iterator[Path]:
-    """A folder inside the model directory to prepare models in; gone at the end."""
+    """A temporary folder inside the model directory to prepare models in."""
     _make(directory)
-    _current(directory)  # A manifest that cannot be read is better known before the work.
-    with tempfile.TemporaryDirectory(prefix=BROUGHT, dir=directory) as draft:
+    _current(directory)  # Fail before the work if the manifest is unreadable.
+    with tempfile.TemporaryDirectory(prefix=IMPORT_DRAFTS, dir=directory) as draft:
         yield Path(draft)
 
 
 @contextmanager
-def begun(directory: Path, name: str) -> Iterator[Path]:
-    """A folder in the model directory for long work; it stays, so that it can be gone on with.
+def resumable(directory: Path, name: str) -> Iterator[Path]:
+    """A folder in the model directory for long work. It is kept, so that the work can be resumed.
 
-    One process at a time: raises `ModelError` when another is at it.
+    Raises `ModelError` when another process is using it.
     """
     _make(directory)
     _current(directory)  # As in `drafting`.
@@ -149,15 +149,15 @@ def begun(directory: Path, name: str) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ModelError(f"{place}: another process is at the same work") from None
+            raise ModelError(f"{place}: another process is doing the same work") from None
         yield place
 
 
 def install(directory: Path, draft: Path, entries: Mapping[str, Entry]) -> Manifest:
-    """Take models and their labels from `draft` in, in place of what had the same names.
+    """Move models and their labels from `draft` into the directory, replacing variants of the name.
 
-    Files are named by their content, so those that a running service has listed stay whole until
-    the manifest names the new ones. Returns the verified manifest. Raises `ModelError`.
+    Files are named after their content: those that a running service uses stay complete until the
+    manifest names the new ones. Returns the verified manifest. Raises `ModelError`.
     """
     with _locked(directory):
         before = _files(_current(directory))
@@ -167,24 +167,24 @@ def install(directory: Path, draft: Path, entries: Mapping[str, Entry]) -> Manif
             (draft / entry.file).replace(directory / file)
             shutil.copyfile(draft / entry.labels, directory / entry.labels)
             renamed[name] = entry.model_copy(update={"file": file})
-        _put(directory, renamed)
+        _add_entries(directory, renamed)
         for outdated in before - _files(_current(directory)):
             (directory / outdated).unlink(missing_ok=True)
     return load(directory)
 
 
-def revise(seen: Manifest, change: Mapping[str, Mapping[str, object]]) -> Manifest:
-    """Change what the manifest says of some variants (their files stay), in one atomic step.
+def update_entries(known: Manifest, changes: Mapping[str, Mapping[str, object]]) -> Manifest:
+    """Change fields of some entries in one atomic step; the model files stay.
 
-    Raises `ModelError` for a variant that is another model than the one `seen`.
+    Raises `ModelError` for a variant whose file differs from the one in `known`.
     """
-    directory = seen.directory
+    directory = known.directory
     with _locked(directory):
         current = read(directory)
-        for name in change:
-            if current.entry(name).sha256 != seen.entry(name).sha256:
-                raise ModelError(f"{name} has become another model meanwhile: nothing was noted")
-        entries = {n: current.entry(n).model_copy(update=dict(c)) for n, c in change.items()}
+        for name in changes:
+            if current.entry(name).sha256 != known.entry(name).sha256:
+                raise ModelError(f"{name} was replaced by another model: nothing was written")
+        entries = {n: current.entry(n).model_copy(update=dict(c)) for n, c in changes.items()}
         write(current.model_copy(update={"variants": {**current.variants, **entries}}))
     return read(directory)
 

@@ -1,7 +1,7 @@
-"""How fast each variant is on this node, how long it takes to load, and what memory it needs.
+"""Measure speed, loading time and memory of each variant on this node.
 
-Each variant is measured in a process of its own, `python -m tercet.models.profiling DIRECTORY VARIANT THREADS
-REPEATS`, for memory that was once touched is seldom given back. Needs neither torch nor onnx.
+Each variant is measured in a separate process, because a process rarely returns memory: `python -m
+tercet.models.profiling DIRECTORY VARIANT THREADS REPEATS`. Needs neither torch nor onnx.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from tercet.models import worker_processes
 from tercet.models.errors import ModelError
-from tercet.models.images import PHOTOGRAPHS, decode
+from tercet.models.images import decode, reference_photograph
 from tercet.models.manifest import Manifest, load
 from tercet.models.session import Session
 
@@ -29,10 +29,10 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """One variant on this node; times are of one picture, decoded already, milliseconds."""
+    """One variant on this node; times are of one decoded picture, milliseconds."""
 
     threads: int
-    """N."""
+    """N, for `median_n_ms` and `p95_n_ms`."""
     median_1_ms: float
     p95_1_ms: float
     median_n_ms: float
@@ -40,19 +40,19 @@ class Speed:
     decode_ms: float
     """Median time to turn a photograph into the model's input."""
     cold_ms: float
-    """From nothing loaded to the first answer: opening the session and one run."""
+    """Time to open the session and run once."""
     memory_mb: float
-    """Growth of the process by loading and running it with one thread."""
+    """Growth of the process by loading and running the model with one thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ProfiledVariant:
     """A variant's speed and accuracy, and whether another one is better in both."""
 
     speed: Speed
     accuracy_pct: float
     dominated_by: str | None
-    """A variant that is faster (median, one thread) and more accurate; None: there is none."""
+    """A variant that is faster (median, one thread) and more accurate, if any."""
 
 
 def profile(
@@ -61,38 +61,41 @@ def profile(
     threads: int | None = None,
     repeats: int = 30,
     progress: Callable[[str, str], None] = lambda _variant, _stage: None,
-) -> dict[str, Judged]:
+) -> dict[str, ProfiledVariant]:
     """Measure variants (default: all) one after the other. Raises `ModelError`."""
     manifest = load(directory, variants)
     names = list(variants or manifest.variants)
     found = {}
     for name in names:
         progress(name, "measure")
-        found[name] = _apart(manifest, name, threads or os.cpu_count() or 1, repeats)
+        found[name] = _measure_in_process(manifest, name, threads or os.cpu_count() or 1, repeats)
     accuracy = {name: manifest.entry(name).accuracy_pct for name in names}
-    return judge(found, accuracy)
+    return find_dominated(found, accuracy)
 
 
-def judge(speeds: Mapping[str, Speed], accuracy: Mapping[str, float]) -> dict[str, Judged]:
-    """Find who is dominated: no goal and no load would ever want it on this node alone."""
-    judged = {}
+def find_dominated(
+    speeds: Mapping[str, Speed], accuracy: Mapping[str, float]
+) -> dict[str, ProfiledVariant]:
+    """Mark dominated variants: on this node alone no goal and no load would choose them."""
+    profiled = {}
     for name, speed in speeds.items():
         better = [
             other
-            for other, its in speeds.items()
-            if its.median_1_ms < speed.median_1_ms and accuracy[other] > accuracy[name]
+            for other, candidate in speeds.items()
+            if candidate.median_1_ms < speed.median_1_ms and accuracy[other] > accuracy[name]
         ]
         best = max(better, key=accuracy.__getitem__, default=None)
-        judged[name] = Judged(speed, accuracy[name], best)
-    return judged
+        profiled[name] = ProfiledVariant(speed, accuracy[name], best)
+    return profiled
 
 
-def _apart(manifest: Manifest, name: str, threads: int, repeats: int) -> Speed:
-    told = [str(manifest.directory), name, str(threads), str(repeats)]
+def _measure_in_process(manifest: Manifest, name: str, threads: int, repeats: int) -> Speed:
+    command = worker_processes.python(
+        "tercet.models.profiling", str(manifest.directory), name, str(threads), str(repeats)
+    )
     done = subprocess.run(
-        [sys.executable, "-m", "tercet.models.profiling", *told],
-        capture_output=True, text=True, check=False, env=worker_processes.environment(),
-    )  # fmt: skip
+        command, capture_output=True, text=True, check=False, env=worker_processes.environment()
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ModelError(f"measuring {name} failed: {last}")
@@ -100,9 +103,9 @@ def _apart(manifest: Manifest, name: str, threads: int, repeats: int) -> Speed:
 
 
 def measure(manifest: Manifest, name: str, threads: int, repeats: int) -> Speed:
-    """Measure in this process, which has not loaded a model before."""
+    """Measure in this process, which must not have loaded a model before."""
     path, entry = manifest.path(name), manifest.entry(name)
-    picture = min(PHOTOGRAPHS.glob("*.jpg")).read_bytes()
+    picture = reference_photograph()
     decoding = _times(lambda: decode(picture, entry.input_px, entry.normalisation), repeats)
     pixels = decode(picture, entry.input_px, entry.normalisation)
     before, start = _resident(), time.perf_counter()
@@ -134,18 +137,18 @@ def _times(work: Callable[[], object], repeats: int) -> tuple[float, float]:
 
 
 def _resident() -> int:
-    """Bytes of this process in memory; the most it ever had where the kernel does not say."""
+    """Resident bytes of this process; its peak where there is no /proc."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
     except OSError:
-        import resource  # not on every system
+        import resource  # Not available on every system.
 
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def main(arguments: list[str]) -> int:
-    """One line of JSON."""
+    """Print one line of JSON; return the exit status."""
     directory, name, threads, repeats = arguments
     try:
         manifest = load(Path(directory), [name])

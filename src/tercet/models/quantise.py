@@ -1,7 +1,7 @@
-"""Float to 8 bit: static quantisation, per channel, calibrated on pictures.
+"""Static 8-bit quantisation of a float model, per channel, calibrated on pictures.
 
-The result is a QDQ graph (QuantizeLinear and DequantizeLinear around each operator): it runs on any
-onnxruntime, which fuses it to integer kernels where the host has them.
+The result is a QDQ graph (QuantizeLinear and DequantizeLinear around each operator). Any
+onnxruntime runs it, and fuses it to integer kernels where the host has them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tercet.models.session import Session
 
 
 class _Views(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
-    """Hands the calibrator one picture at a time."""
+    """Gives the calibrator one picture at a time."""
 
     def __init__(self, name: str, views: NDArray[np.float32]) -> None:
         self._feeds: Iterator[dict[str, NDArray[np.float32]]] = (
@@ -35,7 +35,7 @@ class _Views(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxr
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """onnxruntime advises, through the root logger, steps that our folded graph does not need."""
+    """Silence onnxruntime's advice on the root logger: a folded graph needs no pre-processing."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -47,7 +47,7 @@ def _quiet() -> Iterator[None]:
 def quantise(source: Path, views: NDArray[np.float32], output: Path) -> None:
     """Write the 8-bit form of the model `source` to `output`, calibrated on `views` [N, 3, S, S].
 
-    The logits stay float: with 256 levels among a thousand classes, the best two would often tie.
+    The logits stay float: with 256 levels for a thousand classes the best two would often be equal.
     """
     model = onnx.load(source)
     with _quiet():
@@ -72,10 +72,10 @@ def _logits(path: Path, views: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _corrected(model: ModelProto, shift: NDArray[np.float32]) -> ModelProto:
-    """Take the mean error of the logits [classes] out of the last bias (Nagel et al., 2019).
+    """Subtract the mean error of the logits [classes] from the last bias (Nagel et al., 2019).
 
-    Rounded weights move every activation a little, the same way for every picture; what arrives at
-    the end is a constant that would favour some classes.
+    Rounded weights shift activations by the same amount for every picture. Without the correction
+    the shift of the logits would favour some classes.
     """
     constants = {constant.name: constant for constant in model.graph.initializer}
     producer = {output: node for node in model.graph.node for output in node.output}

@@ -1,10 +1,10 @@
-"""Weights without training: seeded, with statistics taken from photographs, so that signals live.
+"""Seeded weights without training, with normalisation statistics measured on photographs.
 
-A random deep network with unit statistics gives nearly the same output for every picture; one
-normalised at zero is chaotic, and 27 layers turn the rounding of eight bits into another output
-altogether. Between the two: He initialisation, depthwise kernels that lean towards smoothing,
-batch-norm statistics measured on the photographs layer by layer and shifted into ReLU6's open
-range, and a last layer centred and scaled on their features. The labels still mean nothing.
+A random deep network with unit statistics gives nearly the same output for every picture. One
+normalised at zero is chaotic: 27 layers amplify the rounding of eight bits to an unrelated output.
+This is a compromise: He initialisation, depthwise kernels with a positive mean, batch-norm
+statistics measured layer by layer and shifted into ReLU6's linear range, and a last layer centred
+and scaled on the features of the photographs. The labels have no meaning.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from tercet.models.mobilenet import Block, MobileNet
 
 SMOOTHING = 0.4
-"""Mean of the depthwise kernels, in He standard deviations. Trained ones smooth too; kernels of
-mean zero are edge detectors, which raise rounding noise (rough) above the picture (smooth)."""
+"""Mean of the depthwise kernels, in He standard deviations. Trained kernels smooth as well. Kernels
+of mean zero detect edges, and amplify rounding noise over the picture."""
 SHIFT = 1.0
 """Batch norm's beta, in standard deviations: most activations then lie between 0 and 6."""
 LOGIT_SPREAD = 4.0
-"""Standard deviation of the logits over pictures and classes: softmax then has a favourite."""
+"""Standard deviation of the logits over pictures and classes: the softmax then has a peak."""
 
 
 def seeded(width: float, seed: int, views: Tensor) -> MobileNet:
@@ -47,7 +47,7 @@ def _initialise(weight: Tensor, generator: torch.Generator) -> None:
 
 
 def _measure_statistics(network: MobileNet, views: Tensor) -> None:
-    """Set all running means and variances from one batch; each layer sees the ones before."""
+    """Set all running means and variances from one batch, layer by layer."""
     network.train()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""One model in onnxruntime: opened quietly, checked to be an image classifier, run on a batch."""
+"""One model in onnxruntime: opened, checked to be an image classifier, run on a batch."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Idle threads would otherwise spin, and steal the CPU of the other services on this host.
+    # Idle threads would otherwise spin and take CPU time from other services on this host.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # x86 hosts without VNNI overflow in 8-bit products; with this they widen, and others ignore it.
+    # x86 hosts without VNNI overflow in 8-bit products. This widens them; other hosts ignore it.
     options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 
 
 class Session:
-    """A classifier: pixels in, logits out. Safe to run from several threads at once.
+    """A classifier: pixels in, logits out. Several threads may run it at once.
 
-    With `threads=1` the work is done in the calling thread, so `time.thread_time` sees all of it.
+    With `threads=1` the calling thread does all the work, so `time.thread_time` measures it.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
-        """Open `path`; `ModelError` if it is missing, no ONNX, or not an image classifier."""
+        """Open `path`; `ModelError` if it is missing, not ONNX, or no image classifier."""
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         if not path.is_file():
@@ -47,8 +47,8 @@ class Session:
         # onnxruntime has an exception class per status, all direct children of Exception.
         except Exception as error:
             raise ModelError(f"model file {path} cannot be opened: {one_line(error)}") from error
-        self.batches = False
-        """Whether several pictures can go through in one run."""
+        self.can_batch = False
+        """Whether one run takes several pictures."""
         self.input_px, self.classes = self._check(path)
 
     def _check(self, path: Path) -> tuple[int, int]:
@@ -58,7 +58,7 @@ class Session:
             raise ModelError(f"model file {path} must have one input and one output")
         self._input = inputs[0].name
         shape = inputs[0].shape
-        self.batches = bool(shape) and not isinstance(shape[0], int)
+        self.can_batch = bool(shape) and not isinstance(shape[0], int)
         square = len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3]
         if inputs[0].type != "tensor(float)" or not square or not isinstance(shape[2], int):
             kind = f"{inputs[0].type} {shape}"

@@ -1,8 +1,8 @@
 """Train one width on prepared pictures: `python -m tercet.models.train DIRECTORY WIDTH`.
 
-Runs as a process of its own, started by `tercet.models.fit`. After each epoch it leaves a checkpoint, from
-which the same command goes on. At the end it writes the float and the 8-bit model, measures both on
-the pictures that were held out, and says their manifest entries (`tercet.models.worker_processes.work`).
+`tercet.models.fit` starts it as a separate process. It writes a checkpoint after each epoch, and
+the same command resumes from it. At the end it writes the float and the 8-bit model, measures both
+on the held-out pictures, and reports their manifest entries (`worker_processes.run_tasks`).
 """
 
 from __future__ import annotations
@@ -26,38 +26,39 @@ from tercet.models.calibration import Calibration
 from tercet.models.folders import Sample
 from tercet.models.manifest import Entry
 from tercet.models.mobilenet import MobileNet
-from tercet.models.training_config import Prepared
-from tercet.models.variants import Variant, named
+from tercet.models.training_config import PreparedData
+from tercet.models.variants import Variant, find_variant
 
-FROM_NOTHING, FROM_WEIGHTS = 3e-3, 1e-3
-"""Peak step sizes of AdamW."""
+RATE_FROM_SCRATCH, RATE_FROM_WEIGHTS = 3e-3, 1e-3
+"""Peak learning rates of AdamW."""
 WARM_UP = 0.15
-"""Share of all steps in which the step size rises to its peak; then it falls as a cosine."""
+"""Share of all steps in which the learning rate rises to its peak; then it falls as a cosine."""
 DECAY = 1e-4
+"""Weight decay of AdamW."""
 SMOOTHING = 0.05
-"""Label smoothing: a little doubt keeps the logits apart for eight bits."""
+"""Label smoothing; it bounds the logits, which helps quantisation."""
 
 
 class Training:
-    """One network on its way; all that is needed to go on is in `state`."""
+    """One network in training; `state` holds all that a checkpoint needs."""
 
-    def __init__(self, prepared: Prepared, width: float) -> None:
-        self.recipe, self.prepared = prepared.recipe, prepared
+    def __init__(self, prepared: PreparedData, width: float) -> None:
+        self.config, self.prepared = prepared.config, prepared
         self.width = width
         self.network: MobileNet = self._network(width, len(prepared.classes))
         # Depthwise convolutions train a third faster with the channels last in memory.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        start = self.recipe.start.get(width)
-        self.rate = self.recipe.rate or (FROM_WEIGHTS if start else FROM_NOTHING)
+        start = self.config.start.get(width)
+        self.rate = self.config.rate or (RATE_FROM_WEIGHTS if start else RATE_FROM_SCRATCH)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), self.rate, weight_decay=DECAY)
-        self.epoch, self.waited = 0, 0
+        self.epoch, self.stale_epochs = 0, 0
         self.best: tuple[float, float] = (-1.0, math.inf)
         """Validation accuracy in percent and loss of the best epoch."""
-        self.kept: dict[str, Tensor] = {}
+        self.best_weights: dict[str, Tensor] = {}
 
     def _network(self, width: float, classes: int) -> MobileNet:
-        torch.manual_seed(self.recipe.seed)
-        start = self.recipe.start.get(width)
+        torch.manual_seed(self.config.seed)
+        start = self.config.start.get(width)
         if start is None:
             return MobileNet(width, classes)
         network = published_weights.read(start, headless=True)
@@ -65,36 +66,36 @@ class Training:
         return network
 
     @property
-    def over(self) -> bool:
-        """Whether all epochs are done, or too many went by without a better one."""
-        return self.epoch >= self.recipe.epochs or self.waited >= self.recipe.patience
+    def finished(self) -> bool:
+        """Whether all epochs are done, or validation has not improved for `patience` epochs."""
+        return self.epoch >= self.config.epochs or self.stale_epochs >= self.config.patience
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint: tensors and plain numbers only."""
+        """State for a checkpoint: tensors and plain numbers only."""
         return {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "progress": [self.epoch, self.waited, *self.best],
-            "kept": self.kept,
+            "progress": [self.epoch, self.stale_epochs, *self.best],
+            "kept": self.best_weights,
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the state of a checkpoint."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.epoch, self.waited, *best = state["progress"]
-        self.best, self.kept = (best[0], best[1]), state["kept"]
+        self.epoch, self.stale_epochs, *best = state["progress"]
+        self.best, self.best_weights = (best[0], best[1]), state["kept"]
 
     def step(self) -> float:
-        """One epoch of training; the mean loss. Its chance depends on seed and epoch only."""
+        """Train one epoch; return the mean loss. Its randomness depends on seed and epoch only."""
         pictures, numbers = self.prepared.part("train")
-        rng = np.random.default_rng([self.recipe.seed, self.epoch])
+        rng = np.random.default_rng([self.config.seed, self.epoch])
         losses = []
-        drawn = list(batches(len(pictures), self.recipe.batch, rng))
+        epoch_batches = list(batches(len(pictures), self.config.batch, rng))
         self.network.train()
-        for k, chosen in enumerate(drawn):
-            self._set_rate((self.epoch + k / len(drawn)) / self.recipe.epochs)
-            pixels = augmented(pictures[chosen], self.recipe.input_px, self.recipe.flip, rng)
+        for k, chosen in enumerate(epoch_batches):
+            self._set_rate((self.epoch + k / len(epoch_batches)) / self.config.epochs)
+            pixels = augmented(pictures[chosen], self.config.input_px, self.config.flip, rng)
             truth = torch.from_numpy(numbers[chosen])
             loss = functional.cross_entropy(self.network(pixels), truth, label_smoothing=SMOOTHING)
             self.optimiser.zero_grad()
@@ -113,72 +114,76 @@ class Training:
             group["lr"] = self.rate * (max(rising, 0.02) if rising < 1 else falling)
 
     def _validate(self) -> None:
-        """Keep the weights when they are the best so far."""
+        """Measure accuracy and loss, and keep the weights when they are the best so far."""
         pictures, numbers = self.prepared.part("validation")
         self.network.eval()
         logits = []
         with torch.no_grad():
-            for first in range(0, len(pictures), self.recipe.batch):
-                some = pictures[first : first + self.recipe.batch]
-                logits.append(self.network(central(some, self.recipe.input_px)))
+            for first in range(0, len(pictures), self.config.batch):
+                some = pictures[first : first + self.config.batch]
+                logits.append(self.network(central(some, self.config.input_px)))
         scores, truth = torch.cat(logits), torch.from_numpy(numbers)
         accuracy = 100 * float((scores.argmax(dim=1) == truth).float().mean())
         loss = float(functional.cross_entropy(scores, truth))
         if (accuracy, -loss) > (self.best[0], -self.best[1]):
-            self.best, self.waited = (accuracy, loss), 0
-            self.kept = {k: v.clone() for k, v in self.network.state_dict().items()}
+            self.best, self.stale_epochs = (accuracy, loss), 0
+            self.best_weights = {k: v.clone() for k, v in self.network.state_dict().items()}
         else:
-            self.waited += 1
+            self.stale_epochs += 1
 
-    def finished(self) -> MobileNet:
+    def best_network(self) -> MobileNet:
         """The network with the best weights."""
-        self.network.load_state_dict(self.kept)
+        self.network.load_state_dict(self.best_weights)
         return self.network.eval()
 
 
-def train(directory: Path, width: float, say: TextIO) -> None:
+def train(directory: Path, width: float, output: TextIO) -> None:
     """Train, write and measure one width."""
     torch.set_num_threads(1)  # Widths run in parallel, and the same seed gives the same weights.
     torch.use_deterministic_algorithms(True, warn_only=True)
-    prepared = Prepared(directory)
-    plain, small = named(width, "fp32"), named(width, "int8")
+    prepared = PreparedData(directory)
+    plain, small = find_variant(width, "fp32"), find_variant(width, "int8")
     training, checkpoint = Training(prepared, width), directory / f"{plain.name}.pt"
     if checkpoint.exists():
         training.resume(torch.load(checkpoint, weights_only=True))
-        _say(say, plain, stage=f"goes on after epoch {training.epoch}")
-    while not training.over:
+        _report(output, plain, stage=f"resumes after epoch {training.epoch}")
+    while not training.finished:
         loss = training.step()
         draft = checkpoint.with_suffix(".draft")
         torch.save(training.state(), draft)
         draft.replace(checkpoint)
-        _say(
-            say, plain,
-            stage=f"epoch {training.epoch}/{training.recipe.epochs}: loss {loss:.3f},"
+        _report(
+            output, plain,
+            stage=f"epoch {training.epoch}/{training.config.epochs}: loss {loss:.3f},"
             f" best validation {training.best[0]:.1f} %",
         )  # fmt: skip
-    for variant, entry in _written(training.finished(), prepared, directory, plain, small, say):
-        _say(say, variant, entry=entry.model_dump())
+    for variant, entry in _written(
+        training.best_network(), prepared, directory, plain, small, output
+    ):
+        _report(output, variant, entry=entry.model_dump())
 
 
 def _written(
-    network: MobileNet, prepared: Prepared, directory: Path, plain: Variant, small: Variant,
-    say: TextIO,
+    network: MobileNet, prepared: PreparedData, directory: Path, plain: Variant, small: Variant,
+    output: TextIO,
 ) -> list[tuple[Variant, Entry]]:  # fmt: skip
-    """Both forms as files, measured: their manifest entries."""
-    recipe, path = prepared.recipe, directory / f"{plain.name}.onnx"
-    model = graph.to_onnx(network, recipe.input_px)
+    """Write and measure the float and the 8-bit model; return their manifest entries."""
+    config, path = prepared.config, directory / f"{plain.name}.onnx"
+    model = graph.to_onnx(network, config.input_px)
     path.write_bytes(model.SerializeToString(deterministic=True))
-    start = recipe.start.get(network.width)
+    start = config.start.get(network.width)
     how = f"transfer from {start.name}" if start else "from nothing"
-    entry = weight_import.entry_of(
-        path, width=plain.width, precision="fp32", input_px=recipe.input_px,
+    entry = weight_import.model_entry(
+        path, width=plain.width, precision="fp32", input_px=config.input_px,
         accuracy_pct=0.0, accuracy_source="to be measured",
         labels=labels.write(directory, prepared.classes),
-        weights=f"fitted to {recipe.data.name}, {how}",
+        weights=f"fitted to {config.data.name}, {how}",
     )  # fmt: skip
-    _say(say, small, stage="quantise")
-    smaller, _ = weight_import.small_entry(path, entry, small, directory, _calibration(prepared))
-    _say(say, plain, stage="measure")
+    _report(output, small, stage="quantise")
+    smaller, _ = weight_import.quantised_entry(
+        path, entry, small, directory, _calibration(prepared)
+    )
+    _report(output, plain, stage="measure")
     both = {plain.name: entry, small.name: smaller}
     ranks, _ = evaluate.score(
         {name: (directory / e.file, e) for name, e in both.items()},
@@ -187,38 +192,38 @@ def _written(
     )
     found = []
     for row in (plain, small):
-        data = f"{recipe.data.name} (held out)"
+        data = f"{config.data.name} (held out)"
         measured = evaluate.measure(ranks[row.name], data, len(prepared.classes))
-        metric = evaluate.metric_for(len(prepared.classes))
-        revised = both[row.name].model_copy(update=evaluate.revision(measured, metric))
+        metric = evaluate.default_metric(len(prepared.classes))
+        revised = both[row.name].model_copy(update=evaluate.entry_update(measured, metric))
         found.append((row, revised))
     return found
 
 
-def _calibration(prepared: Prepared) -> Calibration:
-    """Training pictures to calibrate on, validation pictures to compare."""
-    recipe, split, rng = prepared.recipe, prepared.split, np.random.default_rng(0)
+def _calibration(prepared: PreparedData) -> Calibration:
+    """Training pictures for calibration, validation pictures for comparison."""
+    config, split, rng = prepared.config, prepared.split, np.random.default_rng(0)
 
-    def some(samples: list[Sample], most: int) -> NDArray[np.float32]:
+    def inputs(samples: list[Sample], limit: int) -> NDArray[np.float32]:
         order = [samples[k].path for k in rng.permutation(len(samples))]
-        return np.concatenate(calibration.decoded(order, most, recipe.input_px))
+        return np.concatenate(calibration.decoded(order, limit, config.input_px))
 
-    calibrate = some(split["train"], calibration.CALIBRATE)
-    compare = some(split["validation"], calibration.COMPARE)
-    source = f"{len(calibrate)} training pictures of {recipe.data.name}"
+    calibrate = inputs(split["train"], calibration.MAX_CALIBRATION)
+    compare = inputs(split["validation"], calibration.MAX_COMPARISON)
+    source = f"{len(calibrate)} training pictures of {config.data.name}"
     return Calibration(calibrate, compare, source)
 
 
-def _say(say: TextIO, variant: Variant, **facts: object) -> None:
-    print(json.dumps({"variant": variant.name, **facts}), file=say, flush=True)
+def _report(output: TextIO, variant: Variant, **facts: object) -> None:
+    print(json.dumps({"variant": variant.name, **facts}), file=output, flush=True)
 
 
 def main(arguments: list[str]) -> None:
-    """Train; libraries that print do so on stderr, for stdout is for the lines above."""
+    """Train. Prints of libraries go to stderr: stdout carries the reports only."""
     directory, width = arguments
-    say = sys.stdout
+    output = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        train(Path(directory), float(width), say)
+        train(Path(directory), float(width), output)
 
 
 if __name__ == "__main__":

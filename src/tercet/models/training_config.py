@@ -1,4 +1,4 @@
-"""What `fit` is told, and the prepared pictures that its workers share."""
+"""Settings of a training run, and the prepared pictures that its workers share."""
 
 from __future__ import annotations
 
@@ -19,34 +19,35 @@ from tercet.models.images import CROP
 from tercet.models.variants import INPUT_PX
 
 STRIDE = 32
-"""How much the network shrinks a picture; a smaller input would vanish."""
-RECIPE, PICTURES, NUMBERS = "recipe.json", "pictures.u8", "numbers.npz"
+"""Total stride of the network: the smallest possible input."""
+CONFIG, PICTURES, NUMBERS = "recipe.json", "pictures.u8", "numbers.npz"
+"""Files of the prepared data: settings, pixels, class indices and bounds of the parts."""
 SPLIT = "split.json"
-"""Which picture is for what, as it was when the work began: the folder may change meanwhile."""
+"""The split into parts, fixed when the work begins: the folder may change later."""
 
 
 class TrainingConfig(BaseModel):
-    """Everything a result depends on, apart from the pictures themselves."""
+    """Everything a result depends on, except the pictures."""
 
     model_config = ConfigDict(frozen=True)
 
     data: Path
     input_px: int = Field(INPUT_PX, ge=STRIDE, le=512, description="side of the square input")
     epochs: int = Field(40, ge=1, description="passes over the training pictures, at most")
-    patience: int = Field(8, ge=1, description="epochs without a better validation: stop")
-    batch: int = Field(64, ge=2, description="pictures a step")
-    rate: float | None = Field(None, gt=0, description="peak step size; None: by start")
+    patience: int = Field(8, ge=1, description="epochs without a better validation, then stop")
+    batch: int = Field(64, ge=2, description="pictures per step")
+    rate: float | None = Field(None, gt=0, description="peak learning rate; None: by start")
     flip: bool = Field(True, description="mirror left and right at random; not for letters")
     seed: int = Field(0, ge=0, lt=2**63)
     test_share: float = Field(0.2, gt=0, lt=0.9, description="held out for the final measurement")
-    validation_share: float = Field(0.12, gt=0, lt=0.9, description="of the rest, to stop by")
+    validation_share: float = Field(0.12, gt=0, lt=0.9, description="of the rest, for validation")
     start: Mapping[float, Path] = Field(
-        default_factory=dict, description="width to weights to start from; else from nothing"
+        default_factory=dict, description="width to weights to start from; else random weights"
     )
 
     @property
     def side(self) -> int:
-        """Side of a prepared picture: of it, a training crop sees `CROP`."""
+        """Side of a prepared picture; a training crop covers `CROP` of it."""
         return round(self.input_px / CROP)
 
     def split(self) -> Split:
@@ -61,7 +62,7 @@ class TrainingConfig(BaseModel):
         return {"train": train, "validation": validation, "test": test}
 
     def digest(self, samples: Sequence[Sample]) -> str:
-        """Changes with the recipe and with the pictures: what was begun otherwise is no start."""
+        """Hash of settings and pictures: work with another digest cannot be resumed."""
         whole = hashlib.sha256(self.model_dump_json().encode())
         for sample in samples:
             whole.update(f"{sample.folder}/{sample.path.name}/{_stamp(sample.path)}".encode())
@@ -69,7 +70,7 @@ class TrainingConfig(BaseModel):
 
 
 def _stamp(path: Path) -> str:
-    """Another one when a file's content is likely to be another."""
+    """Size and modification time: a change indicates another content."""
     if not path.is_file():
         return "none"
     stat = path.stat()
@@ -80,18 +81,18 @@ Part = Literal["train", "validation", "test"]
 Split = dict[Part, list[Sample]]
 
 
-class Prepared:
-    """Pictures decoded once, [N, side, side, 3] on disk, and the number of each one's class."""
+class PreparedData:
+    """Decoded pictures on disk, [N, side, side, 3], and the class index of each."""
 
     def __init__(self, directory: Path) -> None:
-        """Open what `prepare` has written."""
-        self.recipe = TrainingConfig.model_validate_json((directory / RECIPE).read_text())
+        """Open the files that `prepare` has written."""
+        self.config = TrainingConfig.model_validate_json((directory / CONFIG).read_text())
         self.split: Split = TypeAdapter(Split).validate_json((directory / SPLIT).read_text())
         with np.load(directory / NUMBERS) as numbers:
             self.classes = tuple(str(name) for name in numbers["classes"])
             self._number = numbers["number"]
             self._first = {part: numbers[part] for part in ("train", "validation")}
-        side = self.recipe.side
+        side = self.config.side
         self._pictures = np.memmap(
             directory / PICTURES, np.uint8, "r", shape=(len(self._number), side, side, 3)
         )
@@ -99,19 +100,19 @@ class Prepared:
     def part(
         self, name: Literal["train", "validation"]
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Pictures [N, side, side, 3] and class numbers [N]."""
+        """Pictures [N, side, side, 3] and class indices [N]."""
         first, last = self._first[name]
         return self._pictures[first:last], self._number[first:last]
 
 
 def prepare(
-    recipe: TrainingConfig, directory: Path, progress: Callable[[int, int], None]
+    config: TrainingConfig, directory: Path, progress: Callable[[int, int], None]
 ) -> list[tuple[str, str]]:
-    """Decode training and validation pictures into `directory`; what was skipped, and why.
+    """Decode training and validation pictures into `directory`; return those skipped and why.
 
-    Pictures held out are looked at too, so that the first minute names all that cannot be used.
+    Held-out pictures are decoded too, so that all unusable ones are named before the training.
     """
-    split = recipe.split()
+    split = config.split()
     names = folders.classes([*split["train"], *split["validation"], *split["test"]])
     skipped: list[tuple[str, str]] = []
     bounds: dict[str, tuple[int, int]] = {}
@@ -124,7 +125,7 @@ def prepare(
                 done += 1
                 progress(done, total)
                 try:
-                    square = _square(sample.path, recipe.side)
+                    square = _square(sample.path, config.side)
                 except ImageError as error:
                     skipped.append((f"{sample.folder}/{sample.path.name}", str(error)))
                     continue
@@ -135,17 +136,17 @@ def prepare(
                     numbers.append(names.index(sample.folder))
             bounds[part] = (first, len(numbers))
     if usable == 0:
-        raise ImageError(f"labelled folder {recipe.data}: no picture that is held out is usable")
+        raise ImageError(f"labelled folder {config.data}: no held-out picture is usable")
     if len(set(numbers[: bounds["train"][1]])) < len(names) or len(set(bounds["validation"])) < 2:
         raise ModelError(
-            f"labelled folder {recipe.data}: a class has no usable picture to train on"
+            f"labelled folder {config.data}: a class has no usable picture to train on"
         )
     np.savez(
         directory / NUMBERS, classes=np.array(names), number=np.array(numbers),
         train=np.array(bounds["train"]), validation=np.array(bounds["validation"]),
     )  # fmt: skip
     (directory / SPLIT).write_bytes(TypeAdapter(Split).dump_json(split))
-    (directory / RECIPE).write_text(recipe.model_dump_json())
+    (directory / CONFIG).write_text(config.model_dump_json())
     return skipped
 
 

@@ -1,8 +1,8 @@
-"""The eight variants, d0..d7, as the paper's Table III lists them: what is known before a build.
+"""The eight MobileNetV1 variants, d0..d7, of the paper's Table III.
 
 The accuracies are those *published* for ImageNet by the authors of MobileNetV1 (float) and of its
-8-bit forms; the paper uses top-5. They belong to the architecture, not to any weights at hand, and
-every manifest says whose figure it shows.
+8-bit models; the paper uses top-5. They belong to the architecture, not to the weights at hand.
+Every manifest names the source of its figure.
 
 The published operations are the public table's. Counted from the graph they are 568.7, 325.4, 149.5
 and 41.0 million: the 317 of width 0.75 leaves out the first convolution (8.1 million), which the
@@ -20,12 +20,12 @@ from tercet.models.errors import ModelError
 
 Precision = Literal["fp32", "int8"]
 Normalisation = Literal["symmetric", "unit", "imagenet"]
-"""How pixels become numbers: to [-1, 1] (all MobileNetV1), to [0, 1], or less ImageNet's mean."""
+"""Scaling of pixels: to [-1, 1] (MobileNetV1), to [0, 1], or by ImageNet's mean and deviation."""
 
 INPUT_PX = 224
 """Side of the square input of all eight, pixels."""
 CLASSES = 1000
-"""Number of classes of ImageNet, hence of the published forms."""
+"""Number of classes of ImageNet, and of the published models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ MOBILENET_VARIANTS = _table(
     Variant("d6", 0.5, "int8", 150, 83.2, 60.7),
     Variant("d7", 0.25, "int8", 41, 72.8, 48.0),
 )
-"""By name. No order of speed is implied: which one is fast depends on the host, and is measured."""
+"""By name. The order says nothing about speed, which depends on the host and is measured."""
 
 
 def variant(name: str) -> Variant:
-    """Look one up; `ModelError` names what is unknown."""
+    """The variant of this name; `ModelError` if unknown."""
     try:
         return MOBILENET_VARIANTS[name]
     except KeyError:
@@ -70,12 +70,12 @@ def variant(name: str) -> Variant:
         ) from None
 
 
-def small_form(variant: Variant) -> Variant:
+def int8_form(variant: Variant) -> Variant:
     """The 8-bit variant of the same width."""
-    return named(variant.width, "int8")
+    return find_variant(variant.width, "int8")
 
 
-def named(width: float, precision: Precision) -> Variant:
+def find_variant(width: float, precision: Precision) -> Variant:
     """The variant of this width and precision."""
     for row in MOBILENET_VARIANTS.values():
         if (row.width, row.precision) == (width, precision):

@@ -1,4 +1,4 @@
-"""Worker processes: one per width, as many at once as there are cores, killed if stopped."""
+"""Worker processes: one per width, as many at once as there are cores, killed on a stop."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ import tercet
 from tercet.models.errors import ModelError
 from tercet.models.manifest import Entry
 
-ROOT = Path(tercet.__file__).parent.parent
+PACKAGE_ROOT = Path(tercet.__file__).parent.parent.absolute()
+"""Folder from which this process has imported the package."""
 
 
 class Task(NamedTuple):
-    """One width, and the module with arguments that does it."""
+    """The work for one width, and the module with arguments that does it."""
 
-    what: str
-    """In words, for an error: building, fitting."""
+    activity: str
+    """For error messages: building, fitting."""
     width: float
     module: tuple[str, ...]
 
@@ -40,78 +41,87 @@ class _Workers:
         self._lock = threading.Lock()
 
     def run(self, task: Task) -> None:
-        """Do one task to its end; `ModelError` with the last line of what it complained of."""
-        with (self._directory / f"{task.width}.log").open("w+") as complaints:
-            process = self._start(task, complaints.fileno())
+        """Run one task to its end; `ModelError` with the last line of its stderr if it fails."""
+        with (self._directory / f"{task.width}.log").open("w+") as errors:
+            process = self._start(task, errors.fileno())
             with process:
                 assert process.stdout is not None
                 for line in process.stdout:
-                    self._hear(json.loads(line))
+                    self._on_report(json.loads(line))
             self._running.discard(process)
             if process.returncode:
-                complaints.seek(0)
-                last = (complaints.read().strip().splitlines() or ["no reason given"])[-1]
-                raise ModelError(f"{task.what} width {task.width:g} failed: {last}")
+                errors.seek(0)
+                last = (errors.read().strip().splitlines() or ["no reason given"])[-1]
+                raise ModelError(f"{task.activity} width {task.width:g} failed: {last}")
 
-    def _start(self, task: Task, complaints: int) -> subprocess.Popen[str]:
-        """Only while not stopped: a process started later would be nobody's."""
+    def _start(self, task: Task, errors: int) -> subprocess.Popen[str]:
+        """Only before `stop`, which could not kill a process that starts after it."""
         with self._lock:
             if self._stopped:
-                raise ModelError(f"{task.what} was stopped")
+                raise ModelError(f"{task.activity} was stopped")
             process = subprocess.Popen(
-                [sys.executable, "-m", *task.module],
-                stdout=subprocess.PIPE, stderr=complaints, stdin=subprocess.DEVNULL, text=True,
-                env=environment(),
+                python(*task.module), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=errors, text=True, env=environment(),
             )  # fmt: skip
             self._running.add(process)
             return process
 
-    def _hear(self, line: dict[str, object]) -> None:
-        name = str(line["variant"])
+    def _on_report(self, report: dict[str, object]) -> None:
+        name = str(report["variant"])
         with self._lock:
-            if "entry" in line:
-                self.entries[name] = Entry.model_validate(line["entry"])
-            self._progress(name, str(line.get("stage", "done")))
+            if "entry" in report:
+                self.entries[name] = Entry.model_validate(report["entry"])
+            self._progress(name, str(report.get("stage", "done")))
 
     def stop(self) -> None:
-        """Kill what runs; nothing starts any more."""
+        """Kill the running processes, and start no more."""
         with self._lock:
             self._stopped = True
             for process in list(self._running):
                 process.kill()
 
 
+def python(module: str, *arguments: str) -> list[str]:
+    """Command line of a module; `-P` keeps the working directory out of its import path."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
 def environment() -> dict[str, str]:
-    """In which a child finds this very package, whatever its working directory."""
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path}
+    """Environment in which a child imports this very package from any working directory.
+
+    Relative entries of `PYTHONPATH` become absolute. Empty entries, which mean the working
+    directory, are dropped.
+    """
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [PACKAGE_ROOT, *(Path(entry).absolute() for entry in given if entry)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, dict.fromkeys(paths)))}
 
 
-def build(
+def build_widths(
     widths: Sequence[float], directory: Path, progress: Callable[[str, str], None]
 ) -> dict[str, Entry]:
-    """Build both precisions of each width into `directory`; entries by variant."""
-    return work(
+    """Build both precisions of each width into `directory`; return entries by variant."""
+    return run_tasks(
         [Task("building", w, ("tercet.models.build", str(w), str(directory))) for w in widths],
         directory,
         progress,
     )
 
 
-def work(
+def run_tasks(
     tasks: Sequence[Task], directory: Path, progress: Callable[[str, str], None]
 ) -> dict[str, Entry]:
-    """Do all tasks, logging into `directory`; what they reported, by variant.
+    """Run all tasks with logs in `directory`; return the reported entries by variant.
 
-    A worker says one JSON object a line on stdout: `{"variant", "stage"}`, and for each variant
-    that is done `{"variant", "entry"}`. `progress` is called from several threads, never from two
-    at once.
+    A worker reports one JSON object per line on stdout: `{"variant", "stage"}`, and for each
+    finished variant `{"variant", "entry"}`. `progress` is called from several threads, but never
+    from two at once.
     """
     workers = _Workers(directory, progress)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         try:
-            for done in as_completed([pool.submit(workers.run, task) for task in tasks]):
-                done.result()
+            for task in as_completed([pool.submit(workers.run, task) for task in tasks]):
+                task.result()
         finally:
             workers.stop()
     return workers.entries

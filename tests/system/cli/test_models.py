@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tercet.models import manifest
-from tests.unit.models.test_weight_import import _model
+from tests.unit.models import small_classifier
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 220, 40), "blue": (40, 40, 220)}
 
@@ -43,7 +43,9 @@ def data(tmp_path: Path) -> Path:
 
 def test_a_model_of_ones_own_from_file_to_profile(models: Path, tmp_path: Path, data: Path) -> None:
     directory = Path(shutil.copytree(models, tmp_path / "models"))
-    model = _model(tmp_path / "own.onnx", classes=3, weights=np.eye(3, dtype=np.float32))
+    model = small_classifier.write(
+        tmp_path / "own.onnx", classes=3, weights=np.eye(3, dtype=np.float32)
+    )
     (tmp_path / "labels.txt").write_text("\n".join(COLOURS) + "\n")
     where = ("--models", directory)
     facts = ("--labels", tmp_path / "labels.txt", "--accuracy", 50, "--source", "a guess")

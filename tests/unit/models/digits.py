@@ -12,7 +12,7 @@ SIDE = 64
 
 
 def write(directory: Path, every: int = 1) -> Path:
-    """One folder per digit; `every` takes each so-manieth picture only."""
+    """One folder per digit; only each `every`-th picture is written."""
     found = load_digits()
     for number, (picture, digit) in enumerate(zip(found.images, found.target, strict=True)):
         if number % every == 0:

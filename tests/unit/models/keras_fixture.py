@@ -1,8 +1,7 @@
-"""Weights and pictures from a seed, in the layout of Keras' application files; needs no Keras.
+"""Seeded weights and pictures in the layout of Keras' application files; needs no Keras.
 
-All is random, normalisation statistics too: freshly initialised ones give nearly the same output
-for every picture, and a comparison of such outputs could not fail. `keras_reference.py` gives the
-same files to Keras itself.
+Normalisation statistics are random too: with fresh ones the output is nearly the same for every
+picture, and a comparison could not fail. `keras_reference.py` loads the same files in Keras.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def file_name(width: float) -> str:
 
 
 def pictures() -> NDArray[np.uint8]:
-    """[PICTURES, SIDE, SIDE, 3]: coarse patches, so that shapes survive, of unlike colours."""
+    """[PICTURES, SIDE, SIDE, 3]: coarse patches of different colours, with noise."""
     rng = np.random.default_rng(11)
     coarse = rng.integers(0, 256, (PICTURES, 14, 14, 3)).repeat(16, axis=1).repeat(16, axis=2)
     fine = rng.integers(-40, 41, (PICTURES, SIDE, SIDE, 3))
@@ -77,7 +76,7 @@ def _convolution(
     fan_in = 9 if depthwise else shape[0] * shape[1] * shape[2]
     channels = shape[2] if depthwise else shape[3]
     kernel = rng.normal(0.0, np.sqrt(2.0 / fan_in), shape)
-    if shape[0] == 1:  # What all channels have in common would drown what differs.
+    if shape[0] == 1:  # A common mean of all channels would hide their differences.
         kernel -= kernel.mean(axis=2, keepdims=True)
     normal = {
         "gamma": rng.uniform(1.5, 2.5, channels),

@@ -1,7 +1,7 @@
-"""What Keras makes of the fixture: `python tests/unit/models/keras_reference.py DIRECTORY`.
+"""Compute Keras' logits: `python tests/unit/models/keras_reference.py DIRECTORY`.
 
-Runs in a virtual environment of its own that has `tf_keras` (`make test-keras`): loads each file
-into `applications.MobileNet`, saves it again as Keras does, and writes the logits of the pictures.
+Runs in a separate virtual environment with `tf_keras` (`make test-keras`). Loads each file into
+`applications.MobileNet`, saves it with Keras, and writes the logits of the pictures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Real models on real photographs: outputs differ, precisions mostly agree, emulation holds."""
+"""Real models on photographs: outputs differ, precisions mostly agree, emulation holds."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tercet.models.session import Session
 from tercet.models.variants import MOBILENET_VARIANTS
 
 UNSEEN_SEED = 2
-"""Neither the views that the models were calibrated on (0) nor those that `tercet.models.seeded_weights` and its
-constants were chosen by (1)."""
+"""Seed 0 gave the views for calibration; seed 1 those that the constants of
+`tercet.models.seeded_weights` were chosen on."""
 UNSEEN = 120
 
 
@@ -48,7 +48,7 @@ def test_different_photographs_give_different_outputs(
     assert np.isfinite(logits).all()
     one, two, three = logits
     for pair in ((one, two), (one, three), (two, three)):
-        assert np.corrcoef(*pair).flat[1] < 0.9  # Different in kind, not in the last digit.
+        assert np.corrcoef(*pair).flat[1] < 0.9  # Unrelated outputs, not rounding differences.
     answers = {classifier.classify(picture.jpeg, variant).labels for picture in photographs}
     assert len({labels[0][0] for labels in answers}) == len(photographs)
 
@@ -63,7 +63,7 @@ def test_float_and_int8_agree_on_the_top_class_of_most_unseen_crops(
     noise = 10 * np.log10((plain**2).sum() / ((plain - small) ** 2).sum())
     print(f"d{number} and d{number + 4}: {agreement:.0%} of {UNSEEN} crops, {noise:.1f} dB")
     assert agreement >= 0.6
-    assert len(set(plain.argmax(axis=1))) > UNSEEN // 4  # Or agreement would mean little.
+    assert len(set(plain.argmax(axis=1))) > UNSEEN // 4  # Otherwise agreement would be trivial.
 
 
 def test_an_answer_is_five_named_probabilities_best_first(
@@ -108,7 +108,7 @@ def test_a_profile_is_a_time_per_variant(classifier: Classifier) -> None:
     assert classifier.profile(["d3"], repeats=1).keys() == {"d3"}
 
 
-def test_bad_requests_are_named_and_the_classifier_lives_on(
+def test_bad_requests_are_named_and_the_classifier_still_works(
     classifier: Classifier, photographs: list[Picture]
 ) -> None:
     with pytest.raises(ModelError, match="unknown variant 'd99'"):
@@ -123,7 +123,7 @@ def test_emulation_of_several_threads_is_refused(models: Path) -> None:
         Classifier(models, threads=2, cpu_share=0.5)
 
 
-def test_labels_that_do_not_fit_the_model(models: Path, tmp_path: Path) -> None:
+def test_a_label_count_that_does_not_fit_the_model(models: Path, tmp_path: Path) -> None:
     (tmp_path / "d3.onnx").symlink_to(models / "d3.onnx")
     (tmp_path / "labels.txt").write_text("cat\ndog\n")
     content = json.loads((models / manifest.FILE_NAME).read_text())

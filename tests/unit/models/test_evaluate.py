@@ -1,4 +1,4 @@
-"""What a variant scores on labelled pictures is counted, bounded, and becomes its accuracy."""
+"""Accuracy on labelled pictures is measured with intervals and written to the manifest."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tercet.experience.translation import fleet_of
 from tercet.models import evaluate, folders, manifest, onnx_import
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ImageError, ModelError
-from tercet.models.onnx_import import Facts
+from tercet.models.onnx_import import ModelDescription
 from tercet.services.inference.service import capability
 from tercet.services.inference.settings import InferenceSettings
-from tests.unit.models.test_weight_import import _model
+from tests.unit.models import partial_copy, small_classifier
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 
@@ -39,14 +39,20 @@ def pictures(tmp_path: Path) -> Path:
 @pytest.fixture
 def copy(models: Path, tmp_path: Path) -> Path:
     """A model directory in which d3 tells the strongest channel."""
-    directory = Path(shutil.copytree(models, tmp_path / "models"))
+    directory = partial_copy.write(models, tmp_path / "models", "d2", "d3")
     (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
-    model = _model(tmp_path / "own.onnx", classes=3, weights=np.eye(3, dtype=np.float32))
-    onnx_import.classifier("d3", model, directory, Facts(tmp_path / "labels.txt", 50.0, "a guess"))
+    model = small_classifier.write(
+        tmp_path / "own.onnx", classes=3, weights=np.eye(3, dtype=np.float32)
+    )
+    onnx_import.import_classifier(
+        "d3", model, directory, ModelDescription(tmp_path / "labels.txt", 50.0, "a guess")
+    )
     return directory
 
 
-def test_the_score_becomes_the_accuracy_that_is_decided_by(copy: Path, pictures: Path) -> None:
+def test_the_measured_accuracy_reaches_the_manifest_and_the_fleet(
+    copy: Path, pictures: Path
+) -> None:
     found = evaluate.evaluate(copy, pictures, ["d3"])
     measured = found.measured["d3"]
     assert (measured.pictures, measured.classes, found.metric) == (30, 3, "top1")
@@ -56,30 +62,30 @@ def test_the_score_becomes_the_accuracy_that_is_decided_by(copy: Path, pictures:
     assert entry.measured == measured and entry.accuracy_pct == measured.top1_pct
     assert entry.accuracy_source.startswith("measured: top-1 on 30 pictures of colours")
     settings = InferenceSettings(node="pi", tier="device", home="edge-1")
-    said = capability(settings, Classifier(copy), {"d3": 1.0, "d0": 9.0})
-    assert said.measured == ("d3",)
-    fleet = fleet_of([said])
+    announced = capability(settings, Classifier(copy), {"d3": 1.0, "d2": 9.0})
+    assert announced.measured == ("d3",)
+    fleet = fleet_of([announced])
     assert fleet is not None and fleet.accuracy_pct["d3"] == measured.top1_pct
 
 
 @pytest.mark.parametrize(("hits", "total"), [(28, 30), (0, 12), (12, 12), (500, 1000)])
-def test_the_interval_is_wilsons(hits: int, total: int) -> None:
+def test_the_interval_is_wilsons_score_interval(hits: int, total: int) -> None:
     reference = binomtest(hits, total).proportion_ci(method="wilson")
     assert evaluate.wilson(hits, total) == pytest.approx(
         (100 * reference.low, 100 * reference.high), abs=0.01
     )
 
 
-def test_scores_that_are_no_numbers_are_no_hits(copy: Path, pictures: Path, tmp_path: Path) -> None:
+def test_nan_scores_are_no_hits(copy: Path, pictures: Path, tmp_path: Path) -> None:
     broken = np.full((3, 3), np.nan, dtype=np.float32)
-    path = _model(tmp_path / "broken.onnx", classes=3, weights=broken)
+    path = small_classifier.write(tmp_path / "broken.onnx", classes=3, weights=broken)
     entry = manifest.read(copy).variants["d3"]
     names = ("red", "green", "blue")
     ranks, _ = evaluate.score({"d3": (path, entry)}, {"d3": names}, folders.samples(pictures))
     assert (ranks["d3"] == 3).all()
 
 
-def test_a_broken_picture_is_named_and_counts_for_nothing(copy: Path, pictures: Path) -> None:
+def test_a_broken_picture_is_named_and_not_counted(copy: Path, pictures: Path) -> None:
     (pictures / "red" / "0.jpg").write_bytes(b"")
     found = evaluate.evaluate(copy, pictures, ["d3"])
     assert [name for name, _ in found.skipped] == ["red/0.jpg"]
@@ -102,7 +108,7 @@ def test_folders_that_do_not_fit_are_named(copy: Path, pictures: Path, tmp_path:
         evaluate.evaluate(copy, pictures, ["d3"])
 
 
-def test_pictures_are_held_out_class_by_class_and_always_the_same(pictures: Path) -> None:
+def test_the_held_out_split_is_per_class_and_deterministic(pictures: Path) -> None:
     samples = folders.samples(pictures)
     kept, out = folders.held_out(samples, 0.2, "test")
     assert {s.folder for s in kept} == {s.folder for s in out} == set(COLOURS)
@@ -118,7 +124,7 @@ def test_pictures_are_held_out_class_by_class_and_always_the_same(pictures: Path
         ("dark\nred", r"'dark\\nred' cannot be a class's name"),
     ],
 )
-def test_classes_that_cannot_be_told_apart_are_refused(
+def test_ambiguous_class_names_are_refused(
     copy: Path, pictures: Path, other: str, reason: str
 ) -> None:
     (pictures / "green").rename(pictures / other)
@@ -126,25 +132,29 @@ def test_classes_that_cannot_be_told_apart_are_refused(
         evaluate.evaluate(copy, pictures, ["d3"])
 
 
-def test_a_score_is_not_noted_for_another_model(copy: Path, pictures: Path, tmp_path: Path) -> None:
+def test_a_score_is_not_written_for_a_replaced_model(
+    copy: Path, pictures: Path, tmp_path: Path
+) -> None:
     def replaced(done: int, _total: int) -> None:
         if done == 1:
-            model = _model(tmp_path / "other.onnx", classes=3)
-            facts = Facts(tmp_path / "labels.txt", 40.0, "another guess")
-            onnx_import.classifier("d3", model, copy, facts)
+            model = small_classifier.write(tmp_path / "other.onnx", classes=3)
+            facts = ModelDescription(tmp_path / "labels.txt", 40.0, "another guess")
+            onnx_import.import_classifier("d3", model, copy, facts)
 
-    with pytest.raises(ModelError, match="d3 has become another model"):
+    with pytest.raises(ModelError, match="d3 was replaced by another model"):
         evaluate.evaluate(copy, pictures, ["d3"], progress=replaced)
     assert manifest.read(copy).variants["d3"].accuracy_source == "another guess"
 
 
-def test_here_is_a_folder_too(copy: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_working_directory_can_be_the_folder(
+    copy: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(pictures)
     assert evaluate.evaluate(copy, Path(), ["d3"]).measured["d3"].data == "colours"
 
 
 @pytest.mark.timeout(60)
-def test_what_is_no_file_is_no_picture(copy: Path, pictures: Path) -> None:
+def test_pipes_and_dangling_links_are_skipped(copy: Path, pictures: Path) -> None:
     os.mkfifo(pictures / "red" / "pipe.jpg")
     (pictures / "red" / "gone.jpg").symlink_to(pictures / "nowhere.jpg")
     found = evaluate.evaluate(copy, pictures, ["d3"])

@@ -1,4 +1,4 @@
-"""Any bytes become model input or an ImageError; a folder's good pictures survive its bad ones."""
+"""Any bytes give model input or an ImageError; a folder's broken pictures are skipped."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_large_jpeg_decodes_as_its_small_form_would() -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "RGBA", "LA", "CMYK", "I;16"])
-def test_unusual_modes_are_understood(mode: str) -> None:
+def test_unusual_modes_are_decoded(mode: str) -> None:
     form = "JPEG" if mode == "CMYK" else "PNG"
     if mode == "I;16":
         image = Image.fromarray(np.full((50, 50), 65535, dtype=np.uint16))
@@ -124,10 +124,10 @@ def test_random_and_damaged_bytes_decode_or_raise_image_error(
         assert decode(bytes(damaged[:keep])).shape == (1, 3, 224, 224)
 
 
-def test_a_folder_is_encoded_once_and_its_corrupt_picture_named(tmp_path: Path) -> None:
-    large = Image.open(io.BytesIO(FLOWER)).resize((3000, 2000))
+def test_a_folder_is_encoded_and_its_corrupt_picture_named(tmp_path: Path) -> None:
+    large = Image.open(io.BytesIO(FLOWER)).resize((1500, 1000))
     exif = Image.Exif()
-    exif[274] = 6  # Turn by a quarter.
+    exif[274] = 6  # Rotated by 90 degrees.
     large.save(tmp_path / "a.jpg", exif=exif)
     large.save(tmp_path / "b.PNG")
     (tmp_path / "c.jpg").write_bytes(FLOWER)
@@ -142,9 +142,7 @@ def test_a_folder_is_encoded_once_and_its_corrupt_picture_named(tmp_path: Path) 
     assert all(len(picture.jpeg) <= images.MAX_BYTES for picture in loaded.pictures)
 
 
-def test_a_folder_larger_than_memory_would_like(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_folder_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "MAX_PICTURES", 2)
     for name in "abc":
         (tmp_path / f"{name}.jpg").write_bytes(FLOWER)
@@ -152,7 +150,7 @@ def test_a_folder_larger_than_memory_would_like(
     assert len(loaded.pictures) == 2 and loaded.skipped == [("c.jpg", "and on: 2 are enough")]
 
 
-def test_a_folder_without_use(tmp_path: Path) -> None:
+def test_folders_without_usable_pictures(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="does not exist"):
         load_pictures(tmp_path / "nowhere")
     with pytest.raises(ImageError, match=r"no usable picture$"):

@@ -1,12 +1,13 @@
-"""Weights in Keras' files give Keras' logits; what is wrong with padding, kernels or input shows.
+"""Weights in Keras' files give Keras' logits; wrong padding, kernels or input do not.
 
-`keras_logits.npz` holds what Keras made of `keras_fixture`'s weights and pictures. `make
-test-keras` makes it anew with Keras itself, and has Keras write the files that are read here.
+`keras_logits.npz` holds the logits of Keras for `keras_fixture`'s weights and pictures. `make
+test-keras` computes them again with Keras itself, which also writes the files that are read here.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from tercet.models import graph, images, published_weights
 from tercet.models.errors import ModelError
-from tercet.models.mobilenet import Block, MobileNet, Style
+from tercet.models.mobilenet import Block, Framework, MobileNet
 from tercet.models.session import Session
 from tests.unit.models import keras_fixture
 
@@ -76,20 +77,20 @@ def test_logits_are_those_of_keras(
     onnx.save(graph.to_onnx(network), tmp_path / "model.onnx")
     actual = Session(tmp_path / "model.onnx").run(pixels)
     assert _difference(actual, expected[width]) < RELATIVE
-    # The two pictures' logits differ by far more than that, else agreement would say nothing.
+    # The two pictures' logits differ by far more, otherwise agreement would be trivial.
     assert _difference(expected[width][0], expected[width][1]) > 1000 * RELATIVE
 
 
 def _padded_all_around(network: MobileNet) -> MobileNet:
-    return _restyled(network, Style(1e-3, pads_end_only=False))
+    return _with_framework(network, Framework(1e-3, pads_end_only=False))
 
 
 def _with_torchs_epsilon(network: MobileNet) -> MobileNet:
-    return _restyled(network, Style(1e-5, pads_end_only=True))
+    return _with_framework(network, Framework(1e-5, pads_end_only=True))
 
 
-def _restyled(network: MobileNet, style: Style) -> MobileNet:
-    other = MobileNet(network.width, style=style)
+def _with_framework(network: MobileNet, framework: Framework) -> MobileNet:
+    other = MobileNet(network.width, framework=framework)
     other.load_state_dict(network.state_dict())
     return other.eval()
 
@@ -116,7 +117,7 @@ def _with_two_layers_exchanged(network: MobileNet) -> MobileNet:
     "spoil",
     [_padded_all_around, _with_torchs_epsilon, _with_a_turned_kernel, _with_two_layers_exchanged],
 )
-def test_a_network_that_is_a_little_wrong_is_found_out(
+def test_a_slightly_wrong_network_gives_other_logits(
     spoil: Callable[[MobileNet], MobileNet], files: Path, expected: dict[float, Logits],
     pixels: NDArray[np.float32],
 ) -> None:  # fmt: skip
@@ -134,7 +135,7 @@ def test_a_network_that_is_a_little_wrong_is_found_out(
     ],
     ids=["zero to one", "blue first", "sides exchanged"],
 )
-def test_a_wrong_preprocessing_is_found_out(
+def test_a_wrong_preprocessing_gives_other_logits(
     spoil: Callable[[NDArray[np.uint8]], NDArray[np.float32]], files: Path,
     expected: dict[float, Logits],
 ) -> None:  # fmt: skip
@@ -144,11 +145,9 @@ def test_a_wrong_preprocessing_is_found_out(
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(files: Path, tmp_path: Path) -> Path:
     """One weights file to damage."""
-    path = tmp_path / keras_fixture.file_name(0.25)
-    keras_fixture.write(path, 0.25)
-    return path
+    return Path(shutil.copy(files / keras_fixture.file_name(0.25), tmp_path))
 
 
 def test_a_truncated_file(file: Path) -> None:
@@ -169,7 +168,7 @@ def test_a_truncated_file(file: Path) -> None:
          r"conv_pw_5\.kernel holds a number that is not finite"),
     ],
 )  # fmt: skip
-def test_a_file_with_something_wrong_in_it(
+def test_a_damaged_file_is_refused(
     file: Path, damage: Callable[[h5py.File], None], reason: str
 ) -> None:
     with h5py.File(file, "r+") as h5:
@@ -184,7 +183,7 @@ def _replace(h5: h5py.File, name: str, shape: tuple[int, ...], value: float = 0.
     h5.create_dataset(name, data=np.full(shape, value, dtype=np.float32))
 
 
-def test_foreign_and_missing_files(tmp_path: Path) -> None:
+def test_files_of_other_formats_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "note.h5").write_text("not hdf5")
     (tmp_path / "model.pt").write_text("")
     refused = {"note.h5": "cannot be read", "model.pt": "not .h5", "no.h5": "is missing"}
@@ -193,8 +192,8 @@ def test_foreign_and_missing_files(tmp_path: Path) -> None:
             published_weights.read(tmp_path / name)
 
 
-def test_the_fixture_needs_nothing_of_ours() -> None:
-    """Beside Keras (`make test-keras`) there is neither torch nor this project."""
-    alone = "import sys; sys.modules['zoo'] = sys.modules['torch'] = None; import keras_fixture"
+def test_the_fixture_imports_neither_tercet_nor_torch() -> None:
+    """The environment of Keras (`make test-keras`) has neither."""
+    alone = "import sys; sys.modules['tercet'] = sys.modules['torch'] = None; import keras_fixture"
     here = Path(keras_fixture.__file__).parent
     subprocess.run([sys.executable, "-c", alone], cwd=here, check=True)

@@ -1,9 +1,8 @@
-"""A model directory is believed only as far as it was verified."""
+"""A model directory is verified before it is used."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,16 @@ import pytest
 from tercet.models import manifest
 from tercet.models.errors import ModelError
 from tercet.models.variants import MOBILENET_VARIANTS
+from tests.unit.models import partial_copy
 
 
 @pytest.fixture
 def copy(models: Path, tmp_path: Path) -> Path:
     """A model directory to damage."""
-    return Path(shutil.copytree(models, tmp_path / "models"))
+    return partial_copy.write(models, tmp_path / "models", "d3", "d7")
 
 
-def test_every_entry_says_whose_accuracy_it_shows_and_that_weights_are_untrained(
+def test_every_entry_names_the_source_of_its_accuracy_and_untrained_weights(
     models: Path,
 ) -> None:
     loaded = manifest.load(models)

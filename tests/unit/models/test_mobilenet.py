@@ -1,4 +1,4 @@
-"""The graph is the network: same outputs, TensorFlow's padding, int8 made of the same parts."""
+"""The ONNX graph gives the network's outputs; padding and size are those of TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from tercet.models.mobilenet import Block, MobileNet, layers
 from tercet.models.session import Session
 
 torch.set_num_threads(1)  # On a busy host its threads wait for each other.
-VIEWS = torch.rand(4, 3, 224, 224, generator=torch.Generator().manual_seed(3)) * 2 - 1
+SIDE = 96
+VIEWS = torch.rand(4, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3)) * 2 - 1
 
 
 def test_the_graph_computes_what_the_network_computes(tmp_path: Path) -> None:
     network = seeded_weights.seeded(0.25, 5, VIEWS)
     path = tmp_path / "network.onnx"
-    onnx.save(graph.to_onnx(network), path)
+    onnx.save(graph.to_onnx(network, SIDE), path)
     with torch.no_grad():
         expected = network(VIEWS).numpy()
     actual = Session(path).run(VIEWS.numpy())
@@ -34,16 +35,16 @@ def test_stride_two_pads_bottom_and_right_only_as_tensorflow_does() -> None:
     assert {layer.padding for layer in strided} == {(0, 0, 1, 1)}
 
 
-def test_padding_moves_the_output_where_tensorflow_has_it() -> None:
+def test_padding_gives_the_output_positions_of_tensorflow() -> None:
     first = MobileNet(0.25).body[0].eval()
     assert isinstance(first, Block)
     with torch.no_grad():
         first.convolution.weight.fill_(1.0)
         picture = torch.zeros(1, 3, 4, 4)
         picture[0, 0, 0, 0] = picture[0, 0, 3, 3] = 1.0
-        seen = first(picture)[0, 0] > 0
-    # Windows start at rows 0 and 2: only the first sees the first pixel, only the last the last.
-    assert seen.tolist() == [[True, False], [False, True]]
+        covered = first(picture)[0, 0] > 0
+    # Windows start at rows 0 and 2: the first pixel is only in the first, the last in the last.
+    assert covered.tolist() == [[True, False], [False, True]]
 
 
 def test_size_is_that_of_keras_mobilenet() -> None:

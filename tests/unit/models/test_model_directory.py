@@ -1,4 +1,4 @@
-"""What is missing is built once, also by two at a time; what is damaged is reported."""
+"""Missing variants are built once, also by two processes; damaged files are reported."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from tercet.models import manifest
 from tercet.models.errors import ModelError
 from tercet.models.model_directory import ensure
+from tests.unit.models import partial_copy
 
 SMALLEST = ("d3", "d7")
 
@@ -22,18 +23,7 @@ def _hashes(directory: Path) -> dict[str, str]:
     return {name: entry.sha256 for name, entry in manifest.read(directory).variants.items()}
 
 
-def test_the_same_seed_gives_the_same_bytes_and_nothing_is_left_over(
-    models: Path, tmp_path: Path
-) -> None:
-    stages: list[tuple[str, str]] = []
-    ensure(tmp_path, lambda variant, stage: stages.append((variant, stage)), SMALLEST)
-    assert _hashes(tmp_path) == {name: _hashes(models)[name] for name in SMALLEST}
-    assert ("d3", "weights") in stages and stages[-1] == ("d7", "done")
-    left = {".lock", "d3.onnx", "d7.onnx", "labels.txt", "manifest.json"}
-    assert {path.name for path in tmp_path.iterdir()} == left
-
-
-def test_only_what_is_lacking_is_built(models: Path, tmp_path: Path) -> None:
+def test_only_missing_variants_are_built(models: Path, tmp_path: Path) -> None:
     directory = Path(shutil.copytree(models, tmp_path / "models"))
     whole = manifest.read(directory)
     some = {name: entry for name, entry in whole.variants.items() if name != "d7"}
@@ -45,28 +35,35 @@ def test_only_what_is_lacking_is_built(models: Path, tmp_path: Path) -> None:
     assert _hashes(directory) == _hashes(models)
 
 
-def test_two_processes_at_once_build_once(tmp_path: Path) -> None:
+def test_two_processes_at_once_build_once_the_same_bytes_and_leave_no_drafts(
+    models: Path, tmp_path: Path
+) -> None:
     script = (
         "import sys; from pathlib import Path; from tercet.models.model_directory import ensure\n"
-        f"ensure(Path(sys.argv[1]), lambda *said: print(*said), {SMALLEST})"
+        f"ensure(Path(sys.argv[1]), lambda *report: print(*report), {SMALLEST})"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=100)[0] for process in both]
+    printed = [process.communicate(timeout=100)[0].splitlines() for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sorted(text.count("done") for text in said) == [0, 2]
+    idle, stages = sorted(printed, key=len)
+    assert idle == [] and sum("done" in stage for stage in stages) == 2
+    assert "d3 weights" in stages and stages[-1] == "d7 done"
     manifest.load(tmp_path, SMALLEST)
+    assert _hashes(tmp_path) == {name: _hashes(models)[name] for name in SMALLEST}
+    left = {".lock", "d3.onnx", "d7.onnx", "labels.txt", "manifest.json"}
+    assert {path.name for path in tmp_path.iterdir()} == left
 
 
 def test_a_damaged_file_is_reported_and_never_replaced(models: Path, tmp_path: Path) -> None:
-    directory = Path(shutil.copytree(models, tmp_path / "models"))
-    (directory / "d0.onnx").write_bytes(b"not a model")
-    with pytest.raises(ModelError, match=r"d0\.onnx is truncated"):
-        ensure(directory)
-    assert (directory / "d0.onnx").read_bytes() == b"not a model"
+    directory = partial_copy.write(models, tmp_path / "models", *SMALLEST)
+    (directory / "d3.onnx").write_bytes(b"not a model")
+    with pytest.raises(ModelError, match=r"d3\.onnx is truncated"):
+        ensure(directory, variants=SMALLEST)
+    assert (directory / "d3.onnx").read_bytes() == b"not a model"
 
 
-def test_a_failed_build_says_why_and_leaves_nothing(
+def test_a_failed_build_gives_the_reason_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('this torch is broken')")
@@ -76,12 +73,18 @@ def test_a_failed_build_says_why_and_leaves_nothing(
     assert [path.name for path in (tmp_path / "models").iterdir()] == [".lock"]
 
 
-def test_an_interrupted_build_leaves_no_process_and_no_file(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tercet.models", str(tmp_path)]
+def test_an_interrupted_build_leaves_no_process_and_no_file(models: Path, tmp_path: Path) -> None:
+    """All but one variant are there, so that one worker starts and not four."""
+    directory = partial_copy.write(models, tmp_path / "models", *(f"d{k}" for k in range(7)))
+    before = {path.name for path in directory.iterdir()}
+    # An ignored SIGINT would be inherited from a parent in the background.
+    script = (
+        "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "runpy.run_module('tercet.models', run_name='__main__')"
+    )
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, start_new_session=True,
-        # Of whoever runs this in the background, an ignored SIGINT would be inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        [sys.executable, "-c", script, str(directory)],
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
     assert "weights" in process.stdout.readline()
@@ -90,10 +93,10 @@ def test_an_interrupted_build_leaves_no_process_and_no_file(tmp_path: Path) -> N
     assert process.returncode == 130
     with pytest.raises(ProcessLookupError):  # Its session has no member left.
         os.killpg(process.pid, 0)
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert {path.name for path in directory.iterdir()} == before | {".lock"}
 
 
-def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="model directory"):
         ensure(tmp_path / "file" / "models")
@@ -114,10 +117,11 @@ def test_the_command_builds_and_reports(models: Path, tmp_path: Path) -> None:
 def test_running_a_complete_directory_imports_neither_torch_nor_onnx(models: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "import tercet.models.classifier, tercet.models.session, tercet.models.manifest, tercet.models.images, tercet.models.variants, tercet.models.model_directory\n"
-        "tercet.models.model_directory.ensure(Path(sys.argv[1]))\n"
-        "c = tercet.models.classifier.Classifier(Path(sys.argv[1]))\n"
-        "c.classify(tercet.models.images.load_pictures().pictures[0].jpeg, 'd7')\n"
-        "assert not {'torch', 'onnx'} & sys.modules.keys()"
+        "from tercet.models import classifier, images, manifest, session, variants\n"
+        "from tercet.models import model_directory\n"
+        "model_directory.ensure(Path(sys.argv[1]))\n"
+        "c = classifier.Classifier(Path(sys.argv[1]))\n"
+        "c.classify(images.load_pictures().pictures[0].jpeg, 'd7')\n"
+        "assert not {'torch', 'onnx', 'h5py'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", script, str(models)], check=True)

@@ -1,4 +1,4 @@
-"""Only an image classifier is opened, and one thread means the calling one."""
+"""Only image classifiers are opened; with one thread the calling thread does the work."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ def test_one_thread_is_the_calling_thread(models: Path) -> None:
         ([3, 224], TensorProto.FLOAT),
     ],
 )
-def test_a_foreign_input_is_refused(tmp_path: Path, shape: list[int | str], kind: int) -> None:
-    path = _identity(tmp_path / "foreign.onnx", shape, kind)
-    with pytest.raises(ModelError, match=r"foreign\.onnx: input must be float"):
+def test_an_unsupported_input_is_refused(tmp_path: Path, shape: list[int | str], kind: int) -> None:
+    path = _identity(tmp_path / "unsupported.onnx", shape, kind)
+    with pytest.raises(ModelError, match=r"unsupported\.onnx: input must be float"):
         Session(path)
 
 
-def test_a_foreign_output_is_refused(tmp_path: Path) -> None:
-    path = _identity(tmp_path / "foreign.onnx", ["n", 3, 224, 224])
-    with pytest.raises(ModelError, match=r"foreign\.onnx: output must be"):
+def test_an_unsupported_output_is_refused(tmp_path: Path) -> None:
+    path = _identity(tmp_path / "unsupported.onnx", ["n", 3, 224, 224])
+    with pytest.raises(ModelError, match=r"unsupported\.onnx: output must be"):
         Session(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model"])
-def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+def test_bytes_that_are_no_model_are_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"bad\.onnx cannot be opened") as caught:
@@ -76,7 +76,7 @@ def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path, content: bytes)
     assert "\n" not in str(caught.value)
 
 
-def test_half_a_model_and_none(models: Path, tmp_path: Path) -> None:
+def test_a_truncated_model_and_a_missing_one(models: Path, tmp_path: Path) -> None:
     content = (models / "d3.onnx").read_bytes()
     (tmp_path / "half.onnx").write_bytes(content[: len(content) // 2])
     with pytest.raises(ModelError, match=r"half\.onnx cannot be opened"):

@@ -1,6 +1,7 @@
 """Weights in timm's state dicts give timm's logits; Keras' padding or epsilon would not.
 
-`timm_logits.npz` holds what timm made of `timm_fixture`'s weights; `make test-timm` makes it anew.
+`timm_logits.npz` holds timm's logits for `timm_fixture`'s weights; `make test-timm` computes them
+again.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def test_logits_are_those_of_timm(
 ) -> None:
     network = published_weights.read(_file(width, tmp_path))
     assert _difference(network, expected[width]) < RELATIVE
-    other = MobileNet(width, style=KERAS)
+    other = MobileNet(width, framework=KERAS)
     other.load_state_dict(network.state_dict())
     assert _difference(other.eval(), expected[width]) > 100 * RELATIVE
 
@@ -68,7 +69,7 @@ def test_logits_are_those_of_timm(
         ("blocks.4.0.conv_dw.weight", (128, 1, 5, 5), r"conv_dw_12\.kernel has shape"),
     ],
 )
-def test_another_state_dict_is_refused_by_name(
+def test_another_state_dict_is_refused(
     tmp_path: Path, name: str, shape: tuple[int, ...] | None, reason: str
 ) -> None:
     path = tmp_path / "model.safetensors"

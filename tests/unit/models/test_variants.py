@@ -1,4 +1,4 @@
-"""The table of variants is the paper's, and the graphs are as large as published."""
+"""The variants are those of the paper's table; the graphs have the published size."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from tercet.models import manifest
 from tercet.models.errors import ModelError
-from tercet.models.variants import MOBILENET_VARIANTS, named, variant
+from tercet.models.variants import MOBILENET_VARIANTS, find_variant, variant
 
 HOWARD_MILLIONS = {1.0: 569, 0.75: 325, 0.5: 149, 0.25: 41}
 """Howard et al., 2017, Table 6."""
@@ -24,12 +24,12 @@ def test_there_are_eight_and_the_int8_half_mirrors_the_float_half() -> None:
         assert plain.published_top1_pct > small.published_top1_pct
 
 
-def test_lookups_name_what_they_do_not_know() -> None:
-    assert named(0.5, "int8") is variant("d6")
+def test_unknown_variants_are_named() -> None:
+    assert find_variant(0.5, "int8") is variant("d6")
     with pytest.raises(ModelError, match="unknown variant 'd9'"):
         variant("d9")
     with pytest.raises(ModelError, match=r"width 0\.3"):
-        named(0.3, "fp32")
+        find_variant(0.3, "fp32")
 
 
 @pytest.mark.parametrize("name", MOBILENET_VARIANTS)

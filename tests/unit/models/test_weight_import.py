@@ -1,30 +1,24 @@
-"""The user's own weights get in whole, or not at all and in one line that says why."""
+"""An import succeeds completely, or changes nothing and gives the reason in one line."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from tercet.models import labels, manifest, onnx_import, weight_import
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ModelError
 from tercet.models.images import Picture
-from tercet.models.onnx_import import Facts
-from tests.unit.models import keras_fixture
-
-CLASSES = 7
+from tercet.models.onnx_import import ModelDescription
+from tests.unit.models import keras_fixture, partial_copy, small_classifier
+from tests.unit.models.small_classifier import CLASSES
 
 
 @pytest.fixture
 def copy(models: Path, tmp_path: Path) -> Path:
-    """A model directory to change."""
-    return Path(shutil.copytree(models, tmp_path / "models"))
+    """A model directory to change: two float variants and their 8-bit forms."""
+    return partial_copy.write(models, tmp_path / "models", "d2", "d3", "d6", "d7")
 
 
 @pytest.fixture
@@ -34,54 +28,23 @@ def names(tmp_path: Path) -> Path:
     return path
 
 
-def _model(
-    path: Path,
-    shape: tuple[object, ...] = ("batch", 3, 32, 32),
-    classes: int = CLASSES,
-    opset: int = 13,
-    kind: int = TensorProto.FLOAT,
-    softmax: bool = False,
-    weights: NDArray[np.float32] | None = None,
-) -> Path:
-    """A small classifier: the mean of each channel, and a linear layer."""
-    if weights is None:
-        drawn = np.random.default_rng(0).normal(size=(shape[1], classes))
-        weights = drawn.astype(np.float32)
-    nodes = [
-        helper.make_node("GlobalAveragePool", ["pixels"], ["means"]),
-        helper.make_node("Flatten", ["means"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "weights"], ["scores" if softmax else "logits"]),
-    ]
-    if softmax:
-        nodes.append(helper.make_node("Softmax", ["scores"], ["logits"]))
-    graph = helper.make_graph(
-        nodes, "small",
-        [helper.make_tensor_value_info("pixels", kind, shape)],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes])],
-        [numpy_helper.from_array(weights, "weights")],
-    )  # fmt: skip
-    ids = [helper.make_opsetid("", opset)]
-    onnx.save(helper.make_model(graph, opset_imports=ids, ir_version=8), path)
-    return path
-
-
 def test_published_weights_replace_a_float_variant_and_its_8_bit_form(
     copy: Path, tmp_path: Path, photographs: list[Picture]
 ) -> None:
     file = tmp_path / keras_fixture.file_name(0.25)
     keras_fixture.write(file, 0.25)
     before = manifest.read(copy)
-    found = weight_import.weights([file], copy)
+    found = weight_import.import_weights([file], copy)
     assert found["d7"].pictures == 36 and found["d7"].snr_db > 0
     after = manifest.load(copy)
-    assert after.variants["d0"] == before.variants["d0"]
+    assert after.variants["d2"] == before.variants["d2"]
     for name in ("d3", "d7"):
         entry = after.variants[name]
         assert file.name in entry.weights and "not measured" in entry.accuracy_source
         assert entry.file != before.variants[name].file
         assert not (copy / before.variants[name].file).exists()
         assert Classifier(copy).classify(photographs[0].jpeg, name).labels
-    assert not list(copy.glob(".bringing-*"))
+    assert not list(copy.glob(".importing-*"))
 
 
 def test_two_files_of_one_width_change_nothing(copy: Path, tmp_path: Path) -> None:
@@ -90,28 +53,28 @@ def test_two_files_of_one_width_change_nothing(copy: Path, tmp_path: Path) -> No
         keras_fixture.write(file, 0.25)
     before = (copy / manifest.FILE_NAME).read_bytes()
     with pytest.raises(ModelError, match=r"b\.h5: another file is of width 0\.25"):
-        weight_import.weights(files, copy)
+        weight_import.import_weights(files, copy)
     assert (copy / manifest.FILE_NAME).read_bytes() == before
 
 
-def test_any_onnx_classifier_becomes_a_variant_and_is_quantised(
+def test_an_onnx_classifier_becomes_a_variant_and_is_quantised(
     copy: Path, tmp_path: Path, names: Path, photographs: list[Picture]
 ) -> None:
-    facts = Facts(names, 91.5, "our test set of May", "imagenet")
-    onnx_import.classifier("d2", _model(tmp_path / "own.onnx"), copy, facts)
+    facts = ModelDescription(names, 91.5, "our test set of May", "imagenet")
+    onnx_import.import_classifier("d2", small_classifier.write(tmp_path / "own.onnx"), copy, facts)
     entry = manifest.load(copy).variants["d2"]
     assert (entry.accuracy_pct, entry.accuracy_source) == (91.5, "our test set of May")
     assert (entry.input_px, entry.width, entry.normalisation) == (32, None, "imagenet")
     seen = Classifier(copy).classify(photographs[0].jpeg, "d2")
     assert {name for name, _ in seen.labels} < {f"thing {k}" for k in range(CLASSES)}
-    likeness = weight_import.quantised(copy, variants=["d6"])["d6"]
-    assert likeness.top1_agreement_pct > 90
+    fidelity = weight_import.quantise_variants(copy, variants=["d6"])["d6"]
+    assert fidelity.top1_agreement_pct > 90
     small = manifest.load(copy).variants["d6"]
     assert small.precision == "int8" and small.input_px == 32
     assert "not measured for the 8-bit form" in small.accuracy_source
 
 
-def test_labels_that_are_no_lists_are_refused(tmp_path: Path) -> None:
+def test_malformed_label_files_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "labels.json"
     for index, reason in (
         ('{"0": "cat", "1": "dog"}', "a synset and a name"),
@@ -124,22 +87,29 @@ def test_labels_that_are_no_lists_are_refused(tmp_path: Path) -> None:
     assert labels.read(tmp_path / "labels.txt") == ("cat", "dog")
 
 
-def test_one_class_is_no_classifier(copy: Path, tmp_path: Path) -> None:
+def test_a_model_with_one_class_is_refused(copy: Path, tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("thing\n")
-    model = _model(tmp_path / "own.onnx", classes=1)
+    model = small_classifier.write(tmp_path / "own.onnx", classes=1)
     with pytest.raises(ModelError, match="has one output"):
-        onnx_import.classifier("d2", model, copy, Facts(tmp_path / "one.txt", 50, "a guess"))
+        onnx_import.import_classifier(
+            "d2", model, copy, ModelDescription(tmp_path / "one.txt", 50, "a guess")
+        )
 
 
 @pytest.mark.parametrize("count", [4, 20])
-def test_a_picture_that_cannot_calibrate_is_named(
-    copy: Path, tmp_path: Path, photographs: list[Picture], count: int
+def test_a_broken_calibration_picture_is_named(
+    copy: Path, tmp_path: Path, names: Path, photographs: list[Picture], count: int
 ) -> None:
+    # A small model in the place of d3: the assertion does not depend on its size.
+    description = ModelDescription(names, 50, "a guess")
+    onnx_import.import_classifier(
+        "d3", small_classifier.write(tmp_path / "own.onnx"), copy, description
+    )
     for k in range(count):
         (tmp_path / f"{k}.jpg").write_bytes(photographs[k % len(photographs)].jpeg)
     (tmp_path / "0.jpg").write_bytes(b"")
     unused: dict[str, str] = {}
-    weight_import.quantised(copy, tmp_path, ["d7"], skip=unused.setdefault)
+    weight_import.quantise_variants(copy, tmp_path, ["d7"], on_skipped=unused.setdefault)
     assert unused.keys() == {"0.jpg"} and "zero bytes" in unused["0.jpg"]
 
 
@@ -148,8 +118,8 @@ def test_a_model_that_ends_in_softmax_keeps_its_probabilities(
 ) -> None:
     probabilities = []
     for softmax in (False, True):
-        model = _model(tmp_path / "own.onnx", softmax=softmax)
-        onnx_import.classifier("d2", model, copy, Facts(names, 50, "a guess"))
+        model = small_classifier.write(tmp_path / "own.onnx", softmax=softmax)
+        onnx_import.import_classifier("d2", model, copy, ModelDescription(names, 50, "a guess"))
         seen = Classifier(copy).classify(photographs[0].jpeg, "d2")
         probabilities.append([p for _, p in seen.labels])
     assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-6)
@@ -164,53 +134,60 @@ def test_a_model_that_ends_in_softmax_keeps_its_probabilities(
         ({"opset": 5}, "opset 5 is not in"),
     ],
 )
-def test_what_does_not_fit_is_named(
+def test_a_model_that_does_not_fit_is_refused(
     copy: Path, tmp_path: Path, names: Path, options: dict[str, object], reason: str
 ) -> None:
     before = (copy / manifest.FILE_NAME).read_bytes()
-    model = _model(tmp_path / "own.onnx", **options)  # type: ignore[arg-type]
+    model = small_classifier.write(tmp_path / "own.onnx", **options)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=reason) as caught:
-        onnx_import.classifier("d2", model, copy, Facts(names, 50, "a guess"))
+        onnx_import.import_classifier("d2", model, copy, ModelDescription(names, 50, "a guess"))
     assert "own.onnx" in str(caught.value) and "\n" not in str(caught.value)
     assert (copy / manifest.FILE_NAME).read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"", "no whole ONNX"), (b"not a model", "no whole ONNX")]
+    ("content", "reason"), [(b"", "not a complete ONNX"), (b"not a model", "not a complete ONNX")]
 )
-def test_foreign_files(
+def test_files_that_are_not_onnx(
     copy: Path, tmp_path: Path, names: Path, content: bytes, reason: str
 ) -> None:
     (tmp_path / "own.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=reason):
-        onnx_import.classifier("d2", tmp_path / "own.onnx", copy, Facts(names, 50, "a guess"))
+        onnx_import.import_classifier(
+            "d2", tmp_path / "own.onnx", copy, ModelDescription(names, 50, "a guess")
+        )
 
 
-def test_a_truncated_file_and_a_missing_one(
-    copy: Path, models: Path, tmp_path: Path, names: Path
-) -> None:
+def test_truncated_and_missing_files(copy: Path, models: Path, tmp_path: Path, names: Path) -> None:
     whole = (models / "d3.onnx").read_bytes()
     (tmp_path / "own.onnx").write_bytes(whole[: len(whole) // 2])
     for name in ("own.onnx", "none.onnx"):
         with pytest.raises(ModelError, match=name):
-            onnx_import.classifier("d2", tmp_path / name, copy, Facts(names, 50, "a guess"))
+            onnx_import.import_classifier(
+                "d2", tmp_path / name, copy, ModelDescription(names, 50, "a guess")
+            )
 
 
-def test_a_float_model_is_not_taken_for_an_8_bit_one(
+def test_a_float_model_is_refused_for_an_8_bit_variant(
     copy: Path, tmp_path: Path, names: Path
 ) -> None:
-    with pytest.raises(ModelError, match="is fp32, but d6 is the place of int8"):
-        onnx_import.classifier(
-            "d6", _model(tmp_path / "own.onnx"), copy, Facts(names, 50, "a guess")
+    with pytest.raises(ModelError, match="is fp32, but d6 is for int8"):
+        onnx_import.import_classifier(
+            "d6",
+            small_classifier.write(tmp_path / "own.onnx"),
+            copy,
+            ModelDescription(names, 50, "a guess"),
         )
 
 
-def test_labels_from_keras_class_index_and_what_is_none(tmp_path: Path) -> None:
+def test_labels_from_keras_class_index_and_malformed_ones(tmp_path: Path) -> None:
     index = tmp_path / "index.json"
     index.write_text('{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}')
     names = labels.read(index)
     assert names == ("n01440764 tench", "n01443537 goldfish")
-    assert labels.number("n01443537", names) == 1 and labels.number("tench", names) is None
+    assert (
+        labels.class_index("n01443537", names) == 1 and labels.class_index("tench", names) is None
+    )
     for content, reason in (
         ("{}", "it is empty"),
         ("[1]", "no class index"),

@@ -1,4 +1,4 @@
-"""The random weights of `keras_fixture` under timm's names, in safetensors; needs no timm."""
+"""The weights of `keras_fixture` under timm's names, as safetensors; needs no timm."""
 
 from __future__ import annotations
 

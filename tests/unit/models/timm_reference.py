@@ -1,7 +1,7 @@
-"""What timm makes of the fixture: `python -m tests.unit.models.timm_reference DIRECTORY`.
+"""Compute timm's logits: `python -m tests.unit.models.timm_reference DIRECTORY`.
 
-Runs in a virtual environment of its own that has timm (`make test-timm`): loads each file into
-timm's MobileNetV1, saves it again as timm's own checkpoints are, and writes the logits.
+Runs in a separate virtual environment with timm (`make test-timm`). Loads each file into timm's
+MobileNetV1, saves it in the format of timm's checkpoints, and writes the logits.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import library
 
 from tests.unit.models import keras_fixture, timm_fixture
 
-# timm imports torchvision, whose compiled part does not load beside every build of torch; its
-# Python part then stops at operators that have no name. MobileNetV1 uses none of them.
+# timm imports torchvision, whose compiled part does not load with every build of torch. Its Python
+# part then fails at undefined operators. MobileNetV1 uses none of them.
 OPERATORS = (
     "nms", "qnms", "roi_align", "_roi_align_backward", "roi_pool", "_roi_pool_backward",
     "ps_roi_align", "_ps_roi_align_backward", "ps_roi_pool", "_ps_roi_pool_backward",

@@ -9,7 +9,7 @@ import typer
 
 from tercet.cli.models.common import AsJson, Models, described, directory, overview, show, working
 from tercet.cli.usage_error import UsageError
-from tercet.models.images import SCALES
+from tercet.models.images import NORMALISATION_STATISTICS
 from tercet.models.variants import Normalisation
 
 EPILOG = (
@@ -32,14 +32,16 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add your own ONNX classifier, after checks and a run on a photograph."""
-    if normalise not in SCALES:
-        raise UsageError(f"--normalise {normalise}: one of {', '.join(SCALES)}")
+    if normalise not in NORMALISATION_STATISTICS:
+        raise UsageError(f"--normalise {normalise}: one of {', '.join(NORMALISATION_STATISTICS)}")
     if not source.strip():
         raise UsageError("--source: name the source of the accuracy")
     from tercet.models import onnx_import as work
 
     with working("adding") as progress:
         progress(variant, "check")
-        facts = work.Facts(labels, accuracy, source, cast(Normalisation, normalise))
-        manifest = work.classifier(variant, file, directory(models), facts)
+        description = work.ModelDescription(
+            labels, accuracy, source, cast(Normalisation, normalise)
+        )
+        manifest = work.import_classifier(variant, file, directory(models), description)
     show(as_json, described(manifest), overview(manifest))

@@ -16,7 +16,7 @@ from tercet.cli.input_checks import as_usage_errors
 from tercet.models.manifest import Manifest, default_directory
 
 if TYPE_CHECKING:
-    from tercet.models.calibration import Likeness
+    from tercet.models.calibration import QuantisationFidelity
 
 Models = Annotated[
     Path | None,
@@ -126,7 +126,7 @@ def _interval(bounds: tuple[float, float]) -> str:
     return f"{bounds[0]:.1f} to {bounds[1]:.1f}"
 
 
-def comparisons(found: Mapping[str, Likeness]) -> Listing:
+def comparisons(found: Mapping[str, QuantisationFidelity]) -> Listing:
     """One row per 8-bit form, compared with its float form."""
     columns = ("8-bit form", "same top class %", "signal to noise dB", "pictures", "calibrated on")
     rows = [

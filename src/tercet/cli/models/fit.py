@@ -50,7 +50,7 @@ def fit(
         try:
             config = TrainingConfig(
                 data=data.absolute(), input_px=px, epochs=epochs, patience=patience, batch=batch,
-                flip=flip, seed=seed, start=work.starts(start or []),
+                flip=flip, seed=seed, start=work.start_files(start or []),
             )  # fmt: skip
         except ValidationError as error:
             first = error.errors()[0]

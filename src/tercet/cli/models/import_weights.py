@@ -35,7 +35,9 @@ def import_weights(
 
     unused: dict[str, str] = {}
     with working("importing") as progress:
-        found = work.weights(files, directory(models), data, labels, progress, unused.setdefault)
+        found = work.import_weights(
+            files, directory(models), data, labels, progress, unused.setdefault
+        )
     skipped([*unused.items()])
     forms = {name: asdict(like) for name, like in found.items()}
     whole = {"directory": str(directory(models)), "quantised": forms}

@@ -29,6 +29,8 @@ def quantise(
 
     unused: dict[str, str] = {}
     with working("quantising") as progress:
-        found = work.quantised(directory(models), data, variant, progress, unused.setdefault)
+        found = work.quantise_variants(
+            directory(models), data, variant, progress, unused.setdefault
+        )
     skipped([*unused.items()])
     show(as_json, {name: asdict(like) for name, like in found.items()}, comparisons(found))
