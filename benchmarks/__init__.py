@@ -1,1 +1,4 @@
-"""The paper's tables and figures, measured again, and our own beside them: `python -m benchmarks`."""
+"""The paper's tables and figures, and measurements of the running system.
+
+One verb per table: `python -m benchmarks VERB`. benchmarks/README.md lists them.
+"""

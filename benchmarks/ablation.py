@@ -1,4 +1,4 @@
-"""`bench ablation`: `hybrid` without each of its parts, one at a time; five users, scenario A."""
+"""Verb `ablation`: `hybrid` without each of its parts; five users."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from benchmarks import summary
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, shown
-from benchmarks.trial import converge
+from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
 
 ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "full": ("as it is", {}),
-    "no planning": ("the model learns, its plans are not used", {"plan_batch": 0}),
-    "no system model": ("the policy learns from real experience alone", {"plan_weight": 0.0}),
+    "full": ("unchanged", {}),
+    "no planning": ("the model is trained, its plans are not used", {"plan_batch": 0}),
+    "no system model": ("the policy is trained on real experience alone", {"plan_weight": 0.0}),
     "one member": ("one head, one member", {"members": 1}),
     "epsilon 0.1": ("epsilon-greedy instead of Thompson sampling", {"epsilon": 0.1}),
     "greedy": ("no exploration at all", {"epsilon": 0.0}),
@@ -24,7 +24,7 @@ CAP = 400
 
 
 def cells(goals: list[Goal], feedbacks: list[str], seeds: int) -> list[Cell]:
-    """Worlds A and a strange one, so that no part is judged on the paper's platform alone."""
+    """Worlds A and an untuned one, so that no part is evaluated on the paper's platform alone."""
     return [
         _cell(variant, world, goal, feedback, seed)
         for seed in range(seeds)

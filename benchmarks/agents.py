@@ -1,4 +1,4 @@
-"""Agents by name, with their settings; every table builds them here."""
+"""Agents by name, with their settings; every table builds them system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: verbs, options, and the one-line errors that bad input deserves."""
+"""The command line: verbs, options, and one-line errors for bad input."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import math
 from collections.abc import Callable
 from typing import NoReturn
 
-from benchmarks import onbus, verbs
+from benchmarks import system_verbs, verbs
 from benchmarks.agents import NAMES
 from benchmarks.lying_world import LIES
 from benchmarks.worlds import WORLDS
 from tercet.rl.goal import Goal, parse_goal
 
 EXAMPLES = """examples:
-  python -m benchmarks table5                                  decisions of the 20 cells
-  python -m benchmarks table6 --users 5 --agent hybrid         steps to optimal, resumable
-  python -m benchmarks scale --users 5 50                      many devices
-  python -m benchmarks learn --env tercet.sim.scenarios:unequal --agent hybrid --steps 200 --goal 85 --json
+  python -m benchmarks table5                             decisions of the 20 cells
+  python -m benchmarks table6 --users 5 --agent hybrid    steps to optimal, resumable
+  python -m benchmarks scale --users 5 50                 many devices
+  python -m benchmarks learn --env tercet.sim.scenarios:unequal --steps 200 --goal 85 --json
   python -m benchmarks table6 --json | jq '.[] | [.agent, .median]'
+  python -m benchmarks chaos --minutes 5 --seed 1         faults on a running system
 
-Finished cells are kept in benchmarks/results/cells/ (elsewhere with --keep, nowhere with --fresh) and
-not computed again.
+Run them from the root of the source tree. Finished cells are kept in benchmarks/results/cells/
+(elsewhere with --keep, nowhere with --fresh) and are not computed again. benchmarks/README.md
+maps each verb to its table or figure.
 """
 
 
 def goal(text: str) -> Goal:
-    """`min`, `max` or 0..100, else the parser's one-line error."""
+    """Parse `min`, `max` or 0..100; raises the parser's one-line error."""
     try:
         return parse_goal(text)
     except ValueError as error:
@@ -52,93 +54,103 @@ def factor(text: str) -> float:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line; `--help` has the rest."""
+    """Prints one line for an error, without the usage text."""
 
     def error(self, message: str) -> NoReturn:
-        """Exit with status 2."""
-        self.exit(2, f"bench: {message}\n")
+        """Print the message and exit with status 2."""
+        self.exit(2, f"benchmarks: {message}\n")
 
 
 def parser() -> argparse.ArgumentParser:
-    """All verbs."""
+    """The parser with all verbs."""
     top = Parser(
         prog="python -m benchmarks",
-        description="The paper's tables and figures, measured again, and our own beside them.",
+        description="The paper's tables and figures, and measurements of the running system.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    found = top.add_subparsers(required=True, metavar="VERB")
-    _measured(found, "table5", verbs.table5, "decisions against the paper's, 20 cells", ["hybrid"])
+    subparsers = top.add_subparsers(required=True, metavar="VERB")
+    _measured(
+        subparsers, "table5", verbs.table5, "decisions against the paper's, 20 cells", ["hybrid"]
+    )
     figure = "convergence curves, PNG and CSV"
     for verb in (
-        _measured(found, "table6", verbs.table6, "steps to optimal of every agent", [*NAMES]),
-        _measured(found, "table7", verbs.table7, "compute and experience minutes", [*NAMES]),
-        _measured(found, "figure3", verbs.figure3, figure, [*NAMES]),
+        _measured(subparsers, "table6", verbs.table6, "steps to optimal of every agent", [*NAMES]),
+        _measured(subparsers, "table7", verbs.table7, "compute and experience minutes", [*NAMES]),
+        _measured(subparsers, "figure3", verbs.figure3, figure, [*NAMES]),
     ):
         verb.add_argument("--users", type=count, nargs="+", default=[3, 4, 5])
         verb.add_argument("--cap", type=factor, default=2.0, help="times the paper's steps")
-    _measured(found, "speedup", verbs.speedup, "model selection with offloading, or alone", [])
-    _measured(found, "ablation", verbs.ablation, "hybrid without each of its parts", ["hybrid"])
-    strange = _measured(found, "worlds", verbs.worlds, "worlds nothing was tuned on", ["hybrid"])
-    strange.add_argument("--world", nargs="+", choices=[*WORLDS])
-    _measured(found, "goals", verbs.goals, "the goal changes in mid-run", ["hybrid"])
-    scale = _measured(found, "scale", verbs.scale, "many devices", ["hybrid"])
+    _measured(subparsers, "speedup", verbs.speedup, "model selection with offloading, or alone", [])
+    _measured(
+        subparsers, "ablation", verbs.ablation, "hybrid without each of its parts", ["hybrid"]
+    )
+    untuned = _measured(
+        subparsers, "worlds", verbs.worlds, "worlds that no agent was tuned on", ["hybrid"]
+    )
+    untuned.add_argument("--world", nargs="+", choices=[*WORLDS])
+    _measured(subparsers, "goals", verbs.goals, "the goal changes during a run", ["hybrid"])
+    scale = _measured(subparsers, "scale", verbs.scale, "many devices", ["hybrid"])
     scale.add_argument("--users", type=count, nargs="+", default=[5, 10, 20, 50, 100])
-    _measured(found, "newcomer", verbs.newcomer, "a device joins a running system", ["hybrid"])
-    text = "one device of five lies about its response times"
+    _measured(subparsers, "newcomer", verbs.newcomer, "a device joins a running system", ["hybrid"])
+    text = "one device of five reports false response times"
     for verb in (
-        _measured(found, "liars", verbs.liars, text, ["hybrid"]),
-        _measured(found, "deceit", verbs.deceit, f"{text}, in whole systems", ["hybrid"]),
+        _measured(subparsers, "liars", verbs.liars, text, ["hybrid"]),
+        _measured(subparsers, "deceit", verbs.deceit, f"{text}, in whole systems", ["hybrid"]),
     ):
         verb.add_argument("--lie", nargs="+", choices=[*LIES], default=[*LIES])
-    _measured(found, "drift", verbs.drift, "the world changes at step 300", [*NAMES])
-    _measured(found, "tune", verbs.tune, "the same random search for every agent", [*NAMES])
-    peers = _measured(found, "peers", verbs.peers, "other people's agents (extra: peers)", [])
+    _measured(subparsers, "drift", verbs.drift, "the world changes at step 300", [*NAMES])
+    _measured(subparsers, "tune", verbs.tune, "the same random search for every agent", [*NAMES])
+    peers = _measured(
+        subparsers, "peers", verbs.peers, "agents of other projects (extra: peers)", []
+    )
     peers.add_argument("--steps", type=count, default=20_000)
     text = "write every kept table to benchmarks/results/ as JSON and Markdown"
-    found.add_parser("report", help=text, description=text).set_defaults(verb=verbs.report)
-    onbus.add(found, count, factor)
-    _learn(found)
+    subparsers.add_parser("report", help=text, description=text).set_defaults(verb=verbs.report)
+    system_verbs.add(subparsers, count, factor)
+    _learn(subparsers)
     return top
 
 
 def _measured(
-    found: argparse._SubParsersAction[Parser],
+    subparsers: argparse._SubParsersAction[Parser],
     name: str,
     verb: Callable[[argparse.Namespace], None],
     text: str,
     agents: list[str],
 ) -> argparse.ArgumentParser:
-    """A verb with the options that all tables share."""
-    made = found.add_parser(name, help=text, description=text)
-    made.set_defaults(verb=verb, name=name)
-    made.add_argument("--agent", nargs="+", choices=NAMES, default=agents)
-    made.add_argument("--goal", type=goal, nargs="+", help="min, max or 0..100")
-    made.add_argument("--scenario", nargs="+", choices=["A", "B", "C", "D"])
-    made.add_argument("--feedback", nargs="+", choices=["per-device", "mean"])
-    made.add_argument("--seeds", type=count, default=5)
-    made.add_argument("--jobs", type=count, default=1, help="processes that compute cells")
-    made.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
-    made.add_argument("--keep", metavar="FILE", help="where finished cells are kept")
-    made.add_argument("--fresh", action="store_true", help="keep nothing, compute everything")
-    made.add_argument("--known", action="store_true", help="show all that is kept, compute nothing")
-    return made
+    """Add a verb with the options that all tables share."""
+    command = subparsers.add_parser(name, help=text, description=text)
+    command.set_defaults(verb=verb, name=name)
+    command.add_argument("--agent", nargs="+", choices=NAMES, default=agents)
+    command.add_argument("--goal", type=goal, nargs="+", help="min, max or 0..100")
+    command.add_argument("--scenario", nargs="+", choices=["A", "B", "C", "D"])
+    command.add_argument("--feedback", nargs="+", choices=["per-device", "mean"])
+    command.add_argument("--seeds", type=count, default=5)
+    command.add_argument("--jobs", type=count, default=1, help="processes that compute cells")
+    command.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+    command.add_argument("--keep", metavar="FILE", help="where finished cells are kept")
+    command.add_argument("--fresh", action="store_true", help="compute everything, keep nothing")
+    command.add_argument(
+        "--known", action="store_true", help="show all kept cells, compute nothing"
+    )
+    return command
 
 
-def _learn(found: argparse._SubParsersAction[Parser]) -> None:
-    """Any agent on anyone's environment."""
-    text = "any agent on anyone's environment, one line per real step"
-    made = found.add_parser("learn", help=text, description=text)
-    made.set_defaults(verb=verbs.learn)
-    made.add_argument(
+def _learn(subparsers: argparse._SubParsersAction[Parser]) -> None:
+    """Add the verb `learn`."""
+    text = "any agent on any environment, one line per real step"
+    command = subparsers.add_parser("learn", help=text, description=text)
+    command.set_defaults(verb=verbs.learn)
+    command.add_argument(
         "--env", default="tercet.sim.scenarios:paper", metavar="PACKAGE.MODULE:FACTORY"
     )
-    made.add_argument("--agent", choices=NAMES, default="hybrid")
-    made.add_argument("--steps", type=count, default=200)
-    made.add_argument("--seed", type=int, default=0, help="the first seed")
-    made.add_argument("--seeds", type=count, default=1, help="runs, one after the other")
-    made.add_argument("--goal", type=goal, default="min", help="min, max or 0..100")
-    made.add_argument("--feedback", choices=["per-device", "mean"], default="per-device")
-    made.add_argument("--scenario", choices=["A", "B", "C", "D"], help="argument of the factory")
-    made.add_argument("--users", type=count, help="argument of the factory")
-    made.add_argument("--json", action="store_true", help="one JSON object per line")
+    command.add_argument("--agent", choices=NAMES, default="hybrid")
+    command.add_argument("--steps", type=count, default=200)
+    command.add_argument("--seed", type=int, default=0, help="the first seed")
+    command.add_argument("--seeds", type=count, default=1, help="runs, one after the other")
+    command.add_argument("--goal", type=goal, default="min", help="min, max or 0..100")
+    command.add_argument("--feedback", choices=["per-device", "mean"], default="per-device")
+    command.add_argument("--scenario", choices=["A", "B", "C", "D"], help="argument of the factory")
+    command.add_argument("--users", type=count, help="argument of the factory")
+    command.add_argument("--json", action="store_true", help="one JSON object per line")

@@ -1,4 +1,4 @@
-"""The system's own Chromium, for tests and measurements: where it is, and how it is started."""
+"""The installed Chromium, for tests and measurements: its path and its arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def executable() -> str | None:
 
 
 def switches() -> list[str]:
-    """Headless, and without a word to anyone outside; as root its sandbox cannot start."""
+    """Headless, without background network traffic; as root without the sandbox."""
     quiet = [
         "--disable-gpu",
         "--disable-quic",

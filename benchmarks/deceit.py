@@ -1,9 +1,9 @@
-"""`bench deceit`: what `bench liars` measures, through whole systems of broker and processes.
+"""Verb `deceit`: the comparison of `liars`, with whole systems of processes.
 
-Two systems side by side, alike but for what one device of five reports to the one. Times are the
-world's own, so that they are free of the host's noise. Read back from the streams are what was
-executed, what each round would have been without exploring, what was quarantined, and what lies
-buried under which device.
+Two systems run side by side; they differ only in the reports of one device of five. Times are
+those of the simulated world, so they are free of the host's noise. From the streams are read: the
+executed assignments, the greedy assignments, the quarantined outcomes, and the dead letters by
+device.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from contextlib import suppress
 from statistics import fmean
 
 from benchmarks.liars import ALL, GOAL, compared
-from benchmarks.live_system import Site, site, wait_for_rounds
-from benchmarks.lying_world import HONEST, LIES, Town
+from benchmarks.live_system import LiveSystem, live_system, wait_for_rounds
+from benchmarks.lying_world import HONEST, LIES, LyingWorld
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
 from tercet.messaging.replay import replay
@@ -23,80 +23,85 @@ from tercet.rl.platform import Option
 from tercet.schemas.experience import Experience
 
 ROUNDS, LAST = 120, 40
-"""Rounds of a run, all of them counted, and the last of them, looked at without exploring."""
+"""Rounds of a run, all counted, and the last rounds, evaluated without exploration."""
 SPEED = 1000.0
-"""Virtual seconds per second: the world's own time costs next to nothing."""
-PATIENCE = 10.0
-"""Seconds in which the last quarantined outcome must be buried."""
+"""Virtual seconds per second."""
+DEAD_LETTER_TIMEOUT_S = 10.0
+"""Seconds in which the last quarantined outcome must be a dead letter."""
 DEAD = "dead.outcome.v1."
 SYSTEMS = ("honest", "lied")
 
 
 def cells(lies: list[str], pairs: int) -> list[Cell]:
-    """One cell per lie and pair; pair k has seed k, and the devices take turns to lie."""
+    """One cell per lie and pair; pair k has seed k and lying device k modulo 5."""
     return [_cell(lie, seed) for seed in range(pairs) for lie in lies]
 
 
 def _cell(lie: str, seed: int) -> Cell:
-    return Cell({"lie": lie, "seed": seed}, lambda: asyncio.run(beside(lie, seed)))
+    return Cell({"lie": lie, "seed": seed}, lambda: asyncio.run(run_pair(lie, seed)))
 
 
-async def beside(lie: str, seed: int, rounds: int = ROUNDS) -> Row:
-    """An honest system and one with a liar, at once."""
+async def run_pair(lie: str, seed: int, rounds: int = ROUNDS) -> Row:
+    """An honest system and one with a lying device, at the same time."""
     honest, lied = await asyncio.gather(run(HONEST, seed, rounds), run(lie, seed, rounds))
     return {"honest": honest, "lied": lied}
 
 
 async def run(case: str, seed: int, rounds: int) -> Row:
-    """One system, from start to end; what the others took, and what became of the outcomes."""
-    liar = seed % 5
-    async with site(str(GOAL)) as here:
+    """Run one system and return the others' response times and the counts of outcomes."""
+    lying_device = seed % 5
+    async with live_system(str(GOAL)) as system:
         settings = {"rounds": str(rounds), "round_period": "0", "evaluations": "0"}
         settings |= {"max_staleness": "1", "seed": str(seed)}
-        await here.world(
-            "benchmarks.lying_world:town", 5, SPEED, lie=case, liar=str(liar), seed=str(seed)
+        await system.start_world(
+            "benchmarks.lying_world:lying_world",
+            5,
+            SPEED,
+            lie=case,
+            liar=str(lying_device),
+            seed=str(seed),
         )
-        await here.thinkers(1, 5, **settings)
-        await wait_for_rounds(here.bus, rounds)
-        return await told(here, Town(case, liar))
+        await system.start_services(1, 5, **settings)
+        await wait_for_rounds(system.bus, rounds)
+        return await read_back(system, LyingWorld(case, lying_device))
 
 
-async def told(here: Site, town: Town) -> Row:
-    """Read the streams back."""
-    rounds = [e async for _, e in replay(here.bus, Experience)]
+async def read_back(system: LiveSystem, world: LyingWorld) -> Row:
+    """The row of one system, from its streams."""
+    rounds = [e async for _, e in replay(system.bus, Experience)]
     quarantined = Counter(d for e in rounds for d in e.quarantined)
-    buried = await _buried(here, quarantined.total())
-    others = set(town.platform.devices) - {town.liar}
+    dead_letters = await _dead_lettered(system, quarantined.total())
+    others = set(world.platform.devices) - {world.lying_device}
     return {
-        "executed": round(fmean(_others(town, e.executed) for e in rounds), 3),
-        "greedy": round(fmean(_others(town, e.greedy) for e in rounds[-LAST:]), 3),
-        "quarantined": quarantined[town.liar],
-        "buried": buried[town.liar],
-        "divided": sum(town.liar in e.divided for e in rounds),
+        "executed": round(fmean(_others(world, e.executed) for e in rounds), 3),
+        "greedy": round(fmean(_others(world, e.greedy) for e in rounds[-LAST:]), 3),
+        "quarantined": quarantined[world.lying_device],
+        "buried": dead_letters[world.lying_device],
+        "divided": sum(world.lying_device in e.divided for e in rounds),
         "others_quarantined": sum(quarantined[d] for d in others),
-        "others_buried": sum(buried[d] for d in others),
-        "deaths": list(here.deaths),
+        "others_buried": sum(dead_letters[d] for d in others),
+        "deaths": list(system.exits),
     }
 
 
-async def _buried(here: Site, expected: int) -> Counter[str]:
-    """Outcomes in the DEAD stream by device, once as many are there as were quarantined."""
+async def _dead_lettered(system: LiveSystem, expected: int) -> Counter[str]:
+    """Outcomes in the DEAD stream by device, once `expected` of them are stored."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while (await here.bus.js.stream_info("DEAD")).state.messages < expected:  # noqa: ASYNC110
+        async with asyncio.timeout(DEAD_LETTER_TIMEOUT_S):
+            while (await system.bus.js.stream_info("DEAD")).state.messages < expected:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-    info = await here.bus.js.stream_info("DEAD", subjects_filter=f"{DEAD}>")
+    info = await system.bus.js.stream_info("DEAD", subjects_filter=f"{DEAD}>")
     subjects: dict[str, int] = info.state.subjects or {}
     return Counter({subject.removeprefix(DEAD): count for subject, count in subjects.items()})
 
 
-def _others(town: Town, chosen: dict[str, str]) -> float:
-    """What an assignment costs the honest, on average."""
-    return town.others_ms(town.initial, {d: Option.parse(o) for d, o in chosen.items()})
+def _others(world: LyingWorld, chosen: dict[str, str]) -> float:
+    """Expected mean milliseconds of the honest devices under an assignment."""
+    return world.others_ms(world.initial, {d: Option.parse(o) for d, o in chosen.items()})
 
 
 def gather(runs: list[Row]) -> list[Row]:
-    """One row per lie: how much slower the others were, and what became of all outcomes."""
+    """One row per lie: slowdown of the others, and counts of outcomes."""
     rows = []
     for lie in (*LIES, ALL):
         own = [run for run in runs if lie in (run["lie"], ALL)]
@@ -117,9 +122,9 @@ def gather(runs: list[Row]) -> list[Row]:
 
 def render(rows: list[Row]) -> str:
     """Markdown."""
-    header = ["one of five", "the others", "greedy at the end", "liar's outcomes", "quarantined",
-              "buried", "divided", "others' outcomes", "quarantined", "buried",
-              "quarantined in honest runs", "processes that died", "pairs"]  # fmt: skip
+    header = ["one of five", "the others", "greedy at the end", "its outcomes", "quarantined",
+              "dead letters", "divided", "others' outcomes", "quarantined", "dead letters",
+              "quarantined in honest runs", "processes that exited", "pairs"]  # fmt: skip
     body: list[list[object]] = []
     for row in rows:
         shown = [f"{row[f]:+.1%} ± {row[f'{f}_error']:.1%}" for f in ("executed", "greedy")]
@@ -129,8 +134,8 @@ def render(rows: list[Row]) -> str:
              row["others_buried"], row["honest_quarantined"], row["deaths"], row["pairs"]]
         )  # fmt: skip
     text = (
-        "Two whole systems side by side, honest and with a liar, all processes on a broker: how "
-        f"much slower the others are, mean and standard error over pairs; {ROUNDS} rounds, "
-        "nothing left out. Times are the simulated world's own."
+        "Two whole systems side by side, one honest and one with a lying device, all processes on "
+        f"a broker: slowdown of the others, mean and standard error over pairs; {ROUNDS} rounds, "
+        "all counted. Times are those of the simulated world."
     )
     return f"{text}\n\n{markdown(header, body)}"

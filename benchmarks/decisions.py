@@ -1,7 +1,7 @@
-"""Decision round trips beside bare echoes, in turns, on the same broker under the same load.
+"""Round trips of decisions and of bare echoes, alternating, on the same broker and load.
 
-The load is a simulated fleet whose rounds go on all the time. Busy: learner and workers at work;
-idle: the same processes stopped where they are.
+The load is the rounds of a simulated world. In the busy condition trainer and world-model workers
+run; in the idle condition the same processes are stopped by SIGSTOP.
 """
 
 from __future__ import annotations
@@ -13,41 +13,45 @@ from typing import Any
 import numpy as np
 
 from benchmarks.echo import SUBJECT
-from benchmarks.live_system import Site, site, wait_for_rounds
+from benchmarks.live_system import (
+    LiveSystem,
+    benchmark_module,
+    live_system,
+    wait_for_rounds,
+)
 from tercet.messaging.bus import Bus
-from tercet.process.supervisor import module
 from tercet.schemas.request import Request
 
 USERS = 5
 SPEED = 20.0
-"""Virtual seconds a second: some thirty rounds a second, far more than live."""
+"""Virtual seconds per second: about thirty rounds a second."""
 WARM_UP = 20
-"""Rounds before anything is measured, so that there are parameters and plans to work on."""
+"""Rounds before the measurement, so that parameters and plans exist."""
 
 
 async def measure(pairs: int, workers: int) -> list[dict[str, Any]]:
     """Return a row per condition: p50 and p99 of both in milliseconds, and their ratios."""
-    async with site() as here:
-        await here.thinkers(workers, USERS)
-        await here.world("paper-A", USERS, SPEED)
-        await here.start("echo", module("echo", "benchmarks.echo", bus_url=here.url))
-        await wait_for_rounds(here.bus, WARM_UP)
-        busy = await _condition(here, "learners busy", pairs)
-        learners = [*here.named("learner"), *here.named("world-model")]
-        here.pause(learners)
+    async with live_system() as system:
+        await system.start_services(workers, USERS)
+        await system.start_world("paper-A", USERS, SPEED)
+        await system.start("echo", benchmark_module("echo", "benchmarks.echo", bus_url=system.url))
+        await wait_for_rounds(system.bus, WARM_UP)
+        busy = await _condition(system, "learners busy", pairs)
+        trainers = system.names("learner") + system.names("world-model")
+        system.pause(trainers)
         try:
-            idle = await _condition(here, "learners idle", pairs)
+            idle = await _condition(system, "learners idle", pairs)
         finally:
-            here.resume(learners)
+            system.resume(trainers)
     return [busy, idle]
 
 
-async def _condition(here: Site, name: str, pairs: int) -> dict[str, Any]:
-    return summary(name, *await sample(here.bus, pairs))
+async def _condition(system: LiveSystem, name: str, pairs: int) -> dict[str, Any]:
+    return summary(name, *await sample(system.bus, pairs))
 
 
 async def sample(bus: Bus, pairs: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of so many decisions and as many echoes, taken in turns."""
+    """Milliseconds of `pairs` decisions and as many echoes, alternating."""
     request = Request(device="S1").model_dump_json().encode()
     decisions, echoes = [], []
     for _ in range(pairs):

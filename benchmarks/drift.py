@@ -1,7 +1,7 @@
-"""`bench drift`: links and load change at step 300; regret over time, steps to recover.
+"""Verb `drift`: links and load change at step 300; regret over time, steps to recover.
 
-`shift` shows the change in the state, as monitors would; `hidden_shift` does not: there only
-response times tell.
+`shift` shows the change in the state, as monitors would; `hidden_shift` does not:
+only response times reveal it.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, shown
 from benchmarks.table6 import SLOW, SLOW_SEEDS, feedback_of
-from benchmarks.trial import Convergence, play
+from benchmarks.training_run import Convergence, play
 from tercet.rl.goal import Goal
 from tercet.sim import dynamic
 
 AT, STEPS = 300, 520
 SLOW_STEPS = 6000
-"""The paper's agents get twenty times as long after the change."""
+"""Steps after the change for the paper's agents."""
 
 
 def cells(
     agents: list[str], goals: list[Goal], feedbacks: list[str] | None, seeds: int
 ) -> list[Cell]:
-    """One cell per kind of change, agent, goal and seed; three users for the joint agents' sake."""
+    """One cell per kind of change, agent, goal and seed; joint agents with three users only."""
     return [
         _cell(world, users, agent, goal, feedback, seed)
         for seed in range(seeds)
@@ -54,18 +54,18 @@ def compute(name: str, users: int, agent: str, goal: Goal, feedback: str, seed: 
     """One run; regret is kept for every tenth step around the change."""
     world = getattr(dynamic, name)(users, AT)
     steps = STEPS if agent == "hybrid" else AT + SLOW_STEPS
-    seen, curve, before = Convergence(), [], math.inf
+    convergence, curve, before = Convergence(), [], math.inf
     built = build(agent, world.platform, seed)
     for step in play(world, built, goal, steps, seed, feedback == "mean"):
         if step.step == AT - 1:
             before = step.regret
         if step.step >= AT:  # the evaluation after step 300 is the first in the new world
-            seen.see(step)
+            convergence.add(step)
         if step.step % 10 == 0 and step.step <= STEPS:
             curve.append([step.step, None if math.isinf(step.regret) else round(step.regret, 4)])
-    recovered = None if seen.steps is None else max(0, seen.last_bad - AT + 1)
+    recovered = None if convergence.steps is None else max(0, convergence.last_bad - AT + 1)
     return {
-        "steps": 0 if seen.last_bad == 0 else recovered,
+        "steps": 0 if convergence.last_bad == 0 else recovered,
         "regret_before": None if math.isinf(before) else before,
         "curve": curve,
     }

@@ -1,6 +1,6 @@
-"""A bare responder: the yardstick that a decision's round trip is measured against.
+"""A bare responder, with which the round trip of a decision is compared.
 
-`python -m benchmarks.echo` answers each request on `echo.v1` with as many bytes as the body says.
+`python -m benchmarks.echo` answers each request on `echo.v1` with 512 bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SUBJECT = "echo.v1"
 
 
 async def main(bus: Bus, settings: BusSettings, stop: asyncio.Event) -> None:
-    """Answer until `stop`, with nothing in between."""
+    """Answer every request at once until `stop`."""
     reply = b"x" * 512
 
     async def on_request(raw: object) -> None:

@@ -1,6 +1,6 @@
-"""`bench figure3`: convergence, as in Figure 3: regret of the greedy assignment by real step.
+"""Verb `figure3`: convergence, as in Figure 3: regret of the greedy assignment by real step.
 
-The curves are those of the very runs that `bench table6` counts: nothing is run twice.
+The curves are those of the runs that `python -m benchmarks table6` counts.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import numpy as np
 from benchmarks.agents import NAMES
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
-from benchmarks.trial import MARKS
+from benchmarks.training_run import MARKS
 
 MISSED = 10.0
-"""Where a missed goal is drawn: a regret of 1000 %."""
+"""Regret at which a missed goal is drawn (1000 %)."""
 
 FLOOR = 1e-3
-"""Where no regret is drawn, on a logarithmic axis."""
+"""Regret at which zero is drawn, on the logarithmic axis."""
 
 COLOURS = dict(zip(NAMES, ("C1", "C5", "C2", "C3", "C4", "C0"), strict=True))
 
 
-def cells(counted: list[Cell]) -> list[Cell]:
-    """The cells of table 6, of which only those will do that kept their curve."""
+def cells(step_cells: list[Cell]) -> list[Cell]:
+    """The cells of table 6; a kept cell without its curve is computed again."""
     return [
-        Cell(key, compute, lambda kept, answers=answers: "curve" in kept and answers(kept))  # type: ignore[misc]
-        for key, compute, answers in counted
+        Cell(key, compute, lambda kept, is_valid=is_valid: "curve" in kept and is_valid(kept))  # type: ignore[misc]
+        for key, compute, is_valid in step_cells
     ]
 
 
@@ -59,7 +59,7 @@ def _order(run: Row) -> tuple[int, str, int, str]:
 
 
 def _sampled(curve: list[tuple[int, float | None]], steps: list[int]) -> list[float]:
-    """Regret at `steps`; after its end a run is taken to stay where it was."""
+    """Regret at `steps`; after its end a run keeps its last regret."""
     known = np.array([step for step, _ in curve])
     at = np.maximum(np.searchsorted(known, steps, side="right") - 1, 0)
     values = [MISSED if regret is None else regret for _, regret in curve]
@@ -137,7 +137,7 @@ def render(rows: list[Row]) -> str:
             shown.append("" if over else "missed" if missed else f"{100 * past[-1]:.1f} %")
         body.append([row["users"], row["constraint"], row["agent"], row["feedback"], *shown])
     text = (
-        "Median regret of the greedy assignment over the seeds of `bench table6`; `missed`: it\n"
+        "Median regret of the greedy assignment over the seeds of `table6`; `missed`: it\n"
         "misses the goal. Dotted: 1 %. No value: every run had ended, its optimum held.\n"
     )
     return f"{text}\n![convergence](figure3.png)\n\n{markdown(header, body)}"

@@ -1,4 +1,4 @@
-"""A flood of requests for decisions that waits for nobody: `python -m benchmarks.flood`."""
+"""Requests for decisions at a fixed rate, without waiting: `python -m benchmarks.flood`."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from tercet.schemas.request import Request
 TICK = 0.005
 """Seconds between two bursts."""
 BODIES = 200
-"""Different requests, written once."""
+"""Different requests, serialised once."""
 
 
-class Settings(BusSettings):
+class FloodSettings(BusSettings):
     """Read from `TERCET_…`."""
 
     rate: float = Field(1000.0, gt=0)
     """Requests a second."""
     seconds: float = Field(10.0, gt=0)
-    """How long."""
+    """Duration of the flood."""
 
 
-async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
-    """Ask, and let every answer fall on the floor; then wait until `stop`."""
+async def main(bus: Bus, settings: FloodSettings, stop: asyncio.Event) -> None:
+    """Send requests at the rate and ignore the replies; then report the count until `stop`."""
     client, loop = bus.client, asyncio.get_running_loop()
     inbox = client.new_inbox()
-    asked = [(f"request.v1.S{1 + k % 5}", Request(device=f"S{1 + k % 5}")) for k in range(BODIES)]
-    bodies = [(subject, request.model_dump_json().encode()) for subject, request in asked]
-    await client.publish("benchmarks.flood.begun", b"")
+    requests = [
+        (f"request.v1.S{1 + k % 5}", Request(device=f"S{1 + k % 5}")) for k in range(BODIES)
+    ]
+    bodies = [(subject, request.model_dump_json().encode()) for subject, request in requests]
+    await client.publish("bench.flood.begun", b"")
     began, sent = loop.time(), 0
     while (elapsed := loop.time() - began) < settings.seconds and not stop.is_set():
         due = int(elapsed * settings.rate)
@@ -43,9 +45,9 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
         await asyncio.sleep(TICK)
     await client.flush(timeout=60)
     while not stop.is_set():
-        await client.publish("benchmarks.flood.over", str(sent).encode())
+        await client.publish("bench.flood.over", str(sent).encode())
         await asyncio.sleep(1)
 
 
 if __name__ == "__main__":
-    run("flood", main, Settings)
+    run("flood", main, FloodSettings)

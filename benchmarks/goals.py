@@ -1,4 +1,4 @@
-"""`bench goals`: the goal changes after 100 rounds; how many more until the new one is optimal."""
+"""Verb `goals`: the goal changes after 100 rounds; steps until the new optimum."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from benchmarks import summary
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, shown
-from benchmarks.trial import Convergence, play
+from benchmarks.training_run import Convergence, play
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
 
@@ -40,7 +40,7 @@ def _cell(change: Change, scenario: str, feedback: str, seed: int) -> Cell:
     }
 
     def compute() -> Row:
-        world, seen = scenarios.paper(scenario), Convergence()
+        world, convergence = scenarios.paper(scenario), Convergence()
         agent = build("hybrid", world.platform, seed)
 
         def goal(step: int) -> Goal:
@@ -48,9 +48,9 @@ def _cell(change: Change, scenario: str, feedback: str, seed: int) -> Cell:
 
         for step in play(world, agent, goal, AT + AFTER, seed, feedback == "mean"):
             if step.step >= AT:  # the evaluation after round 100 is the first under the new goal
-                seen.see(step)
-        late = None if seen.steps is None else max(0, seen.last_bad - AT + 1)
-        return {"steps": 0 if seen.last_bad == 0 else late}
+                convergence.add(step)
+        late = None if convergence.steps is None else max(0, convergence.last_bad - AT + 1)
+        return {"steps": 0 if convergence.last_bad == 0 else late}
 
     return Cell(key, compute)
 

@@ -1,10 +1,9 @@
-"""`bench liars`: one device of five lies about its response times; are the others slower for it?
+"""Verb `liars`: one device of five reports false response times.
 
-Pairs of runs that differ only in what one device says: the truth, or a lie. Compared is the
-others' true expected response time under what was executed, its mean over the whole run: what
-the lies do before they are seen through is part of it, and so is all exploring. `silent` is no
-lie: it is what a perfect quarantine would leave of a liar, a device that loads the nodes and of
-which nothing is ever heard.
+Pairs of runs differ only in the reports of one device: true or false. Compared is the expected
+response time of the other four under the executed assignments, its mean over the whole run,
+exploration and the rounds before the quarantine included. The case `silent` is the reference: the
+outcomes of one device are never reported, as if a perfect quarantine removed them.
 """
 
 from __future__ import annotations
@@ -13,29 +12,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
-from benchmarks.lying_world import HONEST, LIES, SILENT, Town
+from benchmarks.lying_world import HONEST, LIES, SILENT, LyingWorld
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
-from benchmarks.trial import NOISE_SEED
+from benchmarks.training_run import NOISE_SEED
 from tercet.rl.experience import Experience
 from tercet.rl.hybrid import Hybrid
 from tercet.rl.quarantine import Quarantine
 
 ROUNDS = 300
-"""Rounds of a run, all of them counted: as `tercet up --world paper-A --rounds 300`."""
+"""Rounds of a run; all of them count."""
 EARLY = 40
-"""The first so many are shown apart, and so is the last so many without exploring."""
+"""Number of first rounds, and of last rounds without exploration, that are shown apart."""
 GOAL = 85.0
-BAR = 0.02
-"""How much slower the others may be."""
+TARGET = 0.02
+"""Largest mean slowdown of the other devices."""
 ONE_SIDED = 1.645
-"""Standard errors above a mean below which the true one lies, 19 times in 20."""
+"""Standard errors above a mean: one-sided 95 % bound of the true mean."""
 ALL = "all five lies"
 FIGURES = ("executed", "early", "later", "greedy")
 
 
 def cells(lies: Sequence[str], pairs: int) -> list[Cell]:
-    """One cell per case and pair; pair k has seed k, and the devices take turns to lie."""
+    """One cell per case and pair; pair k has seed k and lying device k modulo 5."""
     return [_cell(case, seed) for seed in range(pairs) for case in (HONEST, SILENT, *lies)]
 
 
@@ -44,13 +43,13 @@ def _cell(case: str, seed: int) -> Cell:
 
 
 def compute(case: str, seed: int, *, defended: bool = True, rounds: int = ROUNDS) -> Row:
-    """One run: the others' expected milliseconds, and how many outcomes did not teach."""
-    run = Run(Town(case, seed % 5), seed, defended)
+    """One run: expected milliseconds of the others, and the number of rejected outcomes."""
+    run = Run(LyingWorld(case, seed % 5), seed, defended)
     greedy = []
     for number in range(rounds):
         run.round()
         if number >= rounds - EARLY:
-            greedy.append(run.town.others_ms(run.state, run.agent.greedy(run.state, GOAL)))
+            greedy.append(run.world.others_ms(run.state, run.agent.greedy(run.state, GOAL)))
     return {
         "executed": round(fmean(run.executed), 3),
         "early": round(fmean(run.executed[:EARLY]), 3),
@@ -63,75 +62,77 @@ def compute(case: str, seed: int, *, defended: bool = True, rounds: int = ROUNDS
 
 @dataclass
 class Run:
-    """Three loops in one process, and the quarantine before them."""
+    """The three learning loops in one process, behind the quarantine."""
 
-    town: Town
+    world: LyingWorld
     seed: int
     defended: bool = True
     executed: list[float] = field(default_factory=list)
-    """What the others took, round by round."""
+    """Expected milliseconds of the others under the executed assignment, per round."""
     refused: int = 0
-    """Outcomes of the liar that did not teach."""
+    """Outcomes of the lying device that the quarantine rejected."""
     others_refused: int = 0
 
     def __post_init__(self) -> None:
-        self.agent = Hybrid(self.town.platform, self.seed, profile=self.town.profile_ms)
+        self.agent = Hybrid(self.world.platform, self.seed, profile=self.world.profile_ms)
         self.quarantine = Quarantine()
-        self.state = self.town.reset(self.seed + NOISE_SEED)
+        self.state = self.world.reset(self.seed + NOISE_SEED)
 
     def round(self) -> None:
         """One real step."""
         chosen = self.agent.act(self.state, GOAL)
-        self.executed.append(self.town.others_ms(self.state, chosen))
-        outcome = self.town.step(chosen)
-        seen = Experience(
+        self.executed.append(self.world.others_ms(self.state, chosen))
+        outcome = self.world.step(chosen)
+        experience = Experience(
             self.state, chosen, outcome.response_ms, outcome.average_ms, outcome.state, GOAL
         )
         if self.defended:
-            seen = self._judged(seen)
-        if seen.response_ms:
-            self.agent.observe(seen)
+            experience = self._filtered(experience)
+        if experience.response_ms:
+            self.agent.observe(experience)
         self.state = outcome.state
 
-    def _judged(self, seen: Experience) -> Experience:
-        """What a learner is given on the bus (`tercet.experience.translation`)."""
-        verdicts = self.quarantine.judge(self.town.platform, seen, self.town.profile_ms)
+    def _filtered(self, experience: Experience) -> Experience:
+        """What the trainer gets on the bus (`tercet.experience.translation`)."""
+        verdicts = self.quarantine.judge(self.world.platform, experience, self.world.profile_ms)
         refused = {d for d, v in verdicts.items() if v.reason}
-        self.refused += self.town.liar in refused
-        self.others_refused += len(refused - {self.town.liar})
+        self.refused += self.world.lying_device in refused
+        self.others_refused += len(refused - {self.world.lying_device})
         believed = {
-            d: ms / verdicts[d].factor for d, ms in seen.response_ms.items() if d not in refused
+            d: ms / verdicts[d].factor
+            for d, ms in experience.response_ms.items()
+            if d not in refused
         }
         doubted = frozenset(d for d, v in verdicts.items() if v.doubted)
-        return replace(seen, response_ms=believed, doubted=doubted)
+        return replace(experience, response_ms=believed, doubted=doubted)
 
 
 def gather(runs: list[Row]) -> list[Row]:
-    """One row per case: how much slower the others were than honest, mean and standard error."""
+    """One row per case: slowdown of the others against the honest run, mean and error."""
     honest = {run["seed"]: run for run in runs if run["case"] == HONEST}
     rows = []
     for case in (HONEST, SILENT, *LIES, ALL):
         own = [run for run in runs if case in (run["case"], ALL) and run["seed"] in honest]
         own = [run for run in own if case != ALL or run["case"] in LIES]
         if own:
-            rows.append({"case": case} | _harm(own, honest) | _refused(own))
+            rows.append({"case": case} | _slowdown(own, honest) | _refused(own))
     return rows
 
 
-def _harm(own: list[Row], honest: dict[int, Row]) -> Row:
-    """By pair: of all lies together, a seed counts once, with their mean."""
+def _slowdown(own: list[Row], honest: dict[int, Row]) -> Row:
+    """Slowdown by pair; for all cases together a seed counts once, with their mean."""
     seeds = sorted({run["seed"] for run in own})
-    found: Row = {"pairs": len(seeds)}
+    row: Row = {"pairs": len(seeds)}
     for figure in FIGURES:
         ratios = {seed: list[float]() for seed in seeds}
         for run in own:
             ratios[run["seed"]].append(run[figure] / honest[run["seed"]][figure] - 1)
-        found |= compared(figure, [fmean(values) for values in ratios.values()])
-    return found
+        row |= compared(figure, [fmean(values) for values in ratios.values()])
+    return row
 
 
 def compared(figure: str, ratios: list[float]) -> Row:
-    """By how much pairs differ: mean, standard error, and below what the true mean is, 95 %."""
+    """Mean of the ratios, its standard error, and the 95 % upper bound."""
     error = stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else 0.0
     return {
         figure: round(fmean(ratios), 5),
@@ -141,7 +142,7 @@ def compared(figure: str, ratios: list[float]) -> Row:
 
 
 def _refused(own: list[Row]) -> Row:
-    """Shares of the liar's outcomes and of the others' that did not teach."""
+    """Shares of rejected outcomes: of the lying device and of the others."""
     return {
         "refused": round(fmean(run["refused"] for run in own) / ROUNDS, 4),
         "others_refused": round(fmean(run["others_refused"] for run in own) / ROUNDS / 4, 5),
@@ -152,23 +153,23 @@ def render(rows: list[Row]) -> str:
     """Markdown."""
     header = ["one of five", "the others", "at most (95 %)", "mean within 2 %",
               f"rounds 1 to {EARLY}", f"rounds {EARLY + 1} to {ROUNDS}", "greedy at the end",
-              "liar's not believed", "others' not believed", "pairs"]  # fmt: skip
+              "its outcomes rejected", "others' rejected", "pairs"]  # fmt: skip
     body: list[list[object]] = []
     for row in rows:
         whole, *parts = [f"{row[f]:+.1%} ± {row[f'{f}_error']:.1%}" for f in FIGURES]
-        within = "" if row["case"] in (HONEST, SILENT) else said(row)
+        within = "" if row["case"] in (HONEST, SILENT) else target_met(row)
         below = f"{row['executed_below']:+.1%}"
         refused = f"{row['refused']:.0%}", f"{row['others_refused']:.2%}"
         body.append([row["case"], whole, below, within, *parts, *refused, row["pairs"]])
     text = (
-        "How much slower the others are than in the same run without the lie, mean and standard "
-        f"error over pairs; {ROUNDS} rounds, nothing left out."
+        "Slowdown of the other devices against the same run with true reports, mean and standard "
+        f"error over pairs; {ROUNDS} rounds, all counted."
     )
     return f"{text}\n\n{markdown(header, body)}"
 
 
-def said(row: Row) -> str:
-    """Whether the bar is met by the mean, and whether the pairs are enough to be sure of it."""
-    if row["executed"] > BAR:
+def target_met(row: Row) -> str:
+    """Whether the mean meets the target, and whether the 95 % bound does (`surely`)."""
+    if row["executed"] > TARGET:
         return "**no**"
-    return "yes, surely" if row["executed_below"] <= BAR else "yes"
+    return "yes, surely" if row["executed_below"] <= TARGET else "yes"

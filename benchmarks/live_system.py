@@ -1,4 +1,4 @@
-"""A real system as processes, for measurements: broker, deciders, learners, a simulated world."""
+"""A complete system as processes, for measurements: broker, services, a simulated world."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from tercet.messaging import broker, declare
@@ -17,23 +18,37 @@ from tercet.process.settings import BusSettings
 from tercet.process.supervisor import Child, Supervisor, module, service
 from tercet.schemas.goal import GoalSet
 
+SOURCE_TREE = Path(__file__).parents[1]
+"""The folder that `benchmarks` is imported from; it is not installed."""
 
-class Site:
-    """A broker and the processes on it; made by `site`."""
 
-    def __init__(self, bus: Bus, url: str, supervisor: Supervisor, deaths: list[str]) -> None:
+def from_source_tree(child: Child) -> Child:
+    """The same child, able to import `benchmarks`."""
+    path = os.pathsep.join(filter(None, (str(SOURCE_TREE), os.environ.get("PYTHONPATH"))))
+    return replace(child, environment={**child.environment, "PYTHONPATH": path})
+
+
+def benchmark_module(name: str, path: str, **settings: str) -> Child:
+    """A module of `benchmarks` as a process, its settings as TERCET_… variables."""
+    return from_source_tree(module(name, path, **settings))
+
+
+class LiveSystem:
+    """A broker and the processes on it; made by `live_system`."""
+
+    def __init__(self, bus: Bus, url: str, supervisor: Supervisor, exits: list[str]) -> None:
         self.bus, self.url, self._supervisor = bus, url, supervisor
         self._names: list[str] = []
-        self.deaths = deaths
-        """Names of processes that ended before their time."""
+        self.exits = exits
+        """Names of the processes that exited without being stopped."""
 
     async def start(self, name: str, child: Child) -> None:
-        """Start one process under a name of its own."""
+        """Start one process under `name`."""
         await self._supervisor.start(Child(name, child.command, child.environment))
         self._names.append(name)
 
-    async def thinkers(self, workers: int, users: int, **settings: str) -> None:
-        """Start orchestrator, learner and world-model workers."""
+    async def start_services(self, workers: int, users: int, **settings: str) -> None:
+        """Start both roles of the orchestrator and `workers` world-model workers."""
         common = {"bus_url": self.url}
         deciding = {**common, "devices": str(users), "nodes": str(users + 2), **settings}
         await self.start("orchestrator", service("orchestrator", "--role=decide", **deciding))
@@ -41,31 +56,30 @@ class Site:
         for k in range(1, workers + 1):
             await self.start(f"world-model-{k}", service("world_model", **common))
 
-    async def world(self, name: str, users: int, speed: float, **more: str) -> None:
-        """Start a simulated world in the place of all nodes."""
+    async def start_world(self, name: str, users: int, speed: float, **more: str) -> None:
+        """Start a simulated world, which stands for all nodes and devices."""
         settings = {"world": name, "users": str(users), "speed": str(speed), **more}
-        await self.start(
-            "world", module("world", "tercet.services.simulator", bus_url=self.url, **settings)
-        )
+        simulator = service("simulator", bus_url=self.url, **settings)
+        await self.start("world", from_source_tree(simulator))
 
     def pause(self, names: Iterable[str]) -> None:
-        """Stop processes where they are; `resume` lets them go on."""
+        """Stop processes with SIGSTOP; `resume` continues them."""
         self._signal(names, signal.SIGSTOP)
 
     def resume(self, names: Iterable[str]) -> None:
-        """Let paused processes go on."""
+        """Continue paused processes."""
         self._signal(names, signal.SIGCONT)
 
     def pid(self, name: str) -> int:
-        """Process id of one that runs, the broker's too (`nats-server`); raises KeyError."""
+        """Process id of a running process, the broker (`nats-server`) included; raises KeyError."""
         pid = self._supervisor.pid(name)
         if pid is None:
             raise KeyError(name)
         return pid
 
-    def named(self, beginning: str) -> list[str]:
-        """Names of the processes that begin like this."""
-        return [name for name in self._names if name.startswith(beginning)]
+    def names(self, prefix: str = "") -> list[str]:
+        """Names of the started processes that begin with `prefix`."""
+        return [name for name in self._names if name.startswith(prefix)]
 
     def _signal(self, names: Iterable[str], number: signal.Signals) -> None:
         for name in names:
@@ -75,22 +89,22 @@ class Site:
 
 
 @asynccontextmanager
-async def site(goal: str = "85") -> AsyncIterator[Site]:
-    """A broker of its own with the topology declared; everything ends on the way out."""
-    with tempfile.TemporaryDirectory(prefix="tercet-bench-") as scratch:
+async def live_system(goal: str = "85") -> AsyncIterator[LiveSystem]:
+    """A new broker with the topology declared; all processes are stopped on exit."""
+    with tempfile.TemporaryDirectory(prefix="tercet-benchmarks-") as scratch:
         store, logs = Path(scratch) / "store", Path(scratch) / "logs"
         store.mkdir()
         logs.mkdir()
-        deaths = list[str]()
-        supervisor = Supervisor(logs, lambda name, code, words: deaths.append(name))
+        exits = list[str]()
+        supervisor = Supervisor(logs, lambda name, code, reason: exits.append(name))
         try:
             command = broker.command(store, broker.free_port())
             server = await supervisor.start(Child("nats-server", tuple(command), foundation=True))
             url = await broker.listening(store, server.pid)
-            async with connect(BusSettings(bus_url=url), "bench") as bus:
+            async with connect(BusSettings(bus_url=url), "benchmarks") as bus:
                 await declare.declare(bus.js)
-                await write_goal(bus, GoalSet(goal=goal, by="bench"))
-                yield Site(bus, url, supervisor, deaths)
+                await write_goal(bus, GoalSet(goal=goal, by="benchmarks"))
+                yield LiveSystem(bus, url, supervisor, exits)
         finally:
             await supervisor.stop()
 
@@ -102,6 +116,6 @@ async def rounds_done(bus: Bus) -> int:
 
 
 async def wait_for_rounds(bus: Bus, count: int) -> None:
-    """Return when so many rounds have closed."""
+    """Return when `count` rounds have closed."""
     while await rounds_done(bus) < count:  # noqa: ASYNC110  (the stream is in another process)
         await asyncio.sleep(0.1)

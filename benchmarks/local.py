@@ -1,11 +1,10 @@
-"""`bench local`: a local request end to end, beside decoding and onnxruntime on the same bytes.
+"""Verb `local`: a local request end to end, beside decoding and onnxruntime on the same bytes.
 
-End to end is the device application's own journey: a decision is asked for and given, the picture
-goes to the inference service of the same node, labels come back. Direct is `decode` and one run,
-called in the device's process. Beside both, the road alone: two bare round trips by way of the
-broker, one as short as a request for a decision, one with the picture. All in turns, within one
-run. Broker, decider and inference service are processes as in `tercet up`, without emulation and
-with one thread each.
+End to end is the gateway's request pipeline: request and receive a decision, send the picture to
+the inference service of the same node, receive labels. Direct is `decode` and one run of the model
+in this process. The third measurement is two bare round trips through the broker, one as small as a
+request for a decision, one with the picture. All three alternate within one run. Broker, decider
+and inference service are processes as in `tercet up`, without emulation and with one thread each.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.echo import SUBJECT
-from benchmarks.live_system import Site, site
+from benchmarks.live_system import LiveSystem, benchmark_module, live_system
 from tercet.messaging.app import run
 from tercet.messaging.bus import Bus, connect
 from tercet.messaging.replay import last_each
@@ -28,7 +27,7 @@ from tercet.models.images import decode
 from tercet.models.model_directory import ensure
 from tercet.models.session import Session
 from tercet.process.settings import BusSettings
-from tercet.process.supervisor import module, service
+from tercet.process.supervisor import service
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
@@ -38,18 +37,18 @@ from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.settings import GatewaySettings
 
 NODE = "device-"
-"""Beginning of the devices' names."""
-PATIENCE = 120.0
-"""Seconds for the service to profile itself and be there."""
+"""Prefix of the devices' names."""
+START_TIMEOUT_S = 120.0
+"""Seconds for the inference service to start and measure its profile."""
 WARM_UP = 5
-QUESTION = b"x" * 300
+SMALL_BODY = b"x" * 300
 """As long as a request for a decision."""
 
 
 async def decider(bus: Bus, settings: BusSettings, stop: asyncio.Event) -> None:
-    """Answer every request at once: what is timed is the road, not the choice.
+    """Answer every request at once, so that the time to decide is not measured.
 
-    A device's name ends in the variant that it is told to run locally.
+    A device's name ends in the variant of its decision, which is always local.
     """
 
     async def answer(request: Request) -> Decision:
@@ -59,24 +58,24 @@ async def decider(bus: Bus, settings: BusSettings, stop: asyncio.Event) -> None:
             goal="min", policy="fixed", policy_version=None, round=None, round_id=None,
         )  # fmt: skip
 
-    async with responding(bus, "decider") as answers:
-        await answers.serve(Request, answer, announce=True)
+    async with responding(bus, "decider") as responder:
+        await responder.serve(Request, answer, announce=True)
         await stop.wait()
 
 
 async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> list[dict[str, Any]]:
-    """Return a row per variant: medians and 95th percentiles of both, ratio, difference."""
+    """One row per variant: medians and 95th percentiles, ratio, difference."""
     manifest = await asyncio.to_thread(ensure, models)
     jpeg, rows = photograph(), []
-    async with site() as here:
-        await here.start("decider", module("decider", "benchmarks.local", bus_url=here.url))
-        await here.start("echo", module("echo", "benchmarks.echo", bus_url=here.url))
+    async with live_system() as system:
+        for name, path in (("decider", "benchmarks.local"), ("echo", "benchmarks.echo")):
+            await system.start(name, benchmark_module(name, path, bus_url=system.url))
         for variant in variants:
             node = f"{NODE}{variant}"
-            inference = service("inference", bus_url=here.url, node=node, home="edge-1",
+            inference = service("inference", bus_url=system.url, node=node, home="edge-1",
                                 models=str(manifest.directory), profile_repeats="1")  # fmt: skip
-            await here.start(node, inference)
-            await _there(here, node)
+            await system.start(node, inference)
+            await _wait_for_capability(system, node)
             session, entry = Session(manifest.path(variant)), manifest.entry(variant)
 
             def direct(session: Session = session, px: int = entry.input_px) -> float:
@@ -85,47 +84,47 @@ async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> l
                 return (time.perf_counter() - start) * 1000
 
             settings = GatewaySettings(
-                bus_url=here.url, node=node, decision_timeout=10, inference_timeout=10
+                bus_url=system.url, node=node, decision_timeout=10, inference_timeout=10
             )
-            async with connect(BusSettings(bus_url=here.url), "device") as bus:
-                journey = RequestPipeline(bus, settings, LocalFallback(node), Classifier)
+            async with connect(BusSettings(bus_url=system.url), "device") as bus:
+                pipeline = RequestPipeline(bus, settings, LocalFallback(node), Classifier)
 
-                async def road(bus: Bus = bus) -> float:
+                async def round_trips(bus: Bus = bus) -> float:
                     start = time.perf_counter()
-                    for body in (QUESTION, jpeg):
+                    for body in (SMALL_BODY, jpeg):
                         await bus.client.request(SUBJECT, body, timeout=10)
                     return (time.perf_counter() - start) * 1000
 
-                row = await _pairs(journey, jpeg, direct, road, pairs)
+                row = await _pairs(pipeline, jpeg, direct, round_trips, pairs)
                 rows.append({"variant": variant, **row})
     return rows
 
 
-async def _there(here: Site, node: str) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await last_each(here.bus, Capability, node=node):  # noqa: ASYNC110  (elsewhere)
+async def _wait_for_capability(system: LiveSystem, node: str) -> None:
+    async with asyncio.timeout(START_TIMEOUT_S):
+        while not await last_each(system.bus, Capability, node=node):  # noqa: ASYNC110  (elsewhere)
             await asyncio.sleep(0.2)
 
 
 async def _pairs(
-    journey: RequestPipeline,
+    pipeline: RequestPipeline,
     jpeg: bytes,
     direct: Callable[[], float],
-    road: Callable[[], Awaitable[float]],
+    round_trips: Callable[[], Awaitable[float]],
     pairs: int,
 ) -> dict[str, Any]:
-    """Measure in turns; a request that fell back would be another road, and is an error."""
+    """Measure alternately; raises ValueError when a request falls back to another path."""
     whole, alone, bare, outcomes = list[float](), list[float](), list[float](), list[Outcome]()
     for k in range(WARM_UP + pairs):
-        outcome = await journey.take(jpeg, None)
+        outcome = await pipeline.take(jpeg, None)
         if outcome.fallback != "none":
             raise ValueError(f"a request fell back: {outcome.fallback}")
         taken = direct()
-        travelled = await road()  # After computing, as a request travels.
+        bare_ms = await round_trips()  # After the run, with the caches as a request finds them.
         if k >= WARM_UP:
             whole.append(outcome.response_ms)
             alone.append(taken)
-            bare.append(travelled)
+            bare.append(bare_ms)
             outcomes.append(outcome)
     end, base, least = statistics.median(whole), statistics.median(alone), statistics.median(bare)
     return {
@@ -145,12 +144,16 @@ async def _pairs(
     }
 
 
+def _heading(name: str) -> str:
+    return "round trips" if name == "road" else name.replace("_", " ")
+
+
 def render(rows: list[dict[str, Any]]) -> str:
     """A Markdown table."""
     parts = ("decision", "network", "queue", "compute")
     names = ("response", "direct", "difference", "road", *parts, "response_p95", "direct_p95")
     lines = [
-        f"| variant | ratio | road alone | {' | '.join(n.replace('_', ' ') for n in names)} |",
+        f"| variant | ratio | round trips alone | {' | '.join(_heading(n) for n in names)} |",
         "|---" * (len(names) + 3) + "|",
     ]
     for row in rows:

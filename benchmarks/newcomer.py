@@ -1,8 +1,8 @@
-"""`bench newcomer`: a device joins a running system; regret of its first ten rounds, by prior.
+"""Verb `newcomer`: a device joins a running system; regret of ten rounds, by prior.
 
-Four devices are learned for; then a fifth comes, which nobody has met. Three agents differ only in
-what the nodes' start-up profiles tell them: `none` of them, `all but the newcomer`'s, or `all`. A
-profile is compute time, measured with a little noise: nothing of links, contention or load.
+The agent is trained with four devices; then a fifth joins, of which it has no experience. Three
+agents differ only in the start-up profiles that they get: `none`, `all but the newcomer`, or `all`.
+A profile is compute time with a little noise; it contains nothing of links, contention or load.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
-from benchmarks.trial import NOISE_SEED
+from benchmarks.training_run import NOISE_SEED
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
 from tercet.rl.hybrid import Hybrid
@@ -25,8 +25,8 @@ from tercet.sim.oracle import Oracle
 from tercet.sim.world import Physics, World
 
 BEFORE, FIRST = 40, 10
-"""Rounds before it comes, and rounds that are counted."""
-MEASURED = 0.05
+"""Rounds before it joins, and rounds that are counted."""
+PROFILE_NOISE = 0.05
 """Relative noise of a profiled time."""
 PRIORS = ("none", "all but the newcomer", "all")
 
@@ -60,18 +60,20 @@ WORLDS: Mapping[str, Callable[[int], World]] = {
 
 
 def profiles(platform: Platform, physics: Physics, rng: np.random.Generator) -> Times:
-    """What each node would measure at start: compute alone, no load, no link."""
+    """Compute times that each node would measure at start-up, without load."""
     data, found = physics.calibration, Times()
 
-    def said(speed: float, local: Mapping[str, float]) -> dict[str, float]:
-        return {v: speed * ms * float(np.exp(rng.normal(0, MEASURED))) for v, ms in local.items()}
+    def measured(speed: float, local: Mapping[str, float]) -> dict[str, float]:
+        return {
+            v: speed * ms * float(np.exp(rng.normal(0, PROFILE_NOISE))) for v, ms in local.items()
+        }
 
     times = {f"d{k}": float(ms) for k, ms in enumerate(data.local)}
     for device, speed in zip(platform.devices, physics.speed, strict=True):
-        found[device] = said(float(speed), times)
+        found[device] = measured(float(speed), times)
     for edge, speed in zip(platform.edges, physics.node_speed[:-1], strict=True):
-        found[edge] = said(float(speed), {"d0": sum(data.edge)})
-    found[platform.cloud] = said(float(physics.node_speed[-1]), {"d0": sum(data.cloud)})
+        found[edge] = measured(float(speed), {"d0": sum(data.edge)})
+    found[platform.cloud] = measured(float(physics.node_speed[-1]), {"d0": sum(data.cloud)})
     return found
 
 
@@ -101,11 +103,11 @@ def compute(name: str, prior: str, goal: Goal, seed: int) -> Row:
         known = {}
     elif prior != "all":
         known.pop(newcomer)
-    few = replace(whole, devices=whole.devices[:-1], home=whole.home[:-1])
+    without_newcomer = replace(whole, devices=whole.devices[:-1], home=whole.home[:-1])
     earlier = {node: times for node, times in known.items() if node != newcomer}
-    agent = Hybrid(few, seed, profile=earlier)
+    agent = Hybrid(without_newcomer, seed, profile=earlier)
     world.reset(seed + NOISE_SEED)
-    world.state = state = State(few.devices, world.initial.nodes)
+    world.state = state = State(without_newcomer.devices, world.initial.nodes)
     for _ in range(BEFORE):
         _round(world, agent, state, goal)
     agent.move(whole, known)
@@ -118,7 +120,7 @@ def compute(name: str, prior: str, goal: Goal, seed: int) -> Row:
 
 
 def _round(world: World, agent: Hybrid, state: State, goal: Goal) -> Assignment:
-    """One real step, learned from; what was executed."""
+    """One real step with its update; the executed assignment."""
     chosen = agent.act(state, goal)
     outcome = world.step(chosen)
     agent.observe(

@@ -1,8 +1,8 @@
-"""Ten times the load: what becomes of decisions, memory and recovery, beside a bare echo.
+"""Overload: decisions, memory and recovery under a multiple of the load that can be served.
 
-First the rate that the decider serves: as many requests as it answers in turn, with a window of
-open ones. Then so many times as much is offered for a while, by a process of its own that waits for
-nobody, while one client asks now and then, decisions and echoes in turns, as a device would.
+First the rate that the orchestrator serves is measured, with a fixed number of open requests. Then
+a process offers a multiple of that rate without waiting for replies. Meanwhile one client requests
+decisions and echoes alternately, with the timeout of a device.
 """
 
 from __future__ import annotations
@@ -18,56 +18,59 @@ import psutil
 
 from benchmarks.decisions import USERS, WARM_UP
 from benchmarks.echo import SUBJECT
-from benchmarks.live_system import Site, site, wait_for_rounds
+from benchmarks.live_system import LiveSystem, benchmark_module, live_system, wait_for_rounds
 from tercet.messaging.bus import Bus, connect
 from tercet.messaging.nats_errors import NATS_ERRORS
 from tercet.process.settings import BusSettings
-from tercet.process.supervisor import module
 from tercet.schemas.request import Request
 
 WINDOW = 8
-"""Open requests when the rate is found: the decider is never idle, and never has a queue."""
-FINDING = 5.0
-"""Seconds in which it is found."""
-PATIENCE = 0.5
-"""Seconds that a device waits for a decision."""
+"""Open requests while the rate is measured: the orchestrator is busy, without a queue."""
+RATE_SECONDS = 5.0
+"""Seconds in which the rate is measured."""
+DECISION_TIMEOUT_S = 0.5
+"""Timeout of a device for a decision."""
 LANES = 4
 """Requests of the sampler that may be open at once."""
 PAUSE = 0.01
 """Seconds between two samples."""
 RECOVERED = 5.0
-"""The bar: seconds after the end until decisions take what they took before."""
+"""Target: seconds after the flood until decisions are as fast as before."""
 NORMAL = 1.5
-"""Times the median before, at which it is normal again."""
+"""Factor on the median before the flood up to which a decision counts as normal."""
 RATIO = 2.0
-"""The bar: p99 of accepted decisions over p99 of echoes."""
+"""Target: p99 of accepted decisions over p99 of echoes."""
 
 
 async def measure(times: float, seconds: float) -> dict[str, Any]:
-    """Find the rate, offer `times` as much for so many seconds, and watch the recovery."""
-    async with site() as here:
-        await here.thinkers(1, USERS, round_period="0.5", rate="1000000")  # The queue is measured.
-        await here.world("paper-A", USERS, 1000.0)
-        await here.start("echo", module("echo", "benchmarks.echo", bus_url=here.url))
-        await wait_for_rounds(here.bus, WARM_UP)
-        async with connect(BusSettings(bus_url=here.url), "sampler") as sampler:
-            return await _measure(here, sampler, times, seconds)
+    """Measure the rate, offer `times` as much for `seconds`, and measure the recovery."""
+    async with live_system() as system:
+        await system.start_services(
+            1, USERS, round_period="0.5", rate="1000000"
+        )  # The queue is measured.
+        await system.start_world("paper-A", USERS, 1000.0)
+        await system.start("echo", benchmark_module("echo", "benchmarks.echo", bus_url=system.url))
+        await wait_for_rounds(system.bus, WARM_UP)
+        async with connect(BusSettings(bus_url=system.url), "sampler") as sampler:
+            return await _measure(system, sampler, times, seconds)
 
 
-async def _measure(here: Site, sampler: Bus, times: float, seconds: float) -> dict[str, Any]:
-    names = ["nats-server", *here.named("")]
-    served = await _served(here.bus)
+async def _measure(
+    system: LiveSystem, sampler: Bus, times: float, seconds: float
+) -> dict[str, Any]:
+    names = ["nats-server", *system.names()]
+    served = await _served(system.bus)
     before = await _sampled(sampler, 5.0)
-    sizes = _Sizes(here, names)
-    flood = {"rate": str(times * served), "seconds": str(seconds), "bus_url": here.url}
-    await here.start("flood", module("flood", "benchmarks.flood", **flood))
-    await _flooded(here.bus)
-    first = await _decisions(here.bus)
-    during = await _sampled(sampler, seconds - 1.0, sizes.look)
-    accepted = (await _decisions(here.bus) - first) / (seconds - 1.0)
-    offered = await _over(here.bus)
+    sizes = _MemorySizes(system, names)
+    flood = {"rate": str(times * served), "seconds": str(seconds), "bus_url": system.url}
+    await system.start("flood", benchmark_module("flood", "benchmarks.flood", **flood))
+    await _flood_started(system.bus)
+    first = await _decisions(system.bus)
+    during = await _sampled(sampler, seconds - 1.0, sizes.sample)
+    accepted = (await _decisions(system.bus) - first) / (seconds - 1.0)
+    offered = await _flood_ended(system.bus)
     recovered = await _recovery(sampler, before["decision_p50_ms"])
-    sizes.look()
+    sizes.sample()
     ratio = during["decision_p99_ms"] / during["echo_p99_ms"]
     return {
         "served_per_s": round(served),
@@ -87,38 +90,38 @@ async def _measure(here: Site, sampler: Bus, times: float, seconds: float) -> di
 async def _served(bus: Bus) -> float:
     """Decisions a second with a window of open requests."""
     loop, count = asyncio.get_running_loop(), itertools.count()
-    until = loop.time() + FINDING
+    until = loop.time() + RATE_SECONDS
 
     async def one() -> None:
         while loop.time() < until:
-            await _ask(bus)
+            await _request(bus)
             next(count)
 
     await asyncio.gather(*(one() for _ in range(WINDOW)))
-    return next(count) / FINDING
+    return next(count) / RATE_SECONDS
 
 
-async def _ask(bus: Bus) -> str:
-    """How one request ended: accepted, refused, or silent."""
+async def _request(bus: Bus) -> str:
+    """Result of one request: accepted, refused, or silent (no reply)."""
     body = Request(device="S1").model_dump_json().encode()
     try:
-        raw = await bus.client.request("request.v1.S1", body, timeout=PATIENCE)
+        raw = await bus.client.request("request.v1.S1", body, timeout=DECISION_TIMEOUT_S)
     except NATS_ERRORS:
         return "silent"
     return "refused" if raw.headers and "Nats-Service-Error" in raw.headers else "accepted"
 
 
 async def _sampled(
-    bus: Bus, seconds: float, look: Callable[[], None] = lambda: None
+    bus: Bus, seconds: float, sample_memory: Callable[[], None] = lambda: None
 ) -> dict[str, Any]:
-    """Decisions and echoes in turns, on a few lanes for a while."""
+    """Request decisions and echoes alternately on LANES lanes for `seconds`."""
     ends = {"accepted": 0, "refused": 0, "silent": 0}
     decisions: list[float] = []
     echoes: list[float] = []
     until = time.monotonic() + seconds
     silent = sum(
         await asyncio.gather(
-            *(_lane(bus, until, ends, decisions, echoes, look) for _ in range(LANES))
+            *(_lane(bus, until, ends, decisions, echoes, sample_memory) for _ in range(LANES))
         )
     )
     row: dict[str, Any] = {**ends, "echoes_silent": silent}
@@ -135,13 +138,13 @@ async def _lane(
     ends: dict[str, int],
     decisions: list[float],
     echoes: list[float],
-    look: Callable[[], None],
+    sample_memory: Callable[[], None],
 ) -> int:
-    """Ask one after the other; how many echoes did not come."""
+    """One lane: one request after the other; the number of echoes without a reply."""
     silent = 0
     while time.monotonic() < until:
         start = time.perf_counter()
-        end = await _ask(bus)
+        end = await _request(bus)
         ends[end] += 1
         if end == "accepted":
             decisions.append((time.perf_counter() - start) * 1000)
@@ -151,17 +154,17 @@ async def _lane(
             echoes.append((time.perf_counter() - start) * 1000)
         except NATS_ERRORS:
             silent += 1
-        look()
+        sample_memory()
         await asyncio.sleep(PAUSE)
     return silent
 
 
 async def _recovery(bus: Bus, before: float) -> float | None:
-    """Seconds until ten decisions in a row are answered, and take no longer than before."""
+    """Seconds until ten decisions in a row are as fast as before; None after 30 s."""
     began, row = time.monotonic(), 0
     while time.monotonic() - began < 6 * RECOVERED:
         start = time.perf_counter()
-        accepted = await _ask(bus) == "accepted"
+        accepted = await _request(bus) == "accepted"
         fast = (time.perf_counter() - start) * 1000 < max(NORMAL * before, before + 2.0)
         row = row + 1 if accepted and fast else 0
         if row == 10:
@@ -171,35 +174,35 @@ async def _recovery(bus: Bus, before: float) -> float | None:
 
 
 async def _decisions(bus: Bus) -> int:
-    """Given so far: each is in its stream."""
+    """Decisions published so far."""
     last: int = (await bus.js.stream_info("DECISIONS")).state.last_seq
     return last
 
 
-async def _flooded(bus: Bus) -> None:
-    heard = await bus.client.subscribe("benchmarks.flood.begun")
-    await heard.next_msg(timeout=30)
-    await heard.unsubscribe()
+async def _flood_started(bus: Bus) -> None:
+    subscription = await bus.client.subscribe("bench.flood.begun")
+    await subscription.next_msg(timeout=30)
+    await subscription.unsubscribe()
 
 
-async def _over(bus: Bus) -> int:
-    heard = await bus.client.subscribe("benchmarks.flood.over")
-    said = await heard.next_msg(timeout=120)
-    await heard.unsubscribe()
-    return int(said.data)
+async def _flood_ended(bus: Bus) -> int:
+    subscription = await bus.client.subscribe("bench.flood.over")
+    message = await subscription.next_msg(timeout=120)
+    await subscription.unsubscribe()
+    return int(message.data)
 
 
-class _Sizes:
+class _MemorySizes:
     """Resident sizes, MiB."""
 
-    def __init__(self, here: Site, names: list[str]) -> None:
-        self._here, self._names = here, names
+    def __init__(self, system: LiveSystem, names: list[str]) -> None:
+        self._here, self._names = system, names
         self._found: dict[str, list[float]] = {name: [] for name in names}
         self._next = 0.0
-        self.look()
+        self.sample()
 
-    def look(self) -> None:
-        """Once a second at most."""
+    def sample(self) -> None:
+        """Record all sizes, at most once a second."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + 1
@@ -208,7 +211,7 @@ class _Sizes:
             self._found[name].append(rss / 2**20)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Before, most and last of each process."""
+        """First, largest and last size of each process."""
         return [
             {"process": name, "before_mib": round(f[0], 1), "most_mib": round(max(f), 1),
              "after_mib": round(f[-1], 1)}
@@ -217,7 +220,7 @@ class _Sizes:
 
 
 def render(found: dict[str, Any]) -> str:
-    """For people."""
+    """Markdown."""
     during = found["during"]
     recovered = found["recovered_s"]
     lines = [

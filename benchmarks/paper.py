@@ -17,7 +17,7 @@ def table(name: str) -> tuple[dict[str, str], ...]:
 
 
 def printed(agent: str, users: int, goal: Goal) -> int | None:
-    """Steps that Table VI prints for autoscale, adadeep or hybrid; None where it is silent."""
+    """Steps that Table VI prints for autoscale, adadeep or hybrid; None where it prints nothing."""
     for row in table("table6_steps"):
         if int(row["users"]) == users and parse_goal(row["constraint"]) == goal:
             return int(row[f"{agent}_steps"])
@@ -25,7 +25,7 @@ def printed(agent: str, users: int, goal: Goal) -> int | None:
 
 
 def steps(agent: str, users: int, goal: Goal) -> int:
-    """As `printed`; where it is silent, the most it prints for that many (or five) users."""
+    """As `printed`; where it prints nothing, the most it prints for that many (or five) users."""
     found = printed(agent, users, goal)
     if found is not None:
         return found

@@ -1,4 +1,4 @@
-"""Several processes compute, one keeps: `--jobs`."""
+"""Compute cells in several processes (`--jobs`); the parent stores the results."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tercet.process.child import die_with_parent
 Work = Sequence[Callable[[], dict[str, Any]]]
 
 _work: Work = ()
-"""What a forked process finds; closures do not travel any other way."""
+"""Inherited by forked processes; closures cannot be pickled."""
 
 
 def computed(work: Work, jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (index, value) as each piece of `work` is done, in any order when `jobs` > 1.
 
-    An exception of a piece is raised here; pieces under way are given up then.
+    The first exception is raised here and ends the other processes.
     """
     if jobs == 1 or len(work) < 2:
         yield from ((index, compute()) for index, compute in enumerate(work))
@@ -27,7 +27,7 @@ def computed(work: Work, jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
     global _work
     _work = work
     fork = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(min(jobs, len(work)), fork, _settle)
+    pool = ProcessPoolExecutor(min(jobs, len(work)), fork, _initialise)
     try:
         pending = {pool.submit(_compute, index): index for index in range(len(work))}
         for done in as_completed(pending):
@@ -38,8 +38,8 @@ def computed(work: Work, jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
             child.terminate()
 
 
-def _settle() -> None:
-    """In each process: no traceback on an interrupt, and no life after the one that keeps."""
+def _initialise() -> None:
+    """In each process: end without a traceback on SIGINT, and with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     die_with_parent()
 

@@ -1,10 +1,11 @@
-"""`bench peers`: other people's agents on the Gymnasium wrapper, counted in the same real steps.
+"""Verb `peers`: agents of other projects on the Gymnasium wrapper.
 
-stable-baselines3's DQN (joint actions) and PPO (one option per device), with its own defaults
-except where noted, and DROO's idea (Huang et al., 2020) as a peer: a network proposes a relaxed
-action, order-preserving candidates around it are priced by a model of the costs, the best is
-executed and imitated. DROO knows its costs in closed form; here the candidates are priced by the
-mean of what was measured for each (device, option), so contention is learned only on average.
+Steps are real steps, as in table 6. The agents are stable-baselines3's DQN (joint actions) and PPO
+(one option per device), with its defaults except where noted, and the idea of DROO (Huang et al.,
+2020): a network proposes a relaxed action, a model of the costs rates order-preserving candidates
+around it, the best is executed and imitated. DROO has its costs in closed form; here a candidate's
+cost is the mean of the measurements for each (device, option), so contention enters on average
+only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from benchmarks import summary
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, shown
-from benchmarks.trial import WITHIN, Convergence, play
+from benchmarks.training_run import WITHIN, Convergence, play
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal, required_accuracy
 from tercet.rl.platform import Assignment, Platform, decode, encode
@@ -26,7 +27,7 @@ from tercet.sim.oracle import Oracle
 
 PEERS = ("sb3-dqn", "sb3-ppo", "droo")
 EVERY = 50
-"""Real steps between two looks at a stable-baselines3 agent's greedy assignment."""
+"""Real steps between two evaluations of a stable-baselines3 agent's greedy assignment."""
 
 
 def cells(goals: list[Goal], steps: int, seeds: int) -> list[Cell]:
@@ -45,11 +46,9 @@ def _cell(peer: str, goal: Goal, steps: int, seed: int) -> Cell:
 
 
 def _sb3(peer: str, goal: Goal, steps: int, seed: int) -> Row:
-    """Train in slices of EVERY steps, looking in between."""
-    try:
-        from stable_baselines3 import DQN, PPO
-    except ImportError as error:
-        raise ImportError("peers need the extra: pip install 'tercet[peers]'") from error
+    """Train in slices of EVERY steps and evaluate after each."""
+    from stable_baselines3 import DQN, PPO
+
     world = scenarios.paper("A", 3)
     joint = peer == "sb3-dqn"
     env = Orchestration(world, goal, "joint" if joint else "multi")
@@ -74,7 +73,7 @@ def _sb3(peer: str, goal: Goal, steps: int, seed: int) -> Row:
 
 
 class Droo:
-    """An `tercet.rl.agent.Agent`: relaxed action, order-preserving candidates, imitation of the best."""
+    """A `tercet.rl.agent.Agent`: candidates around a relaxed action, imitation of the best."""
 
     def __init__(self, platform: Platform, seed: int, candidates: int = 16) -> None:
         self.platform, self.candidates = platform, candidates
@@ -93,7 +92,7 @@ class Droo:
         return self._best(self.logits, goal)
 
     def observe(self, experience: Experience) -> None:
-        """Credit every device with the mean; imitate what was executed a little."""
+        """Assign the mean cost to every device's option; imitate the executed assignment."""
         place = self.platform
         choice = encode(place, place.devices, experience.assignment)
         device = np.arange(len(choice))
@@ -110,10 +109,10 @@ class Droo:
         # Order-preserving: the k-th candidate changes the k least certain entries.
         order = np.argsort(-relaxed, axis=1)
         found = [order[:, 0]]
-        doubt = relaxed.max(axis=1) - relaxed[np.arange(len(order)), order[:, 1]]
+        margin = relaxed.max(axis=1) - relaxed[np.arange(len(order)), order[:, 1]]
         for k in range(self.candidates):
             changed = order[:, 0].copy()
-            device = np.argsort(doubt)[k % len(order)]
+            device = np.argsort(margin)[k % len(order)]
             changed[device] = order[device, (1 + k // len(order)) % order.shape[1]]
             found.append(changed)
         accurate = int(place.option_accuracy.argmax())
@@ -125,12 +124,12 @@ class Droo:
 
 
 def _droo(goal: Goal, steps: int, seed: int) -> Row:
-    world, seen = scenarios.paper("A", 3), Convergence()
+    world, convergence = scenarios.paper("A", 3), Convergence()
     for step in play(world, Droo(world.platform, seed), goal, steps, seed, True):
-        seen.see(step)
-        if seen.held > max(500, step.step // 10):
+        convergence.add(step)
+        if convergence.held > max(500, step.step // 10):
             break
-    return {"steps": seen.steps}
+    return {"steps": convergence.steps}
 
 
 def gather(runs: list[Row]) -> list[Row]:

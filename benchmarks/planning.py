@@ -1,7 +1,7 @@
 """Planning throughput by number of world-model workers, and the model's error by members.
 
-Throughput: real workers on a real bus, all five members learned, the learner not running; so many
-jobs are put on the work queue, and the clock runs from the first to the last planned batch.
+Throughput: real workers on a real bus, all five members trained, the policy trainer not running.
+The time is measured from the publication of the jobs to the last planned batch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.live_system import Site, site
+from benchmarks.live_system import LiveSystem, live_system
 from tercet.messaging.inspection import parameters
 from tercet.messaging.topology import MEMBERS
 from tercet.process.supervisor import service
@@ -36,17 +36,17 @@ HELD_OUT = 400
 """Random assignments on which the model's error is measured."""
 
 
-def taught(rounds: int, seed: int = 0) -> list[Experience]:
-    """Random rounds of the paper's scenario A, as the orchestrator would have published them."""
+def random_experiences(rounds: int, seed: int = 0) -> list[Experience]:
+    """Random rounds of the paper's scenario A, as the orchestrator publishes them."""
     world = paper("A", USERS)
     place, state = world.platform, world.reset(seed)
     fleet = fleet_of(place)
-    said = []
+    experiences = []
     for number in range(1, rounds + 1):
-        told = random_assignment(place, np.random.default_rng((seed, number)))
-        outcome = world.step(told)
-        executed = {d: str(o) for d, o in told.items()}
-        said.append(
+        assignment = random_assignment(place, np.random.default_rng((seed, number)))
+        outcome = world.step(assignment)
+        executed = {d: str(o) for d, o in assignment.items()}
+        experiences.append(
             Experience.because(
                 Round(number=number, devices=place.devices, policy="random"),
                 round=number,
@@ -65,11 +65,11 @@ def taught(rounds: int, seed: int = 0) -> list[Experience]:
             )
         )
     assert state.active == place.devices
-    return said
+    return experiences
 
 
 def fleet_of(place: Platform) -> Fleet:
-    """A platform in the words of the bus."""
+    """A platform as a message of the bus."""
     return Fleet(
         devices=place.devices,
         home=place.home,
@@ -80,22 +80,22 @@ def fleet_of(place: Platform) -> Fleet:
 
 
 def random_assignment(place: Platform, rng: np.random.Generator) -> dict[str, Any]:
-    """Any option for every device."""
+    """A random option for every device."""
     return decode(place, place.devices, rng.integers(len(place.options), size=len(place.devices)))
 
 
 async def throughput(workers: int, jobs: int) -> dict[str, Any]:
-    """Planned transitions a second with so many workers."""
-    async with site() as here:
-        for experience in taught(ROUNDS):
-            await here.bus.publish(experience)
+    """Planned transitions per second with `workers` workers."""
+    async with live_system() as system:
+        for experience in random_experiences(ROUNDS):
+            await system.bus.publish(experience)
         for k in range(1, workers + 1):
-            await here.start(f"world-model-{k}", service("world_model", bus_url=here.url))
-        await _members_learned(here)
+            await system.start(f"world-model-{k}", service("world_model", bus_url=system.url))
+        await _wait_for_members(system)
         plans = [_job(number) for number in range(jobs)]
-        await _planned(here, plans[:workers])  # everyone has the parameters in hand
+        await _planned(system, plans[:workers])  # Now every worker has loaded the parameters.
         start = time.perf_counter()
-        await _planned(here, plans[workers:])
+        await _planned(system, plans[workers:])
         seconds = time.perf_counter() - start
     done = (jobs - workers) * MEMBERS * TRANSITIONS
     return {
@@ -119,22 +119,22 @@ def _job(number: int) -> Plan:
     )
 
 
-async def _members_learned(here: Site) -> None:
-    """Wait until every member is in effect with all that was said, and has been heard of."""
+async def _wait_for_members(system: LiveSystem) -> None:
+    """Wait until every member's announced parameters include all experiences."""
     while True:
-        known = [p for p in await parameters(here.bus) if p["learned"] == ROUNDS]
-        if len(known) == MEMBERS:
+        trained = [p for p in await parameters(system.bus) if p["learned"] == ROUNDS]
+        if len(trained) == MEMBERS:
             return
         await asyncio.sleep(0.2)
 
 
-async def _planned(here: Site, jobs: list[Plan]) -> None:
-    """Say the jobs, and wait for all their batches."""
-    before = (await here.bus.js.stream_info("PLANNED")).state.last_seq
+async def _planned(system: LiveSystem, jobs: list[Plan]) -> None:
+    """Publish the jobs and wait for all their batches."""
+    before = (await system.bus.js.stream_info("PLANNED")).state.last_seq
     for job in jobs:
-        await here.bus.publish(job)
-    wanted = before + len(jobs) * MEMBERS
-    while (await here.bus.js.stream_info("PLANNED")).state.last_seq < wanted:  # noqa: ASYNC110
+        await system.bus.publish(job)
+    expected = before + len(jobs) * MEMBERS
+    while (await system.bus.js.stream_info("PLANNED")).state.last_seq < expected:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
@@ -158,18 +158,18 @@ def error_by_members(counts: list[int], seeds: int) -> list[dict[str, Any]]:
 
 
 def _held_out(world: World, count: int, seed: int) -> float:
-    """Root mean square error of log milliseconds, per device, on assignments never seen."""
+    """RMSE of log milliseconds per device, on assignments outside the training data."""
     place, state = world.platform, world.reset(seed)
     rng = np.random.default_rng(seed)
     model = ModelLearner.born(
         place, HybridSettings(), tuple(range(count)), np.random.default_rng((seed, 1))
     )
     for _ in range(ROUNDS):
-        told = random_assignment(place, rng)
-        outcome = world.step(told)
+        assignment = random_assignment(place, rng)
+        outcome = world.step(assignment)
         model.observe(
             TrainingBatch(
-                state, told, outcome.response_ms, outcome.average_ms, outcome.state, "min"
+                state, assignment, outcome.response_ms, outcome.average_ms, outcome.state, "min"
             )
         )
     table, _ = tables(model.learn(), place, state, place.devices, None, rng)
@@ -186,7 +186,7 @@ def _read(place: Platform, table: Any, choice: Any) -> list[float]:
 
 
 def render(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table of whatever the rows hold."""
+    """A Markdown table with the rows' fields as columns."""
     columns = list(rows[0])
     lines = ["| " + " | ".join(c.replace("_", " ") for c in columns) + " |"]
     lines.append("|" + "---|" * len(columns))

@@ -1,4 +1,4 @@
-"""How far a long run is, and how much time is left: a bar on a terminal, else a line a cell."""
+"""Progress of a long run: a bar on a terminal, else one line per cell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class ProgressReport:
-    """A context around the cells of one table; says nothing when there is nothing to compute."""
+    """A context around the cells of one table; prints nothing when none is missing."""
 
     def __init__(self, total: int, done: int, quiet: bool = False) -> None:
         self.total, self.done, self.first = total, done, done
@@ -48,7 +48,7 @@ class ProgressReport:
             print(f"{self.done}/{self.total} {name}, {self.left()}", file=sys.stderr, flush=True)
 
     def left(self) -> str:
-        """Time left at the pace so far, in words."""
+        """Estimated time left, from the mean time of the cells so far."""
         fresh = self.done - self.first
         minutes = (time.monotonic() - self.begun) / fresh * (self.total - self.done) / 60
         return f"about {minutes:.0f} min left"

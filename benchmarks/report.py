@@ -1,4 +1,4 @@
-"""`bench report`: write every kept table to benchmarks/results/ as JSON and Markdown."""
+"""Verb `report`: write every kept table to benchmarks/results/ as JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def write(folder: Path, parse: Callable[[list[str]], argparse.Namespace]) -> lis
             rows = _printed(parse([name, "--known", "--json"]))
             text = _printed(parse([name, "--known"]))
         except (IndexError, ValueError, KeyError):
-            continue  # Nothing is kept for this table yet.
+            continue  # No cell of this table is kept yet.
         if not json.loads(rows):
             continue
         (folder / f"{name}.json").write_text(rows, encoding="utf-8")
-        head = f"# {name}\n\n`python -m benchmarks {name}` (options, if any, are said in README.md)\n\n"
+        head = f"# {name}\n\n`python -m benchmarks {name}` (options, if any: see README.md)\n\n"
         (folder / f"{name}.md").write_text(head + text, encoding="utf-8")
         written.append(name)
     return written
 
 
-def _printed(given: argparse.Namespace) -> str:
+def _printed(options: argparse.Namespace) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        given.verb(given)
+        options.verb(options)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""Finished cells are kept as they come, so a long run may be interrupted and taken up again."""
+"""Finished cells on disk, so that an interrupted run can be continued."""
 
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ class Cell(NamedTuple):
     """One entry of a table."""
 
     key: Row
-    """What it is; plain JSON."""
+    """Identity of the cell; plain JSON."""
     compute: Callable[[], Row]
-    """How to compute what it holds."""
-    answers: Callable[[Row], bool] = _always
-    """Whether a value kept earlier, perhaps under other limits, still answers what is asked."""
+    """Computes its value."""
+    is_valid: Callable[[Row], bool] = _always
+    """Whether a kept value, perhaps computed under other limits, can be used."""
 
 
-class Store:
-    """One JSON line per finished cell, the latest counts; `path` None keeps nothing."""
+class ResultStore:
+    """A file with one JSON line per finished cell; the last line of a key is valid.
+
+    With `path` None nothing is kept.
+    """
 
     def __init__(self, path: Path | None, quiet: bool = False, jobs: int = 1) -> None:
         self.path, self.quiet, self.jobs = path, quiet, jobs
@@ -51,23 +54,23 @@ class Store:
     def fill(self, cells: Sequence[Cell]) -> list[Row]:
         """Compute what is missing, in `jobs` processes; rows {**key, **value} as in `cells`."""
         missing = [cell for cell in cells if not self._has(cell)]
-        with ProgressReport(len(cells), len(cells) - len(missing), self.quiet) as pace:
+        with ProgressReport(len(cells), len(cells) - len(missing), self.quiet) as progress:
             work = [cell.compute for cell in missing]
             for index, value in computed(work, self.jobs):
                 self.keep(missing[index].key, value)
-                pace.finished(" ".join(str(v) for v in missing[index].key.values()))
+                progress.finished(" ".join(str(v) for v in missing[index].key.values()))
         return [{**cell.key, **self.known[_name(cell.key)]} for cell in cells]
 
     def _has(self, cell: Cell) -> bool:
         value = self.known.get(_name(cell.key))
-        return value is not None and cell.answers(value)
+        return value is not None and cell.is_valid(value)
 
     def everything(self) -> list[Row]:
-        """All rows that are kept, whoever asked for them."""
+        """All kept rows."""
         return [{**json.loads(name), **value} for name, value in self.known.items()]
 
     def keep(self, key: Row, value: Row) -> None:
-        """Append one cell and make sure that it is on disk."""
+        """Append one cell and fsync."""
         self.known[_name(key)] = json.loads(json.dumps(value))
         if self.path is None:
             return

@@ -1,4 +1,4 @@
-"""`bench scale`: many devices; steps to 1 % regret, seconds a decision, the solver's gap."""
+"""Verb `scale`: many devices; steps to 1 % regret, seconds a decision, the solver's gap."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, median, shown, worst
 from benchmarks.table6 import feedback_of
-from benchmarks.trial import Convergence, play
+from benchmarks.training_run import Convergence, play
 from tercet.rl.goal import Goal
 from tercet.rl.hybrid import Hybrid
 from tercet.sim import scenarios
@@ -57,11 +57,11 @@ def _cell(agent: str, users: int, scenario: str, goal: Goal, feedback: str, seed
 
 def compute(agent: str, users: int, scenario: str, goal: Goal, feedback: str, seed: int) -> Row:
     """One run; the decision timed is the greedy one at its end."""
-    world, seen = scenarios.paper(scenario, users), Convergence()
+    world, convergence = scenarios.paper(scenario, users), Convergence()
     built, oracle = build(agent, world.platform, seed), Oracle(world)
     for step in play(world, built, goal, CAP, seed, feedback == "mean", oracle):
-        seen.see(step)
-        if seen.held > hold(users):
+        convergence.add(step)
+        if convergence.held > hold(users):
             break
     times, gap = [], None
     for _ in range(5):
@@ -73,8 +73,8 @@ def compute(agent: str, users: int, scenario: str, goal: Goal, feedback: str, se
         times.append(time.perf_counter() - start)
     optimum = oracle.optimum(world.initial, goal)
     return {
-        "steps": seen.steps,
-        "held": seen.held,
+        "steps": convergence.steps,
+        "held": convergence.held,
         "decision_s": statistics.median(times),
         "gap": gap,
         "oracle_gap": optimum.gap,
@@ -85,7 +85,7 @@ NAMES = ("users", "scenario", "constraint", "agent", "feedback")
 
 
 def gather(runs: list[Row]) -> list[Row]:
-    """The stable JSON: one row per cell less its seed; medians over seeds, the largest gaps."""
+    """The JSON output: one row per cell, medians over seeds, the largest gaps."""
     grouped: dict[tuple[object, ...], list[Row]] = {}
     for run in runs:
         grouped.setdefault(tuple(run[name] for name in NAMES), []).append(run)

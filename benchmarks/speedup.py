@@ -1,8 +1,8 @@
-"""`bench speedup`: model selection with offloading against offloading alone.
+"""Verb `speedup`: model selection with offloading against offloading alone.
 
-The sibling paper's headline is 35 % faster at less than 0.9 % of accuracy lost. Offloading alone
+The sibling paper claims 35 % faster at less than 0.9 % of accuracy lost. Offloading alone
 always runs d0, and only chooses where: the goal `max`. Model selection may lose up to 0.9 points:
-the goal 89. Both by the oracle and by what `hybrid` has learned after 200 real steps.
+the goal 89. Both by the oracle and by what `hybrid` chooses after 200 real steps.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
-from benchmarks.trial import converge
+from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.rl.platform import Option, mean_accuracy
 from tercet.sim import scenarios
@@ -31,19 +31,19 @@ def _row(scenario: str, goal: Goal) -> Row:
     oracle = Oracle(world)
     alone = oracle.optimum(world.initial, "max")
     both = oracle.optimum(world.initial, goal)
-    learned = {g: _learned(scenario, g) for g in ("max", goal)}
+    trained = {g: _trained(scenario, g) for g in ("max", goal)}
     return {
         "offloading_ms": round(alone.average_ms, 2),
         "selection_ms": round(both.average_ms, 2),
         "faster_pct": round(100 * (1 - both.average_ms / alone.average_ms), 2),
         "accuracy_lost_pct": round(alone.accuracy - both.accuracy, 2),
-        "hybrid_faster_pct": round(100 * (1 - learned[goal][0] / learned["max"][0]), 2),
-        "hybrid_accuracy_lost_pct": round(learned["max"][1] - learned[goal][1], 2),
+        "hybrid_faster_pct": round(100 * (1 - trained[goal][0] / trained["max"][0]), 2),
+        "hybrid_accuracy_lost_pct": round(trained["max"][1] - trained[goal][1], 2),
     }
 
 
-def _learned(scenario: str, goal: Goal) -> tuple[float, float]:
-    """True expected milliseconds and accuracy of what `hybrid` has learned."""
+def _trained(scenario: str, goal: Goal) -> tuple[float, float]:
+    """True expected milliseconds and accuracy of the assignment that `hybrid` chooses."""
     world = scenarios.paper(scenario)
     result = converge(world, build("hybrid", world.platform, 0), goal, 200, 0)
     chosen = {d: Option.parse(o) for d, o in result.greedy.items()}

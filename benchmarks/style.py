@@ -1,4 +1,4 @@
-"""How all figures look: one style, colours that the colour-blind can tell apart."""
+"""The style of all figures, with colours for colour-blind readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bench table5`: the decision of each of the 20 cells, printed, optimal, and learned."""
+"""Verb `table5`: the decisions of the 20 cells: printed, optimal, and the agent's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from benchmarks import paper
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
-from benchmarks.table6 import feedback_of, patience
-from benchmarks.trial import converge
+from benchmarks.table6 import feedback_of, hold_steps
+from benchmarks.training_run import converge
 from tercet.rl.goal import Goal, parse_goal
 from tercet.rl.platform import Option, decode, mean_accuracy
 from tercet.sim import scenarios
@@ -23,7 +23,7 @@ REMARKS = {
     ("C", "89"): "uses the cloud where the edge is within the error",
     ("D", "89"): "uses the cloud where the edge is within the error",
 }
-"""Where the paper's own row is inconsistent, in words."""
+"""Rows of the paper that are inconsistent, with the reason."""
 
 
 def cells(agents: list[str], names: list[str], goals: list[Goal] | None) -> list[Cell]:
@@ -42,12 +42,12 @@ def _cell(scenario: str, constraint: str, agent: str) -> Cell:
 
 
 def train(scenario: str, constraint: str, agent: str) -> Row:
-    """Train one agent and look at its greedy assignment."""
+    """Train one agent and evaluate its greedy assignment."""
     world, goal = scenarios.paper(scenario), parse_goal(constraint)
     built = build(agent, world.platform, 0)
     cap = CAPS.get(agent, 6000)
     mean_only = feedback_of(agent, "per-device") == "mean"
-    result = converge(world, built, goal, cap, 0, mean_only, patience(agent))
+    result = converge(world, built, goal, cap, 0, mean_only, hold_steps(agent))
     chosen = {d: Option.parse(o) for d, o in result.greedy.items()}
     oracle = Oracle(world)
     regret = oracle.regret(world.initial, goal, chosen)
@@ -61,7 +61,7 @@ def train(scenario: str, constraint: str, agent: str) -> Row:
 
 
 def gather(found: list[Row]) -> list[Row]:
-    """The stable JSON: one row per printed row, agents beside the oracle."""
+    """The JSON output: one row per printed row, agents beside the oracle."""
     rows: dict[tuple[str, str], Row] = {}
     printed = {(r["scenario"], r["constraint"]): r for r in paper.decisions()}
     for one in found:
@@ -112,12 +112,14 @@ def render(rows: list[Row]) -> str:
             ]
         )
     off = max(abs(row["oracle_off_pct"]) for row in rows)
-    tally = [_tally(name, rows) for name in rows[0]["agents"]]
+    counts = [_counts(name, rows) for name in rows[0]["agents"]]
     header = ["scenario", "goal", "printed, ms", "oracle, ms", "off", "learned (regret)", "remark"]
-    return "\n".join([markdown(header, body), "", f"Oracle at most {off:.2f} % off print.", *tally])
+    return "\n".join(
+        [markdown(header, body), "", f"Oracle at most {off:.2f} % off print.", *counts]
+    )
 
 
-def _tally(name: str, rows: list[Row]) -> str:
+def _counts(name: str, rows: list[Row]) -> str:
     regrets = [row["agents"][name]["regret"] for row in rows]
     near = sum(r is not None and r <= 0.01 for r in regrets)
     exact = sum(r is not None and r < 1e-9 for r in regrets)

@@ -1,4 +1,4 @@
-"""`bench table6`: steps to optimal of every agent, beside the paper's Table VI."""
+"""Verb `table6`: steps to optimal of every agent, beside the paper's Table VI."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks import paper
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import median, shown, worst
-from benchmarks.trial import converge
+from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
 
@@ -26,8 +26,8 @@ SLOW = ("adadeep", "hybrid-paper", "hybrid-paper-real")
 Row = dict[str, Any]
 
 
-def patience(agent: str) -> Callable[[int], int]:
-    """For how long the optimum must hold before a run may end."""
+def hold_steps(agent: str) -> Callable[[int], int]:
+    """Steps for which the optimum must hold before a run ends, by the step reached."""
     if agent == "hybrid":
         return lambda step: 200
     return lambda step: max(500, step // 10)
@@ -41,7 +41,7 @@ def cap(agent: str, users: int, goal: Goal, factor: float = 2.0) -> int:
 
 
 def feedback_of(agent: str, feedback: str) -> str:
-    """The paper's agents see only the mean."""
+    """The feedback that an agent gets: the paper's agents get only the mean."""
     return feedback if agent == "hybrid" else "mean"
 
 
@@ -51,7 +51,7 @@ def compute(
     """One run of at most `limit` real steps."""
     world = scenarios.paper(scenario, users)
     built = build(agent, world.platform, seed)
-    result = converge(world, built, goal, limit, seed, feedback == "mean", patience(agent))
+    result = converge(world, built, goal, limit, seed, feedback == "mean", hold_steps(agent))
     return asdict(result) | {"cap": limit}
 
 
@@ -64,7 +64,7 @@ def cells(
     seeds: int,
     factor: float = 2.0,
 ) -> list[Cell]:
-    """Cells in an order in which an interrupted table is already of use: seed by seed."""
+    """All cells, seed by seed, so that an interrupted table is complete for its first seeds."""
     return [
         _cell(agent, scenario, n, goal, feedback, seed, factor)
         for seed in range(seeds)
@@ -92,7 +92,7 @@ def _cell(
     return Cell(
         key,
         lambda: compute(agent, scenario, n, goal, feedback, seed, limit),
-        # A run that was stopped earlier than now asked for, and had not arrived, is run again.
+        # A run that did not converge within a lower cap is repeated.
         lambda kept: kept["steps"] is not None or kept["cap"] >= limit,
     )
 
@@ -154,7 +154,7 @@ def render(rows: list[Row]) -> str:
 
 
 def _left(row: Row) -> str:
-    """Final regret of the seeds that never got there."""
+    """Final regret of the seeds that did not converge."""
     pairs = zip(row["steps"], row["regret"], strict=True)
     left = [regret for steps, regret in pairs if steps is None]
     return ", ".join("goal missed" if r is None else f"{100 * r:.1f} %" for r in left)

@@ -1,4 +1,4 @@
-"""`bench table7`: compute minutes, experience minutes, and their sum, beside the paper's.
+"""Verb `table7`: compute minutes, experience minutes, and their sum, beside the paper's.
 
 Experience is the sum of the simulated mean response times of the real steps up to optimality, as
 if rounds followed each other without a pause; compute is this process's time for the same run.

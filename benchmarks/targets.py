@@ -1,6 +1,6 @@
-"""The bars this project set itself, beside what was measured; written by `bench report`.
+"""The project's targets beside the measured figures; written by `python -m benchmarks report`.
 
-Every figure is read from the kept cells; a bar whose cells are missing says so.
+Every figure comes from the kept cells. A target without cells is marked `not measured`.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.liars import ALL, BAR
+from benchmarks.liars import ALL, TARGET
 from benchmarks.lying_world import LIES
 from benchmarks.summary import Row, markdown, median, shown, worst
 
 HEAD = """# Results
 
-Every table here is written by `python -m benchmarks report` from the cells kept in `cells/`, and the
-cells by the commands named below (`python -m benchmarks --help` for all). Simulated worlds only: real
+`python -m benchmarks report` writes every table here from the cells kept in `cells/`. The commands
+named below compute the cells (`python -m benchmarks --help` lists all). Simulated worlds only: real
 steps are rounds of `sim`, whose response times follow the paper's Table V. Counts of steps repeat
 exactly with the seed; minutes and seconds depend on the machine, which was shared.
 
@@ -43,11 +43,19 @@ def write(folder: Path) -> None:
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
-def _bar(
-    what: str, paper: str, must: str, aim: str, said: str, ok: bool | None, command: str
+def _target(
+    what: str, paper: str, must: str, aim: str, measured: str, ok: bool | None, command: str
 ) -> list[object]:
-    verdict = "" if ok is None else "yes" if ok else "**no**"
-    return [what, paper, must, aim, said or "not measured", verdict, f"`{command}`"]
+    reached = "" if ok is None else "yes" if ok else "**no**"
+    return [
+        what,
+        paper,
+        must,
+        aim,
+        measured or "not measured",
+        reached,
+        f"`python -m benchmarks {command}`",
+    ]
 
 
 def _table5(rows: list[Row]) -> list[list[object]]:
@@ -57,14 +65,14 @@ def _table5(rows: list[Row]) -> list[list[object]]:
     regrets = [row["agents"]["hybrid"]["regret"] for row in rows if "hybrid" in row["agents"]]
     near = sum(r is not None and r <= 0.01 for r in regrets)
     exact = sum(r is not None and r < 1e-9 for r in regrets)
-    said = f"{len(rows)} cells, at most {off:.2f} %"
+    measured = f"{len(rows)} cells, at most {off:.2f} %"
     learned = f"{near} of {len(regrets)} within 1 %, {exact} exact"
     enough = near == len(regrets) == 20
     return [
-        _bar("Table V: oracle against print", "-", "20 cells within 3 %", "", said,
-             off <= 3 and len(rows) == 20, "bench table5"),
-        _bar("Table V: hybrid's greedy equals the oracle", "100 %", "20 of 20 within 1 %",
-             "exact", learned, enough, "bench table5"),
+        _target("Table V: oracle against print", "-", "20 cells within 3 %", "", measured,
+             off <= 3 and len(rows) == 20, "table5"),
+        _target("Table V: hybrid's greedy equals the oracle", "100 %", "20 of 20 within 1 %",
+             "exact", learned, enough, "table5"),
     ]  # fmt: skip
 
 
@@ -85,7 +93,7 @@ def _seeds(rows: list[Row]) -> str:
 
 
 def _below(rows: list[Row], middle: float, most: float | None = None) -> bool:
-    """Whether every row's median, and its worst if asked, is within the bar."""
+    """Whether every row's median, and with `most` its worst seed, is within the limit."""
     medians = all(r["median"] is not None and r["median"] <= middle for r in rows)
     if most is None:
         return medians
@@ -96,28 +104,28 @@ def _steps(rows: list[Row]) -> list[list[object]]:
     ours = _pick(rows, agent="hybrid", scenario="A")
     device = _pick(ours, users=5, feedback="per-device")
     mean = _pick(ours, users=5, feedback="mean")
-    command = "bench table6 --agent hybrid"
+    command = "table6 --agent hybrid"
     found = []
     if device:
         found.append(
-            _bar("steps to optimal, 5 users, scenario A, each goal, per-device: median [worst]",
+            _target("steps to optimal, 5 users, scenario A, each goal, per-device: median [worst]",
                  "6,000", "<= 100 [<= 300]", "<= 30", _spelled(device), _below(device, 100, 300),
                  command)
         )  # fmt: skip
     if mean:
         found.append(
-            _bar("the same, mean feedback only", "6,000", "<= 400", "<= 100", _spelled(mean),
+            _target("the same, mean feedback only", "6,000", "<= 400", "<= 100", _spelled(mean),
                  _below(mean, 400), command)
         )  # fmt: skip
     for feedback in ("per-device", "mean"):
         growth = {n: _middle(_pick(ours, users=n, feedback=feedback)) for n in (3, 4, 5)}
         three, five = growth[3], growth[5]
         if three is not None and five is not None:
-            said = ", ".join(f"{n} users: {shown(g)}" for n, g in growth.items())
+            measured = ", ".join(f"{n} users: {shown(g)}" for n, g in growth.items())
             ok = five <= max(1.5 * three, three + 20)
             found.append(
-                _bar(f"growth from 3 to 5 users, all goals and seeds, {feedback}", "3x",
-                     "<= 1.5x or 20 more", "flat", said, ok, command)
+                _target(f"growth from 3 to 5 users, all goals and seeds, {feedback}", "3x",
+                     "<= 1.5x or 20 more", "flat", measured, ok, command)
             )  # fmt: skip
     return found
 
@@ -128,19 +136,19 @@ def _middle(rows: list[Row]) -> float | None:
 
 def _ratios(rows: list[Row]) -> list[list[object]]:
     found = []
-    bars = {"autoscale": (10_000, 30_000), "adadeep": (600, 2_000), "hybrid": (60, 200)}
+    limits = {"autoscale": (10_000, 30_000), "adadeep": (600, 2_000), "hybrid": (60, 200)}
     ours = {r["constraint"]: r for r in _pick(rows, agent="hybrid", users=5, scenario="A")
             if r["feedback"] == "per-device" and r["median"]}  # fmt: skip
     from benchmarks.paper import printed
 
-    for agent, (must, aim) in bars.items():
+    for agent, (must, aim) in limits.items():
         ratios = {g: (printed(agent, 5, g) or 0) / row["median"] for g, row in ours.items()}
         if ratios:
-            said = ", ".join(f"{g}: {x:,.0f}" for g, x in ratios.items())
+            measured = ", ".join(f"{g}: {x:,.0f}" for g, x in ratios.items())
             name = {"hybrid": "HL"}.get(agent, agent)
             found.append(
-                _bar(f"printed {name} steps over hybrid's, 5 users", "", f">= {must:,}",
-                     f">= {aim:,}", said, min(ratios.values()) >= must, "bench table6")
+                _target(f"printed {name} steps over hybrid's, 5 users", "", f">= {must:,}",
+                     f">= {aim:,}", measured, min(ratios.values()) >= must, "table6")
             )  # fmt: skip
     for agent in ("autoscale", "autoscale-optimistic", "adadeep", "hybrid-paper",
                   "hybrid-paper-real"):  # fmt: skip
@@ -152,21 +160,21 @@ def _ratios(rows: list[Row]) -> list[list[object]]:
                 parts.append(f"{row['constraint']}: {sign}{top / base['median']:,.0f} ({seeds})")
         if parts:
             found.append(
-                _bar(f"our {agent} over hybrid, 5 users (seeds of the former)", "", "reported",
-                     "", ", ".join(parts), None, "bench table6")
+                _target(f"our {agent} over hybrid, 5 users (seeds of the former)", "", "reported",
+                     "", ", ".join(parts), None, "table6")
             )  # fmt: skip
     return found
 
 
 def _scale(rows: list[Row]) -> list[list[object]]:
-    said = ", ".join(f"{r['users']}: {shown(r['steps'])} ({r['seeds']} seeds)" for r in rows)
+    measured = ", ".join(f"{r['users']}: {shown(r['steps'])} ({r['seeds']} seeds)" for r in rows)
     fifty = [r for r in rows if r["users"] == 50]
     if not fifty:
         return []
     ok = all(r["steps"] is not None and r["steps"] <= 300 for r in fifty)
     return [
-        _bar("50 users: steps to 1 % regret (users: steps)", "impossible", "<= 300", "<= 50", said,
-             ok, "bench scale")
+        _target("50 users: steps to 1 % regret (users: steps)", "impossible", "<= 300", "<= 50",
+                measured, ok, "scale")
     ]  # fmt: skip
 
 
@@ -175,8 +183,8 @@ def _worlds(rows: list[Row]) -> list[list[object]]:
     for name in dict.fromkeys(row["world"] for row in rows):
         own = [row for row in rows if row["world"] == name and row["feedback"] == "per-device"]
         found.append(
-            _bar(f"unseen world `{name}`: median [worst]", "-", "<= 200", "<= 60", _spelled(own),
-                 _below(own, 200), "bench worlds")
+            _target(f"unseen world `{name}`: median [worst]", "-", "<= 200", "<= 60", _spelled(own),
+                 _below(own, 200), "worlds")
         )  # fmt: skip
     return found
 
@@ -185,20 +193,20 @@ def _goals(rows: list[Row]) -> list[list[object]]:
     found = []
     for feedback in dict.fromkeys(row["feedback"] for row in rows):
         own = [row for row in rows if row["feedback"] == feedback]
-        said = []
+        measured = []
         for change in dict.fromkeys((row["before"], row["after"]) for row in own):
             steps = [
                 s for r in own if (r["before"], r["after"]) == change for s in r["steps"]
             ]  # fmt: skip
-            said.append(
+            measured.append(
                 f"{change[0]} to {change[1]}: {shown(median(steps))} [{shown(worst(steps))}]"
             )
         ends = [row for row in own if {row["before"], row["after"]} == {"min", "max"}]
         found.append(
-            _bar(f"goal changed after 100 rounds, {feedback}: steps, median [worst]", "retrains",
+            _target(f"goal changed after 100 rounds, {feedback}: steps, median [worst]", "retrains",
                  "within 20 (min, max)", "0",
-                 f"{', '.join(said)}; {_seeds(own)}", _below(ends, 20),
-                 "bench goals")
+                 f"{', '.join(measured)}; {_seeds(own)}", _below(ends, 20),
+                 "goals")
         )  # fmt: skip
     return found
 
@@ -208,14 +216,14 @@ def _drift(rows: list[Row]) -> list[list[object]]:
     ours = [row for row in rows if row["agent"] == "hybrid"]
     for name in dict.fromkeys(row["world"] for row in ours):
         own = [row for row in ours if row["world"] == name]
-        said = [
+        measured = [
             f"{r['users']} users, {r['constraint']}: {shown(r['median'])} [{shown(r['worst'])}]"
             for r in own
         ]
         found.append(
-            _bar(f"drift `{name}`: steps back to 1 %, median [worst]", "-", "<= 100", "<= 30",
-                 f"{', '.join(said)}; {_seeds(own)}", _below(own, 100),
-                 "bench drift --goal 85 max")
+            _target(f"drift `{name}`: steps back to 1 %, median [worst]", "-", "<= 100", "<= 30",
+                 f"{', '.join(measured)}; {_seeds(own)}", _below(own, 100),
+                 "drift --goal 85 max")
         )  # fmt: skip
     return found
 
@@ -224,8 +232,8 @@ def _liars(rows: list[Row]) -> list[list[object]]:
     lies = [row for row in rows if row["case"] in (*LIES, ALL)]
     if not lies:
         return []
-    said = [f"{r['case']}: {r['executed']:+.1%} ± {r['executed_error']:.1%}" for r in lies]
-    text = f"{', '.join(said)}; pairs: {lies[0]['pairs']}"
-    ok = len(lies) == len(LIES) + 1 and all(row["executed"] <= BAR for row in lies)
+    measured = [f"{r['case']}: {r['executed']:+.1%} ± {r['executed_error']:.1%}" for r in lies]
+    text = f"{', '.join(measured)}; pairs: {lies[0]['pairs']}"
+    ok = len(lies) == len(LIES) + 1 and all(row["executed"] <= TARGET for row in lies)
     what = "one lying device of five: the others are slower by, over a whole run"
-    return [_bar(what, "-", "<= 2 %", "", text, ok, f"bench liars --seeds {lies[0]['pairs']}")]
+    return [_target(what, "-", "<= 2 %", "", text, ok, f"liars --seeds {lies[0]['pairs']}")]

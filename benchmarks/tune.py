@@ -1,12 +1,12 @@
-"""`bench tune`: the same random search for every agent, every trial recorded.
+"""Verb `tune`: the same random search for every agent, every trial recorded.
 
-Scenario B with four users, which no other table reports, so that nobody is tuned on the test. The
-budget is a number of settings, goals and seeds, the same for all, and all see the mean alone. The
-first setting is what was there before the search.
+Scenario B with four users, which no other table reports, so that no agent is tuned on the test set.
+The budget is a number of settings, goals and seeds, the same for all, and all agents get mean
+feedback. The first setting is the default from before the search.
 
 The rule: the best setting of the search and the first one are run once more with other seeds, and
 the best becomes the agent's default when its score is at least a tenth below the first's there;
-else the first stays. One seed alone would decide by luck.
+else the first stays. A single seed is too noisy to decide.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row
-from benchmarks.table6 import patience
-from benchmarks.trial import converge
+from benchmarks.table6 import hold_steps
+from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.sim.scenarios import paper
 
@@ -89,7 +89,7 @@ CAPS = {
 }
 
 HOLD = 60
-"""Steps for which `hybrid`'s optimum must hold here; in the tables, 200."""
+"""Steps for which `hybrid`'s optimum must hold in this search; in the tables, 200."""
 
 
 FIRST: dict[str, dict[str, Any]] = {
@@ -126,12 +126,12 @@ def settings(name: str, trial: int) -> dict[str, Any]:
 
 
 def attempt(name: str, trial: int, stage: str) -> Row:
-    """Score one setting: steps to optimal summed over goals and seeds; never is twice the cap."""
+    """Score one setting: steps to optimal, summed; no convergence counts twice the cap."""
     cap, found, regrets = CAPS[name], [], []
     for goal, seed in itertools.product(GOALS, SEEDS[stage]):
         world = paper("B", USERS)
         agent = build(name, world.platform, seed, **settings(name, trial))
-        hold = (lambda step: HOLD) if name == "hybrid" else patience(name)
+        hold = (lambda step: HOLD) if name == "hybrid" else hold_steps(name)
         result = converge(world, agent, goal, cap, seed, True, hold)
         found.append(result.steps)
         regrets.append(result.regret)
@@ -183,7 +183,7 @@ def render(rows: list[Row]) -> str:
     for name in dict.fromkeys(_agents(rows)):
         own = [row for row in rows if row["agent"] == name]
         own.sort(key=lambda r: (r["stage"] == "confirmation", r["trial"]))
-        lines.append(f"| {name} | {' | '.join(map(str, _verdict(own, name)))} |")
+        lines.append(f"| {name} | {' | '.join(map(str, _summary(own, name)))} |")
         trials += [
             f"| {name} | {r['stage']} | {r['trial']} | {r['score']} | {r['steps']} "
             f"| `{r['settings']}` |"
@@ -192,7 +192,7 @@ def render(rows: list[Row]) -> str:
     return "\n".join([*lines, *trials])
 
 
-def _verdict(own: list[Row], name: str) -> list[object]:
+def _summary(own: list[Row], name: str) -> list[object]:
     """Trials, scores of the first and the best in both stages, and which the rule takes."""
     searched = [row for row in own if row["stage"] == "search"]
     winner = best(own, name)

@@ -1,4 +1,4 @@
-"""What each verb does with its arguments: choose cells, fill them, print them."""
+"""The verbs that compute tables: choose the cells, compute what is missing, print them."""
 
 from __future__ import annotations
 
@@ -8,165 +8,165 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import learning
+from benchmarks import learn as learn_verb
 from benchmarks import table6 as steps_table
-from benchmarks.result_store import RESULTS, Cell, Store
+from benchmarks.result_store import RESULTS, Cell, ResultStore
 
-Given = argparse.Namespace
+Options = argparse.Namespace
 Row = dict[str, Any]
 
 
-def table6(given: Given) -> None:
+def table6(options: Options) -> None:
     """Steps to optimal."""
-    show(given, _steps(given), steps_table.render)
+    show(options, _steps(options), steps_table.render)
 
 
-def _steps(given: Given) -> list[Row]:
-    return steps_table.gather(fill(given, _counted(given), "table6"))
+def _steps(options: Options) -> list[Row]:
+    return steps_table.gather(fill(options, _step_cells(options), "table6"))
 
 
-def _counted(given: Given) -> list[Cell]:
+def _step_cells(options: Options) -> list[Cell]:
     return steps_table.cells(
-        given.agent,
-        given.users,
-        given.goal or list(steps_table.GOALS),
-        given.scenario or ["A"],
-        given.feedback or ["per-device", "mean"],
-        given.seeds,
-        given.cap,
+        options.agent,
+        options.users,
+        options.goal or list(steps_table.GOALS),
+        options.scenario or ["A"],
+        options.feedback or ["per-device", "mean"],
+        options.seeds,
+        options.cap,
     )
 
 
-def table5(given: Given) -> None:
+def table5(options: Options) -> None:
     """Decisions of the 20 cells."""
     from benchmarks import table5 as module
 
-    cells = module.cells(given.agent, given.scenario or list("ABCD"), given.goal)
-    show(given, module.gather(fill(given, cells)), module.render)
+    cells = module.cells(options.agent, options.scenario or list("ABCD"), options.goal)
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def table7(given: Given) -> None:
+def table7(options: Options) -> None:
     """Minutes; the cells are those of table6."""
     from benchmarks import table7 as module
 
-    show(given, module.minutes(_steps(given)), module.render)
+    show(options, module.minutes(_steps(options)), module.render)
 
 
-def figure3(given: Given) -> None:
+def figure3(options: Options) -> None:
     """Curves; the cells are those of table6."""
     from benchmarks import figure3 as module
 
-    runs = fill(given, module.cells(_counted(given)), "table6")
-    show(given, module.draw([run for run in runs if "curve" in run], RESULTS), module.render)
+    runs = fill(options, module.cells(_step_cells(options)), "table6")
+    show(options, module.draw([run for run in runs if "curve" in run], RESULTS), module.render)
 
 
-def speedup(given: Given) -> None:
-    """The sibling paper's headline."""
+def speedup(options: Options) -> None:
+    """Model selection with offloading against offloading alone."""
     from benchmarks import speedup as module
 
-    cells = module.cells(given.scenario or list("ABCD"), given.goal)
-    show(given, fill(given, cells), module.render)
+    cells = module.cells(options.scenario or list("ABCD"), options.goal)
+    show(options, fill(options, cells), module.render)
 
 
-def ablation(given: Given) -> None:
+def ablation(options: Options) -> None:
     """What each part contributes."""
     from benchmarks import ablation as module
 
-    goals = given.goal or list(steps_table.GOALS)
-    cells = module.cells(goals, given.feedback or ["per-device", "mean"], given.seeds)
-    show(given, module.gather(fill(given, cells)), module.render)
+    goals = options.goal or list(steps_table.GOALS)
+    cells = module.cells(goals, options.feedback or ["per-device", "mean"], options.seeds)
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def worlds(given: Given) -> None:
-    """Worlds nothing was tuned on."""
+def worlds(options: Options) -> None:
+    """Worlds that no agent was tuned on."""
     from benchmarks import worlds as module
 
-    goals = given.goal or list(steps_table.GOALS)
-    names = given.world or list(module.WORLDS)
-    cells = module.cells(names, goals, given.feedback or ["per-device"], given.seeds)
-    show(given, module.gather(fill(given, cells)), module.render)
+    goals = options.goal or list(steps_table.GOALS)
+    names = options.world or list(module.WORLDS)
+    cells = module.cells(names, goals, options.feedback or ["per-device"], options.seeds)
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def goals(given: Given) -> None:
-    """The goal changes."""
+def goals(options: Options) -> None:
+    """The goal changes during a run."""
     from benchmarks import goals as module
 
-    feedbacks = given.feedback or ["per-device", "mean"]
-    cells = module.cells(given.scenario or ["A"], feedbacks, given.seeds)
-    show(given, module.gather(fill(given, cells)), module.render)
+    feedbacks = options.feedback or ["per-device", "mean"]
+    cells = module.cells(options.scenario or ["A"], feedbacks, options.seeds)
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def scale(given: Given) -> None:
-    """Many devices."""
+def scale(options: Options) -> None:
+    """Up to a hundred devices."""
     from benchmarks import scale as module
 
     cells = module.cells(
-        given.agent,
-        given.users,
-        given.scenario or ["A"],
-        given.goal or [85.0],
-        given.feedback or ["per-device"],
-        given.seeds,
+        options.agent,
+        options.users,
+        options.scenario or ["A"],
+        options.goal or [85.0],
+        options.feedback or ["per-device"],
+        options.seeds,
     )
-    show(given, module.gather(fill(given, cells)), module.render)
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def newcomer(given: Given) -> None:
-    """A device joins."""
+def newcomer(options: Options) -> None:
+    """A device joins a running system."""
     from benchmarks import newcomer as module
 
-    cells = module.cells(given.goal or [85.0], given.seeds)
-    show(given, module.gather(fill(given, cells)), module.render)
+    cells = module.cells(options.goal or [85.0], options.seeds)
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def liars(given: Given) -> None:
-    """One of five lies."""
+def liars(options: Options) -> None:
+    """One device of five reports false times, in one process."""
     from benchmarks import liars as module
 
-    cells = module.cells(given.lie, given.seeds)
-    show(given, module.gather(fill(given, cells)), module.render)
+    cells = module.cells(options.lie, options.seeds)
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def deceit(given: Given) -> None:
-    """The same in whole systems."""
+def deceit(options: Options) -> None:
+    """One device of five reports false times, in whole systems."""
     from benchmarks import deceit as module
 
-    cells = module.cells(given.lie, given.seeds)
-    show(given, module.gather(fill(given, cells)), module.render)
+    cells = module.cells(options.lie, options.seeds)
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def drift(given: Given) -> None:
-    """A world that changes."""
+def drift(options: Options) -> None:
+    """The world changes at step 300."""
     from benchmarks import drift as module
 
-    cells = module.cells(given.agent, given.goal or [85.0], given.feedback, given.seeds)
-    show(given, module.gather(fill(given, cells)), module.render)
+    cells = module.cells(options.agent, options.goal or [85.0], options.feedback, options.seeds)
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def tune(given: Given) -> None:
+def tune(options: Options) -> None:
     """Random search; `--seeds` is not used, the budget is fixed."""
     from benchmarks import tune as module
 
-    searched = fill(given, module.cells(given.agent))
-    rows = searched if given.known else searched + fill(given, module.finals(searched))
-    show(given, rows, module.render)
+    searched = fill(options, module.cells(options.agent))
+    rows = searched if options.known else searched + fill(options, module.finals(searched))
+    show(options, rows, module.render)
 
 
-def peers(given: Given) -> None:
-    """Other people's agents."""
+def peers(options: Options) -> None:
+    """Agents of other projects."""
     from benchmarks import peers as module
 
-    cells = module.cells(given.goal or [85.0], given.steps, min(given.seeds, 3))
-    show(given, module.gather(fill(given, cells)), module.render)
+    cells = module.cells(options.goal or [85.0], options.steps, min(options.seeds, 3))
+    show(options, module.gather(fill(options, cells)), module.render)
 
 
-def learn(given: Given) -> None:
-    """One line per real step; the environment is anyone's."""
-    learning.run(given)
+def learn(options: Options) -> None:
+    """One line per real step, on any environment."""
+    learn_verb.run(options)
 
 
-def report(given: Given) -> None:
-    """Write what is kept; nothing is computed."""
+def report(options: Options) -> None:
+    """Write all kept tables; compute nothing."""
     from benchmarks import report as module
     from benchmarks import targets
     from benchmarks.arguments import parser
@@ -175,16 +175,16 @@ def report(given: Given) -> None:
     targets.write(RESULTS)
 
 
-def fill(given: Given, cells: Sequence[Cell], name: str | None = None) -> list[Row]:
-    """Compute what is missing, or with `--known` show all that is kept."""
-    default = RESULTS / "cells" / f"{name or given.name}.jsonl"
-    path = None if given.fresh else Path(given.keep) if given.keep else default
-    store = Store(path, jobs=given.jobs)
-    if given.known and not store.known:
-        raise ValueError(f"nothing is kept for {given.name} yet; run it without --known")
-    return store.everything() if given.known else store.fill(cells)
+def fill(options: Options, cells: Sequence[Cell], name: str | None = None) -> list[Row]:
+    """Compute the missing cells, or with `--known` return all kept cells."""
+    default = RESULTS / "cells" / f"{name or options.name}.jsonl"
+    path = None if options.fresh else Path(options.keep) if options.keep else default
+    store = ResultStore(path, jobs=options.jobs)
+    if options.known and not store.known:
+        raise ValueError(f"nothing is kept for {options.name} yet; run it without --known")
+    return store.everything() if options.known else store.fill(cells)
 
 
-def show(given: Given, rows: list[Row], render: Any) -> None:
-    """JSON for programs, Markdown for people."""
-    print(json.dumps(rows, indent=1) if given.json else render(rows))
+def show(options: Options, rows: list[Row], render: Any) -> None:
+    """Print JSON with `--json`, else Markdown."""
+    print(json.dumps(rows, indent=1) if options.json else render(rows))

@@ -1,4 +1,4 @@
-"""`bench worlds`: `hybrid`, with the same settings, on worlds that nothing was tuned on."""
+"""Verb `worlds`: `hybrid`, with the same settings, on worlds that no agent was tuned on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks import summary
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, shown
-from benchmarks.trial import converge
+from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
 from tercet.sim.world import World
@@ -59,7 +59,7 @@ def render(rows: list[Row]) -> str:
     header = ["world", "what", "goal", "feedback", "median steps", "worst", "seeds"]
     body: list[list[object]] = []
     for row in rows:
-        said = (WORLDS[row["world"]].__doc__ or "").split("\n")[0]
-        shared = [row["world"], said, row["constraint"], row["feedback"]]
+        summary_line = (WORLDS[row["world"]].__doc__ or "").split("\n")[0]
+        shared = [row["world"], summary_line, row["constraint"], row["feedback"]]
         body.append([*shared, shown(row["median"]), shown(row["worst"]), len(row["steps"])])
     return f"Steps to optimal within {CAP}.\n\n{markdown(header, body)}"

@@ -20,14 +20,17 @@ from tercet.rl.platform import Assignment, Platform
 
 @dataclass(frozen=True, slots=True)
 class AdaDeepSettings:
-    """Defaults are the best of the recorded random search (`bench tune`), made stronger by hand:
-    an update at every step, and random actions that mostly change one device (`nearby`)."""
+    """The best of the recorded random search (`python -m benchmarks tune`), improved by hand.
+
+    The improvements: an update at every step, and random actions that mostly change one device
+    (`nearby`).
+    """
 
     hidden: tuple[int, ...] = (128, 64)
     rate: float = 1e-3
     """Adam's step size at first."""
     fade: float = 3e-4
-    """How fast that falls: as 1 / (1 + fade · updates)."""
+    """Decay of the step size: 1 / (1 + fade · updates)."""
     batch: int = 64
     capacity: int = 20_000
     train_every: int = 1
@@ -35,7 +38,7 @@ class AdaDeepSettings:
     refresh: int = 50
     """Real steps between two scorings of all actions by the target network."""
     average: float = 0.02
-    """Share by which the target network follows at each update."""
+    """Share of the network in the target network's moving average, per update."""
     epsilon: float = 1.0
     half_life: float = 1000.0
     floor: float = 0.2
@@ -52,7 +55,7 @@ class AdaDeepSettings:
 
 
 class AdaDeep:
-    """An `tercet.rl.agent.Agent`."""
+    """A `tercet.rl.agent.Agent`."""
 
     def __init__(
         self, platform: Platform, seed: int = 0, settings: AdaDeepSettings | None = None
@@ -72,7 +75,7 @@ class AdaDeep:
         self.scored_for: State | None = None
         self.shortlist: Shortlist | None = None
         self.best_value = 0.0
-        self.seen: tuple[State, Floats] | None = None
+        self.cached: tuple[State, Floats] | None = None
 
     def act(self, state: State, goal: Goal) -> Assignment:
         """Epsilon-greedy."""
@@ -81,15 +84,15 @@ class AdaDeep:
         random = self.rng.random() < chance
         if random and self.rng.random() >= settings.nearby:
             return self.joint.assignment(int(self.rng.integers(self.joint.count)), state)
-        # The network itself explores: it drops a disappointing action at once, its average later.
-        action = self._listed(state).best(self.network)[0]
+        # Explore by the network itself: its average reacts to a costly action later.
+        action = self._current_shortlist(state).best(self.network)[0]
         if random:
             action = self.joint.beside(action, self.rng)
         return self.joint.assignment(action, state)
 
     def greedy(self, state: State, goal: Goal) -> Assignment:
-        """The least by the target network, among the best of the last full scoring."""
-        action, self.best_value = self._listed(state).best(self.target)
+        """The action of least cost by the target network, of the current shortlist."""
+        action, self.best_value = self._current_shortlist(state).best(self.target)
         return self.joint.assignment(action, state)
 
     def observe(self, experience: Experience) -> None:
@@ -97,8 +100,8 @@ class AdaDeep:
         self.steps += 1
         cost = self.cost.scaled(self.cost.of(experience))
         action = self.joint.number(experience.assignment)
-        seen = self._context(experience.state)
-        row = self.network.rows(seen, self.joint.digits[[action]])[0]
+        inputs = self._context(experience.state)
+        row = self.network.rows(inputs, self.joint.digits[[action]])[0]
         self.memory.add(row, action, cost)
         if self.steps % self.settings.train_every == 0:
             self._update()
@@ -113,13 +116,13 @@ class AdaDeep:
         self.memory.prioritise(at, errors)
 
     def _context(self, state: State) -> Floats:
-        """What the network sees of a state, remembered while the very same state lasts."""
-        if self.seen is None or self.seen[0] is not state:
-            self.seen = (state, context(self.platform, state).astype(np.float32))
-        return self.seen[1]
+        """The network's input for a state, cached as long as the state object stays the same."""
+        if self.cached is None or self.cached[0] is not state:
+            self.cached = (state, context(self.platform, state).astype(np.float32))
+        return self.cached[1]
 
-    def _listed(self, state: State) -> Shortlist:
-        """All joint actions scored once; the best hold until the next refresh or another state."""
+    def _current_shortlist(self, state: State) -> Shortlist:
+        """The best joint actions; all are scored again at a refresh or for another state."""
         due = self.steps // self.settings.refresh != self.scored_at
         if self.shortlist is None or due or state != self.scored_for:
             self.shortlist = Shortlist.of(self.target, self._context(state), self.joint.digits)

@@ -1,7 +1,7 @@
 """AutoScale as the paper uses it: tabular Q-learning over joint actions.
 
-The start decides almost everything. Optimistic (every action is promising until tried) must try
-all 10^n of them; pessimistic (every action is bad until tried) looks further only by chance.
+The initial values matter most. With optimistic ones every untried action has the least cost, so all
+10^n are tried. With pessimistic ones an untried action is chosen only at random.
 """
 
 from __future__ import annotations
@@ -13,25 +13,24 @@ from numpy.typing import NDArray
 
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
-from tercet.rl.paper.joint import Cost, JointActions, key
+from tercet.rl.paper.joint import Cost, JointActions
 from tercet.rl.platform import Assignment, Platform
 
 
 @dataclass(frozen=True, slots=True)
 class AutoScaleSettings:
-    """Defaults are the best of the recorded random search (`bench tune`)."""
+    """Defaults are the best of the recorded random search (`python -m benchmarks tune`)."""
 
     optimistic: bool = False
     """Start every value at 0 ms rather than at the worst."""
     epsilon: float = 1.0
     """Chance of a random action at the first step."""
     half_life: float = 3.0
-    """Steps in which that chance halves, in numbers of joint actions: with more of them to try,
-    trying must last longer."""
+    """Steps in which that chance halves, as a multiple of the number of joint actions."""
     floor: float = 0.1
-    """Chance of a random action that always remains."""
+    """Least chance of a random action."""
     rate: float = 0.01
-    """Learning rate at most; early visits average (1 / visits)."""
+    """Least learning rate; before that it is 1 / visits."""
     penalty: float = 1.5
     """Cost of a missed goal, in slowest means seen."""
 
@@ -66,8 +65,15 @@ class Table:
         self.value[self.best] = least
 
 
+def discretised(platform: Platform, state: State) -> tuple[object, ...]:
+    """The state as in the paper's Table II: active devices, weak links, CPU in five levels."""
+    names = (*platform.devices, *platform.edges, platform.cloud)
+    levels = ((node.weak, int(5 * node.cpu)) for node in map(state.node, names))
+    return (state.active, *levels)
+
+
 class AutoScale:
-    """An `tercet.rl.agent.Agent`. γ is 0: what comes next does not depend on the action."""
+    """A `tercet.rl.agent.Agent`. γ is 0: the next state does not depend on the action."""
 
     def __init__(
         self, platform: Platform, seed: int = 0, settings: AutoScaleSettings | None = None
@@ -84,7 +90,7 @@ class AutoScale:
         """The table for this state and goal, made when first needed."""
         if self.last is not None and self.last[0] is state and self.last[1] == goal:
             return self.last[2]
-        name = (key(self.platform, state), goal)
+        name = (discretised(self.platform, state), goal)
         if name not in self.tables:
             start = 0.0 if self.settings.optimistic else np.inf
             # Ties are broken by order; a random order favours no action.
@@ -98,8 +104,8 @@ class AutoScale:
     def act(self, state: State, goal: Goal) -> Assignment:
         """Epsilon-greedy, the chance of a random action decaying to a floor."""
         settings = self.settings
-        life = settings.half_life * self.joint.count
-        chance = max(settings.floor, settings.epsilon * 0.5 ** (self.steps / life))
+        half_life = settings.half_life * self.joint.count
+        chance = max(settings.floor, settings.epsilon * 0.5 ** (self.steps / half_life))
         if self.rng.random() < chance:
             return self.joint.assignment(int(self.rng.integers(self.joint.count)), state)
         return self.greedy(state, goal)

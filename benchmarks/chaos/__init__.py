@@ -1,6 +1,7 @@
-"""Chaos: a real system under load, one fault after the other, and a ledger on the outside.
+"""Fault injection: a real system under load, one fault after the other, and independent checks.
 
-`system` starts the processes, `faults` draws what is done to them from the seed, `outside` takes
-part as devices of its own, `hearing` notices when service is back, `memory` weighs the processes,
-`books` compares at the end what was acknowledged with what the streams hold, `run` conducts.
+`system` starts the processes. `faults` draws the faults from the seed and injects them.
+`external_devices` take part as independent clients. `observer` detects recovery. `memory` samples
+the processes' sizes. `reconciliation` compares acknowledged outcomes with the streams at the end.
+`run` coordinates a run; `text` renders its result.
 """

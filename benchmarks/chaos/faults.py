@@ -1,4 +1,4 @@
-"""What is done to the system: a deck of faults, shuffled by the seed, and how each is inflicted."""
+"""The faults, in an order given by the seed, and how each is injected."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ KILLED = (
     "device-2", "orchestrator", "learner", "world-model-1", "world-model-2", "dashboard", "relay",
     BROKER, BROKER,
 )  # fmt: skip
-"""Who gets SIGKILL; the supervisor starts each again, the broker on the same store."""
+"""Targets of SIGKILL; the supervisor restarts each, the broker on the same store."""
 PAUSED = (
     "monitor-edge-1", "inference-device-2", "inference-edge-1", "inference-cloud", "device-1",
     "orchestrator", "learner", "world-model-1", "dashboard", BROKER,
 )  # fmt: skip
-"""Who gets SIGSTOP and, after a while, SIGCONT."""
+"""Targets of SIGSTOP and, some seconds later, SIGCONT."""
 KINDS = ("kill", "hang", "pause", "clock", "cut", "slow", "disk")
 HUNG = ("inference-edge-1", "device-2", "orchestrator", "world-model-2")
-"""Who gets SIGSTOP for good: the supervisor misses its signs of life, and replaces it."""
-WRONG = ("orchestrator", "device-1", "learner")
-"""Whose clock jumps, by hours, and back."""
+"""Targets of SIGSTOP without SIGCONT; the supervisor's watchdog replaces them."""
+CLOCK_CHANGED = ("orchestrator", "device-1", "learner")
+"""Targets whose wall clock jumps by hours, and back."""
 
-REPLACED = 30.0
-"""Seconds in which the supervisor must have replaced who was killed or hangs."""
+RESTART_TIMEOUT_S = 30.0
+"""Seconds within which the supervisor must replace a killed or stopped process."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing to be done."""
+    """One fault."""
 
     kind: str
     target: str
     seconds: float
-    """How long it lasts; of `kill` and `hang`, which end when the target is replaced: 0."""
+    """Duration; 0 for `kill` and `hang`, which end when the target is replaced."""
     amount: float = 0.0
-    """Seconds of a clock's jump, milliseconds of a slow link."""
+    """Seconds of a clock's jump, or milliseconds of a slow link's delay."""
 
     def __str__(self) -> str:
         amount = {
@@ -53,40 +53,43 @@ class Fault:
 
 
 def schedule(seed: int, *, disk: bool, only: Collection[str] = ()) -> Iterator[Fault]:
-    """Faults without end: every one of the deck, in an order of chance, then again.
+    """Endless faults: all of them in random order, then all again.
 
-    `only` leaves out other kinds; raises ValueError when nothing is left.
+    `only` selects kinds; raises ValueError when no fault is left.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     while True:
-        deck = [f for f in _deck(chance, disk=disk) if not only or f.kind in only]
-        if not deck:
+        faults = [f for f in _all_faults(rng, disk=disk) if not only or f.kind in only]
+        if not faults:
             raise ValueError(f"no fault of the kinds {', '.join(only)} can be done here")
-        chance.shuffle(deck)
-        yield from deck
+        rng.shuffle(faults)
+        yield from faults
 
 
-def _deck(chance: random.Random, *, disk: bool) -> Iterator[Fault]:
+def _all_faults(rng: random.Random, *, disk: bool) -> Iterator[Fault]:
     for target in KILLED:
         yield Fault("kill", target, 0.0)
     for target in HUNG:
         yield Fault("hang", target, 0.0)
     for target in PAUSED:
-        yield Fault("pause", target, round(chance.uniform(2, 7), 1))
-    for target in WRONG:
-        hours = chance.choice((-5, -1, 2, 7))
-        yield Fault("clock", target, round(chance.uniform(3, 6), 1), hours * 3600.0)
+        yield Fault("pause", target, round(rng.uniform(2, 7), 1))
+    for target in CLOCK_CHANGED:
+        hours = rng.choice((-5, -1, 2, 7))
+        yield Fault("clock", target, round(rng.uniform(3, 6), 1), hours * 3600.0)
     for target in RELAYED:
-        yield Fault("cut", target, round(chance.uniform(3, 8), 1))
-        yield Fault("slow", target, round(chance.uniform(3, 6), 1), chance.choice((60.0, 200.0)))
+        yield Fault("cut", target, round(rng.uniform(3, 8), 1))
+        yield Fault("slow", target, round(rng.uniform(3, 6), 1), rng.choice((60.0, 200.0)))
     for _ in range(2 if disk else 0):
-        yield Fault("disk", BROKER, round(chance.uniform(3, 6), 1))
+        yield Fault("disk", BROKER, round(rng.uniform(3, 6), 1))
 
 
-async def inflict(system: System, fault: Fault, stop: asyncio.Event) -> None:
-    """Do it, and return when it has ended; raises TimeoutError when nobody replaces the target."""
+async def inject(system: System, fault: Fault, stop: asyncio.Event) -> None:
+    """Inject the fault and return at its end.
+
+    Raises TimeoutError when the target is not replaced.
+    """
     if fault.kind in ("kill", "hang"):
-        await _replaced(system, fault)
+        await _end_process(system, fault)
         return
     await _begin(system, fault)
     try:
@@ -95,10 +98,10 @@ async def inflict(system: System, fault: Fault, stop: asyncio.Event) -> None:
         await _end(system, fault)
 
 
-async def _replaced(system: System, fault: Fault) -> None:
+async def _end_process(system: System, fault: Fault) -> None:
     old = system.supervisor.pid(fault.target)
     system.signal(fault.target, signal.SIGKILL if fault.kind == "kill" else signal.SIGSTOP)
-    async with asyncio.timeout(REPLACED):
+    async with asyncio.timeout(RESTART_TIMEOUT_S):
         while system.supervisor.pid(fault.target) in (old, None):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

@@ -1,4 +1,7 @@
-"""Does memory grow? Resident sizes of every process over time, and a slope over all its lives."""
+"""Memory growth: resident sizes of every process over time, and their slope.
+
+A process is restarted when a fault ends it; a 'life' is the time from one start to the next.
+"""
 
 from __future__ import annotations
 
@@ -13,70 +16,74 @@ import psutil
 from tercet.process.supervisor import Supervisor
 from tercet.process.waiting import within
 
-PERIOD = 2.0
-"""Seconds between two looks."""
-WARM_UP = 60.0
-"""Seconds of a process's life that do not count: imports, models, buffers that fill first."""
-LEAST = 450
-"""Looks after that which a life needs to be judged: fifteen minutes. In less than five, each part,
-an hour's bar is a few MiB, which an allocator takes at once. Who was killed sooner has shown no
-more than that it started."""
-LONG = (WARM_UP + LEAST * PERIOD) / 60
-"""Minutes that such a life lasts."""
+PERIOD_S = 2.0
+"""Seconds between two samples."""
+WARM_UP_S = 60.0
+"""First seconds of a life that do not count: imports, models, buffers that fill."""
+LEAST_SAMPLES = 450
+"""Samples after the warm-up that a life needs to be assessed: fifteen minutes.
+
+In a part of less than five minutes the limit per hour is a few MiB, which an allocator takes at
+once.
+"""
+LONG_MINUTES = (WARM_UP_S + LEAST_SAMPLES * PERIOD_S) / 60
+"""Minutes of the shortest life that is assessed."""
 PARTS = 3
-"""Who grows does so all the time: in each of so many parts of what was seen."""
+"""A process grows only when it does so in each of this number of parts of the samples."""
 GROWTH = 0.1
-"""A process grows when its slope, kept up for an hour, would add so much of its size..."""
+"""A process grows when its slope per hour is above this share of its size, ..."""
 FLOOR_MIB = 24.0
-"""...and more than so many MiB, and more than..."""
-SURE = 3.0
-"""...so many standard errors of the slope."""
+"""... above this number of MiB, ..."""
+SIGNIFICANT = 3.0
+"""... and above this number of the slope's standard errors."""
 
 
-Life = list[tuple[float, float]]
-"""Looks at one process: monotonic seconds and MiB."""
+Samples = list[tuple[float, float]]
+"""Samples of one life: monotonic seconds and MiB."""
 
 
-class Scales:
-    """Weighs every process of a supervisor until `stop`."""
+class MemoryMonitor:
+    """Samples the resident size of every process of a supervisor."""
 
     def __init__(self, supervisor: Supervisor, names: list[str]) -> None:
         self._supervisor, self._names = supervisor, names
-        self._looks: dict[str, dict[int, Life]] = defaultdict(lambda: defaultdict(list))
+        self._samples: dict[str, dict[int, Samples]] = defaultdict(lambda: defaultdict(list))
 
-    async def weigh(self, stop: asyncio.Event) -> None:
-        """Look again and again."""
+    async def sample_until(self, stop: asyncio.Event) -> None:
+        """Sample every PERIOD_S seconds until `stop`."""
         while not stop.is_set():
             for name in self._names:
                 pid = self._supervisor.pid(name)
                 if pid is not None:
-                    self._look(name, pid)
-            await within(stop, PERIOD)
+                    self._sample(name, pid)
+            await within(stop, PERIOD_S)
 
-    def _look(self, name: str, pid: int) -> None:
+    def _sample(self, name: str, pid: int) -> None:
         try:
             rss = psutil.Process(pid).memory_info().rss / 2**20
         except psutil.Error:
             return
-        self._looks[name][pid].append((time.monotonic(), rss))
+        self._samples[name][pid].append((time.monotonic(), rss))
 
-    def raw(self) -> dict[str, list[Life]]:
-        """All looks, of each process's lives."""
-        return {name: list(lives.values()) for name, lives in self._looks.items()}
+    def raw(self) -> dict[str, list[Samples]]:
+        """All samples by process and life."""
+        return {name: list(lives.values()) for name, lives in self._samples.items()}
 
-    def verdicts(self, warm_up: float = WARM_UP) -> list[dict[str, Any]]:
-        """A row per process: its sizes in MiB, and the slope that its long lives share."""
-        return [verdict(name, lives, warm_up) for name, lives in self.raw().items()]
+    def assessments(self, warm_up: float = WARM_UP_S) -> list[dict[str, Any]]:
+        """One row per process: its sizes in MiB, and the common slope of its long lives."""
+        return [assess(name, lives, warm_up) for name, lives in self.raw().items()]
 
 
-def verdict(name: str, lives: list[Life], warm_up: float) -> dict[str, Any]:
+def assess(name: str, lives: list[Samples], warm_up: float) -> dict[str, Any]:
     """Fit one slope to all long lives, each with its own level (seconds and MiB in, MiB/h out).
 
-    What is loaded once (a device's own models, when nobody else serves it) is no growth, and
-    neither are buffers that fill and then stay full (the broker's, of what was stored last).
+    A single step (a device that loads its own models) is not growth, and neither are buffers that
+    fill and stay full (the broker's cache of stored messages).
     """
-    late = [[look for look in life if look[0] - life[0][0] > warm_up] for life in lives]
-    judged = [life for life in late if len(life) >= LEAST]
+    after_warm_up = [
+        [sample for sample in life if sample[0] - life[0][0] > warm_up] for life in lives
+    ]
+    judged = [life for life in after_warm_up if len(life) >= LEAST_SAMPLES]
     sizes = [size for life in lives for _, size in life]
     row = {
         "process": name,
@@ -86,23 +93,23 @@ def verdict(name: str, lives: list[Life], warm_up: float) -> dict[str, Any]:
     }
     if not judged:
         return row | {"slope_mib_h": None, "parts_mib_h": None, "grows": False}
-    bar = max(GROWTH * float(np.mean(sizes)), FLOOR_MIB)
+    limit = max(GROWTH * float(np.mean(sizes)), FLOOR_MIB)
     parts = [slope(part) for part in _parts(judged)]
     return row | {
         "slope_mib_h": round(slope(judged)[0], 1),
         "parts_mib_h": [round(found, 1) for found, _ in parts],
-        "grows": all(found > bar and found > SURE * error for found, error in parts),
+        "grows": all(found > limit and found > SIGNIFICANT * error for found, error in parts),
     }
 
 
-def _parts(lives: list[Life]) -> list[list[Life]]:
-    """Every life's looks in as many parts, in the order of time."""
+def _parts(lives: list[Samples]) -> list[list[Samples]]:
+    """The samples of every life in PARTS parts, in order of time."""
     cut = [np.array_split(np.array(life), PARTS) for life in lives]
     return [[[(t, mib) for t, mib in life[k].tolist()] for life in cut] for k in range(PARTS)]
 
 
-def slope(lives: list[Life]) -> tuple[float, float]:
-    """MiB an hour that all lives share, and its standard error; (0, 0) when nothing is to fit."""
+def slope(lives: list[Samples]) -> tuple[float, float]:
+    """Common slope of all lives in MiB/h and its standard error; (0, 0) without samples."""
     fitted = [np.array(life) for life in lives if len(life) > 2]
     if not fitted:
         return 0.0, 0.0

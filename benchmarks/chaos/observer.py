@@ -1,4 +1,4 @@
-"""An observer on the broker: notices when the system serves everyone again, and what was said."""
+"""An observer on the broker: it records outcomes and when all devices are served again."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from typing import Any
 from tercet.messaging.bus import Bus
 
 ROUNDS = 500
-"""Rounds that are remembered."""
+"""Number of rounds that are kept."""
 
 
 @dataclass
-class Heard:
-    """What was overheard of one round."""
+class ObservedRound:
+    """Messages observed in one round."""
 
     opened: float
     devices: frozenset[str]
     decided: set[str] = field(default_factory=set)
     served: set[str] = field(default_factory=set)
-    """Devices that were decided for, ran what was decided, and reported."""
+    """Devices that ran their decision and reported it."""
 
 
 class Observer:
-    """Reads raw JSON, not our classes; times are monotonic seconds."""
+    """Parses plain JSON, independently of the message classes; times are monotonic seconds."""
 
     def __init__(self, devices: frozenset[str]) -> None:
         self._devices = devices
-        self._rounds: OrderedDict[str, Heard] = OrderedDict()
-        self.said: dict[str, tuple[str, float]] = {}
-        """Id of every outcome that was overheard, to its device and the second."""
+        self._rounds: OrderedDict[str, ObservedRound] = OrderedDict()
+        self.outcomes: dict[str, tuple[str, float]] = {}
+        """Id of every observed outcome, to its device and wall-clock second."""
         self.full = asyncio.Event()
         self._since = 0.0
 
-    async def listen(self, bus: Bus) -> None:
-        """Overhear rounds, decisions, outcomes and experience."""
+    async def subscribe(self, bus: Bus) -> None:
+        """Subscribe to rounds, decisions, outcomes and experience."""
         for subject, handle in (
             ("round.v1", self._on_round),
             ("decision.v1.*", self._on_decision),
@@ -51,41 +51,45 @@ class Observer:
 
             await bus.client.subscribe(subject, cb=on_message)
 
-    async def back(self, since: float, patience: float) -> float | None:
-        """Wait for a round opened after `since` that serves everyone in full; seconds it took.
+    async def recovered(self, since: float, timeout_s: float) -> float | None:
+        """Wait for a round opened after `since` in which all devices are served.
 
-        None when there is none within `patience`.
+        Returns the seconds since then, or None after `timeout_s`.
         """
         self._since = since
         self.full.clear()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout_s):
                 await self.full.wait()
         except TimeoutError:
             return None
         return time.monotonic() - since
 
-    def _on_round(self, said: dict[str, Any]) -> None:
-        self._rounds[said["id"]] = Heard(time.monotonic(), frozenset(said["devices"]))
+    def _on_round(self, message: dict[str, Any]) -> None:
+        self._rounds[message["id"]] = ObservedRound(time.monotonic(), frozenset(message["devices"]))
         while len(self._rounds) > ROUNDS:
             self._rounds.popitem(last=False)
 
-    def _on_decision(self, said: dict[str, Any]) -> None:
-        heard = self._rounds.get(said.get("round_id") or "")
-        if heard is not None:
-            heard.decided.add(said["device"])
+    def _on_decision(self, message: dict[str, Any]) -> None:
+        observed = self._rounds.get(message.get("round_id") or "")
+        if observed is not None:
+            observed.decided.add(message["device"])
 
-    def _on_outcome(self, said: dict[str, Any]) -> None:
-        self.said[said["id"]] = (said["device"], time.time())
-        heard = self._rounds.get(said.get("round_id") or "")
-        if heard is not None and said["fallback"] == "none":
-            heard.served.add(said["device"])
+    def _on_outcome(self, message: dict[str, Any]) -> None:
+        self.outcomes[message["id"]] = (message["device"], time.time())
+        observed = self._rounds.get(message.get("round_id") or "")
+        if observed is not None and message["fallback"] == "none":
+            observed.served.add(message["device"])
 
-    def _on_experience(self, said: dict[str, Any]) -> None:
-        """A round has closed: decisions for all, nobody fell back, nobody is missing."""
-        heard = self._rounds.get(said["cause"])
-        if heard is None or heard.opened < self._since or said["censored"]:
+    def _on_experience(self, message: dict[str, Any]) -> None:
+        """A round has closed: check decisions for all, no fallback, no missing device."""
+        observed = self._rounds.get(message["cause"])
+        if observed is None or observed.opened < self._since or message["censored"]:
             return
         everyone = self._devices
-        if heard.devices >= everyone and heard.decided >= everyone and heard.served >= everyone:
+        if (
+            observed.devices >= everyone
+            and observed.decided >= everyone
+            and observed.served >= everyone
+        ):
             self.full.set()

@@ -1,4 +1,4 @@
-"""The books at the end: what was acknowledged and said, against what the streams hold."""
+"""The comparison at the end of a run: acknowledged and observed outcomes against the streams."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.chaos.external_devices import (
+    DECISION_TIMEOUT_S,
+    INFERENCE_TIMEOUT_S,
+    ClientRecord,
+)
 from benchmarks.chaos.observer import Observer
-from benchmarks.chaos.outside_devices import DECISION, PICTURE, Ledger
 from benchmarks.chaos.system import DEVICES
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
 
-OWN_RUN = 4.0
-"""Seconds a device may take for the picture itself when nobody else does: it loads the model."""
-BOUND = DECISION + 2 * PICTURE + OWN_RUN
-"""Seconds in which every request of a device ends (services/gateway/settings.py)."""
-SETTLE = 30.0
-"""Seconds that learners have to catch up."""
+LOCAL_RUN_S = 4.0
+"""Seconds for a run on the device itself, with loading the model."""
+RESPONSE_LIMIT_S = DECISION_TIMEOUT_S + 2 * INFERENCE_TIMEOUT_S + LOCAL_RUN_S
+"""Seconds within which every request of a device ends (services/gateway/settings.py)."""
+SETTLE_S = 30.0
+"""Seconds for trainers to process the remaining experience."""
 
 
 @dataclass(frozen=True)
-class Disturbed:
-    """When a device's own process was killed or stopped: wall-clock seconds."""
+class Disturbance:
+    """Interval in which a device's process was killed or stopped; wall-clock seconds."""
 
     device: str
     start: float
@@ -34,7 +38,7 @@ class Disturbed:
 
 
 async def read(bus: Bus, stream: str) -> list[tuple[float, dict[str, Any]]]:
-    """Everything a stream holds, with the wall-clock second at which it was stored."""
+    """All messages of a stream as JSON, each with the wall-clock second of its storage."""
     return [
         (raw.time.timestamp() if raw.time else 0.0, json.loads(raw.data or b"{}"))
         for raw in await read_raw(bus, stream)
@@ -42,7 +46,7 @@ async def read(bus: Bus, stream: str) -> list[tuple[float, dict[str, Any]]]:
 
 
 async def read_raw(bus: Bus, stream: str, sequence: int = 1) -> list[Any]:
-    """The same from a sequence on, as the broker has it: subject, data, headers, time."""
+    """The raw messages from `sequence` on: subject, data, headers, time."""
     last, found = (await bus.js.stream_info(stream)).state.last_seq, []
     while sequence <= last:
         try:
@@ -54,41 +58,41 @@ async def read_raw(bus: Bus, stream: str, sequence: int = 1) -> list[Any]:
     return found
 
 
-async def close(
-    bus: Bus, url: str, ledger: Ledger, observer: Observer, disturbed: list[Disturbed]
+async def reconcile(
+    bus: Bus, url: str, record: ClientRecord, observer: Observer, disturbed: list[Disturbance]
 ) -> dict[str, Any]:
-    """Compare; every count that is not 0 is a fault of the system."""
-    overheard = dict(observer.said)  # Rounds go on meanwhile: what is looked for comes first.
+    """Compare; `lost`, `doubled`, `late` and the like are 0 in a correct system."""
+    observed = dict(observer.outcomes)  # Copied first: further rounds run meanwhile.
     decisions = await read(bus, "DECISIONS")
-    await asyncio.sleep(BOUND)
+    await asyncio.sleep(RESPONSE_LIMIT_S)
     audit = await _audit(url)
     outcomes = await read(bus, "OUTCOMES")
-    experience = [said for _, said in await read(bus, "EXPERIENCE")]
-    stored = Counter(said["id"] for _, said in outcomes)
+    experience = [message for _, message in await read(bus, "EXPERIENCE")]
+    stored = Counter(message["id"] for _, message in outcomes)
     killed = {d.device for d in disturbed}
-    gone = [i for i in overheard if i not in stored]
+    gone = [i for i in observed if i not in stored]
     return {
-        "acknowledged": len(ledger.acknowledged),
-        "repeated_on_purpose": ledger.repeated,
+        "acknowledged": len(record.acknowledged),
+        "repeated_on_purpose": record.repeated,
         "stored_outcomes": sum(stored.values()),
-        "lost": sum(i not in stored for i in ledger.acknowledged),
-        "lost_overheard": sum(overheard[i][0] not in killed for i in gone),
-        "missing": [(*overheard[i], i) for i in gone],
-        "overheard": len(overheard),
+        "lost": sum(i not in stored for i in record.acknowledged),
+        "lost_overheard": sum(observed[i][0] not in killed for i in gone),
+        "missing": [(*observed[i], i) for i in gone],
+        "overheard": len(observed),
         "doubled": sum(count > 1 for count in stored.values()),
         "rounds": len(experience),
-        "rounds_doubled": _doubled(said["id"] for said in experience)
-        + _doubled(said["cause"] for said in experience)
-        + _doubled(said["round"] for said in experience),
-        "wrong_in_effect": _wrong(experience, ledger),
+        "rounds_doubled": _doubled(message["id"] for message in experience)
+        + _doubled(message["cause"] for message in experience)
+        + _doubled(message["round"] for message in experience),
+        "wrong_in_effect": _wrong(experience, record),
         "audit_balances": audit.get("balances", False),
         "audit": audit,
-        "asked": ledger.requests,
-        "answered": ledger.answered,
-        "fell_back": ledger.fallbacks,
-        "late": ledger.late,
-        "slowest_s": round(ledger.slowest, 2),
-        **_devices(decisions, outcomes, disturbed),
+        "asked": record.requests,
+        "answered": record.answered,
+        "fell_back": record.fallbacks,
+        "late": record.late,
+        "slowest_s": round(record.slowest, 2),
+        **device_requests(decisions, outcomes, disturbed),
     }
 
 
@@ -96,46 +100,46 @@ def _doubled(keys: Iterable[Any]) -> int:
     return sum(count > 1 for count in Counter(keys).values())
 
 
-def _wrong(experience: list[dict[str, Any]], ledger: Ledger) -> int:
-    """Rounds in which one of the ledger's outcomes is in effect with another value than said."""
+def _wrong(experience: list[dict[str, Any]], record: ClientRecord) -> int:
+    """Rounds whose experience holds another response time than the recorded outcome."""
     wrong = 0
-    for said in experience:
-        for device, ms in said["response_ms"].items():
-            mine = ledger.rounds.get((device, said["cause"]))
-            counted = device not in said["censored"]
+    for message in experience:
+        for device, ms in message["response_ms"].items():
+            mine = record.rounds.get((device, message["cause"]))
+            counted = device not in message["censored"]
             wrong += mine is not None and counted and abs(mine - ms) > 1e-6
     return wrong
 
 
-def _devices(
+def device_requests(
     decisions: list[tuple[float, dict[str, Any]]],
     outcomes: list[tuple[float, dict[str, Any]]],
-    disturbed: list[Disturbed],
+    disturbed: list[Disturbance],
 ) -> dict[str, Any]:
-    """Requests of the system's own devices: each decision has its outcome, within the bound.
+    """Requests of the system's own devices: each decision has an outcome within the limit.
 
-    A device that is killed or stopped while it measures is excused for that request alone.
+    Excused is only the request during which the device was killed or stopped.
     """
-    causes = {said["cause"] for _, said in outcomes}
+    causes = {message["cause"] for _, message in outcomes}
     unanswered = late = 0
     excused, slowest = 0, 0.0
-    for when, said in decisions:
-        if said["device"] not in DEVICES or causes & {said["id"], said["cause"]}:
+    for when, message in decisions:
+        if message["device"] not in DEVICES or causes & {message["id"], message["cause"]}:
             continue
-        if _overlaps(said["device"], when, when + BOUND, disturbed):
+        if _overlaps(message["device"], when, when + RESPONSE_LIMIT_S, disturbed):
             excused += 1
         else:
             unanswered += 1
-    own = [(when, said) for when, said in outcomes if said["device"] in DEVICES]
-    for when, said in own:
-        seconds = said["response_ms"] / 1000
-        if _overlaps(said["device"], when - seconds - 1, when, disturbed):
+    own = [(when, message) for when, message in outcomes if message["device"] in DEVICES]
+    for when, message in own:
+        seconds = message["response_ms"] / 1000
+        if _overlaps(message["device"], when - seconds - 1, when, disturbed):
             continue
         slowest = max(slowest, seconds)
-        late += seconds > BOUND
+        late += seconds > RESPONSE_LIMIT_S
     return {
         "device_requests": len(own),
-        "device_fallbacks": sum(said["fallback"] != "none" for _, said in own),
+        "device_fallbacks": sum(message["fallback"] != "none" for _, message in own),
         "device_unanswered": unanswered,
         "device_excused": excused,
         "device_late": late,
@@ -143,12 +147,12 @@ def _devices(
     }
 
 
-def _overlaps(device: str, start: float, end: float, disturbed: list[Disturbed]) -> bool:
+def _overlaps(device: str, start: float, end: float, disturbed: list[Disturbance]) -> bool:
     return any(d.device == device and d.start <= end and start <= d.end for d in disturbed)
 
 
 async def _audit(url: str) -> dict[str, Any]:
-    """What `tercet audit` says, as a process of its own."""
+    """The report of `tercet audit`, run as a process."""
     process = await asyncio.create_subprocess_exec(
         *(
             sys.executable,
@@ -157,14 +161,14 @@ async def _audit(url: str) -> dict[str, Any]:
             "audit",
             f"--bus={url}",
             "--json",
-            f"--settle={SETTLE}",
+            f"--settle={SETTLE_S}",
         ),
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    said, _ = await process.communicate()
+    message, _ = await process.communicate()
     try:
-        found: dict[str, Any] = json.loads(said)
+        found: dict[str, Any] = json.loads(message)
     except ValueError:
         return {"balances": False}
     return found

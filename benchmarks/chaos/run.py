@@ -1,4 +1,4 @@
-"""Conduct one run: load, one fault after the other, and the books at the end."""
+"""One chaos run: load, one fault after the other, and the reconciliation at the end."""
 
 from __future__ import annotations
 
@@ -11,133 +11,137 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.chaos import reconciliation
-from benchmarks.chaos.faults import REPLACED, Fault, inflict, schedule
-from benchmarks.chaos.memory import WARM_UP, Scales
+from benchmarks.chaos.external_devices import ClientRecord, ExternalDevice, request_often
+from benchmarks.chaos.faults import RESTART_TIMEOUT_S, Fault, inject, schedule
+from benchmarks.chaos.memory import WARM_UP_S, MemoryMonitor
 from benchmarks.chaos.observer import Observer
-from benchmarks.chaos.outside_devices import Ledger, Outsider, ask_often
-from benchmarks.chaos.reconciliation import Disturbed
+from benchmarks.chaos.reconciliation import SETTLE_S, Disturbance, reconcile
 from benchmarks.chaos.system import DEVICES, System, running
 from tercet.messaging.bus import Bus, connect
 from tercet.process.settings import BusSettings
 from tercet.process.waiting import within
 
-OUTSIDERS = ("ledger-1", "ledger-2")
+EXTERNAL_DEVICES = ("ledger-1", "ledger-2")
 WORKERS = 2
-PERIOD = 0.5
+ROUND_PERIOD_S = 0.5
 """Seconds from round to round, as in `tercet up`."""
-STARTING = 120.0
-"""Seconds in which everything must serve for the first time."""
-BACK = 60.0
-"""Seconds after a fault's end after which service counts as not back."""
-REST = 3.0
-"""Seconds of rest between service being back and the next fault."""
-MEDIAN = 10.0
-"""The bar: seconds, over all faults."""
+START_TIMEOUT_S = 120.0
+"""Seconds within which all devices must be served for the first time."""
+RECOVERY_TIMEOUT_S = 60.0
+"""Seconds after a fault's end within which service must recover."""
+REST_S = 3.0
+"""Seconds between recovery and the next fault."""
+MEDIAN_TARGET_S = 10.0
+"""Target for the median of the recovery times, seconds."""
 
 
 class Chaos:
-    """One run; `report` is what is known so far."""
+    """One run of faults on one system."""
 
-    def __init__(self, seed: int, minutes: float, least: int, only: Collection[str] = ()) -> None:
-        self._seed, self._minutes, self._least, self._only = seed, minutes, least, only
+    def __init__(
+        self, seed: int, minutes: float, least_faults: int, only: Collection[str] = ()
+    ) -> None:
+        self._seed, self._minutes = seed, minutes
+        self._least_faults, self._only = least_faults, only
         self._stop = asyncio.Event()
         self._faults: list[dict[str, Any]] = []
-        self._disturbed: list[Disturbed] = []
+        self._disturbances: list[Disturbance] = []
         self._crashed: list[str] = []
         self._started = 0.0
 
     async def run(self) -> dict[str, Any]:
-        """Until the time is over (and `least` faults were done), or Ctrl-C."""
+        """Run until the time is over (and `least_faults` were injected), or until Ctrl-C."""
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
-        async with running(len(OUTSIDERS), WORKERS, PERIOD, self._on_restart) as system:
+        async with running(
+            len(EXTERNAL_DEVICES), WORKERS, ROUND_PERIOD_S, self._on_restart
+        ) as system:
             settings = BusSettings(bus_url=system.url)
             async with (
-                connect(settings, "chaos-ledger") as ours,
-                connect(settings, "chaos-observer") as ear,
+                connect(settings, "chaos-record") as clients,
+                connect(settings, "chaos-observer") as observing,
             ):
-                return await self._live(system, ours, ear)
+                return await self._run_faults(system, clients, observing)
 
-    async def _live(self, system: System, ours: Bus, ear: Bus) -> dict[str, Any]:
-        observer = Observer(frozenset((*DEVICES, *OUTSIDERS)))
-        await observer.listen(ear)
-        ledger, scales = Ledger(), Scales(system.supervisor, system.names)
+    async def _run_faults(self, system: System, clients: Bus, observing: Bus) -> dict[str, Any]:
+        observer = Observer(frozenset((*DEVICES, *EXTERNAL_DEVICES)))
+        await observer.subscribe(observing)
+        record, memory = ClientRecord(), MemoryMonitor(system.supervisor, system.names)
         leave = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            for name in OUTSIDERS:
-                tasks.create_task(Outsider(ours, name, ledger, self._seed).live(leave))
-            tasks.create_task(ask_often(ours, [*OUTSIDERS], ledger, leave))
-            tasks.create_task(scales.weigh(leave))
+            for name in EXTERNAL_DEVICES:
+                tasks.create_task(ExternalDevice(clients, name, record, self._seed).run(leave))
+            tasks.create_task(request_often(clients, [*EXTERNAL_DEVICES], record, leave))
+            tasks.create_task(memory.sample_until(leave))
             try:
-                await self._attack(system, observer)
+                await self._inject_all(system, observer)
             finally:
                 leave.set()
-        _say("the faults are over; the books are closed")
-        await asyncio.sleep(reconciliation.SETTLE / 6)  # The devices' outboxes empty.
-        healthy = await system.ready(system.names, BACK)
-        kept = await reconciliation.close(ours, system.url, ledger, observer, self._disturbed)
-        return self._report(kept, scales, system, healthy)
+        _print("all faults injected; reconciling")
+        await asyncio.sleep(SETTLE_S / 6)  # The devices' outboxes drain.
+        healthy = await system.ready(system.names, RECOVERY_TIMEOUT_S)
+        found = await reconcile(clients, system.url, record, observer, self._disturbances)
+        return self._report(found, memory, system, healthy)
 
-    async def _attack(self, system: System, observer: Observer) -> None:
-        if await observer.back(time.monotonic(), STARTING) is None:
-            raise OSError(f"the system does not serve everyone within {STARTING:.0f} s")
+    async def _inject_all(self, system: System, observer: Observer) -> None:
+        if await observer.recovered(time.monotonic(), START_TIMEOUT_S) is None:
+            raise OSError(f"the system does not serve all devices within {START_TIMEOUT_S:.0f} s")
         self._started = time.monotonic()
-        _say(f"everyone is served; seed {self._seed}")
+        _print(f"all devices are served; seed {self._seed}")
         for fault in schedule(self._seed, disk=system.small_disk, only=self._only):
             over = time.monotonic() - self._started > self._minutes * 60
-            if self._stop.is_set() or (over and len(self._faults) >= self._least):
+            if self._stop.is_set() or (over and len(self._faults) >= self._least_faults):
                 return
             await self._one(system, observer, fault)
-            await within(self._stop, REST)
+            await within(self._stop, REST_S)
 
     async def _one(self, system: System, observer: Observer, fault: Fault) -> None:
         began, wall = time.monotonic(), time.time()
         row = {"at": round(began - self._started, 1), **asdict(fault), "fault": str(fault)}
         try:
-            await inflict(system, fault, self._stop)
+            await inject(system, fault, self._stop)
         except TimeoutError:
-            row["trouble"] = f"not replaced within {REPLACED:.0f} s"
+            row["trouble"] = f"not replaced within {RESTART_TIMEOUT_S:.0f} s"
         ended = time.monotonic()
         if fault.kind in ("kill", "hang", "pause") and fault.target in DEVICES:
-            self._disturbed.append(Disturbed(fault.target, wall - 1, time.time() + 1))
-        back = await observer.back(ended, BACK)
+            self._disturbances.append(Disturbance(fault.target, wall - 1, time.time() + 1))
+        back = await observer.recovered(ended, RECOVERY_TIMEOUT_S)
         if back is not None:
-            ready = await system.ready([fault.target], BACK - back)
+            ready = await system.ready([fault.target], RECOVERY_TIMEOUT_S - back)
             back = time.monotonic() - ended if ready else None
         row |= {"lasted": round(ended - began, 1), "back": None if back is None else round(back, 1)}
         self._faults.append(row)
-        _say(f"{row['at']:7.1f} s  {fault!s:16} {fault.target:18} {row['lasted']:5.1f} s, back "
+        _print(f"{row['at']:7.1f} s  {fault!s:16} {fault.target:18} {row['lasted']:5.1f} s, back "
              f"{'NOT' if back is None else f'after {back:.1f} s'}")  # fmt: skip
 
-    def _on_restart(self, name: str, code: int, words: str) -> None:
+    def _on_restart(self, name: str, code: int, reason: str) -> None:
         if code >= 0:
-            self._crashed.append(f"{name} ended by itself with {code}: {words}")
-            _say(self._crashed[-1])
+            self._crashed.append(f"{name} ended by itself with {code}: {reason}")
+            _print(self._crashed[-1])
 
     def _report(
-        self, kept: dict[str, Any], scales: Scales, system: System, healthy: bool
+        self, found: dict[str, Any], memory: MemoryMonitor, system: System, healthy: bool
     ) -> dict[str, Any]:
-        backs = [f["back"] if f["back"] is not None else BACK for f in self._faults]
+        backs = [f["back"] if f["back"] is not None else RECOVERY_TIMEOUT_S for f in self._faults]
         lasted = time.monotonic() - self._started
-        weights = scales.verdicts(min(WARM_UP, lasted / 4))
+        assessments = memory.assessments(min(WARM_UP_S, lasted / 4))
         median = statistics.median(backs) if backs else 0.0
         verdicts = {
-            "nothing acknowledged is lost": kept["lost"] + kept["lost_overheard"] == 0,
-            "nothing is stored or in effect twice": kept["doubled"]
-            + kept["rounds_doubled"]
-            + kept["wrong_in_effect"]
+            "nothing acknowledged is lost": found["lost"] + found["lost_overheard"] == 0,
+            "nothing is stored or in effect twice": found["doubled"]
+            + found["rounds_doubled"]
+            + found["wrong_in_effect"]
             == 0,
-            "every account balances (tercet audit)": kept["audit_balances"],
-            "every request ended within its bound": kept["late"]
-            + kept["device_late"]
-            + kept["device_unanswered"]
+            "every account balances (tercet audit)": found["audit_balances"],
+            "every request ended within its bound": found["late"]
+            + found["device_late"]
+            + found["device_unanswered"]
             == 0,
-            f"back in full within {MEDIAN:.0f} s (median)": median <= MEDIAN,
+            f"back in full within {MEDIAN_TARGET_S:.0f} s (median)": median <= MEDIAN_TARGET_S,
             "back after every fault": all(f["back"] is not None for f in self._faults),
             "no process ended by itself": not self._crashed,
             "every service is ready at the end": healthy,
-            "memory does not grow": not any(w["grows"] for w in weights),
+            "memory does not grow": not any(w["grows"] for w in assessments),
         }
         return {
             "seed": self._seed,
@@ -147,8 +151,8 @@ class Chaos:
             "faults": self._faults,
             "median_back_s": round(median, 2),
             "worst_back_s": max(backs, default=0.0),
-            "books": kept,
-            "memory": weights,
+            "books": found,
+            "memory": assessments,
             "crashed": self._crashed,
             "disk": system.small_disk,
             "verdicts": verdicts,
@@ -156,5 +160,5 @@ class Chaos:
         }
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

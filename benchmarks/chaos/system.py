@@ -1,4 +1,4 @@
-"""The system under attack: what `tercet up` starts, behind relays, its streams on a small disk."""
+"""The system under test: the processes of `tercet up`, some behind relays, on a small disk."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from tercet.schemas.goal import GoalSet
 
 BROKER = "nats-server"
 RELAYED = ("device-1", "edge-1")
-"""Nodes whose way to the broker can be cut or slowed."""
+"""Nodes whose connection to the broker can be cut or delayed."""
 NODES = {"device-1": "device", "device-2": "device", "edge-1": "edge", "cloud": "cloud"}
 DEVICES = tuple(name for name, tier in NODES.items() if tier == "device")
 EPHEMERAL = 30_000
-"""Below the ports that the kernel gives to outgoing connections."""
+"""Ports below are not assigned to outgoing connections by the kernel."""
 MIB = 2**20
 DISK_MIB = 768
-"""Size of the volume that the streams lie on."""
+"""Size of the volume of the streams."""
 
 
 class System:
-    """Processes by name, and what can be done to them; made by `running`."""
+    """Processes by name, and the faults that can be injected; made by `running`."""
 
     def __init__(
         self, folder: Path, models: Path, on_restart: Callable[[str, int, str], None]
@@ -53,25 +53,28 @@ class System:
         self._control = broker.free_port()
         self._ports: dict[str, int] = {}
 
-    async def begin(self, outsiders: int, workers: int, period: float) -> None:
-        """Start broker, relay and every service; the deciders wait for all devices."""
+    async def begin(self, external_devices: int, workers: int, period: float) -> None:
+        """Start broker, relay and every service; the orchestrator waits for all devices."""
         self.small_disk = _mounted(self.folder / "disk")
         store = self.folder / "disk" / "store"
         store.mkdir()
         port = broker.free_port()
         command = broker.command(store, port)
-        _roomy(store / "nats.conf")
+        _raise_stream_limit(store / "nats.conf")
         server = await self.supervisor.start(Child(BROKER, tuple(command), foundation=True))
         self.names.append(BROKER)
         self.url = await broker.listening(store, server.pid)
         async with connect(BusSettings(bus_url=self.url), "chaos") as bus:
             await declare.declare(bus.js)
-            await write_goal(bus, GoalSet(goal="85", by="bench chaos"))
+            await write_goal(bus, GoalSet(goal="85", by="benchmarks chaos"))
         ports = await self._relays(port)
         for node, tier in NODES.items():
             url = f"nats://127.0.0.1:{ports[node]}" if node in ports else self.url
             await self._node(node, tier, url)
-        settings = {"devices": str(len(DEVICES) + outsiders), "nodes": str(len(NODES) + outsiders)}
+        settings = {
+            "devices": str(len(DEVICES) + external_devices),
+            "nodes": str(len(NODES) + external_devices),
+        }
         settings |= {"bus_url": self.url, "goal": "85", "round_period": str(period)}
         await self._start("orchestrator", service("orchestrator", "--role=decide", **settings))
         await self._start("learner", service("orchestrator", "--role=learn", **settings))
@@ -95,7 +98,7 @@ class System:
         await self._start(f"monitor-{node}", service("monitor", run_pid=str(os.getpid()), **mine))
         if tier == "device":
             spool = {"spool": str(self.folder / "spools" / node)}
-            await self._start(node, service("device", **running, **spool))
+            await self._start(node, service("gateway", **running, **spool))
 
     async def _start(self, name: str, child: Child) -> None:
         shift = {"TERCET_CLOCK_SHIFT": str(self.folder / "clocks" / name)}
@@ -112,19 +115,19 @@ class System:
         if pid is not None:
             os.kill(pid, number)
 
-    async def ready(self, names: Iterable[str], patience: float) -> bool:
-        """Wait until each of the services says on /readyz that it is; False if one does not."""
+    async def ready(self, names: Iterable[str], timeout_s: float) -> bool:
+        """Wait until /readyz of each service returns 200; False after `timeout_s`."""
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout_s):
                 for port in [self._ports[name] for name in names if name in self._ports]:
-                    while not await asyncio.to_thread(_says_ready, port):  # noqa: ASYNC110
+                    while not await asyncio.to_thread(_is_ready, port):  # noqa: ASYNC110
                         await asyncio.sleep(0.1)
         except TimeoutError:
             return False
         return True
 
     def counted(self, name: str, counter: str) -> dict[str, float]:
-        """What a service's counter shows on /metrics, by kind. Blocking."""
+        """Values of a service's counter on /metrics, by kind. Blocking."""
         address = f"http://127.0.0.1:{self._ports[name]}/metrics"
         with urllib.request.urlopen(address, timeout=10) as answer:
             lines = answer.read().decode().splitlines()
@@ -136,11 +139,11 @@ class System:
         (self.folder / "clocks" / name).write_text(str(seconds))
 
     async def link(self, name: str, delay_ms: float | None) -> None:
-        """Delay what a node sends; None: cut it off."""
+        """Delay the messages of a node; None cuts the connection."""
         await ask(self._control, [f"{name}={OFF if delay_ms is None else delay_ms}"])
 
     def fill_disk(self) -> None:
-        """Leave no byte for the streams. Blocking."""
+        """Fill the volume of the streams. Blocking."""
         end = 0
         with (self.folder / "disk" / "ballast").open("wb") as ballast:
             for piece in (64 * MIB, MIB, 4096):  # The streams go on writing meanwhile.
@@ -150,11 +153,11 @@ class System:
                         end += piece
 
     def free_disk(self) -> None:
-        """Give it back."""
+        """Free the volume again."""
         (self.folder / "disk" / "ballast").unlink(missing_ok=True)
 
 
-def _says_ready(port: int) -> bool:
+def _is_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -163,22 +166,22 @@ def _says_ready(port: int) -> bool:
 
 
 def _free_below(highest: int, taken: list[int]) -> int:
-    """A port that no outgoing connection will be given while its owner is away."""
+    """A port that stays free for its service while the service restarts."""
     port = (min(taken) if taken else highest - os.getpid() % 100 * 100) - 1
     while not broker.port_is_free(port):
         port -= 1
     return port
 
 
-def _roomy(configuration: Path) -> None:
-    """Let streams reserve more than the small volume holds: it is to run full, not be refused."""
-    words = configuration.read_text()
+def _raise_stream_limit(configuration: Path) -> None:
+    """Raise the broker's storage limit above the volume's size, so that the volume can fill."""
+    text = configuration.read_text()
     limit = "sync_interval: always, max_file_store: 8GB"
-    configuration.write_text(words.replace("sync_interval: always", limit))
+    configuration.write_text(text.replace("sync_interval: always", limit))
 
 
 def _mounted(folder: Path) -> bool:
-    """Mount a small volume; False where that is not allowed. Blocking."""
+    """Mount a small volume; False where that is not permitted. Blocking."""
     command = ("mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tercet-chaos", str(folder))
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -192,14 +195,14 @@ def _unmount(folder: Path) -> None:
 
 @asynccontextmanager
 async def running(
-    outsiders: int, workers: int, period: float, on_restart: Callable[[str, int, str], None]
+    external_devices: int, workers: int, period: float, on_restart: Callable[[str, int, str], None]
 ) -> AsyncIterator[System]:
-    """Everything started; on the way out everything is ended, and nothing is left."""
+    """A started system; all processes are stopped and all files removed on exit."""
     with tempfile.TemporaryDirectory(prefix="tercet-chaos-") as scratch:
         models = (await asyncio.to_thread(ensure)).directory
         system = System(Path(scratch), models, on_restart)
         try:
-            await system.begin(outsiders, workers, period)
+            await system.begin(external_devices, workers, period)
             yield system
         finally:
             for name in system.names:

@@ -1,4 +1,4 @@
-"""The bench: its judge, its counting, its command line, its memory."""
+"""The benchmarks: oracle, steps to optimal, command line, kept cells."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks import figure3, paper, table5, table6, tune
 from benchmarks.agents import NAMES, build
-from benchmarks.learning import environment
-from benchmarks.result_store import Cell, Store
-from benchmarks.trial import Convergence, Step, converge, play
+from benchmarks.learn import make_environment
+from benchmarks.result_store import Cell, ResultStore
+from benchmarks.training_run import Convergence, Step, converge, play
 from tercet.rl.assign import solve
 from tercet.rl.experience import State
 from tercet.rl.goal import parse_goal
@@ -58,7 +58,7 @@ def test_regret_is_zero_at_the_optimum_and_infinite_when_the_goal_is_missed() ->
     assert oracle.regret(world.initial, 85.0, fast) == float("inf")
 
 
-def test_the_judge_looks_again_when_the_world_changes_behind_an_equal_state() -> None:
+def test_the_oracle_is_computed_again_when_the_state_changes() -> None:
     world = scenarios.paper("A", 2)
     oracle = Oracle(world)
     before = oracle.optimum(world.initial, "min").average_ms
@@ -72,16 +72,16 @@ def step(number: int, regret: float) -> Step:
 
 
 def test_steps_to_optimal_is_the_first_step_after_the_last_bad_one() -> None:
-    seen = Convergence()
+    convergence = Convergence()
     for number, regret in enumerate([0.5, 0.005, 0.02, 0.005, 0.0, float("inf"), 0.009, 0.0], 1):
-        seen.see(step(number, regret))
-    assert (seen.steps, seen.steps_exact, seen.held) == (7, 8, 2)
-    seen.see(step(9, float("nan")))
-    assert seen.steps is None
+        convergence.add(step(number, regret))
+    assert (convergence.steps, convergence.steps_exact, convergence.held) == (7, 8, 2)
+    convergence.add(step(9, float("nan")))
+    assert convergence.steps is None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_agent_repeats_itself_with_the_same_seed(name) -> None:
+def test_every_agent_is_deterministic_for_a_seed(name) -> None:
     def run() -> list[tuple[float, float]]:
         world = scenarios.paper("A", 2)
         agent = build(name, world.platform, 4)
@@ -93,18 +93,18 @@ def test_every_agent_repeats_itself_with_the_same_seed(name) -> None:
 @pytest.mark.parametrize("name", ["autoscale", "autoscale-optimistic", "hybrid"])
 def test_agents_find_the_optimum_of_two_users(name) -> None:
     world = scenarios.paper("A", 2)
-    result = converge(world, build(name, world.platform, 0), 80.0, 3000, 0, patience=lambda s: 100)
+    result = converge(world, build(name, world.platform, 0), 80.0, 3000, 0, hold=lambda s: 100)
     assert result.steps is not None and result.regret is not None and result.regret <= 0.01
 
 
-def test_hybrid_needs_tens_of_steps_where_nothing_was_tuned() -> None:
+def test_hybrid_needs_at_most_a_hundred_steps_on_an_untuned_world() -> None:
     world = scenarios.unequal_and_crowded(5, seed=11)
     agent = build("hybrid", world.platform, 1)
-    result = converge(world, agent, 85.0, 150, 1, patience=lambda s: 40)
+    result = converge(world, agent, 85.0, 150, 1, hold=lambda s: 40)
     assert result.steps is not None and result.steps <= 100
 
 
-def test_curves_of_runs_that_ended_early_stay_where_they_were(tmp_path) -> None:
+def test_the_curve_of_an_ended_run_keeps_its_last_regret(tmp_path) -> None:
     key = {"users": 3, "constraint": "max", "agent": "hybrid", "feedback": "mean", "scenario": "A"}
     curves = [[(1, None), (2, 0.5), (4, 0.0)], [(1, 0.2), (2, 0.1), (6, 0.01)]]
     (row,) = figure3.draw([key | {"curve": c} for c in curves], tmp_path)
@@ -114,7 +114,7 @@ def test_curves_of_runs_that_ended_early_stay_where_they_were(tmp_path) -> None:
     assert (tmp_path / "figure3.csv").read_text().splitlines()[1] == "3,max,hybrid,mean,1,5.1"
 
 
-def test_every_agent_is_tuned_with_the_same_budget_and_first_settings_are_its_own() -> None:
+def test_every_agent_is_tuned_with_the_same_budget_from_its_own_settings() -> None:
     cells = tune.cells([*NAMES])
     assert {sum(c.key["agent"] == name for c in cells) for name in NAMES} == {tune.TRIALS}
     for name in NAMES:
@@ -123,12 +123,12 @@ def test_every_agent_is_tuned_with_the_same_budget_and_first_settings_are_its_ow
             build(name, scenarios.platform(2), 0, **tune.settings(name, trial))
 
 
-def test_joint_agents_say_when_there_are_too_many_actions() -> None:
+def test_joint_agents_reject_too_many_actions() -> None:
     with pytest.raises(ValueError, match="too many to enumerate"):
         build("adadeep", scenarios.platform(8), 0)
 
 
-def test_printed_steps_are_the_papers() -> None:
+def test_printed_steps_match_the_paper() -> None:
     assert paper.printed("autoscale", 5, 85.0) == 600_000
     assert paper.printed("hybrid", 3, "max") == 2000
     assert paper.printed("hybrid", 3, 42.0) is None and paper.steps("hybrid", 3, 42.0) == 2000
@@ -146,63 +146,63 @@ def square(k: int, calls: list[int]) -> Cell:
 def test_a_store_computes_each_cell_once(tmp_path) -> None:
     calls: list[int] = []
     path = tmp_path / "cells.jsonl"
-    Store(path, quiet=True).fill([square(1, calls), square(2, calls)])
-    rows = Store(path, quiet=True).fill([square(k, calls) for k in (1, 2, 3)])
+    ResultStore(path, quiet=True).fill([square(1, calls), square(2, calls)])
+    rows = ResultStore(path, quiet=True).fill([square(k, calls) for k in (1, 2, 3)])
     assert calls == [1, 2, 3]
     assert [(row["k"], row["value"]) for row in rows] == [(1, 1), (2, 4), (3, 9)]
-    assert Store(path, quiet=True).everything() == rows
+    assert ResultStore(path, quiet=True).everything() == rows
 
 
-def test_several_processes_compute_and_one_keeps_in_order(tmp_path, capsys) -> None:
+def test_several_processes_compute_and_the_parent_stores_in_order(tmp_path, capsys) -> None:
     path = tmp_path / "cells.jsonl"
-    rows = Store(path, jobs=3).fill([square(k, []) for k in range(8)])
+    rows = ResultStore(path, jobs=3).fill([square(k, []) for k in range(8)])
     assert [row["value"] for row in rows] == [k * k for k in range(8)]
     assert os.getpid() not in {row["pid"] for row in rows}
-    assert sorted(Store(path).everything(), key=lambda row: row["k"]) == rows
+    assert sorted(ResultStore(path).everything(), key=lambda row: row["k"]) == rows
     assert "8/8" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_what_was_finished_before_an_error_is_kept(tmp_path, jobs) -> None:
+def test_cells_finished_before_an_error_are_kept(tmp_path, jobs) -> None:
     def fail() -> dict:
         raise ValueError("no such world")
 
     path = tmp_path / "cells.jsonl"
-    Store(path, quiet=True).fill([square(1, [])])
+    ResultStore(path, quiet=True).fill([square(1, [])])
     with pytest.raises(ValueError, match="no such world"):
-        Store(path, quiet=True, jobs=jobs).fill(
+        ResultStore(path, quiet=True, jobs=jobs).fill(
             [square(1, []), Cell({"k": 2}, fail), square(3, [])]
         )
-    assert Store(path).everything()[0]["value"] == 1
+    assert ResultStore(path).everything()[0]["value"] == 1
 
 
-def test_a_run_stopped_under_a_lower_cap_is_run_again_but_not_one_that_arrived(tmp_path) -> None:
+def test_a_run_without_convergence_is_repeated_under_a_higher_cap(tmp_path) -> None:
     path = tmp_path / "cells.jsonl"
 
-    def asked(cap: float) -> list[Cell]:
+    def cells(cap: float) -> list[Cell]:
         return table6.cells(["autoscale"], [2], ["max"], ["A"], ["mean"], 2, cap)
 
-    low, high = asked(0.001), asked(1.0)
-    Store(path).keep(low[0].key, {"steps": None, "cap": 7})
-    Store(path).keep(low[1].key, {"steps": 5, "cap": 7})
-    kept = Store(path)
+    low, high = cells(0.001), cells(1.0)
+    ResultStore(path).keep(low[0].key, {"steps": None, "cap": 7})
+    ResultStore(path).keep(low[1].key, {"steps": 5, "cap": 7})
+    kept = ResultStore(path)
     assert [kept._has(cell) for cell in low] == [True, True]
     assert [kept._has(cell) for cell in high] == [False, True]
 
 
-def test_a_broken_file_of_cells_is_named(tmp_path) -> None:
+def test_an_invalid_line_of_cells_is_reported(tmp_path) -> None:
     path = tmp_path / "cells.jsonl"
     path.write_text('{"key": {"k": 1}, "value": {}}\n{"key": {"k"\n')
     with pytest.raises(ValueError, match="line 2: not a finished cell"):
-        Store(path)
+        ResultStore(path)
 
 
-def crowd() -> World:
+def three_users() -> World:
     return scenarios.paper("C", 3)
 
 
-def test_an_environment_is_made_from_its_name_and_bad_names_are_explained() -> None:
-    assert environment(f"{__name__}:crowd").platform.devices == ("S1", "S2", "S3")
+def test_an_environment_is_made_from_its_name_and_bad_names_are_rejected() -> None:
+    assert make_environment(f"{__name__}:three_users").platform.devices == ("S1", "S2", "S3")
     for spec in (
         "nonsense",
         "no.such.module:x",
@@ -210,24 +210,24 @@ def test_an_environment_is_made_from_its_name_and_bad_names_are_explained() -> N
         "tercet.sim.scenarios:LINKS",
     ):
         with pytest.raises(ValueError, match=r"env|environment"):
-            environment(spec)
+            make_environment(spec)
 
 
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
-def test_learn_speaks_one_json_object_a_step() -> None:
-    said = bench("learn", "--users", "2", "--steps", "3", "--goal", "85", "--json")
-    lines = [json.loads(line) for line in said.stdout.splitlines()]
-    assert [line["step"] for line in lines] == [1, 2, 3] and said.returncode == 0
+def test_learn_prints_one_json_object_per_step() -> None:
+    result = run_benchmarks("learn", "--users", "2", "--steps", "3", "--goal", "85", "--json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3] and result.returncode == 0
     assert set(lines[0]) == {"step", "regret", "exact", "accuracy_pct", "response_ms", "seed"}
     assert all(np.isfinite(line["response_ms"]) for line in lines)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (("learn", "--goal", "850"), "goal must be min, max or a number 0..100"),
         (("learn", "--agent", "nobody"), "invalid choice"),
@@ -239,7 +239,7 @@ def test_learn_speaks_one_json_object_a_step() -> None:
         (("nothing",), "invalid choice"),
     ],
 )
-def test_bad_input_is_one_line_and_status_two(arguments, words) -> None:
-    said = bench(*arguments)
-    assert said.returncode == 2 and words in said.stderr
-    assert len(said.stderr.strip().splitlines()) == 1
+def test_bad_input_is_one_line_and_status_two(arguments, message) -> None:
+    result = run_benchmarks(*arguments)
+    assert result.returncode == 2 and message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1

@@ -55,7 +55,7 @@ async def dashboard(bus: Bus, start_dashboard: StartDashboard) -> Dashboard:
 @pytest.fixture(scope="module")
 def crowd(start: Start) -> Process:
     """Four simulated devices, an edge and a cloud."""
-    return start("benchmarks.crowd", crowd=4)
+    return start("benchmarks.synthetic_fleet", crowd=4)
 
 
 async def seconds_until_shown(view: View, bus: Bus, option: str, node: str) -> float:
@@ -201,7 +201,7 @@ async def test_two_hundred_devices_become_tiles(
     dashboard: Dashboard, crowd: Process, start: Start, open_page: OpenPage
 ) -> None:
     crowd.kill()
-    many = start("benchmarks.crowd", crowd=200)
+    many = start("benchmarks.synthetic_fleet", crowd=200)
     alive = "#devices .node[data-name^=device-][data-life=alive]"
     for name, width in (("crowd", 1440), ("crowd-phone", 390)):
         view: View = await open_page(dashboard.url, width=width, height=900)

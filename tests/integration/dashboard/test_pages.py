@@ -162,7 +162,7 @@ async def test_it_creates_no_stream_and_no_consumer_and_dead_letters_nothing(
     bus: Bus, dashboard: Dashboard, initial_consumers: Consumers, start: Start
 ) -> None:
     traffic = dashboard.state()["site"]["traffic"]
-    crowd = start("benchmarks.crowd", crowd=3)
+    crowd = start("benchmarks.synthetic_fleet", crowd=3)
     for _ in range(3):
         await bus.client.publish("decision.v1.camera", b"nonsense")
     malformed, outcomes = traffic["malformed"] + 3, traffic["outcomes"] + 3

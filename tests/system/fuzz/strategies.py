@@ -1,4 +1,4 @@
-"""Strategies made from the published JSON Schemas, and the many ways to spoil what they make."""
+"""Hypothesis strategies from the published JSON Schemas, and mutations of their messages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FLOATS = (-1.0, 0.0, 0.5, 1.0, 99.9, 1e3, 86_400_000.0, 1e308)
 TIMES = ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05+14:00", "1970-01-01T00:00:00-12:00",
          "2026-01-02T03:04:05", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", 0,
          1e12)  # fmt: skip
-"""With zones and without, hours and ages away."""
+"""With and without a time zone, near and far."""
 
 
 def of(schema: dict[str, Any], defs: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """What a JSON Schema of ours describes; validators of whole messages may still refuse it."""
+    """Values of one of our JSON Schemas; a message's own validators may still refuse them."""
     if "$ref" in schema:
         return of(defs[schema["$ref"].rpartition("/")[2]], defs)
     if "anyOf" in schema:
@@ -76,7 +76,7 @@ def _number(schema: dict[str, Any], kind: str) -> st.SearchStrategy[Any]:
 
 
 def drawn(kind: str, count: int) -> list[dict[str, Any]]:
-    """So many messages of a kind, drawn by hypothesis; the same ones every time."""
+    """`count` messages of a kind, drawn by hypothesis, the same in every run."""
     schema, found = CATALOGUE[kind].model_json_schema(), []
 
     @settings(max_examples=count, derandomize=True, database=None, deadline=None,
@@ -89,40 +89,40 @@ def drawn(kind: str, count: int) -> list[dict[str, Any]]:
     return found
 
 
-def spoiled(message: dict[str, Any], chance: random.Random) -> bytes:
-    """One thing about it is wrong, or only odd."""
+def mutated(message: dict[str, Any], rng: random.Random) -> bytes:
+    """The message with one random mutation, as bytes."""
     fields = dict(message)
-    name = chance.choice([*fields])
-    match chance.randrange(12):
+    name = rng.choice([*fields])
+    match rng.randrange(12):
         case 0:
             del fields[name]
         case 1:
-            fields[name] = chance.choice((None, [], {}, "", "x" * 3000, True, -1, [[[]]]))
+            fields[name] = rng.choice((None, [], {}, "", "x" * 3000, True, -1, [[[]]]))
         case 2:
-            fields[name] = chance.choice((10**400, -(10**20), 1e308, 2**64))
+            fields[name] = rng.choice((10**400, -(10**20), 1e308, 2**64))
         case 3:
             return json.dumps(fields).replace(": ", ": NaN, ", 1).encode()
         case 4:
             return json.dumps({**fields, name: float("nan")}).encode()
         case 5:
-            fields["at"] = chance.choice(TIMES)
+            fields["at"] = rng.choice(TIMES)
         case 6:
             fields["type"] = "round.v2"
         case 7:
-            fields[chance.choice(("device", "node", "owner"))] = chance.choice((*NAMES, "a.b", "*"))
+            fields[rng.choice(("device", "node", "owner"))] = rng.choice((*NAMES, "a.b", "*"))
         case 8:
-            depth = chance.choice((10, 1000, 50_000))
+            depth = rng.choice((10, 1000, 50_000))
             return (f'{{"{name}": ' + "[" * depth + "]" * depth + "}").encode()
         case 9:
             body = bytearray(json.dumps(fields).encode())
-            body[chance.randrange(len(body))] = chance.randrange(256)
+            body[rng.randrange(len(body))] = rng.randrange(256)
             return bytes(body)
         case 10:
-            return json.dumps(fields).encode()[: chance.randrange(1 + len(fields) * 10)]
+            return json.dumps(fields).encode()[: rng.randrange(1 + len(fields) * 10)]
         case 11:
-            return chance.randbytes(chance.choice((0, 1, 40, 4000)))
+            return rng.randbytes(rng.choice((0, 1, 40, 4000)))
     return json.dumps(fields).encode()
 
 
 HUGE = 1_000_000
-"""Bytes of the largest ones; the broker takes 1 MiB."""
+"""Size of the largest messages in bytes; the broker accepts 1 MiB."""

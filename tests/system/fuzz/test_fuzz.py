@@ -1,6 +1,6 @@
-"""Every subject of the contract, fuzzed on a running system: nobody dies, all refusals are kept.
+"""Fuzz every subject on a running system: no process exits, all refusals are dead letters.
 
-`make fuzz` sends 100,000 messages (TERCET_FUZZ); `make test` two thousand.
+`make fuzz` sends 100,000 messages (TERCET_FUZZ); `make test-all` two thousand.
 """
 
 from __future__ import annotations
@@ -27,45 +27,47 @@ from tercet.process.settings import BusSettings
 from tercet.schemas import CATALOGUE, Message
 from tercet.schemas.decision import Decision
 from tercet.schemas.request import Request
-from tests.system.fuzz.strategies import HUGE, NAMES, OWNERS, drawn, spoiled
+from tests.system.fuzz.strategies import HUGE, NAMES, OWNERS, drawn, mutated
 
 COUNT = int(os.environ.get("TERCET_FUZZ", "2000"))
 POOL = 60 if COUNT < 50_000 else 300
-"""Messages that hypothesis draws of each kind; the rest is made from them."""
-BURIED = {
+"""Messages of each kind that hypothesis draws; all others are mutations of them."""
+DEAD_LETTERED = {
     "request.v1", "explain.v1", "round.v1", "outcome.v1", "telemetry.v1", "capability.v1",
     "experience.v1.real", "experience.v1.planned", "plan.v1", "goal.v1", "exploration.v1",
     "policy.v1", "reset.v1",
 }  # fmt: skip
-"""Kinds that somebody of this system acts on: each refusal of them is buried, with its reason.
-The others are overheard by the dashboard, which counts what it cannot read, or are announcements
-that are looked up again."""
+"""Kinds that a service acts on: each refusal of them is a dead letter with its reason.
+
+The others are only observed by the dashboard, which counts unreadable messages, or are
+announcements whose content is read from a store.
+"""
 RARE = {"experience.v1.real", "experience.v1.planned", "plan.v1", "capability.v1", "reset.v1"}
-"""Kept by durables that read one by one, or starting all anew: a tenth as many."""
+"""Kinds that are slow to process, or that reset the system: a tenth as many."""
 STEP = 200
 """Messages between two flushes."""
-PATIENCE = 600.0
+DEAD_LETTER_TIMEOUT_S = 600.0
 
 
 class Sent:
-    """What was published, by kind, and what of it must be buried."""
+    """The published messages by kind, and those of them that must be dead letters."""
 
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()
         self.refused: dict[str, str] = {}
-        """Identity of a refusal (as tercet.messaging.bus buries it) to its kind."""
+        """Identity of each refused message (SHA-256 of subject and body) to its kind."""
         self.bodies: set[str] = set()
 
     def add(self, kind: str, subject: str, body: bytes) -> None:
         self.kinds[kind] += 1
         identity = hashlib.sha256(subject.encode() + b"\0" + body).hexdigest()
         self.bodies.add(identity)
-        if kind in BURIED and refusal(CATALOGUE[kind], subject, body):
+        if kind in DEAD_LETTERED and refusal(CATALOGUE[kind], subject, body):
             self.refused[identity] = kind
 
 
 def refusal(kind: type[Message], subject: str, body: bytes) -> str:
-    """Why it is refused; empty when it is not."""
+    """The reason of a refusal; empty when the message is valid."""
     try:
         parse(kind, body, subject)
     except Unprocessable as error:
@@ -73,77 +75,75 @@ def refusal(kind: type[Message], subject: str, body: bytes) -> str:
     return ""
 
 
-def subject_of(kind: str, message: dict[str, Any], chance: random.Random) -> str:
-    """Where a message belongs, or one like it."""
+def subject_of(kind: str, message: dict[str, Any], rng: random.Random) -> str:
+    """The subject of a message, with valid names."""
     template = CATALOGUE[kind].SUBJECT
     named = {key: str(message.get(key)) for key in ("device", "node", "owner", "worker", "service")}
-    ours = {key: value if value in (*NAMES, *OWNERS) else chance.choice(NAMES) for key, value in
+    ours = {key: value if value in (*NAMES, *OWNERS) else rng.choice(NAMES) for key, value in
             named.items()}  # fmt: skip
     return template.format_map(ours)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-async def test_nothing_that_is_said_stops_the_system(capsys: pytest.CaptureFixture[str]) -> None:
-    died: list[str] = []
+async def test_no_message_stops_the_system(capsys: pytest.CaptureFixture[str]) -> None:
+    exited: list[str] = []
     pools = {kind: drawn(kind, POOL) for kind in CATALOGUE}
     async with (
-        running(0, 1, 0.3, lambda name, code, words: died.append(name)) as on,
-        connect(BusSettings(bus_url=on.url), "fuzz") as bus,
+        running(0, 1, 0.3, lambda name, code, reason: exited.append(name)) as system,
+        connect(BusSettings(bus_url=system.url), "fuzz") as bus,
     ):
         await decided(bus)
-        await rounds_go_on(bus)
-        began, sent = time.monotonic(), await say_all(bus, pools)
+        await next_round_closes(bus)
+        began, sent = time.monotonic(), await publish_all(bus, pools)
         taken = time.monotonic() - began
-        buried = await all_buried(bus, on, sent)
-        logs = {name: (on.folder / "logs" / f"{name}.log").read_text() for name in on.names}
-        assert died == [], logs[died[0]][-4000:]
-        assert await on.ready(on.names, 60), "a service is not ready any more"
+        dead_letters = await all_dead_lettered(bus, system, sent)
+        logs = {name: (system.folder / "logs" / f"{name}.log").read_text() for name in system.names}
+        assert exited == [], logs[exited[0]][-4000:]
+        assert await system.ready(system.names, 60), "a service is not ready any more"
         await decided(bus)
-        await rounds_go_on(bus)
+        await next_round_closes(bus)
         assert await unreadable(bus, sent) == []
         assert defects(logs) == []
     with capsys.disabled():
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(sent.kinds.items()))
         print(f"\nfuzz: {sent.kinds.total()} messages in {taken:.0f} s: {kinds}")
-        turned = len(sent.refused) - buried
-        print(f"{len(sent.refused)} refused: {buried} buried with a reason, {turned} requests "
-              "turned away unread, counted; no process died")  # fmt: skip
+        unread = len(sent.refused) - dead_letters
+        print(f"{len(sent.refused)} refused: {dead_letters} dead letters with a reason, {unread} "
+              "requests rejected unread by the rate limit, counted; no process exited")  # fmt: skip
 
 
 def defects(logs: dict[str, str]) -> list[str]:
-    """What our own code tripped over: a message that was valid, and could not be handled."""
-    words = ("handler failed", "answer failed", "not told", "not learned")
+    """Log lines of valid messages that could not be handled."""
+    events = ("handler failed", "answer failed", "not told", "not learned")
     return [line[:2000] for text in logs.values() for line in text.splitlines()
-            if any(word in line for word in words)]  # fmt: skip
+            if any(event in line for event in events)]  # fmt: skip
 
 
-async def say_all(bus: Bus, pools: dict[str, list[dict[str, Any]]]) -> Sent:
-    """Publish COUNT messages: as drawn, spoiled, random, huge, and some of them twice."""
-    chance, sent = random.Random(COUNT), Sent()
+async def publish_all(bus: Bus, pools: dict[str, list[dict[str, Any]]]) -> Sent:
+    """Publish COUNT messages: as drawn, mutated, random, huge, and some of them twice."""
+    rng, sent = random.Random(COUNT), Sent()
     kinds = [k for k in CATALOGUE for _ in range(1 if k in RARE else 10)]
     before: list[tuple[str, str, bytes]] = []
     for number in range(COUNT):
-        kind = chance.choice(kinds)
-        if before and chance.random() < 0.05:
-            kind, subject, body = chance.choice(before)
+        kind = rng.choice(kinds)
+        if before and rng.random() < 0.05:
+            kind, subject, body = rng.choice(before)
         else:
-            message = {**chance.choice(pools[kind]), "id": str(uuid4())}
-            if kind == "capability.v1":  # Whoever may speak for a real node may also end its use.
-                message["node"] = f"fuzz-{chance.randrange(8)}"
-            subject = subject_of(kind, message, chance)
-            body = (
-                spoiled(message, chance) if chance.random() < 0.8 else json.dumps(message).encode()
-            )
-            if chance.random() < 0.0005:
+            message = {**rng.choice(pools[kind]), "id": str(uuid4())}
+            if kind == "capability.v1":  # A valid capability of a real node may end its use.
+                message["node"] = f"fuzz-{rng.randrange(8)}"
+            subject = subject_of(kind, message, rng)
+            body = mutated(message, rng) if rng.random() < 0.8 else json.dumps(message).encode()
+            if rng.random() < 0.0005:
                 body = json.dumps({**message, "x": "x" * HUGE}).encode()
             before = [*before[-50:], (kind, subject, body)]
         sent.add(kind, subject, body)
         await bus.client.publish(subject, body)
-        if chance.random() < 0.02:
-            noise = chance.randbytes(chance.choice((0, 9, 3000)))
-            variant = {"Variant": chance.choice(("d0", "d9", "", "x" * 99))}
-            picture = f"inference.v1.{chance.choice(NAMES)}"
+        if rng.random() < 0.02:
+            noise = rng.randbytes(rng.choice((0, 9, 3000)))
+            variant = {"Variant": rng.choice(("d0", "d9", "", "x" * 99))}
+            picture = f"inference.v1.{rng.choice(NAMES)}"
             await bus.client.publish(picture, noise, headers=variant)
         if number % STEP == 0:
             await bus.client.flush(timeout=30)
@@ -151,10 +151,12 @@ async def say_all(bus: Bus, pools: dict[str, list[dict[str, Any]]]) -> Sent:
     return sent
 
 
-async def all_buried(bus: Bus, on: System, sent: Sent) -> int:
-    """Wait until each refusal is in DEAD with its reason, but for requests that were turned away
-    unread because too many came, which are counted; how many are there."""
-    deadline = time.monotonic() + PATIENCE
+async def all_dead_lettered(bus: Bus, system: System, sent: Sent) -> int:
+    """Wait until each refusal is in DEAD with its reason; the number of dead letters.
+
+    Requests that the rate limit rejects unread are only counted.
+    """
+    deadline = time.monotonic() + DEAD_LETTER_TIMEOUT_S
     found, sequence = set[str](), 1
     while True:
         for raw in await read_raw(bus, "DEAD", sequence):
@@ -163,10 +165,10 @@ async def all_buried(bus: Bus, on: System, sent: Sent) -> int:
             subject = (raw.subject or "").removeprefix("dead.")
             identity = hashlib.sha256(subject.encode() + b"\0" + (raw.data or b"")).hexdigest()
             asked = subject.startswith(("request.v1.", "explain.v1."))
-            assert identity in sent.refused or not asked, f"nothing is wrong with it: {raw.data!r}"
+            assert identity in sent.refused or not asked, f"a valid message: {raw.data!r}"
             found.add(identity)
         missing = Counter(sent.refused[i] for i in sent.refused.keys() - found)
-        unread = await asyncio.to_thread(on.counted, "orchestrator", "tercet_turned_away")
+        unread = await asyncio.to_thread(system.counted, "orchestrator", "tercet_turned_away")
         if all(count <= unread.get(kind, 0) for kind, count in missing.items()):
             return len(sent.refused) - missing.total()
         assert time.monotonic() < deadline, (missing, unread)
@@ -174,7 +176,7 @@ async def all_buried(bus: Bus, on: System, sent: Sent) -> int:
 
 
 async def unreadable(bus: Bus, sent: Sent) -> list[str]:
-    """Messages in streams that cannot be read and are not what the fuzz itself put on the wire."""
+    """Unreadable messages in streams that this test did not publish."""
     found = []
     for name in STREAMS:
         if name in ("DEAD", "PARAMETERS"):
@@ -189,7 +191,7 @@ async def unreadable(bus: Bus, sent: Sent) -> list[str]:
 
 
 async def decided(bus: Bus) -> None:
-    """Ask until there is a decision."""
+    """Request until there is a decision."""
     deadline = time.monotonic() + 120
     while True:
         try:
@@ -200,13 +202,13 @@ async def decided(bus: Bus) -> None:
             await asyncio.sleep(0.2)
 
 
-async def rounds_go_on(bus: Bus) -> None:
-    """Another round closes."""
-    heard = asyncio.Event()
+async def next_round_closes(bus: Bus) -> None:
+    """Wait until another round closes."""
+    received = asyncio.Event()
 
     async def on_experience(_: object) -> None:
-        heard.set()
+        received.set()
 
-    ear = await bus.client.subscribe("experience.v1.real", cb=on_experience)
-    await asyncio.wait_for(heard.wait(), 60)
-    await ear.unsubscribe()
+    subscription = await bus.client.subscribe("experience.v1.real", cb=on_experience)
+    await asyncio.wait_for(received.wait(), 60)
+    await subscription.unsubscribe()

@@ -1,4 +1,4 @@
-"""What fuzzing found: messages that fitted their schema, and could not be learned from."""
+"""Messages found by fuzzing: valid by their schema, but useless as training data."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from tercet.messaging.parsing import parse
 from tercet.process.errors import Unprocessable
 from tercet.schemas import CATALOGUE
 
-NOBODY = {"devices": [], "home": [], "options": [], "accuracy_pct": {}}
+NO_DEVICES = {"devices": [], "home": [], "options": [], "accuracy_pct": {}}
 EMPTY = {
     "experience.v1.real": {
-        "round": 1, "policy": "x", "goal": "85", "fleet": NOBODY, "active": [], "state": {},
+        "round": 1, "policy": "x", "goal": "85", "fleet": NO_DEVICES, "active": [], "state": {},
         "next_state": {}, "assigned": {}, "executed": {}, "response_ms": {}, "average_ms": 0,
         "accuracy_pct": 0,
     },
-    "plan.v1": {"goal": "85", "fleet": NOBODY, "active": [], "state": {}},
+    "plan.v1": {"goal": "85", "fleet": NO_DEVICES, "active": [], "state": {}},
     "experience.v1.planned": {
-        "member": 0, "version": 0, "goal": "85", "fleet": NOBODY, "active": [], "state": {},
+        "member": 0, "version": 0, "goal": "85", "fleet": NO_DEVICES, "active": [], "state": {},
         "choice": [[]], "response_ms": [[]],
     },
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", EMPTY)
-def test_a_round_of_nobody_is_refused(kind: str) -> None:
+def test_a_round_without_devices_is_refused(kind: str) -> None:
     with pytest.raises(Unprocessable, match="active must name a device"):
         parse(CATALOGUE[kind], json.dumps(EMPTY[kind]).encode(), kind)
 
 
-def test_who_speaks_for_another_is_refused() -> None:
+def test_a_message_on_the_subject_of_another_device_is_refused() -> None:
     body = json.dumps({"device": "b"}).encode()
     assert parse(CATALOGUE["request.v1"], body, "request.v1.b").subject == "request.v1.b"
     with pytest.raises(Unprocessable, match="belongs on request"):

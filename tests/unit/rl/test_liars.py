@@ -11,7 +11,7 @@ from functools import cache
 
 import pytest
 
-from benchmarks.liars import BAR, compute
+from benchmarks.liars import TARGET, compute
 from benchmarks.lying_world import HONEST, LIES
 from benchmarks.result_store import Row
 
@@ -35,7 +35,7 @@ def harm(case: str, figure: str, *, defended: bool = True) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("lie", LIES)
 def test_a_liar_does_not_move_where_the_others_end(lie: str) -> None:
-    assert harm(lie, "greedy") <= BAR
+    assert harm(lie, "greedy") <= TARGET
     assert sum(run(lie, seed)["others_refused"] for seed in SEEDS) <= 0.01 * 4 * ROUNDS * len(SEEDS)
 
 

@@ -123,10 +123,3 @@ class Cost:
 def context(platform: Platform, state: State) -> Floats:
     """The state as the joint agents' networks see it, [n * signals]."""
     return signals(platform, state).ravel()
-
-
-def key(platform: Platform, state: State) -> tuple[object, ...]:
-    """The state discretised as in the paper's Table II: who is there, link R or W, CPU busy."""
-    names = (*platform.devices, *platform.edges, platform.cloud)
-    seen = ((node.weak, int(5 * node.cpu)) for node in map(state.node, names))
-    return (state.active, *seen)

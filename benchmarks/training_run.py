@@ -53,7 +53,7 @@ def play(
     oracle: Oracle | None = None,
 ) -> Iterator[Step]:
     """Yield one record per real step; `goal` may be a function of the step number."""
-    judge = oracle or Oracle(world)
+    oracle = oracle or Oracle(world)
     state = world.reset(seed + NOISE_SEED)
     regrets: dict[object, float] = {}
     for step in range(1, steps + 1):
@@ -67,18 +67,18 @@ def play(
         greedy = agent.greedy(outcome.state, upcoming)
         yield Step(
             step,
-            _regret(judge, regrets, outcome.state, upcoming, greedy),
+            _regret(oracle, regrets, outcome.state, upcoming, greedy),
             mean_accuracy(world.platform, executed),
             outcome.average_ms,
-            _regret(judge, regrets, state, now, executed),
+            _regret(oracle, regrets, state, now, executed),
         )
         state = outcome.state
 
 
 def _regret(
-    judge: Oracle, known: dict[object, float], state: object, goal: Goal, assignment: Assignment
+    oracle: Oracle, known: dict[object, float], state: object, goal: Goal, assignment: Assignment
 ) -> float:
-    """Regret, remembered while the very same state object lasts."""
+    """Regret, cached as long as the state object stays the same."""
     if known.get("state") is not state:
         known.clear()
         known["state"] = state  # type: ignore[assignment]
@@ -87,7 +87,7 @@ def _regret(
         if len(known) > 200_000:
             known.clear()
             known["state"] = state  # type: ignore[assignment]
-        known[name] = judge.regret(state, goal, assignment)  # type: ignore[arg-type]
+        known[name] = oracle.regret(state, goal, assignment)  # type: ignore[arg-type]
     return known[name]
 
 
@@ -100,8 +100,8 @@ class Convergence:
     last_inexact: int = 0
     last: int = 0
 
-    def see(self, step: Step) -> None:
-        """Take in one evaluation."""
+    def add(self, step: Step) -> None:
+        """Record one evaluation."""
         self.last = step.step
         if not step.regret <= self.within:
             self.last_bad = step.step
@@ -120,13 +120,13 @@ class Convergence:
 
     @property
     def steps_exact(self) -> int | None:
-        """The same with no regret at all."""
+        """The same for zero regret (below EXACT)."""
         return self.last_inexact + 1 if self.last > self.last_inexact else None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one run came to."""
+    """The result of one run."""
 
     steps: int | None
     steps_exact: int | None
@@ -151,18 +151,18 @@ def converge(
     cap: int,
     seed: int,
     mean_only: bool = False,
-    patience: Callable[[int], int] = lambda step: 200,
+    hold: Callable[[int], int] = lambda step: 200,
 ) -> Result:
-    """Play until optimal for `patience(step)` steps on end, or until `cap` steps are spent."""
-    seen, spent, sums = Convergence(), 0.0, [0.0]
+    """Run until optimal for more than `hold(step)` steps in a row, or for `cap` steps."""
+    convergence, spent, sums = Convergence(), 0.0, [0.0]
     curve: list[tuple[int, float | None]] = []
     wall, cpu = time.perf_counter(), time.process_time()
     last = None
     for last in play(world, agent, goal, cap, seed, mean_only):
-        seen.see(last)
+        convergence.add(last)
         spent += last.response_ms
         sums.append(spent)
-        ended = last.step == cap or seen.held > patience(last.step)
+        ended = last.step == cap or convergence.held > hold(last.step)
         if ended or last.step in MARKS:
             known = math.isfinite(last.regret)
             curve.append((last.step, round(last.regret, 5) if known else None))
@@ -170,11 +170,11 @@ def converge(
             break
     state = world.reset(seed + NOISE_SEED)
     greedy = agent.greedy(state, goal)
-    until = seen.steps or seen.last
+    until = convergence.steps or convergence.last
     return Result(
-        steps=seen.steps,
-        steps_exact=seen.steps_exact,
-        real_steps=seen.last,
+        steps=convergence.steps,
+        steps_exact=convergence.steps_exact,
+        real_steps=convergence.last,
         modelled_steps=int(getattr(agent, "modelled_steps", 0)),
         experience_ms=sums[until],
         wall_s=time.perf_counter() - wall,

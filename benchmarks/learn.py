@@ -1,4 +1,4 @@
-"""`bench learn`: any agent on anyone's environment, one line per real step."""
+"""Verb `learn`: any agent on any environment, one line per real step."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from importlib import import_module
 from typing import Any, cast
 
 from benchmarks.agents import build
-from benchmarks.trial import EXACT, Step, play
+from benchmarks.training_run import EXACT, Step, play
 from tercet.sim.environment import Environment, lacking
 
 
-def environment(spec: str, **arguments: Any) -> Environment:
+def make_environment(spec: str, **arguments: Any) -> Environment:
     """Import `package.module:factory` and call it; ValueError in one line when that fails."""
     module, colon, factory = spec.partition(":")
     if not colon or not module or not factory:
         raise ValueError(f"--env must be package.module:factory, not {spec!r}")
     if "" not in sys.path:
-        sys.path.insert(0, "")  # a factory beside you, as with `python -m`
+        sys.path.insert(0, "")  # A factory in the working directory, as with `python -m`.
     try:
-        made = getattr(import_module(module), factory)(**arguments)
+        environment = getattr(import_module(module), factory)(**arguments)
     except (ImportError, AttributeError, TypeError) as error:
         raise ValueError(f"cannot make an environment from {spec!r}: {error}") from error
-    if missing := lacking(made):
+    if missing := lacking(environment):
         raise ValueError(f"{spec!r} made something without {missing}")
-    return cast(Environment, made)
+    return cast(Environment, environment)
 
 
-def run(given: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print a line after every real step; with several seeds, one run after the other."""
-    named = {"scenario": given.scenario, "users": given.users}
+    named = {"scenario": options.scenario, "users": options.users}
     arguments = {k: v for k, v in named.items() if v is not None}
-    mean_only = given.feedback == "mean" or given.agent != "hybrid"
-    for seed in range(given.seed, given.seed + given.seeds):
-        world = environment(given.env, **arguments)
-        agent = build(given.agent, world.platform, seed)
-        for step in play(world, agent, given.goal, given.steps, seed, mean_only):
-            print(line(step, seed) if given.json else sentence(step), flush=True)
+    mean_only = options.feedback == "mean" or options.agent != "hybrid"
+    for seed in range(options.seed, options.seed + options.seeds):
+        world = make_environment(options.env, **arguments)
+        agent = build(options.agent, world.platform, seed)
+        for step in play(world, agent, options.goal, options.steps, seed, mean_only):
+            print(json_line(step, seed) if options.json else text_line(step), flush=True)
 
 
-def line(step: Step, seed: int) -> str:
-    """The stable JSON of one step; an infinite regret (goal missed) is null."""
-    known = math.isfinite(step.regret)
+def json_line(step: Step, seed: int) -> str:
+    """One step as a line of JSON; an infinite regret (goal missed) is null."""
+    finite = math.isfinite(step.regret)
     return json.dumps(
         {
             "step": step.step,
-            "regret": step.regret if known else None,
+            "regret": step.regret if finite else None,
             "exact": step.regret < EXACT,
             "accuracy_pct": step.accuracy_pct,
             "response_ms": step.response_ms,
@@ -57,8 +57,8 @@ def line(step: Step, seed: int) -> str:
     )
 
 
-def sentence(step: Step) -> str:
-    """The same for people."""
+def text_line(step: Step) -> str:
+    """One step as text."""
     regret = f"{100 * step.regret:7.2f} %" if math.isfinite(step.regret) else "goal missed"
     return (
         f"step {step.step:5d}   greedy regret {regret}   "

@@ -1,8 +1,8 @@
-"""A crowd of devices in one process, as loud as real ones: `python -m benchmarks.crowd`.
+"""Messages of many devices from one process: `python -m benchmarks.synthetic_fleet`.
 
-Every node says its telemetry once a second, and every device, spread over the second, publishes a
-decision and an outcome. Nothing is inferred: times are invented and marked `simulated`. It is a
-load for whoever listens (`python -m benchmarks dashboard`, tests/dashboard), not a world to learn from.
+Every node publishes telemetry once a second. Every device publishes a decision and an outcome once
+a second, spread over the second. The times are random and marked `simulated`. It is a load for
+subscribers (`python -m benchmarks dashboard`, tests/integration/dashboard), not training data.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ AWAY_MS = {"E": 34.0, "C": 45.0}
 OPTIONS = ("d0@L", "d1@L", "d2@L", "d3@L", "d0@E", "d0@C")
 PER_EDGE = 50
 CHANGES = 0.1
-"""Share of the devices that are told another option each second."""
+"""Share of the devices whose option changes each second."""
 
 
-class Settings(BusSettings):
+class SyntheticFleetSettings(BusSettings):
     """Read from `TERCET_…`."""
 
     crowd: int = Field(5, ge=1, le=1000)
-    """Devices."""
+    """Number of devices."""
     seed: int = 0
-    """Where chance begins."""
+    """Seed of the random generator."""
 
 
-class Crowd:
-    """All nodes, and what each device is told at the moment."""
+class SyntheticFleet:
+    """All nodes, and the current option of each device."""
 
     def __init__(self, devices: int, seed: int) -> None:
-        self.chance = random.Random(seed)
+        self.rng = random.Random(seed)
         self.edges = tuple(f"edge-{k + 1}" for k in range(1 + (devices - 1) // PER_EDGE))
         self.fleet = Fleet(
             devices=tuple(f"device-{k + 1}" for k in range(devices)),
@@ -54,46 +54,46 @@ class Crowd:
             options=OPTIONS,
             accuracy_pct=ACCURACY,
         )
-        self.told = dict.fromkeys(self.fleet.devices, "d0@L")
+        self.options = dict.fromkeys(self.fleet.devices, "d0@L")
         self.condition = {node: Condition(cpu=0.1, memory=0.3, link_ms=2.0) for node in self.nodes}
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Names of all."""
+        """Names of all nodes."""
         return (*self.fleet.devices, *self.edges, self.fleet.cloud)
 
     def capabilities(self) -> list[Capability]:
-        """Everyone introduces itself."""
+        """One capability per node."""
         local = {"accuracy_pct": ACCURACY, "profile_ms": LOCAL_MS}
         away = {"accuracy_pct": {"d0": ACCURACY["d0"]}}
         pairs = zip(self.fleet.devices, self.fleet.home, strict=True)
-        said = [{"node": d, "tier": "device", "home": home, **local} for d, home in pairs]
-        said += [
+        fields = [{"node": d, "tier": "device", "home": home, **local} for d, home in pairs]
+        fields += [
             {"node": e, "tier": "edge", "profile_ms": {"d0": 30.0}, **away} for e in self.edges
         ]
-        said += [{"node": "cloud", "tier": "cloud", "profile_ms": {"d0": 13.0}, **away}]
-        return [Capability.model_validate(fields) for fields in said]
+        fields += [{"node": "cloud", "tier": "cloud", "profile_ms": {"d0": 13.0}, **away}]
+        return [Capability.model_validate(entry) for entry in fields]
 
     def telemetry(self, node: str) -> Telemetry:
-        """How a node is now; one in ten links is weak at any time."""
-        before, chance = self.condition[node], self.chance
-        weak = before.weak != (chance.random() < (0.2 if before.weak else 0.02))
+        """The next condition of a node; about one link in ten is weak."""
+        before, rng = self.condition[node], self.rng
+        weak = before.weak != (rng.random() < (0.2 if before.weak else 0.02))
         self.condition[node] = Condition(
-            cpu=min(max(before.cpu + chance.gauss(0, 0.05), 0.0), 1.0),
-            memory=min(max(before.memory + chance.gauss(0, 0.02), 0.0), 1.0),
-            link_ms=abs(chance.gauss(24.0 if weak else 2.0, 0.5)),
+            cpu=min(max(before.cpu + rng.gauss(0, 0.05), 0.0), 1.0),
+            memory=min(max(before.memory + rng.gauss(0, 0.02), 0.0), 1.0),
+            link_ms=abs(rng.gauss(24.0 if weak else 2.0, 0.5)),
             weak=weak,
         )
         condition = self.condition[node]
         return Telemetry(node=node, condition=condition, total_cpu=condition.cpu, memory_mib=2048)
 
     def request(self, device: str, opened: Round) -> tuple[Decision, Outcome]:
-        """One device is told, runs, and reports."""
-        if self.chance.random() < CHANGES:
-            self.told[device] = self.chance.choice(OPTIONS)
-        option = self.told[device]
+        """A decision for one device and its outcome."""
+        if self.rng.random() < CHANGES:
+            self.options[device] = self.rng.choice(OPTIONS)
+        option = self.options[device]
         node = self.fleet.node(device, option)
-        asked = {"round": opened.number, "round_id": opened.id}
+        round_fields = {"round": opened.number, "round_id": opened.id}
         decision = Decision.because(
             opened,
             device,
@@ -102,13 +102,13 @@ class Crowd:
             node=node,
             goal="85",
             policy="explore",
-            **asked,
+            **round_fields,
         )
         variant, tier = option.split("@")
         compute = LOCAL_MS[variant] if tier == "L" else AWAY_MS[tier]
-        parts = {"decision_ms": 1.0, "compute_ms": compute * self.chance.lognormvariate(0, 0.1)}
+        parts = {"decision_ms": 1.0, "compute_ms": compute * self.rng.lognormvariate(0, 0.1)}
         if tier != "L":
-            parts |= {"network_ms": 6.0, "queue_ms": self.chance.expovariate(0.2)}
+            parts |= {"network_ms": 6.0, "queue_ms": self.rng.expovariate(0.2)}
         outcome = Outcome.because(
             decision,
             device,
@@ -119,13 +119,13 @@ class Crowd:
             response_ms=sum(parts.values()),
             simulated=True,
             **parts,
-            **asked,
+            **round_fields,
         )
         return decision, outcome
 
     def experience(self, opened: Round, times: dict[str, float]) -> Experience:
-        """What the round taught."""
-        accuracies = [ACCURACY[option.split("@")[0]] for option in self.told.values()]
+        """The experience of a round."""
+        accuracies = [ACCURACY[option.split("@")[0]] for option in self.options.values()]
         return Experience.because(
             opened,
             round=opened.number,
@@ -135,8 +135,8 @@ class Crowd:
             active=self.fleet.devices,
             state=self.condition,
             next_state=self.condition,
-            assigned=self.told,
-            executed=self.told,
+            assigned=self.options,
+            executed=self.options,
             response_ms=times,
             average_ms=sum(times.values()) / len(times),
             accuracy_pct=sum(accuracies) / len(accuracies),
@@ -144,38 +144,40 @@ class Crowd:
         )
 
 
-async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+async def main(bus: Bus, settings: SyntheticFleetSettings, stop: asyncio.Event) -> None:
     """One round a second until `stop`."""
-    crowd = Crowd(settings.crowd, settings.seed)
-    for capability in crowd.capabilities():
+    fleet = SyntheticFleet(settings.crowd, settings.seed)
+    for capability in fleet.capabilities():
         await bus.publish(capability)
     number, loop = 0, asyncio.get_running_loop()
     began = loop.time()
     while not stop.is_set():
         number += 1
-        await second(bus, crowd, number, stop)
+        await publish_second(bus, fleet, number, stop)
         await within(stop, max(began + number - loop.time(), 0.0))
 
 
-async def second(bus: Bus, crowd: Crowd, number: int, stop: asyncio.Event) -> None:
-    """Everything that is said in one second, spread over it."""
+async def publish_second(
+    bus: Bus, simulated: SyntheticFleet, number: int, stop: asyncio.Event
+) -> None:
+    """Publish all messages of one second, spread over it."""
     loop = asyncio.get_running_loop()
-    began, devices = loop.time(), crowd.fleet.devices
+    began, devices = loop.time(), simulated.fleet.devices
     opened = Round(number=number, devices=devices, policy="explore")
     await bus.publish(opened)
-    for node in (*crowd.edges, crowd.fleet.cloud):
-        await bus.publish(crowd.telemetry(node))
+    for node in (*simulated.edges, simulated.fleet.cloud):
+        await bus.publish(simulated.telemetry(node))
     times: dict[str, float] = {}
     for k, device in enumerate(devices):
         if await within(stop, max(began + 0.9 * k / len(devices) - loop.time(), 0.0)):
             return
-        await bus.publish(crowd.telemetry(device))
-        decision, outcome = crowd.request(device, opened)
+        await bus.publish(simulated.telemetry(device))
+        decision, outcome = simulated.request(device, opened)
         await bus.publish(decision)
         await bus.publish(outcome)
         times[device] = outcome.response_ms
-    await bus.publish(crowd.experience(opened, times))
+    await bus.publish(simulated.experience(opened, times))
 
 
 if __name__ == "__main__":
-    run("crowd", main, Settings)
+    run("crowd", main, SyntheticFleetSettings)

@@ -1,4 +1,4 @@
-"""Those who look at the dashboard while it is measured: plain streams, and a real browser."""
+"""Clients of the dashboard while it is measured: plain event streams, and a real browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Stream:
         self.wholes = 0
 
     async def read(self, port: int) -> None:
-        """Read for ever."""
+        """Read until cancelled."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
         with contextlib.closing(writer):
             writer.write(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
@@ -36,7 +36,7 @@ class Stream:
 
 @asynccontextmanager
 async def streams(port: int, count: int) -> AsyncIterator[list[Stream]]:
-    """So many plain clients, for as long as one is inside."""
+    """`count` plain clients, connected until the context ends."""
     found = [Stream() for _ in range(count)]
     tasks = [asyncio.ensure_future(stream.read(port)) for stream in found]
     try:
@@ -49,31 +49,31 @@ async def streams(port: int, count: int) -> AsyncIterator[list[Stream]]:
 
 @dataclass(frozen=True)
 class Tasks:
-    """What the page's main thread did: each task's milliseconds on the clock, and on a core.
+    """Tasks of the page's main thread: wall-clock and CPU milliseconds of each.
 
-    On a host that others use too the clock runs on while the thread waits for a core.
+    On a shared host the wall-clock time includes waiting for a core.
     """
 
     clock_ms: list[float]
     core_ms: list[float]
 
     def busy(self, seconds: float) -> tuple[float, float]:
-        """Shares of the time: by the clock, and on a core."""
+        """Shares of the time: wall clock, and CPU."""
         return sum(self.clock_ms) / seconds / 1000, sum(self.core_ms) / seconds / 1000
 
 
 class Page:
-    """The page in a real browser."""
+    """The dashboard's page in a real browser."""
 
     def __init__(self, browser: Any, page: Any, devtools: Any) -> None:
         self._browser, self._page, self._devtools = browser, page, devtools
 
     async def begin(self) -> None:
-        """Record the main thread's tasks from here on."""
+        """Start recording the main thread's tasks."""
         await self._browser.start_tracing(page=self._page, categories=["toplevel"])
 
     async def end(self) -> Tasks:
-        """What it did since `begin`."""
+        """Stop recording; the tasks since `begin`."""
         events = json.loads(await self._browser.stop_tracing())["traceEvents"]
         main = {
             (event["pid"], event["tid"])
@@ -90,14 +90,14 @@ class Page:
         return Tasks([clock for clock, _ in tasks], [core for _, core in tasks])
 
     async def heap_mb(self) -> float:
-        """Live heap after a collection."""
+        """Heap in use after a garbage collection."""
         await self._devtools.send("HeapProfiler.collectGarbage")
-        said = (await self._devtools.send("Performance.getMetrics"))["metrics"]
-        sizes = {entry["name"]: entry["value"] for entry in said}
+        metrics = (await self._devtools.send("Performance.getMetrics"))["metrics"]
+        sizes = {entry["name"]: entry["value"] for entry in metrics}
         return float(sizes["JSHeapUsedSize"]) / 1e6
 
     def process_mb(self) -> float:
-        """Memory of the renderer process that is its own (unique set size)."""
+        """Unique set size of the renderer process."""
         sizes = [
             process.memory_full_info().uss
             for process in psutil.Process().children(recursive=True)
@@ -109,7 +109,7 @@ class Page:
 @asynccontextmanager
 async def browser(url: str) -> AsyncIterator[Page]:
     """Open the page; raises ValueError when no Chromium is installed."""
-    from playwright.async_api import async_playwright  # Not part of [bench]: only tests need it.
+    from playwright.async_api import async_playwright  # In the extra `test`.
 
     found = executable()
     if found is None:

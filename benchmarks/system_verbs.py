@@ -1,0 +1,147 @@
+"""The verbs that measure running systems: planning, decisions, dashboard, overload, chaos."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import dashboard, decisions, local, overload, planning
+from benchmarks.chaos import text as chaos_text
+from benchmarks.chaos.faults import KINDS
+
+Options = argparse.Namespace
+
+
+def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], float]) -> None:
+    """Add the verbs to a parser; `count` reads a whole number from 1 on, `factor` any above 0."""
+
+    def verb(name: str, run: Callable[[Options], None], text: str) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
+        command.set_defaults(verb=run)
+        command.add_argument(
+            "--json", action="store_true", help="JSON on stdout instead of Markdown"
+        )
+        return command
+
+    command = verb(
+        "planning",
+        run_planning,
+        "planned transitions a second by workers; the model's error by members",
+    )
+    command.add_argument("--workers", type=count, nargs="+", default=[1, 2])
+    command.add_argument("--jobs", type=count, default=60, help="planning jobs per measurement")
+    command.add_argument(
+        "--members", type=count, nargs="+", help="measure the model's error instead"
+    )
+    command.add_argument("--seeds", type=count, default=5)
+    command = verb(
+        "local",
+        run_local,
+        "a local request end to end beside decode and onnxruntime on the same bytes",
+    )
+    command.add_argument("--variant", nargs="+", default=["d0", "d7"])
+    command.add_argument("--pairs", type=count, default=200)
+    command.add_argument("--models", type=Path, help="model directory; without it: the cache")
+    command = verb(
+        "decisions", run_decisions, "decision round trips beside bare echoes under the same load"
+    )
+    command.add_argument("--pairs", type=count, default=2000)
+    command.add_argument("--workers", type=count, default=1)
+    command = verb(
+        "dashboard",
+        run_dashboard,
+        "cost of the live page: simulated devices, a real browser, plain viewers",
+    )
+    command.add_argument("--devices", type=count, default=200)
+    command.add_argument(
+        "--viewers", type=count, default=9, help="plain clients beside the browser"
+    )
+    command.add_argument("--seconds", type=count, default=120)
+    command.add_argument(
+        "--pairs", type=count, help="measure decisions with and without it instead"
+    )
+    command = verb(
+        "chaos",
+        run_chaos,
+        "faults in random order, and independent clients that check the guarantees",
+    )
+    command.add_argument("--minutes", type=factor, default=20.0)
+    command.add_argument(
+        "--faults",
+        type=count,
+        default=1,
+        help="least number of faults, even after the time is over",
+    )
+    command.add_argument(
+        "--seed", type=int, default=1, help="seed of the faults and of their order"
+    )
+    command.add_argument("--only", nargs="+", choices=KINDS, help="only faults of these kinds")
+    command = verb(
+        "overload",
+        run_overload,
+        "a multiple of the load that can be served, beside a bare echo; memory and recovery",
+    )
+    command.add_argument("--times", type=factor, default=10.0)
+    command.add_argument("--seconds", type=factor, default=60.0)
+
+
+def run_overload(options: Options) -> None:
+    """Exit with 1 when a target is missed."""
+    found = asyncio.run(overload.measure(options.times, options.seconds))
+    print(json.dumps(found, indent=1) if options.json else overload.render(found))
+    sys.exit(0 if found["good"] else 1)
+
+
+def run_chaos(options: Options) -> None:
+    """Exit with 1 when a target is missed."""
+    from benchmarks.chaos.run import Chaos
+
+    async def run() -> dict[str, Any]:
+        return await Chaos(options.seed, options.minutes, options.faults, options.only or ()).run()
+
+    found = asyncio.run(run())
+    print(json.dumps(found, indent=1) if options.json else chaos_text.render(found))
+    sys.exit(0 if found["good"] else 1)
+
+
+def run_dashboard(options: Options) -> None:
+    """Cost of the dashboard, or with `--pairs` its effect on decisions."""
+    if options.pairs:
+        rows = asyncio.run(dashboard.compare_decisions(options.pairs))
+        print(json.dumps(rows, indent=1) if options.json else decisions.render(rows))
+        return
+    row = asyncio.run(dashboard.load(options.devices, options.viewers, options.seconds))
+    print(json.dumps(row, indent=1) if options.json else dashboard.render(row))
+
+
+def run_planning(options: Options) -> None:
+    """Throughput relative to the first number of workers, or the error by members."""
+    if options.members:
+        _show(options, planning.error_by_members(options.members, options.seeds))
+        return
+    rows = [asyncio.run(planning.throughput(w, options.jobs)) for w in options.workers]
+    for row in rows:
+        ratio = row["transitions_per_s"] / rows[0]["transitions_per_s"]
+        row["over_first"] = round(ratio, 2)
+    _show(options, rows)
+
+
+def run_local(options: Options) -> None:
+    """One row per variant."""
+    rows = asyncio.run(local.measure(options.variant, options.pairs, options.models))
+    print(json.dumps(rows, indent=1) if options.json else local.render(rows))
+
+
+def run_decisions(options: Options) -> None:
+    """One row per condition."""
+    rows = asyncio.run(decisions.measure(options.pairs, options.workers))
+    print(json.dumps(rows, indent=1) if options.json else decisions.render(rows))
+
+
+def _show(options: Options, rows: list[dict[str, Any]]) -> None:
+    print(json.dumps(rows, indent=1) if options.json else planning.render(rows))
