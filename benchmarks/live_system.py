@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tercet.messaging import broker, declare
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.store import write_goal
+from tercet.messaging.control import write_goal
 from tercet.process.settings import BusSettings
 from tercet.process.supervisor import Child, Supervisor, module, service
 from tercet.schemas.goal import GoalSet
@@ -99,8 +99,8 @@ async def live_system(goal: str = "85") -> AsyncIterator[LiveSystem]:
         supervisor = Supervisor(logs, lambda name, code, reason: exits.append(name))
         try:
             command = broker.command(store, broker.free_port())
-            server = await supervisor.start(Child("nats-server", tuple(command), foundation=True))
-            url = await broker.listening(store, server.pid)
+            server = await supervisor.start(Child("nats-server", tuple(command), stops_last=True))
+            url = await broker.wait_until_listening(store, server.pid)
             async with connect(BusSettings(bus_url=url), "benchmarks") as bus:
                 await declare.declare(bus.js)
                 await write_goal(bus, GoalSet(goal=goal, by="benchmarks"))

@@ -20,7 +20,7 @@ from benchmarks.echo import SUBJECT
 from benchmarks.live_system import LiveSystem, benchmark_module, live_system
 from tercet.messaging.app import run
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.replay import last_each
+from tercet.messaging.replay import last_per_subject
 from tercet.messaging.responder import responding
 from tercet.models.classifier import Classifier, photograph
 from tercet.models.images import decode
@@ -102,7 +102,7 @@ async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> l
 
 async def _wait_for_capability(system: LiveSystem, node: str) -> None:
     async with asyncio.timeout(START_TIMEOUT_S):
-        while not await last_each(system.bus, Capability, node=node):  # noqa: ASYNC110  (elsewhere)
+        while not await last_per_subject(system.bus, Capability, node=node):  # noqa: ASYNC110  (elsewhere)
             await asyncio.sleep(0.2)
 
 

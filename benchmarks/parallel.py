@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
-from tercet.process.child import die_with_parent
+from tercet.process.child import set_parent_death_signal
 
 Work = Sequence[Callable[[], dict[str, Any]]]
 
@@ -41,7 +41,7 @@ def computed(work: Work, jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
 def _initialise() -> None:
     """In each process: end without a traceback on SIGINT, and with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    die_with_parent()
+    set_parent_death_signal()
 
 
 def _compute(index: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,22 +24,22 @@ from tercet.messaging import broker, declare
 from tercet.messaging.bus import Bus, connect
 from tercet.models.images import Picture, load_pictures
 from tercet.models.model_directory import ensure
-from tercet.process.child import die_with_parent
+from tercet.process.child import with_parent_death_signal
 from tercet.process.settings import BusSettings
 
 
 class Server:
     """A nats-server that can be killed and started again on the same port and store."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+        """With `durable` every acknowledged message is on disk, as in production."""
+        self.directory, self._durable = directory, durable
         self.port = -1
         self.url = ""
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            broker.command(self.directory, self.port), preexec_fn=die_with_parent
-        )
+        command = broker.command(self.directory, self.port, durable=self._durable)
+        self.process = subprocess.Popen(with_parent_death_signal(command))
         ports = self.directory / f"nats-server_{self.process.pid}.ports"
         deadline = time.monotonic() + 10
         while not (ports.exists() and ports.stat().st_size):
@@ -56,13 +57,23 @@ class Server:
         self.process.wait(timeout=5)
 
 
+@contextmanager
+def running_server(directory: Path, *, durable: bool = False) -> Iterator[Server]:
+    """A started server with an empty store in `directory`; stopped on the way out."""
+    directory.mkdir()
+    server = Server(directory, durable=durable)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "nats")
-    server.directory.mkdir()
-    server.start()
-    yield server
-    server.stop()
+    """A server without fsync; modules whose subject is durability override it."""
+    with running_server(tmp_path / "nats") as server:
+        yield server
 
 
 @pytest.fixture

@@ -15,11 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.chaos import shifted_clock
 from tercet.messaging import broker, declare
 from tercet.messaging.bus import connect
-from tercet.messaging.relay import ask
+from tercet.messaging.control import write_goal
+from tercet.messaging.relay import query_relay
 from tercet.messaging.relay_link import OFF
-from tercet.messaging.store import write_goal
 from tercet.models.cpu_share import EMULATED_CPU_SHARES
 from tercet.models.model_directory import ensure
 from tercet.process.settings import BusSettings
@@ -61,9 +62,9 @@ class System:
         port = broker.free_port()
         command = broker.command(store, port)
         _raise_stream_limit(store / "nats.conf")
-        server = await self.supervisor.start(Child(BROKER, tuple(command), foundation=True))
+        server = await self.supervisor.start(Child(BROKER, tuple(command), stops_last=True))
         self.names.append(BROKER)
-        self.url = await broker.listening(store, server.pid)
+        self.url = await broker.wait_until_listening(store, server.pid)
         async with connect(BusSettings(bus_url=self.url), "chaos") as bus:
             await declare.declare(bus.js)
             await write_goal(bus, GoalSet(goal="85", by="benchmarks chaos"))
@@ -101,12 +102,14 @@ class System:
             await self._start(node, service("gateway", **running, **spool))
 
     async def _start(self, name: str, child: Child) -> None:
-        shift = {"TERCET_CLOCK_SHIFT": str(self.folder / "clocks" / name)}
+        shift = {shifted_clock.VARIABLE: str(self.folder / "clocks" / name)}
         environment = {**child.environment, **shift}
+        command = shifted_clock.with_shifted_clock(child.command)
         if name != "relay":
             self._ports[name] = _free_below(EPHEMERAL, [*self._ports.values()])
             environment["TERCET_HEALTH_PORT"] = str(self._ports[name])
-        await self.supervisor.start(replace(child, name=name, environment=environment))
+        child = replace(child, name=name, command=command, environment=environment)
+        await self.supervisor.start(child)
         self.names.append(name)
 
     def signal(self, name: str, number: signal.Signals) -> None:
@@ -135,12 +138,12 @@ class System:
         return {line.split('"')[1]: float(line.rsplit(" ", 1)[1]) for line in found}
 
     def shift(self, name: str, seconds: float) -> None:
-        """Put a process's wall clock wrong; 0: right again."""
+        """Shift a process's wall clock; 0: correct again."""
         (self.folder / "clocks" / name).write_text(str(seconds))
 
     async def link(self, name: str, delay_ms: float | None) -> None:
         """Delay the messages of a node; None cuts the connection."""
-        await ask(self._control, [f"{name}={OFF if delay_ms is None else delay_ms}"])
+        await query_relay(self._control, [f"{name}={OFF if delay_ms is None else delay_ms}"])
 
     def fill_disk(self) -> None:
         """Fill the volume of the streams. Blocking."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tercet.messaging.parsing import fault
+from tercet.messaging.parsing import first_error
 from tercet.process.errors import Unprocessable
 from tercet.rl.goal import parse_goal, required_accuracy
 from tercet.schemas.fleet import GoalText
@@ -40,7 +40,7 @@ def parse_action(kind: type[ActionRequest], body: bytes) -> Any:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        raise Unprocessable(fault(error, "body")) from error
+        raise Unprocessable(first_error(error, "body")) from error
 
 
 def check_goal(goal: str, accuracies: Mapping[str, float]) -> str:

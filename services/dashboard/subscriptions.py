@@ -9,8 +9,9 @@ import asyncio
 import time
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_each, replay
-from tercet.messaging.store import ParameterStore, read_exploration, read_goal
+from tercet.messaging.control import ControlReader
+from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.replay import last_per_subject, replay
 from tercet.messaging.topology import MEMBERS
 from tercet.process import log
 from tercet.process.errors import NoAnswer, TryLater, Unprocessable
@@ -36,6 +37,7 @@ class Subscriptions:
 
     def __init__(self, bus: Bus, page: PageState) -> None:
         self._bus, self._page = bus, page
+        self._control = ControlReader(bus)
 
     async def open(self, history: int) -> None:
         """Read back `history` rounds, subscribe, then read what is published only once."""
@@ -75,9 +77,9 @@ class Subscriptions:
 
     async def _read_stored(self) -> None:
         """Read capabilities, goal, exploration and parameter versions; raises TryLater."""
-        for capability in await last_each(self._bus, Capability):
+        for capability in await last_per_subject(self._bus, Capability):
             self._apply(capability)
-        for stored in (await read_goal(self._bus), await read_exploration(self._bus)):
+        for stored in (await self._control.goal(), await self._control.exploration()):
             if stored is not None:
                 self._apply(stored)
         store = await ParameterStore.open(self._bus)

@@ -8,7 +8,7 @@ from itertools import cycle
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.outbox import Outbox
-from tercet.messaging.replay import last_on
+from tercet.messaging.replay import last_on_subject
 from tercet.models.classifier import Classifier
 from tercet.models.errors import AssetError
 from tercet.models.images import Picture, load_pictures
@@ -48,7 +48,7 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
         return Classifier(settings.models, threads=settings.threads, cpu_share=settings.cpu_share)
 
     await bus.subscribe(Capability, on_capability, node=settings.node)
-    known = await last_on(bus, Capability, Capability.pattern(node=settings.node))
+    known = await last_on_subject(bus, Capability, Capability.pattern(node=settings.node))
     if known is not None:
         await on_capability(known)
     await bus.subscribe(GoalSet, on_goal)
@@ -100,7 +100,7 @@ async def one_request(
 ) -> None:
     """Take one picture through the system and report how it went."""
     try:
-        with tracing.step("request"):  # Decision, inference and outcome belong to it.
+        with tracing.span("request"):  # Decision, inference and outcome belong to it.
             outcome = await journey.take(picture.jpeg, opened)
             tier = outcome.executed[-1]
             metrics.REQUESTS.labels(tier, outcome.fallback).inc()

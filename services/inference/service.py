@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.responder import Raw, responding
+from tercet.messaging.responder import RawRequest, responding
 from tercet.models.classifier import ClassifiedPicture, Classifier
 from tercet.models.errors import AssetError, ImageError
 from tercet.process import log, metrics
@@ -104,7 +104,7 @@ def run(
     return found
 
 
-async def answer(node: str, desk: Pictures, raw: Raw) -> Classification:
+async def answer(node: str, desk: Pictures, raw: RawRequest) -> Classification:
     """Classify one picture, or say why not; count what became of it."""
     said = await _answer(node, desk, raw)
     metrics.INFERENCES.labels(said.status).inc()
@@ -113,7 +113,7 @@ async def answer(node: str, desk: Pictures, raw: Raw) -> Classification:
     return said
 
 
-async def _answer(node: str, desk: Pictures, raw: Raw) -> Classification:
+async def _answer(node: str, desk: Pictures, raw: RawRequest) -> Classification:
     variant = raw.headers.get("Variant", "")
     try:
         seen, waited_ms = await desk.work(variant, raw.body)

@@ -42,6 +42,6 @@ class InferenceSettings(NodeSettings):
     """Timed runs of each variant at start."""
 
     @property
-    def alone(self) -> bool:
+    def must_be_unique(self) -> bool:
         """A device is one host; an edge's or the cloud's pictures may be shared out by several."""
         return self.tier == "device"

@@ -12,7 +12,7 @@ import numpy as np
 
 from tercet.experience.digest import IdDigest
 from tercet.experience.translation import experience_of, platform_of
-from tercet.messaging.recent import Recent
+from tercet.messaging.recent import RecentIds
 from tercet.rl.hybrid import HybridSettings, ModelLearner, Parameters, to_bytes
 from tercet.rl.hybrid.prediction_error import PredictionError, log_errors
 from tercet.schemas.experience import Experience
@@ -33,7 +33,7 @@ class Member:
         self._settings = settings or HybridSettings()
         self._model: ModelLearner | None = None
         self._fleet: Fleet | None = None
-        self._known = Recent(max(known, KNOWN))
+        self._known = RecentIds(max(known, KNOWN))
         self.learned = 0
         self.tally = IdDigest()
         """Of the real experiences in effect."""

@@ -11,8 +11,8 @@ from tercet.experience.reporting import report
 from tercet.messaging.bus import Bus
 from tercet.messaging.durable import consume
 from tercet.messaging.lease import Leases
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.slot_balancer import SlotBalancer
-from tercet.messaging.store import ParameterStore
 from tercet.messaging.topology import MEMBERS
 from tercet.process import log, metrics
 from tercet.process.errors import Gone, TryLater, Unprocessable
@@ -41,7 +41,7 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     leases = await Leases.open(bus, tuple(SLOTS), settings.worker, settings.lease_ttl)
     await bus.subscribe(Parameters, worker.on_parameters)
     await bus.subscribe(Reset, worker.on_reset)
-    metrics.HELD.labels(settings.worker).set_function(lambda: len(leases.held))
+    metrics.MEMBERS_HELD.labels(settings.worker).set_function(lambda: len(leases.held))
     bus.ready = True
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(SlotBalancer(bus, leases, worker.learn, settings.lease_period).run(stop))

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from tercet.experience.history import Entry, History
 from tercet.messaging.bus import Bus
 from tercet.messaging.durable import consume
-from tercet.messaging.recent import Recent
-from tercet.messaging.store import ParameterStore
+from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.recent import RecentIds
 from tercet.process import log, metrics
 from tercet.process.errors import TryLater, Unprocessable
 from tercet.process.waiting import within
@@ -52,7 +52,7 @@ class Slot:
         self._current = ""
         """Hash of what was published, by this holder or one before."""
         self._version: int | None = None
-        self._refused = Recent(REFUSED)
+        self._refused = RecentIds(REFUSED)
 
     async def hold(self, let_go: asyncio.Event) -> None:
         """Hold it until `let_go`; raises Fenced when a newer epoch holds it."""
@@ -90,7 +90,7 @@ class Slot:
 
     async def claim(self) -> None:
         """From now on older epochs are fenced; raises Fenced when ours is the older one."""
-        before = await self._store.claim(self._owner, self._epoch)
+        before = await self._store.claim_epoch(self._owner, self._epoch)
         if before is not None:
             self._current, self._version = before.sha256, before.version
 
@@ -161,4 +161,4 @@ class Slot:
             self._version = pointer.version
             metrics.VERSION.labels(self._owner).set(pointer.version)
         self._published = member.learned
-        metrics.LEARNED.labels(self._owner).set(member.learned)
+        metrics.EXPERIENCES_IN_EFFECT.labels(self._owner).set(member.learned)

@@ -15,7 +15,7 @@ import pytest
 from tercet.messaging.broker import free_port
 from tercet.messaging.bus import Bus, connect
 from tercet.messaging.replay import replay
-from tercet.process.child import die_with_parent
+from tercet.process.child import with_parent_death_signal
 from tercet.process.errors import TryLater
 from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
@@ -93,7 +93,7 @@ async def bus(url: str, site: Path) -> AsyncIterator[Bus]:
 def fleet(url: str, site: Path) -> Iterator[None]:
     """Five devices, an edge and a cloud with virtual times, from outside of the stack."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tercet.services.simulator"],
+        with_parent_death_signal([sys.executable, "-m", "tercet.services.simulator"]),
         cwd=ROOT,
         env={
             **os.environ,
@@ -103,7 +103,6 @@ def fleet(url: str, site: Path) -> Iterator[None]:
             "TERCET_CONNECT_PATIENCE": "120",
         },
         stderr=subprocess.DEVNULL,
-        preexec_fn=die_with_parent,
     )
     yield
     process.terminate()

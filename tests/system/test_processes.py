@@ -21,7 +21,7 @@ from tercet.schemas.classification import Classification
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.telemetry import Telemetry
 from tests.conftest import Server
-from tests.integration.messaging.test_bus import dead
+from tests.integration.messaging.test_bus import dead_letters
 from tests.integration.services.test_round_controller import responding
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -117,7 +117,7 @@ async def test_a_device_that_starts_first_falls_back_until_its_node_is_known(
     start("inference", node="cam-1", tier="device", home="edge-1", profile_repeats="1")
     while refused.assigned is None:
         refused = await asyncio.wait_for(heard.get(), 60)
-    assert (refused.fallback, await dead(bus)) == ("none", [])
+    assert (refused.fallback, await dead_letters(bus)) == ("none", [])
 
 
 async def test_a_monitor_reports(bus: Bus, start: Start) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_each
-from tercet.messaging.store import ParameterStore, read_exploration, read_goal
+from tercet.messaging.control import ControlReader
+from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.replay import last_per_subject
 from tercet.process import log
 from tercet.process.errors import TryLater
 from tercet.process.waiting import within
@@ -38,7 +39,7 @@ class DeciderState:
     def __init__(
         self, bus: Bus, settings: Settings, store: ParameterStore, policy: PolicyProcess
     ) -> None:
-        self._bus = bus
+        self._bus, self._control = bus, ControlReader(bus)
         self.roster = NodeRegistry(settings.absent, settings.forget)
         self.requests, self.reports = Rates(settings.rate), Rates(settings.rate)
         """What each device may still ask, and report."""
@@ -61,7 +62,7 @@ class DeciderState:
         await bus.subscribe(Parameters, situation.versions.on_parameters, owner="policy")
         await bus.subscribe(PolicySet, situation.versions.on_policy)
         await bus.subscribe(Reset, situation._on_reset)
-        for capability in await last_each(bus, Capability):
+        for capability in await last_per_subject(bus, Capability):
             situation.roster.can(capability, situation.now(), recalled=True)
         await situation.versions.recall()
         await situation.look()
@@ -83,10 +84,10 @@ class DeciderState:
         if gone := self.roster.forget(self.now()):
             _log.info("forgotten", nodes=gone)
         await self.versions.look()
-        goal = await read_goal(self._bus)
+        goal = await self._control.goal()
         if goal is not None:
             self.goal = goal.goal
-        exploration = await read_exploration(self._bus)
+        exploration = await self._control.exploration()
         if exploration is not None:
             self.exploring = exploration.explore
 

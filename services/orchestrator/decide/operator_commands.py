@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.store import read_policy
+from tercet.messaging.control import ControlReader
 from tercet.process import log
 from tercet.process.errors import TryLater
 from tercet.schemas.policy import PolicySet
@@ -32,7 +32,7 @@ class OperatorCommands:
     """The last word of an operator, and whether it was obeyed."""
 
     def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+        self._control = ControlReader(bus)
         self._asked = True
         self.obeyed: UUID | None = None
         self.unheeded = ""
@@ -47,7 +47,7 @@ class OperatorCommands:
         if not self._asked:
             return
         try:
-            word = await read_policy(self._bus)
+            word = await self._control.policy()
             self._asked = False
             if word is None or word.id == self.obeyed:
                 return

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tercet.process import log
-from tercet.process.child import die_with_parent
+from tercet.process.child import with_parent_death_signal
 from tercet.rl.quarantine import Verdict
 from tercet.rl.reasons import Reasons
 from tercet.schemas.experience import Experience
@@ -137,14 +137,14 @@ class PolicyProcess:
     async def _alive(self) -> Process:
         """The process; each has chances of its own, else a second would explore as the first."""
         if self._process is None:
+            worker = "tercet.services.orchestrator.decide.policy_worker"
+            command = [sys.executable, "-P", "-m", worker, str(self._seed + self._births)]
+            command += [] if self._budget is None else [str(self._budget)]
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tercet.services.orchestrator.decide.policy_worker"),
-                str(self._seed + self._births),
-                *(() if self._budget is None else (str(self._budget),)),
+                *with_parent_death_signal(command),
                 stdin=PIPE,
                 stdout=PIPE,
                 start_new_session=True,  # Ctrl-C is for us, and we end it.
-                preexec_fn=die_with_parent,
             )
             self._births += 1
             if self._blob is not None:

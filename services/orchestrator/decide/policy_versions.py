@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.store import ParameterStore, read_versions
+from tercet.messaging.parameter_store import ParameterStore, read_versions
 from tercet.process import log, metrics
 from tercet.process.errors import Gone, TryLater, Unprocessable
 from tercet.schemas.experience import Experience

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_one
+from tercet.messaging.replay import last_message
 from tercet.process import log
 from tercet.process.errors import TryLater
 from tercet.process.waiting import first_of
@@ -176,7 +176,7 @@ class RoundController:
         return complete and present >= self._settings.devices
 
     async def _next_number(self) -> int:
-        last = await last_one(self._bus, Experience)
+        last = await last_message(self._bus, Experience)
         return 1 if last is None else last[1].round + 1
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:

@@ -9,7 +9,7 @@ from tercet.experience.reporting import report
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import responding
 from tercet.process import metrics
-from tercet.process.errors import TooMany, TryLater
+from tercet.process.errors import RateLimited, TryLater
 from tercet.schemas.decision import Decision
 from tercet.schemas.explain import Explain
 from tercet.schemas.outcome import Outcome
@@ -52,7 +52,7 @@ async def answer(situation: DeciderState, conductor: RoundController, request: R
     """The decision path: a look-up in the assignment in force, no network evaluation.
 
     Raises TryLater for a device whose node has not said what it can do (it may ask before its
-    inference service is there) or was left out, TooMany for one that asks more than it may.
+    inference service is there) or was left out, RateLimited for one that asks more than it may.
     """
     fleet, device = situation.roster.fleet, request.device
     situation.roster.alive(device, situation.now())
@@ -61,7 +61,8 @@ async def answer(situation: DeciderState, conductor: RoundController, request: R
         raise TryLater(f"device: {device} has not said what it can do")
     if not situation.requests.allow(device, situation.now()):
         metrics.REFUSED.labels("request").inc()
-        raise TooMany(f"device: {device} asks more than {situation.requests.per_second:g} a second")
+        limit = situation.requests.per_second
+        raise RateLimited(f"device: {device} asks more than {limit:g} a second")
     option = conductor.in_force.get(device, "d0@L")
     ledger = conductor.ledger
     in_round = ledger is not None and request.round_id == ledger.opened.id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from tercet.messaging.store import ParameterStore
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.process import log
 from tercet.process.errors import TryLater
 from tercet.process.waiting import within

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tercet.messaging.store import ParameterStore
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.process import log
 from tercet.process.errors import TryLater, Unprocessable
 from tercet.schemas.parameters import Parameters

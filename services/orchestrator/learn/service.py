@@ -15,7 +15,7 @@ from tercet.experience.history import History
 from tercet.experience.reporting import PERIOD, Rates, report
 from tercet.messaging.bus import Bus
 from tercet.messaging.durable import consume
-from tercet.messaging.store import ParameterStore
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.process import log, metrics
 from tercet.process.errors import TryLater
 from tercet.process.waiting import within
@@ -192,7 +192,7 @@ class Learning:
         )
         self._version = pointer.version
         metrics.VERSION.labels("policy").set(pointer.version)
-        metrics.LEARNED.labels("policy").set(learner.learned)
+        metrics.EXPERIENCES_IN_EFFECT.labels("policy").set(learner.learned)
 
 
 def plan_after(experience: Experience) -> Plan:

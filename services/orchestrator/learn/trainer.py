@@ -14,7 +14,7 @@ import numpy as np
 
 from tercet.experience.digest import IdDigest
 from tercet.experience.translation import experience_of, lessons_of, platform_of
-from tercet.messaging.recent import Recent
+from tercet.messaging.recent import RecentIds
 from tercet.process import log, metrics
 from tercet.rl.features import Profile
 from tercet.rl.hybrid import DirectLearner, HybridSettings, Parameters, decide, to_bytes
@@ -48,7 +48,7 @@ class Trainer:
         self._rng = np.random.default_rng(seed)
         self._direct: DirectLearner | None = None
         self._fleet: Fleet | None = None
-        self._known, self._known_plans = Recent(KNOWN), Recent(KNOWN)
+        self._known, self._known_plans = RecentIds(KNOWN), RecentIds(KNOWN)
         self._newest: dict[int, int] = {}
         self.learned = 0
         self.tally = IdDigest()

@@ -58,12 +58,12 @@ def usage_reason(error: Exception) -> str | None:
     from tercet.cli.usage_error import UsageError
     from tercet.messaging.security.errors import SiteError
     from tercet.process.errors import Misconfigured
-    from tercet.process.settings import told
+    from tercet.process.settings import describe_error
 
     if isinstance(error, UsageError | SiteError | Misconfigured):
         return str(error)
     if isinstance(error, ValidationError) and error.title.endswith("Settings"):
-        return told(error)  # A variable of the environment is wrong.
+        return describe_error(error)  # A variable of the environment is wrong.
     return None
 
 

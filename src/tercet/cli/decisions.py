@@ -15,7 +15,7 @@ from tercet.cli.output import Json, as_json, clean, show
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import first_since, replay, tail
+from tercet.messaging.replay import first_sequence_since, replay, tail
 from tercet.schemas.decision import Decision
 
 EPILOG = (
@@ -78,8 +78,8 @@ async def _start(bus: Bus, last: int, span: float | None) -> int:
     """Stream sequence of the first decision to print."""
     now = datetime.now(UTC)
     if span is not None:
-        return await first_since(bus, "DECISIONS", now - timedelta(seconds=span))
-    return max(await first_since(bus, "DECISIONS", now + timedelta(days=1)) - last, 1)
+        return await first_sequence_since(bus, "DECISIONS", now - timedelta(seconds=span))
+    return max(await first_sequence_since(bus, "DECISIONS", now + timedelta(days=1)) - last, 1)
 
 
 def _row(decision: Decision) -> tuple[object, ...]:

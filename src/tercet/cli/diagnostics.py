@@ -15,7 +15,7 @@ from platformdirs import user_state_path
 from tercet.messaging import clock_skew, declare, inspection, stream_changes
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
-from tercet.messaging.replay import first_since, last_each
+from tercet.messaging.replay import first_sequence_since, last_per_subject
 from tercet.models.errors import AssetError
 from tercet.models.manifest import default_directory, load
 from tercet.process.errors import NoAnswer
@@ -103,25 +103,25 @@ async def streams(bus: Bus) -> list[Finding]:
 
 async def clock(bus: Bus) -> list[Finding]:
     """Do the clocks agree? Outcomes and decisions are ordered by them."""
-    ours = await clock_skew.ours(bus)
+    ours = await clock_skew.of_this_host(bus)
     if ours is None:
         return [Finding("clock", "look", "the broker does not report its time")]
     now = datetime.now(UTC)
     reporting = {
-        t.node for t in await last_each(bus, Telemetry) if (now - t.at).total_seconds() < 60
+        t.node for t in await last_per_subject(bus, Telemetry) if (now - t.at).total_seconds() < 60
     }
-    skews = [ours, *(s for s in await clock_skew.of_nodes(bus) if s.who in reporting)]
-    wrong = [s for s in skews if abs(s.ahead) > SKEWED + s.give_or_take]
+    skews = [ours, *(s for s in await clock_skew.of_nodes(bus) if s.node in reporting)]
+    wrong = [s for s in skews if abs(s.ahead_s) > SKEWED + s.uncertainty_s]
     listed = [
         Finding(
-            f"clock of {s.who}",
+            f"clock of {s.node}",
             "look",
-            f"{abs(s.ahead):.1f} s {'ahead of' if s.ahead > 0 else 'behind'} the broker's",
+            f"{abs(s.ahead_s):.1f} s {'ahead of' if s.ahead_s > 0 else 'behind'} the broker's",
             "synchronise it (chrony, ntpd); a node that is far behind may also be disconnected",
         )
         for s in wrong
     ]
-    widest = max(abs(s.ahead) for s in skews)
+    widest = max(abs(s.ahead_s) for s in skews)
     return listed or [Finding("clocks", "ok", f"{len(skews)} within {widest:.2f} s")]
 
 
@@ -136,8 +136,8 @@ async def services(bus: Bus) -> list[Finding]:
         advice = "tercet up, or docker compose up" if not deciders else "stop all but one"
         found.append(Finding("orchestrator", "wrong", f"{deciders} decide", advice))
     now = datetime.now(UTC)
-    age = {t.node: (now - t.at).total_seconds() for t in await last_each(bus, Telemetry)}
-    nodes = [c.node for c in await last_each(bus, Capability)]
+    age = {t.node: (now - t.at).total_seconds() for t in await last_per_subject(bus, Telemetry)}
+    nodes = [c.node for c in await last_per_subject(bus, Capability)]
     missing = [n for n in nodes if age.get(n, 1e9) > TELEMETRY_TIMEOUT_S]
     if missing:
         advice = "is the node on, its monitor alive, its broker connected?"
@@ -153,11 +153,11 @@ async def buried(bus: Bus) -> list[Finding]:
         state = (await bus.js.stream_info("DEAD")).state
     except NATS_ERRORS:
         return []
-    since = await first_since(bus, "DEAD", datetime.now(UTC) - timedelta(hours=1))
+    since = await first_sequence_since(bus, "DEAD", datetime.now(UTC) - timedelta(hours=1))
     count = max(state.last_seq + 1 - since, 0) if state.messages else 0
     if not count:
         return [Finding("buried", "ok", "nothing in the last hour")]
-    worst = (await inspection.buried(bus))[0]
+    worst = (await inspection.dead_letters(bus))[0]
     found = f"{count} in the last hour; most: {worst['subject']}: {worst['reason']}"
     return [Finding("buried", "look", found, "correct the sender; tercet status lists the reasons")]
 

@@ -14,7 +14,7 @@ from tercet.cli.durations import seconds
 from tercet.cli.output import Json, as_json
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
-from tercet.messaging.replay import first_since, replay
+from tercet.messaging.replay import first_sequence_since, replay
 from tercet.schemas.experience import Experience
 from tercet.schemas.fleet import Condition
 
@@ -83,7 +83,7 @@ async def _read(url: str | None, span: float | None) -> list[Experience]:
         start = 1
         if span is not None:
             moment = datetime.now(UTC) - timedelta(seconds=span)
-            start = await first_since(bus, "EXPERIENCE", moment)
+            start = await first_sequence_since(bus, "EXPERIENCE", moment)
         return [message async for _, message in replay(bus, Experience, start=start)]
 
 

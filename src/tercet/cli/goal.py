@@ -13,8 +13,8 @@ from tercet.cli.output import Json, as_json, clean
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_each
-from tercet.messaging.store import read_goal, write_goal
+from tercet.messaging.control import read_goal, write_goal
+from tercet.messaging.replay import last_per_subject
 from tercet.schemas.capability import Capability
 from tercet.schemas.goal import GoalSet
 
@@ -50,5 +50,5 @@ async def _goal(url: str | None, value: str | None) -> GoalSet:
 
 
 async def _accuracies(bus: Bus) -> dict[str, float]:
-    capabilities = await last_each(bus, Capability)
+    capabilities = await last_per_subject(bus, Capability)
     return {v: pct for capability in capabilities for v, pct in capability.accuracy_pct.items()}

@@ -11,7 +11,7 @@ import typer
 from tercet.cli.output import Json, as_json
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
-from tercet.messaging.store import forget
+from tercet.messaging.reset import erase_training_data
 from tercet.schemas.reset import Reset
 
 EPILOG = "Example: [bold]tercet reset --yes[/] empties experience, plans and parameters."
@@ -34,6 +34,6 @@ def reset(
 
 async def _reset(url: str | None) -> int:
     async with bus_at(url) as bus:
-        count = await forget(bus)
+        count = await erase_training_data(bus)
         await bus.publish(Reset(by=getpass.getuser()))
         return count

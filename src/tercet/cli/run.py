@@ -14,8 +14,8 @@ from tercet.cli.running_system import registered, targets_file, write_targets
 from tercet.cli.usage_error import UsageError
 from tercet.messaging import broker, declare, inspection
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.replay import last_one, tail
-from tercet.messaging.store import write_goal
+from tercet.messaging.control import write_goal
+from tercet.messaging.replay import last_message, tail
 from tercet.process.settings import BusSettings
 from tercet.process.supervisor import Child, Supervisor
 from tercet.schemas.capability import Capability
@@ -82,7 +82,7 @@ async def _follow(
     await _refuse_second_orchestrator(bus)
     await declare.declare(bus.js)
     await write_goal(bus, GoalSet(goal=config.goal, by="tercet up"))
-    before = await last_one(bus, Experience)
+    before = await last_message(bus, Experience)
     sequence, after = (before[0], before[1].round) if before else (0, 0)
     await _subscribe(bus, config, display)
     processes = observed(children(config, url, after), config.metrics)
@@ -137,5 +137,5 @@ async def _embedded(supervisor: Supervisor, location: RunLocation) -> str:
     """Start an embedded broker; it keeps its port when it is restarted."""
     port = location.port if location.port > 0 else broker.free_port()
     command = broker.command(location.store, port)
-    process = await supervisor.start(Child("nats-server", tuple(command), foundation=True))
-    return await broker.listening(location.store, process.pid)
+    process = await supervisor.start(Child("nats-server", tuple(command), stops_last=True))
+    return await broker.wait_until_listening(location.store, process.pid)

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from tercet.cli.durations import ago
 from tercet.cli.output import Json, as_json, clean, show_rows
 from tercet.cli.running_system import Url, bus_at
 from tercet.messaging import inspection
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_each, last_one
-from tercet.messaging.store import read_exploration, read_goal, read_policy, read_versions
+from tercet.messaging.control import UnreadableKey, read_exploration, read_goal, read_policy
+from tercet.messaging.parameter_store import read_versions
+from tercet.messaging.replay import last_message, last_per_subject
 from tercet.schemas.capability import Capability
 from tercet.schemas.experience import Experience
+from tercet.schemas.policy import PolicySet
 from tercet.schemas.telemetry import Telemetry
+
+T = TypeVar("T")
+
+DEFAULT_GOAL = "not set, the orchestrator's default holds"
 
 EPILOG = (
     "Examples: [bold]tercet status[/] prints tables. "
     "[bold]tercet status --json[/] prints one JSON object."
 )
 
-SECTIONS = ("streams", "consumers", "parameters", "leases", "services", "buried", "steering")
+SECTIONS = {
+    "streams": inspection.streams,
+    "consumers": inspection.consumers,
+    "parameters": inspection.parameters,
+    "leases": inspection.leases,
+    "services": inspection.services,
+    "buried": inspection.dead_letters,
+    "steering": inspection.control_changes,
+}
 
 
 def status(bus: Url = None, json: Json = False) -> None:
@@ -31,7 +46,7 @@ def status(bus: Url = None, json: Json = False) -> None:
     if json:
         as_json(found)
         return
-    default = "not set, the orchestrator's default holds"
+    default = "unreadable" if "goal" in found["unreadable"] else DEFAULT_GOAL
     print(f"goal {_set(found['goal'] or default, found['goal_set'])}")
     exploring = "paused" if found["exploring"] is False else "on"
     print(f"exploration {_set(exploring, found['exploration_set'])}")
@@ -39,6 +54,8 @@ def status(bus: Url = None, json: Json = False) -> None:
         print(_policy_line(found["policy"]))
     if found["round"]:
         print("round " + ", ".join(f"{k} {clean(v)}" for k, v in found["round"].items()))
+    for reason in found["unreadable"].values():
+        print(clean(reason))
     for section in ("nodes", *SECTIONS):
         if found[section]:
             show_rows(section, found[section])
@@ -48,7 +65,10 @@ def status(bus: Url = None, json: Json = False) -> None:
 
 async def _status(url: str | None) -> dict[str, Any]:
     async with bus_at(url) as bus:
-        goal, exploration = await read_goal(bus), await read_exploration(bus)
+        unreadable: dict[str, str] = {}
+        goal = await _readable(read_goal(bus), unreadable)
+        exploration = await _readable(read_exploration(bus), unreadable)
+        setting = await _readable(read_policy(bus), unreadable)
         return {
             "goal": goal.goal if goal else None,
             "goal_set": {"by": goal.by, "at": str(goal.at)} if goal else None,
@@ -58,14 +78,24 @@ async def _status(url: str | None) -> dict[str, Any]:
             ),
             "round": await _round(bus),
             "nodes": await _nodes(bus),
-            "policy": await _policy(bus),
-            **{section: await getattr(inspection, section)(bus) for section in SECTIONS},
+            "policy": await _policy(bus, setting),
+            "unreadable": unreadable,
+            **{section: await read(bus) for section, read in SECTIONS.items()},
         }
+
+
+async def _readable(reading: Awaitable[T | None], unreadable: dict[str, str]) -> T | None:
+    """Return what was read, or None and note the reason when the key cannot be read."""
+    try:
+        return await reading
+    except UnreadableKey as error:
+        unreadable[error.key] = str(error)
+        return None
 
 
 async def _round(bus: Bus) -> dict[str, Any] | None:
     """The latest closed round, in a few figures."""
-    last = await last_one(bus, Experience)
+    last = await last_message(bus, Experience)
     if last is None:
         return None
     return {
@@ -79,12 +109,11 @@ async def _round(bus: Bus) -> dict[str, Any] | None:
     }
 
 
-async def _policy(bus: Bus) -> dict[str, Any] | None:
+async def _policy(bus: Bus, setting: PolicySet | None) -> dict[str, Any] | None:
     """Version in force, rejections and exploration budget, as the orchestrator recorded them."""
     record = await read_versions(bus)
     if record is None:
         return None
-    setting = await read_policy(bus)
     pinned = record.pinned is not None and setting is not None and setting.action == "pin"
     return {
         **record.model_dump(mode="json", exclude={"versions", "obeyed", "at"}),
@@ -109,9 +138,9 @@ def _policy_line(found: dict[str, Any]) -> str:
 
 async def _nodes(bus: Bus) -> list[dict[str, Any]]:
     """Every node that has reported its capability, with its latest telemetry."""
-    telemetry = {t.node: t for t in await last_each(bus, Telemetry)}
+    telemetry = {t.node: t for t in await last_per_subject(bus, Telemetry)}
     now, found = datetime.now(UTC), []
-    for node in await last_each(bus, Capability):
+    for node in await last_per_subject(bus, Capability):
         last = telemetry.get(node.node)
         row: dict[str, Any] = {"node": node.node, "tier": node.tier, "home": node.home or ""}
         row["variants"] = " ".join(sorted(node.accuracy_pct))

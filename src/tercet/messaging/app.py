@@ -1,4 +1,4 @@
-"""Run a service until it is told to stop, then let it finish its sentence."""
+"""Run one service from start to exit: settings, health, connection, signals, grace period."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.name_lock import claimed
-from tercet.process import log, metrics, tracing, wrong_clock
+from tercet.messaging.name_lock import hold_name
+from tercet.process import log, metrics, tracing
 from tercet.process.errors import Misconfigured
 from tercet.process.health.server import Health, serving
 from tercet.process.settings import BusSettings, read
-from tercet.process.watchdog import beating
+from tercet.process.watchdog import notifying_watchdog
 
 S = TypeVar("S", bound=BusSettings)
 
@@ -27,8 +27,9 @@ _log = log.get(__name__)
 def run(name: str, main: Main[S], kind: type[S], *, nice: int = 0) -> None:
     """Block until `main` returns; after SIGINT or SIGTERM it has `settings.grace` to do so.
 
-    Exits with 2 and one line when the service cannot start, with 1 when it failed or outstayed
-    its grace. `nice` lowers the priority of this process (learning must not slow deciding).
+    Exits with 2 and one line when the service cannot start, with 1 when it failed or exceeded
+    its grace period. `nice` lowers the priority of this process: training must not slow down
+    decisions.
     """
     log.configure(name)
     code = 0
@@ -36,20 +37,19 @@ def run(name: str, main: Main[S], kind: type[S], *, nice: int = 0) -> None:
         settings = read(kind)
         log.configure(name, settings.log_level, **_facts(settings))
         tracing.configure(name, **_facts(settings))
-        wrong_clock.heed(settings)
         os.nice(nice)
         asyncio.run(live(name, main, settings))
     except* Misconfigured as group:
         code = 2
         _log.error("misconfigured", reason=str(_first(group)))
-    except* GraceOver:
+    except* GracePeriodExceeded:
         code = 1
-        _log.error("stopped before it was done: the grace period is over")
+        _log.error("grace period exceeded, stopped with work unfinished")
     sys.exit(code)
 
 
-class GraceOver(Exception):
-    """The service was told to stop, and did not within its grace."""
+class GracePeriodExceeded(Exception):
+    """The service did not end within its grace period after a signal."""
 
 
 async def live(name: str, main: Main[S], settings: S) -> None:
@@ -68,15 +68,15 @@ async def live(name: str, main: Main[S], settings: S) -> None:
         loop.add_signal_handler(number, begin_stop)
     try:
         with serving(health, settings) as port:
-            async with beating(), deadline, connect(settings, name, stop) as bus:
+            async with notifying_watchdog(), deadline, connect(settings, name, stop) as bus:
                 health.bus = bus
                 if not stop.is_set():
                     _log.info("up", **({"health_port": port} if port else {}))
-                    async with claimed(bus, name, settings):
+                    async with hold_name(bus, name, settings):
                         await main(bus, settings, stop)
     except TimeoutError as error:
         if deadline.expired():
-            raise GraceOver from error
+            raise GracePeriodExceeded from error
         raise
     _log.info("down")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tercet.process.errors import Misconfigured
 
-START_PATIENCE = 10.0
-"""Seconds a server may take to listen; 15 ms is usual."""
+START_TIMEOUT_S = 10.0
+"""Seconds a server may take until it listens; 15 ms is usual."""
 
 
 def executable() -> str:
@@ -24,19 +24,21 @@ def executable() -> str:
     return found
 
 
-CONFIGURATION = """
-# Acknowledged means on disk: the default writes later, and a killed server would forget.
-jetstream { store_dir: %s, sync_interval: always }
-"""
+CONFIGURATION = "jetstream { store_dir: %s%s }\n"
+SYNC = ", sync_interval: always"
+"""An acknowledged message is on disk. By default the server syncs to disk later, and may lose
+acknowledged messages when it or its host fails."""
 
 
-def command(directory: Path, port: int = -1) -> list[str]:
+def command(directory: Path, port: int = -1, *, durable: bool = True) -> list[str]:
     """Return the command line of a server that keeps everything below `directory`.
 
-    Port -1 takes a free one; the server writes it to a file in `directory`.
+    Port -1 takes a free one; the server writes it to a file in `directory`. Without `durable` the
+    server acknowledges before fsync: faster, for tests whose subject is not durability.
     """
     configuration = directory / "nats.conf"
-    configuration.write_text(CONFIGURATION % json.dumps(str(directory)))
+    sync = SYNC if durable else ""
+    configuration.write_text(CONFIGURATION % (json.dumps(str(directory)), sync))
     return [
         executable(),
         f"--config={configuration}",
@@ -48,7 +50,7 @@ def command(directory: Path, port: int = -1) -> list[str]:
 
 
 def free_port() -> int:
-    """A port on the loopback interface that nobody holds right now."""
+    """Return a port of the loopback interface that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -56,7 +58,7 @@ def free_port() -> int:
 
 
 def port_is_free(number: int) -> bool:
-    """Whether one could listen on a port of the loopback interface."""
+    """Whether a port of the loopback interface can be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -66,11 +68,11 @@ def port_is_free(number: int) -> bool:
     return True
 
 
-async def listening(directory: Path, pid: int) -> str:
+async def wait_until_listening(directory: Path, pid: int) -> str:
     """Wait until the server with this pid listens; return its URL. Raises Misconfigured."""
     ports = directory / f"nats-server_{pid}.ports"
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + START_PATIENCE
+    deadline = loop.time() + START_TIMEOUT_S
     while not (ports.exists() and ports.stat().st_size):
         if loop.time() > deadline or not _alive(pid):
             raise Misconfigured(f"nats-server did not start: {_last_line(directory / 'nats.log')}")

@@ -1,4 +1,4 @@
-"""How far clocks disagree: a node's with the broker's, and ours with the broker's."""
+"""Offsets of clocks from the broker's clock: this host's, and every node's."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ from datetime import UTC, datetime
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
-from tercet.messaging.replay import last_raw
+from tercet.messaging.replay import last_raw_per_subject
 from tercet.schemas.telemetry import Telemetry
 
-ASKED = 5
-"""Times that the broker is asked; the quickest answer tells most exactly."""
+REQUESTS = 5
+"""Requests to the broker; the fastest answer has the least uncertainty."""
 
 
 @dataclass(frozen=True)
-class Skew:
-    """Seconds that a clock is ahead of the broker's, and how sure that is."""
+class ClockSkew:
+    """Offset of one clock from the broker's."""
 
-    who: str
-    ahead: float
-    give_or_take: float
+    node: str
+    ahead_s: float
+    """Seconds ahead of the broker's clock; negative: behind."""
+    uncertainty_s: float
 
 
-async def ours(bus: Bus) -> Skew | None:
-    """Our own, to within half a round trip; None when the broker does not tell its time."""
+async def of_this_host(bus: Bus) -> ClockSkew | None:
+    """Measure this host's offset to within half a round trip; None if the broker gives no time."""
     loop, found = asyncio.get_running_loop(), []
-    for _ in range(ASKED):
+    for _ in range(REQUESTS):
         before, start = datetime.now(UTC), loop.time()
         try:
             raw = await bus.client.request("$JS.API.STREAM.INFO.TELEMETRY", b"", timeout=2)
-            its = datetime.fromisoformat(json.loads(raw.data)["ts"][:26].rstrip("Z") + "+00:00")
+            theirs = datetime.fromisoformat(json.loads(raw.data)["ts"][:26].rstrip("Z") + "+00:00")
         except (*NATS_ERRORS, KeyError, ValueError):
             return None
         half = (loop.time() - start) / 2
-        found.append(Skew("this host", (before - its).total_seconds() + half, half))
-    return min(found, key=lambda skew: skew.give_or_take)
+        found.append(ClockSkew("this host", (before - theirs).total_seconds() + half, half))
+    return min(found, key=lambda skew: skew.uncertainty_s)
 
 
-async def of_nodes(bus: Bus) -> list[Skew]:
-    """Of every node, by its newest telemetry: what it said was now, and when that was stored.
+async def of_nodes(bus: Bus) -> list[ClockSkew]:
+    """Estimate every node's offset from its newest telemetry: time sent against time stored.
 
-    The way to the broker takes its time too, so a clock that is right seems a little behind.
+    The way to the broker takes time too, so a correct clock appears to be a little behind.
     """
     found = []
-    for raw, message in await last_raw(bus, Telemetry):
+    for raw, message in await last_raw_per_subject(bus, Telemetry):
         if raw.time is not None:
             ahead = (message.at - raw.time).total_seconds()
-            found.append(Skew(message.node, ahead, message.condition.link_ms / 1000))
+            found.append(ClockSkew(message.node, ahead, message.condition.link_ms / 1000))
     return found

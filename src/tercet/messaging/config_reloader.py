@@ -1,8 +1,8 @@
-"""The warden: tells its broker to read its users again when their file has changed.
+"""Have the broker reload its users when their file has changed.
 
-`python -m tercet.messaging.config_reloader` runs beside each broker, as the user `warden` of the system account. It
-needs to see the broker's `security.conf` (TERCET_WATCH), not the broker's process: adding,
-revoking and rotating keys disturbs nobody else.
+`python -m tercet.messaging.config_reloader` runs beside each broker, as the user `warden` of the
+system account. It reads the broker's `security.conf` (TERCET_WATCH) and needs no access to the
+broker's process. Adding, revoking and rotating keys interrupts no other client.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from tercet.process.waiting import within
 _log = log.get(__name__)
 
 
-class Settings(BusSettings):
-    """What the warden can be told."""
+class ConfigReloaderSettings(BusSettings):
+    """Settings of the config reloader."""
 
     watch: Path = Path("/etc/nats/security/security.conf")
     """The file whose change makes the broker reload."""
     look_period: float = Field(1.0, gt=0)
-    """Seconds between two looks; a revoked user is out soon after."""
+    """Seconds between two checks; a revoked user is disconnected soon after."""
 
 
-async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
-    """Watch until `stop`. What changed while the warden was away is reloaded at start."""
+async def main(bus: Bus, settings: ConfigReloaderSettings, stop: asyncio.Event) -> None:
+    """Watch the file until `stop`; at start, reload once, for changes made before."""
     known = None
     while not stop.is_set():
         found = await asyncio.to_thread(_fingerprint, settings.watch)
@@ -46,22 +46,23 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def reload(bus: Bus) -> bool:
-    """Have the broker read its configuration again; False when it did not, with the reason logged.
+    """Have the broker reload its configuration; return False, and log why, when it did not.
 
-    A configuration that cannot be read is refused by the broker, which goes on with the old one.
+    The broker rejects an invalid configuration and continues with the old one.
     """
     try:
-        told = await bus.client.request("$SYS.REQ.USER.INFO", timeout=2)
-        name = json.loads(told.data)["server"]["id"]  # The one that is connected to, not its peers.
+        user = await bus.client.request("$SYS.REQ.USER.INFO", timeout=2)
+        # Of the server that we are connected to, not of others of its cluster.
+        name = json.loads(user.data)["server"]["id"]
         answer = await bus.client.request(f"$SYS.REQ.SERVER.{name}.RELOAD", timeout=5)
-        refused = json.loads(answer.data).get("error")
+        rejected = json.loads(answer.data).get("error")
     except (*NATS_ERRORS, NoRespondersError, ValueError, KeyError) as error:
-        _log.warning("not reloaded", reason=repr(error))
+        _log.warning("configuration not reloaded", reason=repr(error))
         return False
-    if refused:
-        _log.error("the broker refuses its new users", reason=str(refused.get("description")))
+    if rejected:
+        _log.error("configuration rejected", reason=str(rejected.get("description")))
         return False
-    _log.info("reloaded")
+    _log.info("configuration reloaded")
     return True
 
 
@@ -69,9 +70,9 @@ def _fingerprint(path: Path) -> str | None:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        _log.error("cannot be read", file=str(path), reason=str(error))
+        _log.error("configuration file unreadable", file=str(path), reason=str(error))
         return None
 
 
 if __name__ == "__main__":
-    run("warden", main, Settings)
+    run("warden", main, ConfigReloaderSettings)

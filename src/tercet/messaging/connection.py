@@ -1,4 +1,4 @@
-"""A connection to the nearest broker: made with patience, kept for ever, ended without loss."""
+"""A connection to the nearest broker: it reconnects without limit, and flushes when it closes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tercet.process import log, metrics
 from tercet.process.errors import Misconfigured
 from tercet.process.settings import BusSettings
 
-HANG_UP_PATIENCE = 2.0
-"""Seconds for what was said last to reach the broker."""
+CLOSE_TIMEOUT_S = 2.0
+"""Seconds for the last messages to reach the broker."""
 
 _log = log.get(__name__)
 
@@ -29,16 +29,16 @@ _log = log.get(__name__)
 async def connected(
     settings: BusSettings, name: str, stop: asyncio.Event | None = None
 ) -> AsyncIterator[Client]:
-    """Yield a client; on the way out, flush what was said before hanging up.
+    """Yield a client; on the way out, flush pending messages and close.
 
-    Raises Misconfigured when no broker answers within `settings.connect_patience` seconds; a
-    `stop` that comes first ends the waiting. Once connected, reconnects for ever.
+    Raises Misconfigured when no broker answers within `settings.connect_patience` seconds, or when
+    `stop` is set before. Once connected, it reconnects without limit.
     """
     leaving = False
 
     async def on_disconnect() -> None:
         if not leaving:
-            _log.warning("bus lost")
+            _log.warning("connection lost")
 
     options: dict[str, Any] = {
         "name": name,
@@ -54,13 +54,13 @@ async def connected(
         yield client
     finally:
         leaving = True
-        await _hang_up(client)
+        await _close(client)
 
 
-async def _hang_up(client: Client) -> None:
-    """Flush and close; a broker that has gone away meanwhile is not waited for."""
+async def _close(client: Client) -> None:
+    """Flush and close; do not wait for a broker that is unreachable."""
     try:
-        async with asyncio.timeout(HANG_UP_PATIENCE):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await (client.drain() if client.is_connected else client.close())
     except NATS_ERRORS:
         with contextlib.suppress(*NATS_ERRORS):
@@ -89,12 +89,13 @@ async def _first_connection(
 
 
 async def _on_error(error: Exception) -> None:
-    if isinstance(error, SlowConsumerError):  # Thousands at once: they are counted, not told.
-        metrics.SLOW.labels(metrics.kind_of((error.subject or "").removeprefix(LIVE))).inc()
+    if isinstance(error, SlowConsumerError):  # Thousands at once: counted, not logged.
+        kind = metrics.kind_of((error.subject or "").removeprefix(LIVE))
+        metrics.SLOW_CONSUMER_DROPS.labels(kind).inc()
         return
-    _log.warning("bus trouble", error=repr(error))
+    _log.warning("connection error", error=repr(error))
 
 
 async def _on_reconnect() -> None:
     metrics.RECONNECTS.inc()
-    _log.info("bus found again")
+    _log.info("connection restored")

@@ -1,6 +1,6 @@
-"""Declare the topology on a broker: what the table in `tercet.messaging.topology` says, and no more.
+"""Create the streams, durables and buckets of `tercet.messaging.topology` on a broker.
 
-`python -m tercet.messaging.declare` declares it on the broker at TERCET_BUS_URL; twice is harmless.
+`python -m tercet.messaging.declare` does so on the broker at TERCET_BUS_URL; it is idempotent.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from tercet.process.settings import NODE, BusSettings, read
 
 
 class TopologySettings(BusSettings):
-    """What may differ from site to site."""
+    """What may differ between installations."""
 
     replicas: int = Field(1, ge=1, le=5)
     """Copies of each stream, on as many servers of a cluster."""
     site: str | None = Field(None, pattern=NODE)
-    """Declare what an edge with a broker of its own keeps; unset: what the hub keeps."""
+    """Name of an edge with a broker of its own: declare its streams; unset: those of the hub."""
     sites: tuple[Annotated[str, Field(pattern=NODE)], ...] = ()
-    """On the hub, as JSON: edges (JetStream domains) whose captured streams it sources."""
+    """On the hub, as JSON: edges (JetStream domains) whose streams it sources."""
     streams: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Other limits, as JSON: stream to `max_age` (s), `max_bytes`, `per_subject`, `duplicates`."""
 
@@ -47,7 +47,7 @@ ADJUSTABLE = ("max_age", "max_bytes", "per_subject", "duplicates")
 
 
 def adjusted(settings: TopologySettings) -> list[StreamConfig]:
-    """The table with the site's limits; raises Misconfigured for a stream or limit unknown."""
+    """Return the table with the configured limits; raises Misconfigured for an unknown name."""
     for name, limits in settings.streams.items():
         if name not in STREAMS:
             raise Misconfigured(f"TERCET_STREAMS: no stream {name}; one of {', '.join(STREAMS)}")
@@ -66,15 +66,15 @@ def adjusted(settings: TopologySettings) -> list[StreamConfig]:
             duplicates=limits.get("duplicates", stream.duplicates),
         ).config()
         config.num_replicas = settings.replicas
-        configs.append(_joined(config, settings))
+        configs.append(_linked(config, settings))
     return configs
 
 
-def _joined(config: StreamConfig, settings: TopologySettings) -> StreamConfig:
-    """Join a stream to its likes: an edge says again what it captures, the hub sources from edges.
+def _linked(config: StreamConfig, settings: TopologySettings) -> StreamConfig:
+    """Link a stream between brokers: an edge republishes it, the hub sources it from the edges.
 
-    The live copy is for those who listen at the hub; the record travels by sourcing, which goes on
-    where it stopped when a link was cut.
+    The republished copy serves live subscribers at the hub. Sourcing transfers the stored messages,
+    and continues where it stopped when a link fails.
     """
     if settings.site:
         config.republish = RePublish(src=">", dest=f"{LIVE}>")
@@ -89,10 +89,10 @@ def _joined(config: StreamConfig, settings: TopologySettings) -> StreamConfig:
 async def declare(
     js: JetStreamContext, settings: TopologySettings | None = None, *, force: bool = False
 ) -> list[str]:
-    """Create or update all streams, durables and buckets; return what was changed, in words.
+    """Create or update all streams, durables and buckets; return one line per change.
 
-    Idempotent. Raises Misconfigured, and changes nothing, when a limit would drop messages that
-    are kept now, unless `force`.
+    Idempotent. Raises Misconfigured, and changes nothing, when a limit would delete stored
+    messages, unless `force`.
     """
     settings = settings or TopologySettings()
     configs = adjusted(settings)
@@ -102,11 +102,11 @@ async def declare(
         raise Misconfigured(f"the broker offers no JetStream: {error}") from error
     if not force:
         for config in configs:
-            if loss := await stream_changes.would_lose(js, config):
+            if loss := await stream_changes.describe_loss(js, config):
                 raise Misconfigured(f"{loss}; --force to do so all the same")
     changes = [change for config in configs if (change := await _put_stream(js, config))]
     if settings.site:
-        return changes  # Whoever learns or decides is at the hub.
+        return changes  # Training and deciding take place at the hub.
     for durable in DURABLES.values():
         await js.add_consumer(durable.stream, durable.config())
     for bucket, reason in BUCKETS.items():

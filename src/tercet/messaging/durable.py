@@ -1,4 +1,4 @@
-"""Consume a stream through a durable: at least once, until told to stop."""
+"""Consume a stream through a durable consumer: every message at least once, until stopped."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tercet.messaging.topology import DURABLES
 from tercet.process import log, metrics, tracing
 from tercet.process.errors import Fenced, TryLater, Unprocessable
 
-POLL = 1.0
-"""Seconds a pull waits for a message, hence how long a stop may go unnoticed."""
+FETCH_TIMEOUT_S = 1.0
+"""Seconds that one fetch waits for a message, hence the longest delay of a stop."""
 MAX_DELIVER = 3
-"""Deliveries of a message that trips over a bug of ours, before it is buried."""
+"""Deliveries of a message whose handler raises an unexpected error, before dead-lettering."""
 
 _log = log.get(__name__)
 
@@ -29,7 +29,7 @@ _log = log.get(__name__)
 async def consume(
     bus: Bus, kind: type[M], handle: Handler[M], *, durable: str, stop: asyncio.Event
 ) -> None:
-    """Feed every `kind` to `handle`, at least once, until `stop`, which is heeded between messages.
+    """Handle every `kind` at least once, until `stop`, which is checked between messages.
 
     Messages are fetched one by one: with nats-py 2.16 a larger fetch can stall for seconds after
     one that timed out (tests/integration/messaging/test_durable.py).
@@ -44,7 +44,7 @@ async def consume(
                 metrics.LAG.labels(durable).set(raw.metadata.num_pending)
                 try:
                     await _deliver(bus, raw, kind, handle)
-                except NATS_ERRORS as error:  # Not acknowledged, so it will be delivered again.
+                except NATS_ERRORS as error:  # It will be delivered again.
                     _log.warning("not acknowledged", error=repr(error))
     finally:
         # Else drain() waits 30 s for messages that nats-py never marks as done.
@@ -55,7 +55,7 @@ async def consume(
 async def _bound(
     bus: Bus, durable: str, stop: asyncio.Event
 ) -> JetStreamContext.PullSubscription | None:
-    """Bind to the durable; a broker that is away is waited for. None when told to stop."""
+    """Bind to the durable, waiting for the broker if need be; None when stopped before."""
     bind = partial(bus.js.pull_subscribe_bind, durable=durable, stream=DURABLES[durable].stream)
     while not stop.is_set():
         try:
@@ -67,30 +67,30 @@ async def _bound(
 
 async def _next(pull: JetStreamContext.PullSubscription, stop: asyncio.Event) -> Msg | None:
     try:
-        return (await pull.fetch(1, timeout=POLL))[0]
+        return (await pull.fetch(1, timeout=FETCH_TIMEOUT_S))[0]
     except TimeoutError:
-        return None  # A quiet bus is not an error.
+        return None  # No message is not an error.
     except NATS_ERRORS as error:
         _log.warning("fetch failed", error=repr(error))
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(FETCH_TIMEOUT_S)
         return None
 
 
 async def _deliver(bus: Bus, raw: Msg, kind: type[M], handle: Handler[M]) -> None:
-    """Run the handler once, then tell the stream how it went."""
+    """Run the handler once, then acknowledge, postpone or dead-letter the message."""
     attempt = raw.metadata.num_delivered
     with structlog.contextvars.bound_contextvars(subject=raw.subject, attempt=attempt):
         try:
             message = parse(kind, raw.data, raw.subject)
             name = metrics.kind_of(kind.SUBJECT)
-            with metrics.handling(name), tracing.step(name, raw.headers):
+            with metrics.handling(name), tracing.span(name, raw.headers):
                 await handle(message)
         except Unprocessable as error:
             await bus.dead_letter(raw.subject, raw.data, str(error))
             await raw.term()
         except Fenced:
             with contextlib.suppress(*NATS_ERRORS):
-                await raw.nak()  # The successor gets it now, not after ack_wait.
+                await raw.nak()  # The new owner gets it now, not after ack_wait.
             raise
         except TryLater as error:
             _log.warning("postponed", reason=str(error), delay=error.delay)

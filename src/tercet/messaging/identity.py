@@ -1,4 +1,4 @@
-"""Who we are to the broker, and how we know that it is ours: nkey or credentials, and TLS."""
+"""Authentication of a connection: nkey or credentials, TLS, and the private reply inbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tercet.process.settings import BusSettings
 SEED = b"S"
 """First letter of every nkey seed; a credentials file begins with dashes."""
 SHARED = "_INBOX"
-"""Where replies go when there are no rights to keep others from listening."""
+"""Reply inbox where the broker enforces no permissions."""
 
 
 def identity(settings: BusSettings) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def identity(settings: BusSettings) -> dict[str, Any]:
 
 
 def _inbox(settings: BusSettings) -> str:
-    """Where replies go: the folder of our own that the broker lets nobody else listen to."""
+    """Return the inbox for replies; of an nkey user, one that only this user may subscribe to."""
     file = settings.bus_credentials
     own = inbox(file.stem) if file is not None and file.suffix == ".nk" else SHARED
     return settings.inbox_prefix or own

@@ -1,4 +1,4 @@
-"""Look at a running system from outside: streams, consumers, parameters, services, the buried."""
+"""Read the state of a running system: streams, consumers, parameters, services, dead letters."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from typing import Any
 
 from nats.js.errors import NotFoundError
 
+from tercet.messaging.buckets import open_bucket
 from tercet.messaging.bus import Bus
+from tercet.messaging.lease import parse_lease
 from tercet.messaging.nats_errors import NATS_ERRORS
-from tercet.messaging.store import ParameterStore, bucket_of
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.topology import DURABLES, MEMBERS, STREAMS
+from tercet.process.errors import Unprocessable
 from tercet.schemas import CATALOGUE
 from tercet.schemas.lease import Lease
 
 OWNERS = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
-STEERED = 10
-"""Changes that are looked back at."""
-LISTENING = 0.5
-"""Seconds in which services answer to their name."""
-BURIED_READ = 1000
-"""Buried messages that are looked at for their reason, newest first."""
+CONTROL_CHANGES = 10
+"""Operator commands that are listed, the newest."""
+STATS_TIMEOUT_S = 0.5
+"""Seconds in which services answer to STATS."""
+DEAD_LETTERS_READ = 1000
+"""Dead letters whose reason is read, the newest."""
 
 
 async def streams(bus: Bus) -> list[dict[str, Any]]:
-    """Messages, bytes and last sequence of every stream of the table."""
+    """Return messages, bytes and last sequence of every stream of the table."""
     found = []
     for name in STREAMS:
         try:
@@ -47,7 +50,7 @@ async def streams(bus: Bus) -> list[dict[str, Any]]:
 
 
 async def consumers(bus: Bus) -> list[dict[str, Any]]:
-    """Lag of every durable: not yet delivered, delivered but not acknowledged, redelivered."""
+    """Return the lag of every durable: undelivered, unacknowledged, redelivered."""
     found = []
     for durable in DURABLES.values():
         try:
@@ -68,7 +71,7 @@ async def consumers(bus: Bus) -> list[dict[str, Any]]:
 
 
 async def parameters(bus: Bus) -> list[dict[str, Any]]:
-    """Current version of every owner, and what it has learned from."""
+    """Return the current parameters of every owner, and the training data in effect in them."""
     store = await ParameterStore.open(bus)
     found = []
     for owner in OWNERS:
@@ -79,38 +82,37 @@ async def parameters(bus: Bus) -> list[dict[str, Any]]:
 
 
 async def leases(bus: Bus) -> list[dict[str, Any]]:
-    """Who holds which member of the system model, under which epoch; empty: nobody."""
-    bucket = await bucket_of(bus, "leases")
+    """Return holder and epoch of each ensemble member; an empty holder: free."""
+    bucket = await open_bucket(bus, "leases")
     found = []
     for slot in OWNERS[1:]:
         try:
-            entry = await bucket.get(slot)
-        except NotFoundError:
-            found.append({"slot": slot, "holder": "", "epoch": 0})
-            continue
-        found.append({"slot": slot, **Lease.model_validate_json(entry.value or b"").model_dump()})
+            lease = parse_lease((await bucket.get(slot)).value)
+        except (NotFoundError, Unprocessable):  # A malformed lease counts as free.
+            lease = Lease()
+        found.append({"slot": slot, **lease.model_dump()})
     return found
 
 
 async def services(bus: Bus) -> list[dict[str, Any]]:
-    """Every micro service that answers STATS, with its requests, errors and mean time."""
+    """Return every micro service that answers STATS, with its requests and errors."""
     inbox = bus.client.new_inbox()
     answers: list[dict[str, Any]] = []
 
     async def on_answer(raw: Any) -> None:
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # Anyone may answer anything.
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # Any client may answer.
             answers.append(_stats(raw.data))
 
     subscription = await bus.client.subscribe(inbox, cb=on_answer)
     await bus.client.publish("$SRV.STATS", b"", reply=inbox)
-    await asyncio.sleep(LISTENING)
+    await asyncio.sleep(STATS_TIMEOUT_S)
     await subscription.unsubscribe()
     return sorted(answers, key=lambda a: (a["name"], str(a["metadata"]), a["id"]))
 
 
 def _stats(body: bytes) -> dict[str, Any]:
-    """One service's answer in short; raises ValueError, KeyError or TypeError when it is none."""
-    answer = json.loads(body)  # Empty: the broker's word that nobody is there.
+    """Return the fields that are shown; raises ValueError, KeyError or TypeError."""
+    answer = json.loads(body)  # Empty when the broker reports that there is no responder.
     return {
         "name": str(answer["name"]),
         "id": str(answer["id"]),
@@ -120,43 +122,43 @@ def _stats(body: bytes) -> dict[str, Any]:
     }
 
 
-async def steering(bus: Bus) -> list[dict[str, Any]]:
-    """What operators changed last, oldest first: goal, exploration, reset; by whom, and when."""
+async def control_changes(bus: Bus) -> list[dict[str, Any]]:
+    """Return the last operator commands, oldest first: what, by whom, and when."""
     try:
         state = (await bus.js.stream_info("STEERING")).state
     except NotFoundError:
         return []
     found = []
     for sequence in range(
-        max(state.first_seq, state.last_seq - STEERED + 1, 1), state.last_seq + 1
+        max(state.first_seq, state.last_seq - CONTROL_CHANGES + 1, 1), state.last_seq + 1
     ):
         try:
             raw = await bus.js.get_msg("STEERING", sequence, direct=True)
             message = CATALOGUE[raw.subject or ""].model_validate_json(raw.data or b"")
         except (*NATS_ERRORS, KeyError, ValueError):
             continue
-        said = message.model_dump(mode="json", exclude={"id", "cause", "type", "at", "by"})
-        words = " ".join(str(value) for value in said.values())
+        fields = message.model_dump(mode="json", exclude={"id", "cause", "type", "at", "by"})
+        text = " ".join(str(value) for value in fields.values())
         by = getattr(message, "by", "")
         found.append(
             {
                 "at": message.at.isoformat(timespec="seconds"),
                 "what": raw.subject or "",
-                "value": words,
+                "value": text,
                 "by": by,
             }
         )
     return found
 
 
-async def buried(bus: Bus) -> list[dict[str, Any]]:
-    """What was buried, counted by subject and reason, most frequent first."""
+async def dead_letters(bus: Bus) -> list[dict[str, Any]]:
+    """Return the number of dead letters by subject and reason, most frequent first."""
     try:
         state = (await bus.js.stream_info("DEAD")).state
     except NotFoundError:
         return []
     counted: Counter[tuple[str, str]] = Counter()
-    start = max(state.first_seq, state.last_seq - BURIED_READ + 1, 1)
+    start = max(state.first_seq, state.last_seq - DEAD_LETTERS_READ + 1, 1)
     for sequence in range(start, state.last_seq + 1):
         try:
             raw = await bus.js.get_msg("DEAD", sequence, direct=True)

@@ -1,6 +1,6 @@
-"""What nats-py raises while a broker is away, has just come back, or refuses."""
+"""The exceptions that nats-py raises while a broker is unreachable, restarting or refusing."""
 
 from nats.errors import Error as NatsError
 
 NATS_ERRORS = (NatsError, OSError)
-"""Time-outs are OSErrors too."""
+"""OSError includes TimeoutError."""

@@ -1,8 +1,8 @@
-"""What was said while the bus was away, kept on disk until a stream has it: once, and in order.
+"""An outbox: messages stay on disk while the broker is unreachable, and are sent in order, once.
 
-A sender that must not wait (a device with its next picture) puts its message here. While the
-broker answers, the message goes straight out and nothing is written. Else it is spooled, within
-bounds of size and age: the oldest is dropped first, and counted.
+For a sender that must not wait, such as a gateway with the next picture. While the broker answers,
+a message is published at once and nothing is written. Otherwise it is spooled, within limits of
+size and age; beyond these the oldest is dropped first, and counted.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from pathlib import Path
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
 from tercet.messaging.parsing import parse
-from tercet.messaging.replay import last_on
+from tercet.messaging.replay import last_on_subject
 from tercet.process import log, metrics
 from tercet.process.errors import TryLater, Unprocessable
 from tercet.process.waiting import first_of, within
 from tercet.schemas import Message
 from tercet.schemas import clock as wall
 
-ATTEMPT = 1.0
-"""Seconds for which a message is offered before it is spooled."""
-RETRY = 1.0
+PUBLISH_TIMEOUT_S = 1.0
+"""Seconds in which a stream must acknowledge a message, else it is spooled."""
+RETRY_S = 1.0
 """Seconds between two attempts to empty the spool."""
 
 _log = log.get(__name__)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One message that waits."""
+class SpooledMessage:
+    """One message that no stream has stored yet."""
 
     message: Message
     size: int
     since: float
-    """Seconds on a clock that does not jump; of an earlier process's, by its file's age."""
+    """Seconds on a monotonic clock; for a message of an earlier process, from its file's age."""
     file: Path | None
 
 
 class Outbox:
-    """Messages of one kind and one sender; without a folder they wait in memory only."""
+    """Messages of one kind from one sender; without a folder they are kept in memory only."""
 
     def __init__(
         self,
@@ -58,70 +58,70 @@ class Outbox:
         max_age: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take up what an earlier process left in `folder`; OSError when it cannot be used."""
+        """Load what an earlier process left in `folder`; raises OSError when it is not usable."""
         self._bus, self._kind, self._folder, self._clock = bus, kind, folder, clock
         self._max_bytes, self._max_age = max_bytes, max_age
-        self._waiting: deque[Entry] = deque()
+        self._waiting: deque[SpooledMessage] = deque()
         self._bytes = 0
         self._number = 0
         self._arrived = asyncio.Event()
-        self._doubtful = False
-        """Whether the first one that waits may have been stored all the same."""
+        self._maybe_stored = False
+        """Whether the first message may be stored although no acknowledgement came."""
         self.dropped = 0
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            self._recall(folder)
+            self._load(folder)
 
     @property
     def waiting(self) -> int:
-        """Messages that no stream has yet."""
+        """Number of messages that no stream has stored yet."""
         return len(self._waiting)
 
     async def put(self, message: Message) -> None:
-        """Send it, or keep it for later; waits for `ATTEMPT` seconds at most."""
+        """Publish a message, or spool it; waits for `PUBLISH_TIMEOUT_S` seconds at most."""
         if not self._waiting and self._bus.client.is_connected:
             try:
-                async with asyncio.timeout(ATTEMPT):
+                async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                     await self._bus.publish_once(message)
             except Unprocessable as error:
                 self._drop(str(error))
                 return
             except NATS_ERRORS:
-                self._doubtful = True
+                self._maybe_stored = True
             else:
                 return
         await self._spool(message)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Empty the spool whenever the broker is there, until `stop`."""
+        """Empty the spool whenever the broker is reachable, until `stop`."""
         while not stop.is_set():
             if not self._waiting:
                 self._arrived.clear()
                 await first_of(stop, self._arrived)
             elif not await self._deliver(self._waiting[0]):
-                await within(stop, RETRY)
+                await within(stop, RETRY_S)
 
-    async def _deliver(self, entry: Entry) -> bool:
-        """Hand the oldest message to its stream; False while there is trouble."""
+    async def _deliver(self, entry: SpooledMessage) -> bool:
+        """Publish the oldest message to its stream; False when the broker does not answer."""
         try:
-            if not (self._doubtful and await self._stored(entry.message)):
-                self._doubtful = True  # Until the stream has said that it has it.
+            if not (self._maybe_stored and await self._stored(entry.message)):
+                self._maybe_stored = True  # Until the stream has acknowledged it.
                 await self._bus.publish_once(entry.message)
-        except Unprocessable as error:  # It would be in the way of all others for ever.
+        except Unprocessable as error:  # It would block all others for ever.
             self._drop(str(error))
         except (*NATS_ERRORS, TryLater):
             return False
-        self._doubtful = False
+        self._maybe_stored = False
         if self._waiting and self._waiting[0] is entry:  # Else it was dropped meanwhile.
-            await self._forget()
+            await self._remove_oldest()
         return True
 
     async def _stored(self, message: Message) -> bool:
-        """Whether the stream has it: its window for known ids may be over.
+        """Whether the stream has it; the stream's duplicate window may have passed.
 
-        Only the last of a subject can be in doubt, for its one sender goes on in order.
+        Only the last message of the subject needs a check, as its one sender sends in order.
         """
-        last = await last_on(self._bus, self._kind, message.subject)
+        last = await last_on_subject(self._bus, self._kind, message.subject)
         return last is not None and last.id == message.id
 
     async def _spool(self, message: Message) -> None:
@@ -132,32 +132,31 @@ class Outbox:
             file = self._folder / f"{self._number:012d}.json"
             try:
                 await asyncio.to_thread(_write, file, body)
-            except OSError as error:  # A full disk must not end the device.
-                _log.error("kept in memory only", file=str(file), reason=str(error))
+            except OSError as error:  # A full disk must not end the service.
+                _log.error("spooled in memory only", file=str(file), reason=str(error))
                 file = None
-        self._append(Entry(message, len(body), self._clock(), file))
+        self._append(SpooledMessage(message, len(body), self._clock(), file))
         await self._trim()
         self._arrived.set()
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, entry: SpooledMessage) -> None:
         self._waiting.append(entry)
         self._bytes += entry.size
         metrics.SPOOLED.set(len(self._waiting))
 
     async def _trim(self) -> None:
-        """Drop the oldest until what is left is small and young enough."""
+        """Drop the oldest messages until the rest is within the limits of size and age."""
         oldest = self._clock() - self._max_age
         while self._waiting and (self._bytes > self._max_bytes or self._waiting[0].since < oldest):
-            self._drop("the spool is full or it is too old")
-            await self._forget()
+            self._drop("the spool is full, or the message is too old")
+            await self._remove_oldest()
 
-    def _drop(self, why: str) -> None:
+    def _drop(self, reason: str) -> None:
         self.dropped += 1
         metrics.SPOOL_DROPPED.inc()
-        _log.error("dropped", reason=why, dropped=self.dropped)
+        _log.error("message dropped", reason=reason, dropped=self.dropped)
 
-    async def _forget(self) -> None:
-        """The oldest need not wait any longer."""
+    async def _remove_oldest(self) -> None:
         entry = self._waiting.popleft()
         self._bytes -= entry.size
         metrics.SPOOLED.set(len(self._waiting))
@@ -165,8 +164,8 @@ class Outbox:
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(entry.file.unlink)
 
-    def _recall(self, folder: Path) -> None:
-        """Oldest first; a file that was cut short by a power failure is put aside."""
+    def _load(self, folder: Path) -> None:
+        """Load spooled files, oldest first; rename a file that a power failure has truncated."""
         for file in folder.glob("*.new"):  # Never finished.
             file.unlink()
         for file in sorted(folder.glob("*.json")):
@@ -174,17 +173,17 @@ class Outbox:
                 self._number = max(self._number, int(file.stem))
                 message = parse(self._kind, file.read_bytes())
             except (Unprocessable, ValueError) as error:
-                _log.error("put aside", file=str(file), reason=str(error))
+                _log.error("spooled file unreadable", file=str(file), reason=str(error))
                 file.rename(file.with_suffix(".broken"))
                 continue
             stat = file.stat()
             age = max(wall.now().timestamp() - stat.st_mtime, 0.0)
-            self._append(Entry(message, stat.st_size, self._clock() - age, file))
-            self._doubtful = True
+            self._append(SpooledMessage(message, stat.st_size, self._clock() - age, file))
+            self._maybe_stored = True
 
 
 def _write(file: Path, body: bytes) -> None:
-    """On disk when this returns: written beside, made durable, and moved into place."""
+    """Write a file atomically: to a temporary name, synced to disk, then renamed."""
     fresh = file.with_suffix(".new")
     try:
         with fresh.open("wb") as sink:

@@ -1,4 +1,4 @@
-"""Read a message from bytes, or say in one line what is wrong with it."""
+"""Parse a message from bytes, or report in one line which field is wrong."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ M = TypeVar("M", bound=Message)
 
 
 def parse(kind: type[M], body: bytes, subject: str | None = None) -> M:
-    """Read a message; raises Unprocessable with a one-line reason that names the field.
+    """Parse a message; raises Unprocessable with a one-line reason that names the field.
 
-    `subject` is where it came: rights are given by subject, so nobody may speak there for another.
+    `subject` is where it was received. Permissions are granted by subject, so it must match the
+    subject that follows from the message's fields.
     """
     try:
         message = kind.model_validate_json(body)
     except ValidationError as error:
-        raise Unprocessable(f"{kind.__name__}: {fault(error, 'message')}") from error
+        raise Unprocessable(f"{kind.__name__}: {first_error(error, 'message')}") from error
     if subject is not None and message.subject != subject.removeprefix(LIVE):
         raise Unprocessable(f"{kind.__name__}: it belongs on {message.subject}")
     return message
 
 
-def fault(error: ValidationError, whole: str) -> str:
-    """In one line, which field is wrong first, and how; `whole` when it is no field's fault."""
+def first_error(error: ValidationError, whole: str) -> str:
+    """Return in one line the first wrong field and its error; `whole` names the message itself."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"

@@ -1,4 +1,4 @@
-"""Read a stream back without a consumer of one's own: for restarts, and for last-known facts."""
+"""Read a stream back without a consumer: history after a restart, last message per subject."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tercet.process import log
 from tercet.process.errors import Misconfigured, TryLater, Unprocessable
 from tercet.process.waiting import within
 
-LOOK = 0.2
-"""Seconds between two looks of `tail` for something new."""
+POLL_PERIOD_S = 0.2
+"""Seconds between two polls of `tail` for new messages."""
 
 _log = log.get(__name__)
 
@@ -35,8 +35,8 @@ async def replay(
 
     `only` narrows the subject, e.g. to one device.
 
-    Reads by direct get, so it needs neither a consumer nor the right to make one. What no longer
-    parses is skipped: it was buried when it came.
+    Reads by direct get, so it needs neither a consumer nor the permission to create one. What does
+    not parse is skipped: it was dead-lettered when it arrived.
     """
     stream = stream_of(kind.pattern())
     state = (await _info(bus, stream)).state
@@ -54,8 +54,8 @@ async def replay(
             yield sequence - 1, message
 
 
-async def first_since(bus: Bus, stream: str, moment: datetime) -> int:
-    """Sequence of a stream's first message that was stored at `moment` or later; by bisection."""
+async def first_sequence_since(bus: Bus, stream: str, moment: datetime) -> int:
+    """Return the sequence of the first message stored at `moment` or later, by bisection."""
     state = (await _info(bus, stream)).state
     read = partial(bus.js.get_msg, stream, subject=">", direct=True, next=True)
     low, high = max(state.first_seq, 1), state.last_seq + 1
@@ -81,24 +81,26 @@ async def tail(
     stop: asyncio.Event,
     only: Mapping[str, str] | None = None,
 ) -> AsyncIterator[tuple[int, M]]:
-    """As `replay`, and then go on with what comes, until `stop`. A broker restart is waited out."""
+    """As `replay`, then yield new messages until `stop`; continues after a broker restart."""
     while not stop.is_set():
         try:
             async for sequence, message in replay(bus, kind, start=start, only=only):
                 start = sequence + 1
                 yield sequence, message
         except TryLater as error:
-            _log.warning("cannot read", error=repr(error))
-        await within(stop, LOOK)
+            _log.warning("stream not readable", error=repr(error))
+        await within(stop, POLL_PERIOD_S)
 
 
-async def last_each(bus: Bus, kind: type[M], **tokens: str) -> list[M]:
+async def last_per_subject(bus: Bus, kind: type[M], **tokens: str) -> list[M]:
     """Return the last message on each of the kind's subjects, e.g. every node's capability."""
-    return [message for _, message in await last_raw(bus, kind, **tokens)]
+    return [message for _, message in await last_raw_per_subject(bus, kind, **tokens)]
 
 
-async def last_raw(bus: Bus, kind: type[M], **tokens: str) -> list[tuple[RawStreamMsg, M]]:
-    """As `last_each`, with what the broker knows of each: sequence, and when it was stored."""
+async def last_raw_per_subject(
+    bus: Bus, kind: type[M], **tokens: str
+) -> list[tuple[RawStreamMsg, M]]:
+    """As `last_per_subject`, each with its raw message: sequence, and time of storing."""
     pattern = kind.pattern(**tokens)
     stream = stream_of(kind.pattern())
     info = await _info(bus, stream, pattern)
@@ -111,8 +113,8 @@ async def last_raw(bus: Bus, kind: type[M], **tokens: str) -> list[tuple[RawStre
     return messages
 
 
-async def last_on(bus: Bus, kind: type[M], subject: str) -> M | None:
-    """Return the last message on one subject, or None; who may read that one needs no more."""
+async def last_on_subject(bus: Bus, kind: type[M], subject: str) -> M | None:
+    """Return the last message on one subject, or None; needs the permission for that one only."""
     read = partial(bus.js.get_last_msg, stream_of(subject), subject, direct=True)
     try:
         return _parsed(kind, await bus.retry(read))
@@ -120,7 +122,7 @@ async def last_on(bus: Bus, kind: type[M], subject: str) -> M | None:
         return None
 
 
-async def last_one(bus: Bus, kind: type[M]) -> tuple[int, M] | None:
+async def last_message(bus: Bus, kind: type[M]) -> tuple[int, M] | None:
     """Return the newest message of a kind with its sequence, or None."""
     stream = stream_of(kind.pattern())
     await _info(bus, stream)
@@ -134,7 +136,7 @@ async def last_one(bus: Bus, kind: type[M]) -> tuple[int, M] | None:
 
 
 async def _info(bus: Bus, stream: str, pattern: str | None = None) -> StreamInfo:
-    """What the broker says of a stream; raises Misconfigured when it does not know it."""
+    """Return the broker's info on a stream; raises Misconfigured when it does not exist."""
     try:
         return await bus.retry(partial(bus.js.stream_info, stream, subjects_filter=pattern))
     except NotFoundError as error:

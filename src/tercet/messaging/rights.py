@@ -1,6 +1,7 @@
-"""From a role to the subjects a broker lets its user publish and subscribe: an allow-list, no more.
+"""From a role to the subjects that its user may publish and subscribe to: an allow-list.
 
-Replies need no right of their own: who answers may answer what it was asked (allow_responses).
+Replies need no permission of their own: a responder may answer what it received
+(allow_responses).
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from tercet.messaging.topology import DURABLES, LIVE, STREAMS, captured, stream_
 from tercet.schemas.claim import Claim
 
 MICRO = ("$SRV.PING", "$SRV.INFO", "$SRV.STATS")
-"""What a micro service hears, of all, of its name, and of its id."""
+"""Subjects of a micro service: for all services, for its name, and for its id."""
 ANSWER_WITHIN = "15s"
-"""Within this an answer must be given; longer than any request waits."""
+"""Time in which a reply is permitted; longer than any request waits."""
 
 
 @dataclass(frozen=True)
@@ -24,46 +25,49 @@ class Rights:
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
     answers: bool
-    """Whether it may publish to the reply subject of what it was asked."""
+    """Whether it may publish to the reply subject of requests that it received."""
 
 
 def rights(role: Role, user: str, *, node: str = "", home: str = "", cloud: str = "") -> Rights:
-    """The rights of one user of a role; `user` names its private inbox, `_INBOX_<user>.>`."""
+    """Return the rights of one user of a role; its private inbox is `_INBOX_<user>.>`."""
     names = {"node": node, "home": home or node, "cloud": cloud}
 
     def named(subjects: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(subject.format_map(names) for subject in subjects)
 
-    hears, answers = named(role.hears), named(role.answers)
-    claim = (Claim.pattern(service=role.name, node=node),) if role.claims else ()
+    subscribes, serves = named(role.subscribes), named(role.serves)
+    claim = (Claim.pattern(service=role.name, node=node),) if role.locks_name else ()
     consumed = tuple(
         subject
         for durable in role.durables
         for subject in STREAMS[DURABLES[durable].stream].subjects
     )
-    heard = (*hears, *answers, *consumed)
+    received = (*subscribes, *serves, *consumed)
     publish = (
-        *named(role.says),
+        *named(role.publishes),
         *claim,
-        *(f"dead.{subject}" for subject in heard if not subject.startswith("dead.")),
-        *(f"$JS.API.DIRECT.GET.{stream_of(subject)}.{subject}" for subject in named(role.own)),
+        *(f"dead.{subject}" for subject in received if not subject.startswith("dead.")),
+        *(
+            f"$JS.API.DIRECT.GET.{stream_of(subject)}.{subject}"
+            for subject in named(role.reads_last)
+        ),
         *(right for stream in role.streams for right in _reading(stream)),
-        *(right for bucket in role.buckets for right in _looking_up(f"KV_{bucket}")),
+        *(right for bucket in role.buckets for right in _reading_bucket(f"KV_{bucket}")),
         *(right for durable in role.durables for right in _consuming(durable)),
     )
-    live = tuple(LIVE + subject for subject in hears if captured(subject))
-    micro = tuple(f"{verb}{rest}" for verb in MICRO for rest in ("", ".>")) if answers else ()
+    live = tuple(LIVE + subject for subject in subscribes if captured(subject))
+    micro = tuple(f"{verb}{rest}" for verb in MICRO for rest in ("", ".>")) if serves else ()
     return Rights(
         publish=tuple(dict.fromkeys(publish)),
         subscribe=tuple(
-            dict.fromkeys((*hears, *live, *answers, *claim, *micro, f"{inbox(user)}.>"))
+            dict.fromkeys((*subscribes, *live, *serves, *claim, *micro, f"{inbox(user)}.>"))
         ),
-        answers=bool(answers or claim),
+        answers=bool(serves or claim),
     )
 
 
 def inbox(user: str) -> str:
-    """Where replies to a user go, and nobody else may listen."""
+    """Return the subject prefix for replies to a user; no other user may subscribe to it."""
     return f"_INBOX_{user}"
 
 
@@ -75,8 +79,8 @@ def _reading(stream: str) -> tuple[str, ...]:
     )
 
 
-def _looking_up(bucket: str) -> tuple[str, ...]:
-    """As `_reading`; nats-py asks the stream's leader for a key, where a copy might be behind."""
+def _reading_bucket(bucket: str) -> tuple[str, ...]:
+    """As `_reading`; nats-py reads a key from the stream's leader, as a replica may lag."""
     return (*_reading(bucket), f"$JS.API.STREAM.MSG.GET.{bucket}")
 
 

@@ -1,8 +1,8 @@
-"""Who may say, hear, answer and read what: one table, from which the broker's rights are made.
+"""Which role may publish, subscribe to, serve and read which subjects: one table.
 
 `{node}`, `{home}` and `{cloud}` stand for the node a user belongs to, its edge, and the cloud.
-`tercet.messaging.rights` turns a role into subjects; docs/permissions.md shows them all, as a real broker
-enforces them.
+`tercet.messaging.rights` turns a role into the broker's permissions; docs/permissions.md lists them
+all, as a real broker enforces them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from tercet.schemas.telemetry import Telemetry
 from tercet.schemas.truth import Truth
 from tercet.schemas.worker import Worker
 
-STEERING = (GoalSet.pattern(), Exploration.pattern(), PolicySet.pattern(), "$KV.control.*")
-"""What whoever may steer says: the goal, whether to explore, which version decides."""
+CONTROL = (GoalSet.pattern(), Exploration.pattern(), PolicySet.pattern(), "$KV.control.*")
+"""What an operator may publish: the goal, exploration, the policy version."""
 
 PUBLIC = (
     Decision.pattern(),
@@ -47,7 +47,7 @@ PUBLIC = (
     Worker.pattern(),
     Truth.pattern(),
 )
-"""What those hear who watch the whole."""
+"""What observers of the whole system subscribe to."""
 
 
 @dataclass(frozen=True)
@@ -56,57 +56,57 @@ class Role:
 
     name: str
     reason: str
-    says: tuple[str, ...] = ()
-    hears: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
-    """Requests it replies to, as a micro service: it may answer, and ask nothing."""
-    claims: bool = False
-    """Whether its name on a node is held by one process (`tercet.messaging.name_lock`), which says so."""
-    own: tuple[str, ...] = ()
-    """Subjects of which it may read the last message back, and no other, from their stream."""
+    publishes: tuple[str, ...] = ()
+    subscribes: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
+    """Requests it answers as a micro service; it may not send them."""
+    locks_name: bool = False
+    """Whether one process holds its name on a node (`tercet.messaging.name_lock`)."""
+    reads_last: tuple[str, ...] = ()
+    """Subjects whose last message, and no other, it may read from their stream."""
     streams: tuple[str, ...] = ()
-    """Streams that it may read back, whole."""
+    """Streams that it may read."""
     durables: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
-    """Buckets that it may read; what it may write stands in `says`."""
+    """Buckets that it may read; the keys that it may write are in `publishes`."""
     of_node: bool = False
-    """One user per node, not one for all."""
+    """One user per node, not one for all nodes."""
 
 
 DEVICE = Role(
     "device",
-    "asks, reports and is told only as itself; sends pictures to its node, its edge and the cloud",
-    says=(
+    "requests, reports and receives for itself only; sends pictures to its node, edge and cloud",
+    publishes=(
         Request.pattern(device="{node}"),
         Outcome.pattern(device="{node}"),
         Classification.pattern(node="{node}"),
         Classification.pattern(node="{home}"),
         Classification.pattern(node="{cloud}"),
     ),
-    hears=(Capability.pattern(node="{node}"), GoalSet.pattern(), Round.pattern()),
-    own=(Capability.pattern(node="{node}"), Outcome.pattern(device="{node}")),
-    claims=True,
+    subscribes=(Capability.pattern(node="{node}"), GoalSet.pattern(), Round.pattern()),
+    reads_last=(Capability.pattern(node="{node}"), Outcome.pattern(device="{node}")),
+    locks_name=True,
     of_node=True,
 )
 MONITOR = Role(
     "monitor",
-    "speaks for its node, and hears nothing",
-    says=(Telemetry.pattern(node="{node}"),),
-    claims=True,
+    "publishes telemetry of its node, subscribes to nothing",
+    publishes=(Telemetry.pattern(node="{node}"),),
+    locks_name=True,
     of_node=True,
 )
 INFERENCE = Role(
     "inference",
-    "answers for its node, and says once what it can do",
-    says=(Capability.pattern(node="{node}"),),
-    answers=(Classification.pattern(node="{node}"),),
-    claims=True,
+    "serves pictures on its node, publishes the node's capability",
+    publishes=(Capability.pattern(node="{node}"),),
+    serves=(Classification.pattern(node="{node}"),),
+    locks_name=True,
     of_node=True,
 )
 ORCHESTRATOR = Role(
     "orchestrator",
-    "decides: the only one who may",
-    says=(
+    "decides: the only role that may",
+    publishes=(
         Decision.pattern(),
         Round.pattern(),
         Experience.pattern(),
@@ -114,7 +114,7 @@ ORCHESTRATOR = Role(
         "blob.policy-kept",
         "$KV.parameters.decider",
     ),
-    hears=(
+    subscribes=(
         Outcome.pattern(),
         Telemetry.pattern(),
         Capability.pattern(),
@@ -124,21 +124,21 @@ ORCHESTRATOR = Role(
         Parameters.pattern(owner="policy"),
         Reset.pattern(),
     ),
-    answers=(Request.pattern(), Explain.pattern()),
+    serves=(Request.pattern(), Explain.pattern()),
     streams=("CAPABILITY", "EXPERIENCE", "PARAMETERS"),
     buckets=("control", "parameters"),
 )
 LEARNER = Role(
     "learner",
-    "learns the policy from what was measured and imagined",
-    says=(
+    "trains the policy on real and planned experience",
+    publishes=(
         Parameters.pattern(owner="policy"),
         "blob.policy",
         "$KV.parameters.policy",
         Plan.pattern(),
         Learning.pattern(owner="policy"),
     ),
-    hears=(Parameters.pattern(), Reset.pattern()),
+    subscribes=(Parameters.pattern(), Reset.pattern()),
     streams=("EXPERIENCE", "PLANNED", "PARAMETERS"),
     durables=("learner-real", "learner-planned"),
     buckets=("parameters",),
@@ -146,8 +146,8 @@ LEARNER = Role(
 MEMBERS = tuple(f"member-{k}" for k in range(topology.MEMBERS))
 WORLD_MODEL = Role(
     "world-model",
-    "learns members of the system model and plans with them; may not decide",
-    says=(
+    "trains members of the system model and plans with them; may not decide",
+    publishes=(
         Planned.pattern(),
         Worker.pattern(),
         *(Parameters.pattern(owner=member) for member in MEMBERS),
@@ -156,44 +156,44 @@ WORLD_MODEL = Role(
         *(Learning.pattern(owner=member) for member in MEMBERS),
         "$KV.leases.*",
     ),
-    hears=(Parameters.pattern(), Worker.pattern(), Reset.pattern()),
+    subscribes=(Parameters.pattern(), Worker.pattern(), Reset.pattern()),
     streams=("EXPERIENCE", "PARAMETERS"),
     durables=("planner", *MEMBERS),
     buckets=("parameters", "leases"),
 )
 DASHBOARD = Role(
     "dashboard",
-    "watches all, and steers nothing",
-    says=(Explain.pattern(),),
-    hears=(*PUBLIC, Reset.pattern()),
+    "observes everything, changes nothing",
+    publishes=(Explain.pattern(),),
+    subscribes=(*PUBLIC, Reset.pattern()),
     streams=("CAPABILITY", "DECISIONS", "EXPERIENCE", "OUTCOMES", "TELEMETRY"),
     buckets=("control", "parameters", "leases"),
 )
 STEERING_DASHBOARD = Role(
     "steering-dashboard",
-    "a dashboard whose viewers may set the goal and pause exploration",
-    says=(*DASHBOARD.says, *STEERING),
-    hears=DASHBOARD.hears,
+    "a dashboard whose users may set the goal and pause exploration",
+    publishes=(*DASHBOARD.publishes, *CONTROL),
+    subscribes=DASHBOARD.subscribes,
     streams=DASHBOARD.streams,
     buckets=DASHBOARD.buckets,
 )
 LISTENER = Role(
     "listener",
-    "an outsider: hears decisions and reads those that were kept, no more",
-    hears=(Decision.pattern(),),
+    "an external client: subscribes to decisions and reads stored ones, no more",
+    subscribes=(Decision.pattern(),),
     streams=("DECISIONS",),
 )
 OPERATOR = Role(
     "operator",
-    "the command line: looks at everything, steers, declares streams, forgets",
-    says=(*STEERING, Reset.pattern(), Explain.pattern(), "$SRV.>", "$JS.API.>"),
-    hears=(*PUBLIC, Reset.pattern(), "dead.>"),
+    "the command line: observes, sets goals, declares streams, erases training data",
+    publishes=(*CONTROL, Reset.pattern(), Explain.pattern(), "$SRV.>", "$JS.API.>"),
+    subscribes=(*PUBLIC, Reset.pattern(), "dead.>"),
     buckets=("control", "parameters", "leases"),
 )
 TOPOLOGY = Role(
     "topology",
-    "the job that declares streams, durables and buckets, and ends",
-    says=("$JS.API.>",),
+    "the job that declares streams, durables and buckets",
+    publishes=("$JS.API.>",),
 )
 
 ROLES = {

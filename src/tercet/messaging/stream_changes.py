@@ -1,4 +1,4 @@
-"""What a new limit would cost: a stream that is made smaller forgets at once and for ever."""
+"""What a changed stream limit would delete: a smaller stream deletes messages at once."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ COMPARED = (
 
 
 def differences(present: StreamConfig, wanted: StreamConfig) -> list[str]:
-    """Name each setting that differs, with both values."""
+    """Return each setting that differs, with both values."""
     changed = [
-        f"{name} {was!r} -> {wish!r}"
+        f"{name} {old!r} -> {new!r}"
         for name in COMPARED
-        if (was := getattr(present, name)) != (wish := getattr(wanted, name))
+        if (old := getattr(present, name)) != (new := getattr(wanted, name))
     ]
-    if (was := _sources(present)) != (wish := _sources(wanted)):
-        changed.append(f"sources {was!r} -> {wish!r}")
+    if (old := _sources(present)) != (new := _sources(wanted)):
+        changed.append(f"sources {old!r} -> {new!r}")
     return changed
 
 
 def _sources(config: StreamConfig) -> list[str]:
-    """From which other JetStreams a stream is fed."""
+    """Return the JetStream domains that a stream sources from."""
     return sorted(s.external.api for s in config.sources or () if s.external)
 
 
-async def would_lose(js: JetStreamContext, wanted: StreamConfig) -> str | None:
-    """Say in words what would be dropped by `wanted`; None if nothing would."""
+async def describe_loss(js: JetStreamContext, wanted: StreamConfig) -> str | None:
+    """Describe what `wanted` would delete from the stream; None if nothing."""
     name = wanted.name or ""
     try:
         info = await js.stream_info(name, subjects_filter=">")

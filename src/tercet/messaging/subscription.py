@@ -1,4 +1,4 @@
-"""Hearing: a subscription that parses, and holds from the moment it is returned."""
+"""A subscription that parses messages and drops duplicates; it is active when it is returned."""
 
 from __future__ import annotations
 
@@ -12,87 +12,91 @@ from nats.aio.subscription import Subscription as NatsSubscription
 
 from tercet.messaging.nats_errors import NATS_ERRORS
 from tercet.messaging.parsing import M, parse
-from tercet.messaging.recent import Recent
+from tercet.messaging.recent import RecentIds
 from tercet.messaging.topology import LIVE, captured
 from tercet.process import log, metrics, tracing
 from tercet.process.errors import Unprocessable
 
 Handler = Callable[[M], Awaitable[None]]
-Refusal = Callable[[str, bytes, str], Awaitable[None]]
-"""What becomes of a malformed message: its subject, its body, the reason."""
+MalformedHandler = Callable[[str, bytes, str], Awaitable[None]]
+"""Handles a malformed message: its subject, its body, the reason."""
 
-REMEMBERED = 256
-"""Messages of a kind that are known again when they come on a second way."""
+REMEMBERED_IDS = 256
+"""Message ids that are remembered per subscription, to drop what arrives on two subjects."""
 
-MOST_WAITING = 16_384
-"""Messages that may wait for one listener; what comes then is dropped for it alone, and counted."""
-MOST_BYTES = 32 * 1024 * 1024
-"""The same in bytes."""
+MAX_PENDING_MESSAGES = 16_384
+"""Messages that may be pending for one subscription; more are dropped for it alone, and counted."""
+MAX_PENDING_BYTES = 32 * 1024 * 1024
+"""The same limit in bytes."""
 
-PATIENCE = 2
+FLUSH_TIMEOUT_S = 2
 """Seconds in which the broker answers a flush."""
 
 _log = log.get(__name__)
 
 
 class Subscription:
-    """What `listen` returns: it hears until `unsubscribe`."""
+    """Returned by `subscribe`; active until `unsubscribe`."""
 
     def __init__(self, subscriptions: list[NatsSubscription]) -> None:
         self._subscriptions = subscriptions
 
     async def unsubscribe(self) -> None:
-        """Hear no more."""
+        """Receive no more messages."""
         for subscription in self._subscriptions:
             await subscription.unsubscribe()
 
 
-async def hear(
-    client: Client, kind: type[M], pattern: str, handle: Handler[M], refuse: Refusal
+async def subscribe(
+    client: Client,
+    kind: type[M],
+    pattern: str,
+    handle: Handler[M],
+    on_malformed: MalformedHandler,
 ) -> Subscription:
-    """Feed every `kind` on `pattern` to `handle`, one after the other, from now on.
+    """Pass every `kind` on `pattern` to `handle`, one after the other, from now on.
 
-    What an edge's broker has captured comes as `live.…` (tercet.messaging.topology), and near that edge
-    both ways: it is handled once.
+    An edge's broker republishes what it captures as `live.…` (tercet.messaging.topology). Near that
+    edge a message arrives on both subjects; it is handled once.
     """
-    known = Recent(REMEMBERED)
-    twice, name = captured(pattern), metrics.kind_of(kind.SUBJECT)
+    recent = RecentIds(REMEMBERED_IDS)
+    republished, name = captured(pattern), metrics.kind_of(kind.SUBJECT)
 
     async def on_message(raw: Msg) -> None:
         try:
             message = parse(kind, raw.data, raw.subject)
         except Unprocessable as error:
-            await refuse(raw.subject.removeprefix(LIVE), raw.data, str(error))
+            await on_malformed(raw.subject.removeprefix(LIVE), raw.data, str(error))
             return
-        said = (message.subject, message.id)  # Nobody's id is known for what another says.
-        if twice and said in known:
+        key = (message.subject, message.id)  # With the subject: ids are chosen by their senders.
+        if republished and key in recent:
             return
-        known.add(said)
+        recent.add(key)
         try:
-            with metrics.handling(name), tracing.step(name, raw.headers):
+            with metrics.handling(name), tracing.span(name, raw.headers):
                 await handle(message)
         except Exception:
             _log.exception("handler failed", subject=raw.subject)
 
-    patterns = (pattern, LIVE + pattern) if twice else (pattern,)
-    subscribe = partial(
+    patterns = (pattern, LIVE + pattern) if republished else (pattern,)
+    add = partial(
         client.subscribe,
         cb=on_message,
-        pending_msgs_limit=MOST_WAITING,
-        pending_bytes_limit=MOST_BYTES,
+        pending_msgs_limit=MAX_PENDING_MESSAGES,
+        pending_bytes_limit=MAX_PENDING_BYTES,
     )
-    ear = Subscription([await subscribe(each) for each in patterns])
-    await settle(client)
-    return ear
+    subscription = Subscription([await add(each) for each in patterns])
+    await flush_subscriptions(client)
+    return subscription
 
 
-async def settle(client: Client) -> None:
-    """Return once the broker has read what was written so far: a subscription holds from here.
+async def flush_subscriptions(client: Client) -> None:
+    """Return once the broker has registered the subscriptions made so far.
 
-    Without it another client may speak, or ask, before the broker knows who listens. nats-py 2.16
-    sends the ping of a flush past what still waits to be written, so it takes two. A broken link
-    is not waited for: it subscribes again when it is mended.
+    Otherwise another client could publish or send a request before the broker knows of them.
+    nats-py 2.16 sends the ping of a flush ahead of data that is still to be written, so it takes
+    two flushes. A broken connection is not waited for: it subscribes again when it is restored.
     """
     with suppress(*NATS_ERRORS):
-        await client.flush(timeout=PATIENCE)
-        await client.flush(timeout=PATIENCE)
+        await client.flush(timeout=FLUSH_TIMEOUT_S)
+        await client.flush(timeout=FLUSH_TIMEOUT_S)

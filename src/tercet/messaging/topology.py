@@ -1,6 +1,6 @@
-"""The streams and durable consumers, in one table: what there is, how long it keeps, and why.
+"""The streams, durable consumers and buckets in one table, with the reason for each.
 
-`tercet.messaging.declare` puts it on a broker; nobody else creates a stream or a consumer.
+`tercet.messaging.declare` creates them on a broker; no other code creates a stream or consumer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nats.js.api import (
 )
 
 MEMBERS = 5
-"""Members of the ensemble that learns the system model; each has a durable of its own."""
+"""Members of the ensemble of system models; each has a durable consumer of its own."""
 
 DAY = 86_400.0
 MIB = 1024 * 1024
@@ -24,13 +24,13 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Stream:
-    """One stream: what it keeps, for how long, and why."""
+    """One stream: its subjects, its limits, and what it is for."""
 
     name: str
     subjects: tuple[str, ...]
     reason: str
     max_age: float = 7 * DAY
-    """Seconds; 0: for ever."""
+    """Seconds; 0: without limit."""
     max_bytes: int = 256 * MIB
     per_subject: int = -1
     """Messages kept per subject; -1: all."""
@@ -39,7 +39,7 @@ class Stream:
     """Seconds in which the same id is stored once."""
 
     def config(self) -> StreamConfig:
-        """Say it in the broker's words."""
+        """Return the configuration for nats-py."""
         return StreamConfig(
             name=self.name,
             subjects=list(self.subjects),
@@ -55,7 +55,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Durable:
-    """One consumer that survives its process."""
+    """One durable consumer: its position in the stream outlives its process."""
 
     name: str
     stream: str
@@ -67,7 +67,7 @@ class Durable:
     """Unacknowledged messages at most; delivery silently stops there."""
 
     def config(self) -> ConsumerConfig:
-        """Say it in the broker's words."""
+        """Return the configuration for nats-py."""
         config = ConsumerConfig(
             durable_name=self.name,
             description=self.reason,
@@ -82,39 +82,39 @@ class Durable:
 
 
 CAPTURED = ("OUTCOMES", "TELEMETRY", "CAPABILITY", "DEAD")
-"""Streams that an edge with a broker of its own keeps too; the hub sources them, and the leaf link
-denies their subjects, so that nothing is stored twice (docs/decisions/0014)."""
+"""Streams that an edge with a broker of its own keeps too. The hub sources them, and the leaf link
+denies their subjects, so that no message is stored twice (docs/decisions/0014)."""
 LIVE = "live."
-"""What an edge has captured is also said once under this prefix, which the link lets pass."""
+"""Prefix under which an edge republishes what it captures; the leaf link allows it."""
 
 REAL, PLANNED = "experience.v1.real", "experience.v1.planned"
 
 STREAMS = {
     stream.name: stream
     for stream in (
-        Stream("EXPERIENCE", (REAL,), "real experience: what all learning starts from"),
+        Stream("EXPERIENCE", (REAL,), "real experience: the training data measured"),
         Stream(
             "PLANNED",
             (PLANNED,),
-            "planned experience: cheap to make again, so kept briefly",
+            "planned experience: cheap to compute again, so kept briefly",
             max_age=DAY / 24,
         ),
         Stream(
             "PLAN",
             ("plan.v1",),
-            "planning jobs, one worker each; an old job is worthless",
+            "planning jobs, one worker each; an old job has no use",
             max_age=60.0,
             max_bytes=16 * MIB,
             work_queue=True,
             duplicates=60.0,
         ),
         Stream("OUTCOMES", ("outcome.v1.*",), "every measured response time, as accepted"),
-        Stream("DECISIONS", ("decision.v1.*",), "every decision, for outsiders to replay"),
+        Stream("DECISIONS", ("decision.v1.*",), "every decision, for external clients to replay"),
         Stream("TELEMETRY", ("telemetry.v1.*",), "each node's last day", max_age=DAY),
         Stream(
             "CAPABILITY",
             ("capability.v1.*",),
-            "what each node can do, as it last said",
+            "the variants each node can run, latest per node",
             max_age=0,
             max_bytes=16 * MIB,
             per_subject=1,
@@ -129,30 +129,32 @@ STREAMS = {
         Stream(
             "STEERING",
             ("goal.v1", "exploration.v1", "policy.v1", "reset.v1"),
-            "who changed what, and when",
+            "record of operator commands",
             max_age=90 * DAY,
             max_bytes=16 * MIB,
         ),
-        Stream("DEAD", ("dead.>",), "what could not be processed, with the reason in a header"),
+        Stream(
+            "DEAD", ("dead.>",), "messages that could not be processed, with the reason in a header"
+        ),
     )
 }
 
 DURABLES = {
     durable.name: durable
     for durable in (
-        Durable("learner-real", "EXPERIENCE", "direct RL, on what was measured"),
-        Durable("learner-planned", "PLANNED", "direct RL, on what was imagined"),
+        Durable("learner-real", "EXPERIENCE", "direct RL, on real experience"),
+        Durable("learner-planned", "PLANNED", "direct RL, on planned experience"),
         Durable(
             "planner",
             "PLAN",
-            "planning, shared by all world-model workers; a dead one's job is soon done by another",
+            "planning, shared by all world-model workers; jobs of a failed one are redelivered",
             ack_wait=5.0,
         ),
         *(
             Durable(
                 f"member-{k}",
                 "EXPERIENCE",
-                f"model learning, member {k} of the ensemble",
+                f"model training, member {k} of the ensemble",
                 ack_wait=10.0,
             )
             for k in range(MEMBERS)
@@ -161,23 +163,23 @@ DURABLES = {
 }
 
 BUCKETS = {
-    "control": "what operators set while it runs: the goal, whether to explore, a pin",
-    "parameters": "per owner, which parameter blob is current; what the decider knows of them",
-    "leases": "per slot (a member of the ensemble), which worker holds it; epochs only grow",
+    "control": "operator settings: the goal, exploration, a pinned version",
+    "parameters": "per owner, the current parameter blob; the decider's state of versions",
+    "leases": "per slot (a member of the ensemble), the worker that holds it; epochs only grow",
 }
 
 
 def stream_of(subject: str) -> str:
-    """Name the stream that keeps `subject` (which may hold `*`); KeyError if none does."""
+    """Return the stream that stores `subject` (which may hold `*`); KeyError if none does."""
     for stream in STREAMS.values():
         for pattern in stream.subjects:
             if _covers(pattern.split("."), subject.split(".")):
                 return stream.name
-    raise KeyError(f"no stream keeps {subject}")
+    raise KeyError(f"no stream stores {subject}")
 
 
 def captured(subject: str) -> bool:
-    """Whether edges keep what is said on `subject`, so that elsewhere it is heard as `live.…`."""
+    """Whether edges capture `subject`, so that other brokers receive it as `live.…`."""
     return any(
         _covers(pattern.split("."), subject.split("."))
         for name in CAPTURED

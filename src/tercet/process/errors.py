@@ -1,22 +1,23 @@
-"""What can go wrong, named for what the receiver should do about it.
+"""Errors that services raise on purpose, each named for what its receiver should do.
 
 * ServiceError
-    * Misconfigured    the process cannot start      -> say so in one line, exit 2
-    * Unprocessable    this message can never work   -> bury it, never redeliver
-        * Gone         what it points to is not kept -> pass over it, there is something newer
-    * TryLater         this message cannot work yet  -> redeliver after a delay, or refuse a
-                                                        request: the asker falls back
-    * TooMany          the asker is above its rate   -> refuse it; it falls back
-    * NoAnswer         nobody answered in time       -> fall back
-    * Fenced           a successor has taken over    -> let go of the role
-* any other Exception  a bug of ours                 -> log it, redeliver a few times, then bury
+    * Misconfigured    the process cannot start       -> one line on stderr, exit code 2
+    * Unprocessable    this message can never work    -> dead-letter it, never redeliver
+        * Gone         its target is no longer kept   -> skip it, a newer one exists
+    * TryLater         this message cannot work yet   -> redeliver after a delay; a request is
+                                                         refused, and its client falls back
+    * RateLimited      the client exceeds its rate    -> refuse the request; its client falls back
+    * NoAnswer         no answer in time              -> fall back
+    * Fenced           a newer owner exists           -> give up the ownership
+* any other Exception  a defect of ours               -> log it, redeliver a few times, then
+                                                         dead-letter
 """
 
 from __future__ import annotations
 
 
 class ServiceError(Exception):
-    """Everything the services raise on purpose."""
+    """Base class of the errors that services raise on purpose."""
 
 
 class Misconfigured(ServiceError):
@@ -39,12 +40,12 @@ class TryLater(ServiceError):
         self.delay = delay
 
 
-class TooMany(ServiceError):
-    """The asker is above its rate: refused, not buried; it should fall back and slow down."""
+class RateLimited(ServiceError):
+    """The client sends more than its rate: refused, not dead-lettered."""
 
 
 class NoAnswer(ServiceError):
-    """No responder, or none in time; `responder` tells which."""
+    """No usable answer in time; `responder` is False when no process serves the subject."""
 
     def __init__(self, reason: str, *, responder: bool) -> None:
         super().__init__(reason)
@@ -52,4 +53,4 @@ class NoAnswer(ServiceError):
 
 
 class Fenced(ServiceError):
-    """Someone with a newer epoch or version owns what this process wanted to write."""
+    """A process with a newer epoch or version owns what this process wanted to write."""

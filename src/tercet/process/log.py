@@ -1,15 +1,21 @@
-"""Logs are events with fields: one JSON object a line on stderr, ours and our libraries' alike."""
+"""Structured logs: one JSON object per line on stderr, for our records and our libraries'."""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
+from pathlib import Path
 
 import structlog
 
+TAIL_BYTES = 64 * 1024
+"""Bytes at the end of a log file in which its last record is looked for."""
+
 
 def configure(service: str, level: str = "INFO", **facts: str) -> None:
-    """Send every log record of this process to stderr as JSON; `facts` are in each of them."""
+    """Send every log record of this process to stderr as JSON; each one carries `facts`."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -40,3 +46,25 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of one module."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def last_reason(file: Path) -> str:
+    """Return the `reason` or event of the last record in a log file, or its last line as it is.
+
+    Reads the end of the file only, however long the file is.
+    """
+    try:
+        with file.open("rb") as source:
+            source.seek(max(source.seek(0, os.SEEK_END) - TAIL_BYTES, 0))
+            text = source.read(TAIL_BYTES).decode(errors="replace")
+    except OSError:
+        text = ""
+    # The traceback of an exception group is drawn in a frame of these characters.
+    lines = [line for line in text.splitlines() if line.strip(" |+-")]
+    if not lines:
+        return "its log is empty"
+    try:
+        record = json.loads(lines[-1])
+        return str(record.get("reason") or record.get("event"))
+    except (ValueError, AttributeError):
+        return lines[-1]

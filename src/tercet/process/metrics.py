@@ -1,9 +1,9 @@
-"""The metrics, in one table: what is counted, in which unit, and by whom.
+"""Every metric of the product, in one table, with its unit and the service that sets it.
 
 Counting costs about a microsecond, whether or not `/metrics` is served (`tercet.process.health`).
-Labels hold only words of ours (kinds, policies, variants that ran, names that were checked), so
-nobody outside can make their number grow; and a gauge has at least one, so that a process which
-never sets it does not report 0.
+Label values are kinds, policies, variants that ran, and names that were validated, so a client
+cannot make their number grow. A gauge has at least one label, so that a process which never sets
+it does not report 0.
 """
 
 from __future__ import annotations
@@ -18,82 +18,92 @@ from prometheus_client import Counter, Gauge, Histogram
 from tercet.schemas.catalogue import CATALOGUE
 
 SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Buckets from a look-up's time to a round's time-out."""
+"""Histogram buckets, from the time of a lookup to the time-out of a round."""
 
-# Every service, by the bus itself.
+# Every service; set by `tercet.messaging`.
 SERVICE = Gauge("tercet_service_info", "Which service this is", ["service", "node"])
 READY = Gauge("tercet_ready", "1 while the service is connected and ready")
 MESSAGES = Counter("tercet_messages", "Messages, by kind and direction", ["kind", "direction"])
-BURIED = Counter("tercet_buried", "Messages that could not be processed", ["kind"])
-TURNED_AWAY = Counter("tercet_turned_away", "Requests refused or dropped: overload", ["kind"])
-SLOW = Counter("tercet_slow_consumer", "Messages dropped because too many waited", ["kind"])
+DEAD_LETTERED = Counter("tercet_buried", "Messages that could not be processed", ["kind"])
+REFUSED_OVERLOADED = Counter(
+    "tercet_turned_away", "Requests refused or dropped: overload", ["kind"]
+)
+SLOW_CONSUMER_DROPS = Counter(
+    "tercet_slow_consumer", "Messages dropped because too many were pending", ["kind"]
+)
 HANDLING = Histogram("tercet_handler_seconds", "Time in handlers", ["kind"], buckets=SECONDS)
-RECONNECTS = Counter("tercet_bus_reconnects", "Times the broker was lost and found again")
-LAG = Gauge("tercet_consumer_lag", "Messages a durable has still to be given", ["durable"])
+RECONNECTS = Counter("tercet_bus_reconnects", "Reconnections to the broker")
+LAG = Gauge("tercet_consumer_lag", "Messages not yet delivered to a durable", ["durable"])
 
 # Orchestrator, deciding.
 DECISIONS = Counter("tercet_decisions", "Decisions given", ["policy"])
 ROUNDS = Counter("tercet_rounds", "Rounds closed", ["purpose", "policy"])
-CENSORED = Counter("tercet_censored", "Outcomes that did not come before the round's time-out")
-QUARANTINED = Counter("tercet_quarantined", "Outcomes that must not teach", ["why"])
-REFUSED = Counter("tercet_refused", "Beyond a device's rate, or of a stranger", ["what"])
-VERSIONS_REFUSED = Counter("tercet_versions_refused", "Worse than the one in force", ["owner"])
-ROLLED_BACK = Counter("tercet_versions_rolled_back", "Back to the last good version", ["owner"])
+CENSORED = Counter("tercet_censored", "Outcomes missing at the round's time-out")
+QUARANTINED = Counter("tercet_quarantined", "Outcomes excluded from training", ["why"])
+REFUSED = Counter(
+    "tercet_refused", "Messages above a device's rate, or of an unknown device", ["what"]
+)
+VERSIONS_REFUSED = Counter(
+    "tercet_versions_refused", "Versions worse than the one in force", ["owner"]
+)
+ROLLED_BACK = Counter(
+    "tercet_versions_rolled_back", "Rollbacks to the last good version", ["owner"]
+)
 ROUND_RESPONSE = Gauge("tercet_round_response_ms", "Average response, latest round", ["purpose"])
 ROUND_ACCURACY = Gauge("tercet_round_accuracy_percent", "Accuracy, latest round", ["purpose"])
 DEVICES = Gauge("tercet_active_devices", "Devices in the latest round", ["purpose"])
 
-# Devices.
+# Gateway.
 REQUESTS = Counter("tercet_requests", "Requests, by tier and fallback", ["tier", "fallback"])
-SPOOLED = Gauge("tercet_spooled", "Outcomes that wait for the bus")
+SPOOLED = Gauge("tercet_spooled", "Outcomes on disk or in memory, not yet stored by a stream")
 SPOOL_DROPPED = Counter("tercet_spool_dropped", "Outcomes dropped: too many, or too old")
 RESPONSE = Histogram("tercet_response_seconds", "Response time", ["tier"], buckets=SECONDS)
 
 # Inference.
-INFERENCES = Counter("tercet_inferences", "Pictures, by what became of them", ["status"])
+INFERENCES = Counter("tercet_inferences", "Pictures, by result", ["status"])
 COMPUTE = Histogram("tercet_compute_seconds", "Decode and run", ["variant"], buckets=SECONDS)
-QUEUE = Gauge("tercet_queue_depth", "Requests inside, running or waiting", ["node"])
+QUEUE = Gauge("tercet_queue_depth", "Requests running or waiting", ["node"])
 
-# Monitor: the node's background, without this run's own load.
+# Monitor: the node's background load, without that of Tercet's own services.
 CPU = Gauge("tercet_node_cpu_share", "CPU used by others, 0..1", ["node"])
 MEMORY = Gauge("tercet_node_memory_share", "Memory in use, 0..1", ["node"])
 LINK = Gauge("tercet_node_link_ms", "Round trip to the next tier's broker", ["node"])
 
-# Learner and world-model workers.
-LEARNED = Gauge("tercet_learned", "Real experiences in effect", ["owner"])
-PLANNED = Counter("tercet_planned_batches", "Planned batches, by what became of them", ["fate"])
-VERSION = Gauge("tercet_parameters_version", "Newest version published or taken up", ["owner"])
+# Trainer and world-model workers.
+EXPERIENCES_IN_EFFECT = Gauge("tercet_learned", "Real experiences in effect", ["owner"])
+PLANNED = Counter("tercet_planned_batches", "Planned batches, by result", ["fate"])
+VERSION = Gauge("tercet_parameters_version", "Newest version published or loaded", ["owner"])
 UPDATE = Histogram("tercet_update_seconds", "Time of one update", ["owner"], buckets=SECONDS)
-HELD = Gauge("tercet_members_held", "Members of the system model that a worker holds", ["worker"])
+MEMBERS_HELD = Gauge("tercet_members_held", "Ensemble members leased by a worker", ["worker"])
 
 
 @lru_cache(maxsize=4096)
 def kind_of(subject: str) -> str:
-    """The type that travels on a subject or template, `other` when it is none of ours."""
+    """Return the message type of a subject or subject template; `other` when it is unknown."""
     return next((k for k in _LONGEST_FIRST if f"{subject}.".startswith(f"{k}.")), "other")
 
 
 _LONGEST_FIRST = sorted(CATALOGUE, key=len, reverse=True)
 
 
-def said(subject: str) -> None:
-    """Count one message out."""
+def count_published(subject: str) -> None:
+    """Count one outgoing message."""
     _out(subject).inc()
 
 
 @contextmanager
 def handling(subject: str) -> Iterator[None]:
-    """Count one message in, and the time inside."""
-    came, took = _in(subject)
-    came.inc()
+    """Count one incoming message, and measure the time inside the block."""
+    received, duration = _in(subject)
+    received.inc()
     start = perf_counter()
     try:
         yield
     finally:
-        took.observe(perf_counter() - start)
+        duration.observe(perf_counter() - start)
 
 
-# Finding a counter by its labels costs more than counting: each is found once.
+# Looking up a counter by its labels costs more than counting, so the result is cached.
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""Settings every service shares, read once from the environment (`TERCET_…`) and then frozen."""
+"""Settings that all services share, read once from the environment (`TERCET_…`), then frozen."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 class BusSettings(BaseSettings):
-    """How to reach the bus, and how to stop."""
+    """How to reach the broker, and how to stop."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True
     )
 
     bus_url: str = "nats://127.0.0.1:4222"
-    """Where the nearest broker listens; several of one cluster apart by commas."""
+    """Address of the nearest broker; several of one cluster are separated by commas."""
     bus_credentials: Path | None = None
     """An nkey seed or credentials file; none: no authentication."""
     bus_ca: Path | None = None
@@ -42,20 +42,17 @@ class BusSettings(BaseSettings):
     """Port of /healthz, /readyz and /metrics; unset: none is opened; 0: any free one."""
     health_bind: str = "127.0.0.1"
     """Address it listens on; 0.0.0.0 in a container."""
-    clock_shift: Path | None = None
-    """File with seconds by which this process's wall clock is put wrong, to try what that does;
-    unset: the host's clock (src/tercet/process/wrong_clock.py)."""
 
 
 class NodeSettings(BusSettings):
-    """A service that lives on one node."""
+    """A service that belongs to one node."""
 
     node: str = Field("device-1", pattern=NODE)
     """Name of the node; a device's name is also the name of its application."""
 
     @property
-    def alone(self) -> bool:
-        """Whether this must be the only process of its kind and name on the bus."""
+    def must_be_unique(self) -> bool:
+        """Whether only one process of this service may use the node's name on the bus."""
         return True
 
 
@@ -64,11 +61,11 @@ def read(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        raise Misconfigured(told(error)) from error
+        raise Misconfigured(describe_error(error)) from error
 
 
-def told(error: ValidationError) -> str:
-    """In one line, which variable is wrong, and how."""
+def describe_error(error: ValidationError) -> str:
+    """Return in one line which variable is wrong, and how."""
     first = error.errors()[0]
     variable = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
     return f"{variable}: {first['msg']} (got {first['input']!r})"

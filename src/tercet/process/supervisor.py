@@ -1,10 +1,9 @@
-"""Child processes: started, restarted when they die, ended together."""
+"""Child processes: started, restarted when they fail, replaced when they hang, ended together."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -12,26 +11,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tercet.process.child import die_with_parent
+from tercet.process.child import with_parent_death_signal
+from tercet.process.log import last_reason
 from tercet.process.waiting import within
-from tercet.process.watchdog import Pulse
+from tercet.process.watchdog import WatchdogListener
 
 MISCONFIGURED = 2
-"""Exit code of a service that no restart will help."""
-BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Seconds before the first, second, … restart of one child."""
-HOPELESS = 10
-"""Deaths in a row after which a child is given up."""
-HEALTHY = 20.0
-"""Seconds after which a child's death is its first again."""
-GRACE = 2.5
+"""Exit code of a service that a restart cannot help."""
+BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before the first, second, … restart of one child; the last value repeats."""
+MAX_FAILURES = 10
+"""Consecutive exits after which a child is not restarted again."""
+HEALTHY_AFTER_S = 20.0
+"""Seconds of running after which the count of consecutive exits starts again."""
+GRACE_S = 2.5
 """Seconds between SIGTERM and SIGKILL."""
-HUNG = 10.0
-"""Seconds without a sign of life (tercet.process.watchdog) after which a child is killed and replaced."""
-LOOK = 1.0
-"""Seconds between two looks for one that hangs."""
-FOUNDATION_GRACE = 1.0
-"""The same for the broker, once everyone else has left."""
+LAST_GRACE_S = 1.0
+"""The same for children with `stops_last`, once all others have ended."""
+HANG_TIMEOUT_S = 10.0
+"""Seconds without a watchdog notification after which a child is killed and replaced."""
+HANG_CHECK_S = 1.0
+"""Seconds between two checks for a child that hangs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,92 +41,83 @@ class Child:
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
-    foundation: bool = False
-    """Ended last: the others need it to end well (the broker)."""
+    stops_last: bool = False
+    """Ended after all others, which need it to finish their work (the broker)."""
 
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Our matrices are small: on a host with many processes more threads only wait for each other."""
+"""Our matrices are small: with many processes on a host, more threads only wait for each other."""
 
 
 def module(name: str, path: str, *arguments: str, **settings: str) -> Child:
-    """A Python module of ours as a process, its settings as TERCET_… variables."""
+    """Return a Python module of ours as a child, its settings as TERCET_… variables.
+
+    -P keeps the working directory out of the import path, so that nothing there shadows a package.
+    """
     variables = {f"TERCET_{key.upper()}": value for key, value in settings.items()}
-    return Child(name, (sys.executable, "-m", path, *arguments), {**ONE_THREAD, **variables})
+    return Child(name, (sys.executable, "-P", "-m", path, *arguments), {**ONE_THREAD, **variables})
 
 
 def service(folder: str, *arguments: str, **settings: str) -> Child:
-    """A service: `python -m services.<folder>`."""
+    """Return a service as a child: `python -P -m tercet.services.<folder>`."""
     return module(folder, f"tercet.services.{folder}", *arguments, **settings)
 
 
 class Supervisor:
-    """Owns the children; `failed` is set, with a reason, when one cannot be helped."""
+    """Owns the children; `failed` gets a reason when one of them cannot be kept running."""
 
     def __init__(
         self,
         logs: Path,
-        on_restart: Callable[[str, int, str], None] = lambda name, code, words: None,
+        on_restart: Callable[[str, int, str], None] = lambda name, code, reason: None,
     ) -> None:
-        """`logs` takes one file per child; `on_restart` hears of each death.
+        """`logs` is the folder for one log file per child.
 
-        It is called with the name, the exit code and the last words of who died.
+        `on_restart` is called before each restart with the child's name, its exit code and the
+        reason that its log ends with.
         """
         self._logs, self._on_restart = logs, on_restart
         self._tasks: dict[Child, asyncio.Task[None]] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
-        self._pulse = Pulse()
+        self._watchdog = WatchdogListener()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def pid(self, name: str) -> int | None:
-        """Process id of a child that runs at the moment."""
+        """Return the process id of a child; None while it is not running."""
         process = self._running.get(name)
         return process.pid if process else None
 
-    def alive(self, pid: int) -> bool:
-        """Whether a process has ever given a sign of life."""
-        return self._pulse.heard(pid) > 0
+    def has_notified(self, pid: int) -> bool:
+        """Whether a process has sent a watchdog notification."""
+        return self._watchdog.count(pid) > 0
 
     async def start(self, child: Child) -> asyncio.subprocess.Process:
         """Start a child and keep it running from now on."""
-        if not self._pulse.name:
-            await self._pulse.listen()
+        if not self._watchdog.address:
+            await self._watchdog.listen()
         process = await self._spawn(child)
-        task = asyncio.create_task(self._keep(child, process), name=child.name)
-        task.add_done_callback(self._on_end)
+        task = asyncio.create_task(self._keep_running(child, process), name=child.name)
+        task.add_done_callback(self._on_task_done)
         self._tasks[child] = task
         return process
 
     async def stop(self) -> None:
-        """End all children, the foundation last; whoever lingers is killed."""
+        """End all children, those with `stops_last` at the end; kill what outlives its grace."""
         self._stopping.set()
-        await self._end({c for c in self._tasks if not c.foundation}, GRACE)
-        await self._end(set(self._tasks), FOUNDATION_GRACE)
-        self._pulse.close()
-
-    def last_words(self, name: str) -> str:
-        """Why a child died, as far as its log tells: the reason of its last line, or the line."""
-        file = self._logs / f"{name}.log"
-        text = file.read_text(errors="replace") if file.exists() else ""
-        lines = [line for line in text.splitlines() if line.strip(" |+-")]  # A group has a frame.
-        if not lines:
-            return "it left no word"
-        try:
-            event = json.loads(lines[-1])
-            return str(event.get("reason") or event.get("event"))
-        except (ValueError, AttributeError):
-            return lines[-1]
+        await self._end({c for c in self._tasks if not c.stops_last}, GRACE_S)
+        await self._end(set(self._tasks), LAST_GRACE_S)
+        self._watchdog.close()
 
     async def _end(self, children: set[Child], grace: float) -> None:
         tasks = {self._tasks.pop(child) for child in children}
         if not tasks:
             return
         self._signal(children, signal.SIGTERM)
-        _, lingering = await asyncio.wait(tasks, timeout=grace)
+        _, remaining = await asyncio.wait(tasks, timeout=grace)
         self._signal(children, signal.SIGKILL)
-        if lingering:
-            await asyncio.wait(lingering)
+        if remaining:
+            await asyncio.wait(remaining)
 
     def _signal(self, children: set[Child], number: signal.Signals) -> None:
         for child in children:
@@ -137,58 +128,58 @@ class Supervisor:
     async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
         with (self._logs / f"{child.name}.log").open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
-                *child.command,
-                env={**os.environ, **self._watched(), **child.environment},
+                *with_parent_death_signal(child.command),
+                env={**os.environ, **self._watchdog_environment(), **child.environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
                 # Its own session: Ctrl-C reaches us alone, and we end the children in order.
                 start_new_session=True,
-                preexec_fn=die_with_parent,
             )
         self._running[child.name] = process
         return process
 
-    async def _keep(self, child: Child, process: asyncio.subprocess.Process) -> None:
-        loop, deaths = asyncio.get_running_loop(), 0
+    async def _keep_running(self, child: Child, process: asyncio.subprocess.Process) -> None:
+        loop, failures = asyncio.get_running_loop(), 0
         while True:
             started = loop.time()
-            code = await self._death(process)
+            code = await self._exit_code(process)
             self._running.pop(child.name, None)
-            self._pulse.forget(process.pid)
+            self._watchdog.forget(process.pid)
             if self._stopping.is_set():
                 return
-            deaths = 1 if loop.time() - started > HEALTHY else deaths + 1
-            words = self.last_words(child.name)
-            if code == MISCONFIGURED or deaths > HOPELESS:
-                self._fail(f"{child.name} cannot start: {words}")
+            failures = 1 if loop.time() - started > HEALTHY_AFTER_S else failures + 1
+            reason = last_reason(self._logs / f"{child.name}.log")
+            if code == MISCONFIGURED or failures > MAX_FAILURES:
+                self._fail(f"{child.name} cannot start: {reason}")
                 return
-            self._on_restart(child.name, code, words)
-            if await within(self._stopping, BACKOFF[min(deaths, len(BACKOFF)) - 1]):
+            self._on_restart(child.name, code, reason)
+            if await within(self._stopping, BACKOFF_S[min(failures, len(BACKOFF_S)) - 1]):
                 return
             process = await self._spawn(child)
 
-    def _watched(self) -> dict[str, str]:
-        """What tells a child where to give signs of life, if that can be heard here."""
-        if not self._pulse.name:
+    def _watchdog_environment(self) -> dict[str, str]:
+        """Return the variables that ask a child for notifications, where they can be received."""
+        if not self._watchdog.address:
             return {}
-        return {"NOTIFY_SOCKET": self._pulse.name, "WATCHDOG_USEC": str(int(HUNG * 1e6))}
+        interval = str(int(HANG_TIMEOUT_S * 1e6))
+        return {"NOTIFY_SOCKET": self._watchdog.address, "WATCHDOG_USEC": interval}
 
-    async def _death(self, process: asyncio.subprocess.Process) -> int:
-        """Wait for the exit code; one that hangs is killed."""
-        dying = asyncio.ensure_future(process.wait())
-        last, silent = 0, 0.0  # Counted in looks: we may have been stopped ourselves.
-        while not (await asyncio.wait({dying}, timeout=LOOK))[0]:
-            heard = self._pulse.heard(process.pid)
-            silent = silent + LOOK if heard == last and heard else 0.0
-            last = heard
-            if silent >= HUNG:
+    async def _exit_code(self, process: asyncio.subprocess.Process) -> int:
+        """Wait for the exit code; kill a process that has notified before and stopped doing so."""
+        exited = asyncio.ensure_future(process.wait())
+        last, missing = 0, 0.0  # Counted in checks: we may have been suspended ourselves.
+        while not (await asyncio.wait({exited}, timeout=HANG_CHECK_S))[0]:
+            count = self._watchdog.count(process.pid)
+            missing = missing + HANG_CHECK_S if count == last and count else 0.0
+            last = count
+            if missing >= HANG_TIMEOUT_S:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
-        return dying.result()
+        return exited.result()
 
-    def _on_end(self, task: asyncio.Task[None]) -> None:
-        """A keeper that failed has lost its child: that is a failure of the whole."""
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        """Fail as a whole when the task of a child has failed: the child is no longer watched."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(f"{task.get_name()} cannot be kept running: {error}")
 

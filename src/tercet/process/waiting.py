@@ -1,4 +1,4 @@
-"""Wait for events, but not for ever: the pause that a stop ends at once."""
+"""Wait for asyncio events with a time limit, so that a stop ends a pause at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 async def within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait until `event` is set or so many seconds are over; tell whether it is set."""
+    """Wait until `event` is set, `seconds` at most; return whether it is set."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -16,7 +16,7 @@ async def within(event: asyncio.Event, seconds: float) -> bool:
 
 
 async def first_of(*events: asyncio.Event, seconds: float | None = None) -> None:
-    """Wait until one of the events is set, or so many seconds are over."""
+    """Wait until one of the events is set, `seconds` at most (None: without limit)."""
     waiting = {asyncio.ensure_future(event.wait()) for event in events}
     try:
         await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -24,7 +24,6 @@ from playwright.async_api import Browser, Page, async_playwright
 from benchmarks.chromium import executable, switches
 from tercet.messaging import broker, declare
 from tercet.messaging.bus import Bus, connect
-from tercet.process.child import die_with_parent
 from tercet.process.settings import BusSettings
 from tests.conftest import Server
 
@@ -74,11 +73,10 @@ def start(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         variables = {f"TERCET_{k.upper()}": str(v) for k, v in settings.items()}
         with log.open("wb") as sink:
             child = subprocess.Popen(
-                [sys.executable, "-m", module],
+                with_parent_death_signal([sys.executable, "-m", module]),
                 env={**os.environ, "TERCET_BUS_URL": server.url, **variables},
                 stdout=sink,
                 stderr=sink,
-                preexec_fn=die_with_parent,
             )
         running.append(Process(child, log))
         return running[-1]

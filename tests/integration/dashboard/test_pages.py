@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_each
-from tercet.messaging.store import read_exploration, read_goal, write_goal
+from tercet.messaging.control import read_exploration, read_goal, write_goal
+from tercet.messaging.replay import last_per_subject
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.exploration import Exploration
@@ -198,7 +198,7 @@ async def test_action_is_recorded_with_its_author_and_time(bus: Bus, dashboard: 
     exploration = await read_exploration(bus)
     assert exploration is not None
     assert (exploration.explore, exploration.by) == (False, f"bob (dashboard, {HOST})")
-    kept = [await last_each(bus, GoalSet), await last_each(bus, Exploration)]
+    kept = [await last_per_subject(bus, GoalSet), await last_per_subject(bus, Exploration)]
     assert [[m.id for m in messages] for messages in kept] == [[goal.id], [exploration.id]]
 
 

@@ -1,4 +1,4 @@
-"""Saying, asking, hearing: against a real server."""
+"""Publish, request, subscribe, replay: against a real server."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.replay import last_each, last_one, replay
-from tercet.messaging.responder import Raw, responding
-from tercet.messaging.store import ParameterStore
-from tercet.process.errors import Misconfigured, NoAnswer, Unprocessable
+from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.replay import last_message, last_per_subject, replay
+from tercet.messaging.responder import RawRequest, responding
+from tercet.process.errors import Misconfigured, NoAnswer, RateLimited, Unprocessable
 from tercet.process.settings import BusSettings
 from tercet.schemas.capability import Capability
 from tercet.schemas.classification import Classification
@@ -41,8 +41,8 @@ async def decide(request: Request) -> Decision:
     )
 
 
-async def dead(bus: Bus) -> list[tuple[str, str]]:
-    """Subject and reason of everything that was buried."""
+async def dead_letters(bus: Bus) -> list[tuple[str, str]]:
+    """Return subject and reason of every dead letter."""
     await bus.client.flush()
     info = await bus.js.stream_info("DEAD")
     found = []
@@ -53,111 +53,125 @@ async def dead(bus: Bus) -> list[tuple[str, str]]:
 
 
 async def test_a_message_arrives_unchanged(bus: Bus) -> None:
-    heard: asyncio.Queue[Outcome] = asyncio.Queue()
-    await bus.subscribe(Outcome, heard.put)
-    said = outcome()
-    await bus.publish(said)
-    assert await asyncio.wait_for(heard.get(), 20) == said
+    received: asyncio.Queue[Outcome] = asyncio.Queue()
+    await bus.subscribe(Outcome, received.put)
+    published = outcome()
+    await bus.publish(published)
+    assert await asyncio.wait_for(received.get(), 20) == published
 
 
-async def test_an_id_that_another_used_is_heard_all_the_same(bus: Bus) -> None:
-    heard: asyncio.Queue[Outcome] = asyncio.Queue()
-    await bus.subscribe(Outcome, heard.put)
-    said = outcome()
-    stolen = said.model_copy(update={"device": "cam-2", "node": "cam-2"})
-    for message in (stolen, said):
+async def test_a_message_whose_id_another_sender_used_is_received_too(bus: Bus) -> None:
+    received: asyncio.Queue[Outcome] = asyncio.Queue()
+    await bus.subscribe(Outcome, received.put)
+    original = outcome()
+    copied = original.model_copy(update={"device": "cam-2", "node": "cam-2"})
+    for message in (copied, original):
         await bus.client.publish(message.subject, message.model_dump_json().encode())
-    devices = [(await asyncio.wait_for(heard.get(), 20)).device for _ in range(2)]
+    devices = [(await asyncio.wait_for(received.get(), 20)).device for _ in range(2)]
     assert devices == ["cam-2", "cam-1"]
 
 
-async def test_said_twice_is_stored_once(bus: Bus) -> None:
-    said = outcome()
-    await bus.publish(said)
-    await bus.publish(said)
+async def test_a_message_published_twice_is_stored_once(bus: Bus) -> None:
+    message = outcome()
+    await bus.publish(message)
+    await bus.publish(message)
     assert (await bus.js.stream_info("OUTCOMES")).state.messages == 1
 
 
-async def test_a_malformed_message_is_buried_and_stops_nothing(bus: Bus) -> None:
-    heard: asyncio.Queue[Outcome] = asyncio.Queue()
-    await bus.subscribe(Outcome, heard.put)
+async def test_a_malformed_message_is_dead_lettered_and_the_next_one_handled(bus: Bus) -> None:
+    received: asyncio.Queue[Outcome] = asyncio.Queue()
+    await bus.subscribe(Outcome, received.put)
     await bus.client.publish("outcome.v1.cam-1", b"{not json")
     await bus.client.publish("outcome.v1.cam-1", b'{"device": "cam-1", "response_ms": -4}')
     await bus.publish(outcome())
-    assert (await asyncio.wait_for(heard.get(), 20)).device == "cam-1"
-    buried = await dead(bus)
-    assert [subject for subject, _ in buried] == ["dead.outcome.v1.cam-1"] * 2
-    assert "JSON" in buried[0][1]
-    assert "Outcome: node" in buried[1][1]
+    assert (await asyncio.wait_for(received.get(), 20)).device == "cam-1"
+    found = await dead_letters(bus)
+    assert [subject for subject, _ in found] == ["dead.outcome.v1.cam-1"] * 2
+    assert "JSON" in found[0][1]
+    assert "Outcome: node" in found[1][1]
 
 
-async def test_a_handler_that_fails_does_not_stop_the_ear(bus: Bus) -> None:
-    heard: asyncio.Queue[Outcome] = asyncio.Queue()
+async def test_a_handler_that_fails_does_not_end_the_subscription(bus: Bus) -> None:
+    received: asyncio.Queue[Outcome] = asyncio.Queue()
 
-    async def trips_once(message: Outcome) -> None:
+    async def fails_once(message: Outcome) -> None:
         if message.response_ms == 1:
             raise RuntimeError("a bug")
-        await heard.put(message)
+        await received.put(message)
 
-    await bus.subscribe(Outcome, trips_once)
+    await bus.subscribe(Outcome, fails_once)
     await bus.publish(outcome(ms=1))
     await bus.publish(outcome(ms=2))
-    assert (await asyncio.wait_for(heard.get(), 20)).response_ms == 2
+    assert (await asyncio.wait_for(received.get(), 20)).response_ms == 2
 
 
-async def test_ask_and_answer(bus: Bus) -> None:
-    async with responding(bus, "orchestrator") as answers:
-        await answers.serve(Request, decide)
+async def test_a_request_is_answered(bus: Bus) -> None:
+    async with responding(bus, "orchestrator") as responder:
+        await responder.serve(Request, decide)
         decision = await bus.request(Request(device="cam-1"), Decision, 2)
     assert decision.option == "d3@L"
 
 
-async def test_who_listens_is_known_to_the_broker_from_then_on(
+async def test_a_responder_is_registered_once_serve_returns(
     bus: Bus, settings: BusSettings
 ) -> None:
     async with connect(settings, "other") as other:
         for k in range(100):
-            async with responding(bus, "orchestrator") as answers:
-                await answers.serve(Request, decide, device=f"cam-{k}")
+            async with responding(bus, "orchestrator") as responder:
+                await responder.serve(Request, decide, device=f"cam-{k}")
                 await other.request(Request(device=f"cam-{k}"), Decision, 2)
 
 
-async def test_nobody_answers(bus: Bus) -> None:
+async def test_a_request_that_no_process_serves_fails_at_once(bus: Bus) -> None:
     with pytest.raises(NoAnswer) as caught:
         await bus.request(Request(device="cam-1"), Decision, 0.5)
     assert not caught.value.responder
 
 
-async def test_somebody_is_too_slow(bus: Bus) -> None:
+async def test_a_request_whose_responder_is_too_slow_times_out(bus: Bus) -> None:
     async def never(request: Request) -> Decision:
         await asyncio.sleep(5)
         return await decide(request)
 
-    async with responding(bus, "orchestrator") as answers:
-        await answers.serve(Request, never)
+    async with responding(bus, "orchestrator") as responder:
+        await responder.serve(Request, never)
         with pytest.raises(NoAnswer) as caught:
             await bus.request(Request(device="cam-1"), Decision, 0.1)
     assert caught.value.responder
 
 
-async def test_a_malformed_request_is_refused_and_buried(bus: Bus) -> None:
-    async with responding(bus, "orchestrator") as answers:
-        await answers.serve(Request, decide)
+async def test_a_malformed_request_is_refused_and_dead_lettered(bus: Bus) -> None:
+    async with responding(bus, "orchestrator") as responder:
+        await responder.serve(Request, decide)
         with pytest.raises(Unprocessable, match="device"):
             await bus.request_raw("request.v1.cam-1", b"{}", None, Decision, 2)
         assert (await bus.request(Request(device="cam-1"), Decision, 2)).option == "d3@L"
-    assert await dead(bus) == [("dead.request.v1.cam-1", "Request: device: Field required")]
+    assert await dead_letters(bus) == [("dead.request.v1.cam-1", "Request: device: Field required")]
 
 
-async def test_raw_requests_are_answered_side_by_side(bus: Bus) -> None:
+async def test_a_request_above_its_rate_has_no_answer_now_and_is_not_dead_lettered(
+    bus: Bus,
+) -> None:
+    async def limited(request: Request) -> Decision:
+        raise RateLimited(f"device: {request.device} asks more than 10 a second")
+
+    async with responding(bus, "orchestrator") as responder:
+        await responder.serve(Request, limited)
+        with pytest.raises(NoAnswer, match="more than 10 a second") as caught:
+            await bus.request(Request(device="cam-1"), Decision, 20)
+    assert caught.value.responder
+    assert await dead_letters(bus) == []
+
+
+async def test_raw_requests_are_answered_concurrently(bus: Bus) -> None:
     both = asyncio.Barrier(2)
 
-    async def answer(raw: Raw) -> Classification:
-        await both.wait()  # would never pass if the second had to wait for the first
+    async def answer(raw: RawRequest) -> Classification:
+        await both.wait()  # Would never pass if the second had to wait for the first.
         return Classification(node="cam-1", status="ok", variant=raw.headers["Variant"])
 
-    async with responding(bus, "inference") as answers:
-        await answers.serve_raw("inference.v1.cam-1", answer, name="inference")
+    async with responding(bus, "inference") as responder:
+        await responder.serve_raw("inference.v1.cam-1", answer, name="inference")
         replies = await asyncio.gather(
             *(
                 bus.request_raw("inference.v1.cam-1", b"jpeg", {"Variant": v}, Classification, 2)
@@ -167,13 +181,13 @@ async def test_raw_requests_are_answered_side_by_side(bus: Bus) -> None:
     assert [reply.variant for reply in replies] == ["d1", "d2"]
 
 
-async def test_a_request_that_wants_no_reply_harms_nobody(bus: Bus) -> None:
-    async def answer(raw: Raw) -> Classification:
+async def test_a_request_without_a_reply_subject_does_not_disturb_others(bus: Bus) -> None:
+    async def answer(raw: RawRequest) -> Classification:
         return Classification(node="cam-1", status="ok")
 
-    async with responding(bus, "inference") as answers:
-        await answers.serve(Request, decide)
-        await answers.serve_raw("inference.v1.cam-1", answer, name="inference")
+    async with responding(bus, "inference") as responder:
+        await responder.serve(Request, decide)
+        await responder.serve_raw("inference.v1.cam-1", answer, name="inference")
         for subject in ("inference.v1.cam-1", "request.v1.cam-1"):
             await bus.client.publish(subject, b"x")
         reply = await bus.request_raw("inference.v1.cam-1", b"x", None, Classification, 2)
@@ -181,17 +195,17 @@ async def test_a_request_that_wants_no_reply_harms_nobody(bus: Bus) -> None:
         assert (await bus.request(Request(device="cam-1"), Decision, 2)).option == "d3@L"
 
 
-async def test_what_is_not_declared_is_a_misconfiguration(settings: BusSettings) -> None:
+async def test_an_undeclared_bucket_or_stream_is_a_misconfiguration(settings: BusSettings) -> None:
     async with connect(settings, "test") as bare:
         with pytest.raises(Misconfigured, match="topology apply"):
             await ParameterStore.open(bare)
         with pytest.raises(Misconfigured, match="topology apply"):
-            await last_one(bare, Outcome)
+            await last_message(bare, Outcome)
 
 
-async def test_services_introduce_themselves(bus: Bus) -> None:
-    async with responding(bus, "orchestrator") as answers:
-        await answers.serve(Request, decide)
+async def test_a_micro_service_answers_ping_info_and_stats(bus: Bus) -> None:
+    async with responding(bus, "orchestrator") as responder:
+        await responder.serve(Request, decide)
         await bus.request(Request(device="cam-1"), Decision, 2)
         for verb in ("PING", "INFO", "STATS"):
             reply = await bus.client.request(f"$SRV.{verb}.orchestrator", timeout=2)
@@ -199,28 +213,28 @@ async def test_services_introduce_themselves(bus: Bus) -> None:
 
 
 async def test_replay_reads_a_stream_back(bus: Bus) -> None:
-    said = [outcome(device=f"cam-{k % 2}", ms=k) for k in range(7)]
-    for message in said:
+    published = [outcome(device=f"cam-{k % 2}", ms=k) for k in range(7)]
+    for message in published:
         await bus.publish(message)
-    assert [m async for _, m in replay(bus, Outcome)] == said
+    assert [m async for _, m in replay(bus, Outcome)] == published
     assert [s async for s, _ in replay(bus, Outcome, start=3)] == [3, 4, 5, 6, 7]
-    assert [m async for _, m in replay(bus, Outcome, last=2)] == said[-2:]
-    newest = await last_one(bus, Outcome)
-    assert newest == (7, said[-1])
+    assert [m async for _, m in replay(bus, Outcome, last=2)] == published[-2:]
+    newest = await last_message(bus, Outcome)
+    assert newest == (7, published[-1])
 
 
-async def test_replay_of_nothing(bus: Bus) -> None:
+async def test_replay_of_an_empty_stream(bus: Bus) -> None:
     assert [m async for m in replay(bus, Outcome)] == []
-    assert await last_one(bus, Outcome) is None
+    assert await last_message(bus, Outcome) is None
 
 
-async def test_the_last_word_of_each(bus: Bus) -> None:
+async def test_the_last_message_of_each_subject(bus: Bus) -> None:
     for node in ("cam-1", "cam-2"):
         for ms in (1.0, 2.0):
             await bus.publish(capability(node, ms))
-    last = await last_each(bus, Capability)
+    last = await last_per_subject(bus, Capability)
     assert [(c.node, c.profile_ms["d0"]) for c in last] == [("cam-1", 2.0), ("cam-2", 2.0)]
-    assert [c.node for c in await last_each(bus, Capability, node="cam-2")] == ["cam-2"]
+    assert [c.node for c in await last_per_subject(bus, Capability, node="cam-2")] == ["cam-2"]
 
 
 async def test_an_unreachable_broker_is_a_misconfiguration() -> None:
@@ -232,24 +246,24 @@ async def test_an_unreachable_broker_is_a_misconfiguration() -> None:
 
 async def test_a_kept_message_survives_a_broker_restart(bus: Bus, server: Server) -> None:
     server.kill()
-    saying = asyncio.create_task(bus.publish(outcome()))
+    publishing = asyncio.create_task(bus.publish(outcome()))
     await asyncio.sleep(0.5)
     server.start()
-    await asyncio.wait_for(saying, 10)
+    await asyncio.wait_for(publishing, 10)
     assert (await bus.js.stream_info("OUTCOMES")).state.messages == 1
 
 
-async def test_hearing_goes_on_after_a_broker_restart(bus: Bus, server: Server) -> None:
-    heard: asyncio.Queue[Round] = asyncio.Queue()
-    await bus.subscribe(Round, heard.put)
+async def test_a_subscription_continues_after_a_broker_restart(bus: Bus, server: Server) -> None:
+    received: asyncio.Queue[Round] = asyncio.Queue()
+    await bus.subscribe(Round, received.put)
     server.kill()
     server.start()
     opened = Round(number=1, devices=("cam-1",), policy="explore")
     for _ in range(50):
         await bus.publish(opened)
         try:
-            assert (await asyncio.wait_for(heard.get(), 0.2)).id == opened.id
+            assert (await asyncio.wait_for(received.get(), 0.2)).id == opened.id
         except TimeoutError:
             continue
         return
-    pytest.fail("nothing heard")
+    pytest.fail("nothing received")

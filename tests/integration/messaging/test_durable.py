@@ -12,7 +12,7 @@ from tercet.messaging.durable import consume
 from tercet.process.errors import TryLater, Unprocessable
 from tercet.schemas.plan import Plan
 from tests.conftest import Server
-from tests.integration.messaging.test_bus import dead
+from tests.integration.messaging.test_bus import dead_letters
 
 FLEET = {"devices": ["a"], "home": ["e"], "options": ["d0@L"], "accuracy_pct": {"d0": 89.9}}
 
@@ -69,7 +69,7 @@ async def test_poison_is_buried_and_the_next_one_handled(bus: Bus) -> None:
     await bus.client.publish("plan.v1", b"\xff\x00 not json")
     await bus.publish(plan(7))
     assert await Consumer(bus, 1).run() == [7]
-    assert [subject for subject, _ in await dead(bus)] == ["dead.plan.v1"]
+    assert [subject for subject, _ in await dead_letters(bus)] == ["dead.plan.v1"]
 
 
 async def test_what_a_handler_calls_unprocessable_is_buried_at_once(bus: Bus) -> None:
@@ -82,7 +82,7 @@ async def test_what_a_handler_calls_unprocessable_is_buried_at_once(bus: Bus) ->
     await bus.publish(plan(1))
     await bus.publish(plan(2))
     assert await Picky(bus, 1).run() == [2]
-    assert await dead(bus) == [("dead.plan.v1", "seed: one is not a number I like")]
+    assert await dead_letters(bus) == [("dead.plan.v1", "seed: one is not a number I like")]
 
 
 async def test_try_later_is_tried_later(bus: Bus) -> None:
@@ -116,7 +116,7 @@ async def test_a_bug_is_buried_after_three_attempts(bus: Bus) -> None:
     consumer = Buggy(bus, 1)
     assert await consumer.run() == [2]
     assert consumer.attempts == 3
-    assert await dead(bus) == [("dead.plan.v1", "RuntimeError('a bug')")]
+    assert await dead_letters(bus) == [("dead.plan.v1", "RuntimeError('a bug')")]
 
 
 async def test_what_was_not_acknowledged_goes_to_another(bus: Bus) -> None:

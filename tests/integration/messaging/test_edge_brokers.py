@@ -18,12 +18,12 @@ import pytest
 from tercet.messaging import broker
 from tercet.messaging.bus import Bus, M, connect
 from tercet.messaging.declare import TopologySettings, declare
-from tercet.messaging.relay_link import Link
-from tercet.messaging.replay import last_each, tail
+from tercet.messaging.relay_link import RelayLink
+from tercet.messaging.replay import last_per_subject, tail
 from tercet.messaging.security import site as sites
 from tercet.messaging.security.names import MOUNT_POINT
 from tercet.messaging.topology import CAPTURED, STREAMS, stream_of
-from tercet.process.child import die_with_parent
+from tercet.process.child import with_parent_death_signal
 from tercet.process.errors import NoAnswer
 from tercet.process.settings import BusSettings
 from tercet.schemas.capability import Capability
@@ -40,7 +40,7 @@ CONFIGURATION = Path(__file__).parents[3] / "compose" / "broker"
 class Site:
     """A hub, an edge that is its leaf, and the link between them."""
 
-    def __init__(self, hub: Bus, edge: Bus, link: Link) -> None:
+    def __init__(self, hub: Bus, edge: Bus, link: RelayLink) -> None:
         self.hub, self.edge, self.link = hub, edge, link
 
     async def joined(self) -> None:
@@ -103,11 +103,11 @@ def brokers(tmp_path: Path, keys: Path) -> Iterator[Callable[..., None]]:
             text = text.replace('"/data"', f'"{home / "data"}"')
             copy.write_text(text)
         with (tmp_path / f"{name}.log").open("w") as log:
-            command = [broker.executable(), "-c", str(home / f"{name}.conf")]
-            environment = {**os.environ, **variables}
-            processes.append(
-                subprocess.Popen(command, env=environment, stderr=log, preexec_fn=die_with_parent)
+            command = with_parent_death_signal(
+                [broker.executable(), "-c", str(home / f"{name}.conf")]
             )
+            environment = {**os.environ, **variables}
+            processes.append(subprocess.Popen(command, env=environment, stderr=log))
 
     yield start
     for process in processes:
@@ -119,7 +119,7 @@ def brokers(tmp_path: Path, keys: Path) -> Iterator[Callable[..., None]]:
 async def site(brokers: Callable[..., None], keys: Path) -> AsyncIterator[Site]:
     hub_port, leaf_port, edge_port = (broker.free_port() for _ in range(3))
     brokers("cloud", "hub", {4222: hub_port, 7422: leaf_port})
-    link = Link(("127.0.0.1", leaf_port))
+    link = RelayLink(("127.0.0.1", leaf_port))
     await link.listen("127.0.0.1", 0)
     uplink = f"tls://127.0.0.1:{link.port}"
     brokers("edge", "edge-1", {4222: edge_port}, SITE="edge-1", UPLINK=uplink)
@@ -166,13 +166,13 @@ async def test_a_cut_edge_answers_itself_and_the_hub_gets_every_outcome_later(si
     before = outcome(ms=1.0)
     await site.edge.publish(before)
     await site.kept(Outcome, 1)
-    await site.link.become("off")
+    await site.link.set_state("off")
     with pytest.raises(NoAnswer, match="nobody serves"):
         await _without_waiting(site.edge)
     during = [outcome(ms=10.0 + k) for k in range(20)]
     for message in during:
         await site.edge.publish(message)
-    await site.link.become("0")
+    await site.link.set_state("0")
     assert [o.id for o in await site.kept(Outcome, 21)] == [before.id, *(o.id for o in during)]
 
 
@@ -189,9 +189,9 @@ async def _without_waiting(edge: Bus) -> None:
 async def test_a_device_finds_its_node_at_the_edge_and_the_hub_finds_it_too(site: Site) -> None:
     said = Capability(node="device-1", tier="device", home="edge-1", accuracy_pct={"d0": 89.9})
     await site.edge.publish(said)
-    assert await last_each(site.edge, Capability, node="device-1") == [said]
+    assert await last_per_subject(site.edge, Capability, node="device-1") == [said]
     await site.kept(Capability, 1)
-    assert await last_each(site.hub, Capability) == [said]
+    assert await last_per_subject(site.hub, Capability) == [said]
 
 
 async def test_the_edge_has_only_what_it_captures_and_twice_is_harmless(site: Site) -> None:

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tercet.messaging import broker
 from tercet.messaging.bus import Bus
 from tercet.process import metrics
-from tercet.process.child import die_with_parent
+from tercet.process.child import with_parent_death_signal
 from tercet.process.health.server import Health, serving
 from tercet.process.settings import BusSettings
 from tercet.schemas.goal import GoalSet
@@ -59,7 +59,7 @@ def sample(text: str, name: str, **labels: str) -> float:
 @contextmanager
 def monitor(server: Server, port: int) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tercet.services.monitor"],
+        with_parent_death_signal([sys.executable, "-m", "tercet.services.monitor"]),
         env={
             **os.environ,
             "TERCET_BUS_URL": server.url,
@@ -68,7 +68,6 @@ def monitor(server: Server, port: int) -> Iterator[subprocess.Popen[bytes]]:
             "TERCET_HEALTH_PORT": str(port),
         },
         stderr=subprocess.PIPE,
-        preexec_fn=die_with_parent,
     )
     try:
         yield process
@@ -158,14 +157,14 @@ async def test_what_is_said_heard_and_buried_is_counted(bus: Bus) -> None:
 
     await bus.subscribe(GoalSet, on_goal)
     before = {d: metrics.MESSAGES.labels("goal.v1", d)._value.get() for d in ("in", "out")}
-    buried = metrics.BURIED.labels("goal.v1")._value.get()
+    buried = metrics.DEAD_LETTERED.labels("goal.v1")._value.get()
     await bus.client.publish("goal.v1", b"nonsense")
     await bus.publish(GoalSet(goal="85"))
     await asyncio.wait_for(heard.wait(), 30)
     for direction in ("in", "out"):
         now = metrics.MESSAGES.labels("goal.v1", direction)._value.get()
         assert now == before[direction] + 1
-    assert metrics.BURIED.labels("goal.v1")._value.get() == buried + 1
+    assert metrics.DEAD_LETTERED.labels("goal.v1")._value.get() == buried + 1
 
 
 @pytest.mark.parametrize(

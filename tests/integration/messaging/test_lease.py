@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, epochs count up, the dead are noticed, shares add up."""
+"""Leases: one holder at a time, epochs count up, leases expire, shares add up."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import itertools
 from collections import Counter
 
 import pytest
+from structlog.testing import capture_logs
 
+from tercet.messaging import inspection
 from tercet.messaging.bus import Bus
 from tercet.messaging.lease import Leases
-from tercet.messaging.recent import Recent
+from tercet.messaging.recent import RecentIds
 from tercet.messaging.slot_balancer import share
 from tercet.schemas.round import Round
 
@@ -34,7 +36,7 @@ async def leases(bus: Bus, holder: str, start: float = 0.0) -> tuple[Leases, Clo
 async def watch(leases: Leases, clock: Clock, seconds: int) -> None:
     for _ in range(seconds):
         clock.now += 1.0
-        await leases.look()
+        await leases.refresh()
 
 
 async def lost(leases: Leases) -> list[str]:
@@ -44,84 +46,106 @@ async def lost(leases: Leases) -> list[str]:
 
 async def test_a_slot_has_one_holder(bus: Bus) -> None:
     (a, _), (b, _) = await leases(bus, "a"), await leases(bus, "b")
-    await a.look()
-    await b.look()
-    assert await a.take("s0") == 1
-    assert await b.take("s0") is None
-    await b.look()
+    await a.refresh()
+    await b.refresh()
+    assert await a.acquire("s0") == 1
+    assert await b.acquire("s0") is None
+    await b.refresh()
     assert b.holders() == {"s0": "a"}
     assert b.free() == ["s1", "s2"]
 
 
 async def test_the_epoch_counts_changes_of_holder(bus: Bus) -> None:
     (a, _), (b, _) = await leases(bus, "a"), await leases(bus, "b")
-    assert await a.take("s0") == 1
+    assert await a.acquire("s0") == 1
     assert await lost(a) == []
     await a.release("s0")
-    await b.look()
-    assert await b.take("s0") == 2
+    await b.refresh()
+    assert await b.acquire("s0") == 2
 
 
-async def test_a_silent_holder_is_dead_by_the_watchers_own_clock(bus: Bus) -> None:
+async def test_an_unrenewed_lease_expires_by_the_observers_own_clock(bus: Bus) -> None:
     (a, _), (b, clock) = await leases(bus, "a", 1e6), await leases(bus, "b")
-    await a.take("s0")
-    await b.look()
+    await a.acquire("s0")
+    await b.refresh()
     await watch(b, clock, 3)
     assert "s0" not in b.free()
     await watch(b, clock, 1)
     assert "s0" in b.free()
-    assert await b.take("s0") == 2
+    assert await b.acquire("s0") == 2
     assert await lost(a) == ["s0"]
     assert a.held == {}
 
 
-async def test_a_holder_that_renews_lives(bus: Bus) -> None:
+async def test_a_renewed_lease_does_not_expire(bus: Bus) -> None:
     (a, _), (b, clock) = await leases(bus, "a"), await leases(bus, "b")
-    await a.take("s0")
+    await a.acquire("s0")
     for _ in range(10):
         assert await lost(a) == []
         await watch(b, clock, 1)
     assert b.holders() == {"s0": "a"}
 
 
-async def test_who_slept_or_was_cut_off_calls_nobody_dead(bus: Bus) -> None:
+async def test_no_lease_expires_while_the_observer_is_suspended_or_disconnected(
+    bus: Bus,
+) -> None:
     (a, _), (b, clock) = await leases(bus, "a"), await leases(bus, "b")
-    await a.take("s0")
-    await b.look()
+    await a.acquire("s0")
+    await b.refresh()
     clock.now += 1000.0
-    await b.look()
+    await b.refresh()
     assert b.holders() == {"s0": "a"}
     await watch(b, clock, 1)
-    b.doubt()
+    b.reset_unchanged()
     await watch(b, clock, 3)
     assert b.holders() == {"s0": "a"}
 
 
 async def test_a_renewal_whose_answer_was_lost_is_still_ours(bus: Bus) -> None:
     a, _ = await leases(bus, "a")
-    await a.take("s0")
+    await a.acquire("s0")
     before = a.held["s0"]
     await lost(a)
     a.held["s0"] = before  # as if the answer had not come
     assert await lost(a) == []
 
 
-async def test_an_earlier_life_of_the_same_name_must_run_out(bus: Bus) -> None:
+async def test_a_lease_of_an_earlier_process_of_the_same_name_must_expire(bus: Bus) -> None:
     (before, _), (after, clock) = await leases(bus, "a"), await leases(bus, "a")
-    await before.take("s0")
-    await after.look()
+    await before.acquire("s0")
+    await after.refresh()
     assert "s0" not in after.free()
     await watch(after, clock, 4)
-    assert await after.take("s0") == 2
+    assert await after.acquire("s0") == 2
 
 
 async def test_a_deleted_lease_can_be_taken(bus: Bus) -> None:
     a, _ = await leases(bus, "a")
-    await a.take("s0")
+    await a.acquire("s0")
     await a._bucket.delete("s0")
     assert await lost(a) == ["s0"]
-    await a.look()
-    assert await a.take("s0") == 1
+    await a.refresh()
+    assert await a.acquire("s0") == 1
+
+
+async def test_a_malformed_lease_is_free_and_logged_once(bus: Bus) -> None:
+    (a, _), (b, _) = await leases(bus, "a"), await leases(bus, "b")
+    assert await a.acquire("s0") == 1
+    await b.refresh()
+    await a._bucket.put("s0", b'{"holder": 7}')
+    with capture_logs() as logs:
+        assert await lost(a) == ["s0"]
+        for _ in range(3):
+            await b.refresh()
+        assert "s0" in b.free()
+        assert await b.acquire("s0") == 2  # An epoch never decreases.
+    assert [record["event"] for record in logs] == ["malformed lease treated as free"] * 2
+
+
+async def test_a_malformed_lease_is_shown_as_free(bus: Bus) -> None:
+    bucket = await bus.js.key_value("leases")
+    await bucket.put("member-0", b"not json")
+    assert (await inspection.leases(bus))[0] == {"slot": "member-0", "holder": "", "epoch": 0}
 
 
 @pytest.mark.parametrize(("workers", "expected"), [(1, [5]), (2, [3, 2]), (3, [2, 2, 1])])
@@ -132,7 +156,7 @@ def test_shares_are_even(workers: int, expected: list[int]) -> None:
 
 @pytest.mark.parametrize("workers", range(1, 9))
 def test_shares_settle_from_anywhere(workers: int) -> None:
-    """Whoever gives up and takes what `share` says ends where nobody moves, with all held."""
+    """Workers that release and acquire what `share` returns reach a state that holds all slots."""
     names = [f"w{k}" for k in range(workers)]
     for start in itertools.product(names, repeat=3):
         held = Counter(dict.fromkeys(names, 0))
@@ -146,7 +170,7 @@ def test_shares_settle_from_anywhere(workers: int) -> None:
 
 
 def test_recent_ids_are_known_and_old_ones_forgotten() -> None:
-    recent = Recent(3)
+    recent = RecentIds(3)
     ids = [Round(number=1, devices=("a",), policy="x").id for _ in range(5)]
     for key in ids:
         recent.add(key, "why")

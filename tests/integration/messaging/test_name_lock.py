@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.name_lock import claimed
+from tercet.messaging.name_lock import hold_name
 from tercet.process.errors import Misconfigured
 from tercet.process.settings import BusSettings, NodeSettings
 
@@ -18,7 +18,7 @@ def named(node: str) -> NodeSettings:
 
 async def taken(bus: Bus, service: str, node: str) -> bool:
     try:
-        async with claimed(bus, service, named(node)):
+        async with hold_name(bus, service, named(node)):
             return False
     except Misconfigured as error:
         assert node in str(error)
@@ -29,7 +29,7 @@ async def test_the_first_keeps_the_name_and_a_successor_gets_it(
     bus: Bus, settings: BusSettings
 ) -> None:
     async with connect(settings, "other") as other:
-        async with claimed(bus, "device", named("device-1")):
+        async with hold_name(bus, "device", named("device-1")):
             assert await taken(other, "device", "device-1")
             assert not await taken(other, "device", "device-2")
             assert not await taken(other, "monitor", "device-1")
@@ -42,7 +42,7 @@ async def test_of_two_that_start_at_once_one_remains(bus: Bus, settings: BusSett
     async def run(bus: Bus) -> str:
         end = "kept"
         try:
-            async with claimed(bus, "device", named("device-1")):
+            async with hold_name(bus, "device", named("device-1")):
                 await done.wait()
         except* Misconfigured:
             done.set()
@@ -55,14 +55,14 @@ async def test_of_two_that_start_at_once_one_remains(bus: Bus, settings: BusSett
 
 
 async def test_nonsense_on_the_subject_is_no_claim(bus: Bus, settings: BusSettings) -> None:
-    async with connect(settings, "other") as other, claimed(bus, "device", named("device-1")):
+    async with connect(settings, "other") as other, hold_name(bus, "device", named("device-1")):
         await other.client.publish("claim.v1.device.device-1", b"{}")
         await other.client.publish("claim.v1.device.device-1", b"no json", reply="nowhere")
         assert await taken(other, "device", "device-1")
 
 
 async def test_a_service_without_a_node_claims_nothing(bus: Bus, settings: BusSettings) -> None:
-    async with claimed(bus, "orchestrator", settings), claimed(bus, "orchestrator", settings):
+    async with hold_name(bus, "orchestrator", settings), hold_name(bus, "orchestrator", settings):
         pass
 
 
@@ -70,4 +70,4 @@ async def test_a_service_without_a_node_claims_nothing(bus: Bus, settings: BusSe
 def test_edge_and_cloud_may_share_out_their_pictures(tier: str, alone: bool) -> None:
     from tercet.services.inference.settings import InferenceSettings
 
-    assert InferenceSettings(tier=tier).alone is alone
+    assert InferenceSettings(tier=tier).must_be_unique is alone

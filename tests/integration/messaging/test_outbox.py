@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from tercet.messaging.replay import replay
 from tercet.schemas import clock
 from tercet.schemas.fleet import Label
 from tercet.schemas.outcome import Outcome
-from tests.conftest import Server
+from tests.conftest import Server, running_server
 
 ROOM = 10**6
 AGE = 3600.0
@@ -43,6 +43,13 @@ async def running(box: Outbox) -> AsyncIterator[None]:
 
 def files(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server that syncs to disk before it acknowledges: what it has accepted is not lost."""
+    with running_server(tmp_path / "nats", durable=True) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""More than can be done: refused early and counted, queues stay short, and it is over at once."""
+"""Overload: requests are refused early and counted, queues stay short, recovery is immediate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from tercet.messaging import responder as module
+from tercet.messaging import responder as responder_module
 from tercet.messaging import subscription
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import responding
@@ -25,11 +25,11 @@ def decision(request: Request) -> Decision:
                             goal="85", policy="fixed")  # fmt: skip
 
 
-async def test_who_comes_while_too_many_wait_is_told_at_once_and_counted(
+async def test_a_request_is_refused_at_once_and_counted_while_too_many_are_pending(
     bus: Bus,
 ) -> None:
-    turned_away = metrics.TURNED_AWAY.labels("request.v1")
-    before, answered = turned_away._value.get(), 0
+    refused_overloaded = metrics.REFUSED_OVERLOADED.labels("request.v1")
+    before, answered = refused_overloaded._value.get(), 0
 
     async def answer(request: Request) -> Decision:
         nonlocal answered
@@ -43,41 +43,41 @@ async def test_who_comes_while_too_many_wait_is_told_at_once_and_counted(
         replies.append(raw.headers)  # type: ignore[attr-defined]
 
     await bus.client.subscribe("answers.here", cb=on_reply)
-    async with responding(bus, "decider") as answers:
-        await answers.serve(Request, answer)
+    async with responding(bus, "decider") as responder:
+        await responder.serve(Request, answer)
         body = Request(device="a").model_dump_json().encode()
         for _ in range(MANY):
             await bus.client.publish("request.v1.a", body, reply="answers.here")
         await bus.client.flush(timeout=30)
-        while answered + turned_away._value.get() - before < MANY:  # noqa: ASYNC110
+        while answered + refused_overloaded._value.get() - before < MANY:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         refused = [h for h in replies if h and h.get("Nats-Service-Error-Code") == "503"]
         assert 0 < answered < MANY
         assert refused
-        assert len(replies) <= MANY  # Nobody is told twice.
+        assert len(replies) <= MANY  # No request is answered twice.
         reply = await bus.request(Request(device="a"), Decision, 5)
         assert reply.option == "d0@L"  # It is over: the next one is answered.
 
 
-async def test_an_asker_that_is_turned_away_falls_back_without_waiting(
+async def test_a_refused_request_fails_without_waiting(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "WAITING", -1)
+    monkeypatch.setattr(responder_module, "MAX_PENDING", -1)
 
     async def never(request: Request) -> Decision:
         raise AssertionError
 
-    async with responding(bus, "decider") as answers:
-        await answers.serve(Request, never)
+    async with responding(bus, "decider") as responder:
+        await responder.serve(Request, never)
         with pytest.raises(NoAnswer, match="overloaded"):
             await bus.request(Request(device="a"), Decision, 60)
 
 
-async def test_a_slow_listener_loses_its_own_messages_and_nobody_else_s(
+async def test_a_slow_subscription_loses_its_own_messages_and_no_others(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscription, "MOST_WAITING", 100)
-    dropped = metrics.SLOW.labels("telemetry.v1")
+    monkeypatch.setattr(subscription, "MAX_PENDING_MESSAGES", 100)
+    dropped = metrics.SLOW_CONSUMER_DROPS.labels("telemetry.v1")
     before, freed = dropped._value.get(), asyncio.Event()
     slow: list[UUID] = []
     quick: list[UUID] = []

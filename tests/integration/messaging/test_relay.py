@@ -14,17 +14,17 @@ import pytest
 
 from tercet.messaging.broker import free_port
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.relay import Relay, Settings, ask, relaying
-from tercet.messaging.relay_link import Link
-from tercet.messaging.subscription import settle
+from tercet.messaging.relay import Relay, RelaySettings, query_relay, relaying
+from tercet.messaging.relay_link import RelayLink
+from tercet.messaging.subscription import flush_subscriptions
 from tercet.process.errors import Misconfigured
 from tercet.process.settings import BusSettings
 from tests.conftest import Server
 
 
-def settings(server: Server, **changes: object) -> Settings:
+def settings(server: Server, **changes: object) -> RelaySettings:
     upstream = server.url.removeprefix("nats://")
-    return Settings.model_validate(
+    return RelaySettings.model_validate(
         {"upstream": upstream, "links": {"device-1": 0}, "relay_control": 0, **changes}
     )
 
@@ -55,7 +55,7 @@ async def test_outgoing_bytes_wait_and_arrive_in_order(bus: Bus, far: Bus, relay
         heard.put_nowait(raw.data)  # type: ignore[attr-defined]
 
     await bus.client.subscribe("picture", cb=on_message)
-    await settle(bus.client)
+    await flush_subscriptions(bus.client)
     await relay.change("device-1=80")
     bodies = [bytes([k]) * 200_000 for k in range(8)]
     for body in bodies:
@@ -74,7 +74,7 @@ async def test_a_round_trip_takes_the_delay_once_and_a_change_is_felt_at_once(
     assert min([await far.round_trip() for _ in range(10)]) < 50
 
 
-async def first_words(link: Link) -> bytes:
+async def first_words(link: RelayLink) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
     try:
         return await asyncio.wait_for(reader.read(5), 30)
@@ -95,7 +95,7 @@ async def test_a_cut_link_drops_everyone_and_lets_them_back_in(far: Bus, relay: 
 
 
 async def test_an_upstream_that_is_away_only_closes_the_connection(server: Server) -> None:
-    link = Link(("127.0.0.1", server.port))
+    link = RelayLink(("127.0.0.1", server.port))
     await link.listen("127.0.0.1", 0)
     server.stop()
     assert await first_words(link) == b""
@@ -115,16 +115,16 @@ async def test_a_running_relay_is_changed_through_its_control_port(
         relay_control=port,
     )
     async with relaying(given):
-        shown = await ask(port, [])
+        shown = await query_relay(port, [])
         assert shown == {"links": {"device-1": 0.0, "edge-1": 20.0}}
-        shown = await ask(port, ["device-1=5", "edge-1=off"])
+        shown = await query_relay(port, ["device-1=5", "edge-1=off"])
         assert shown == {"links": {"device-1": 5.0, "edge-1": "off"}}
         for nonsense in ("device-9=1", "device-1", "device-1=-1", "device-1=nan", "device-1=x"):
             with pytest.raises(Misconfigured):
-                await ask(port, [nonsense])
-        assert (await ask(port, []))["links"] == shown["links"]
+                await query_relay(port, [nonsense])
+        assert (await query_relay(port, []))["links"] == shown["links"]
     with pytest.raises(Misconfigured, match=str(port)):
-        await ask(port, [])
+        await query_relay(port, [])
 
 
 async def test_a_scenario_unknown_and_a_port_taken_are_named(server: Server) -> None:

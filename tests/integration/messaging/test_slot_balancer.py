@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.lease import Leases, Sighting
+from tercet.messaging.lease import Leases, LeaseView
 from tercet.messaging.slot_balancer import SlotBalancer
 from tercet.process.errors import Fenced
 
@@ -31,7 +31,7 @@ async def ended(bus: Bus, monkeypatch: pytest.MonkeyPatch, *, by_itself: bool) -
         over.add(slot)
         gone.set()
 
-    async def renewed(slot: str, _held: Sighting) -> bool:
+    async def renewed(slot: str, _held: LeaseView) -> bool:
         if slot == "s0" and begun == set(SLOTS):
             lost.set()
             return False

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_one, replay
-from tercet.messaging.store import ParameterStore
+from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.replay import last_message, replay
 from tercet.messaging.topology import MEMBERS
 from tercet.schemas.decision import Decision
 from tercet.schemas.experience import Experience
@@ -73,7 +73,7 @@ async def test_the_system_learns_for_an_outsider(bus: Bus, start: Start, example
 
 
 async def uses_what_was_learned(bus: Bus) -> bool:
-    last = await last_one(bus, Experience)
+    last = await last_message(bus, Experience)
     return last is not None and (last[1].policy_version or 0) > 0
 
 

@@ -21,7 +21,7 @@ from tercet.messaging.declare import declare
 from tercet.messaging.rights import inbox
 from tercet.messaging.security import site as sites
 from tercet.messaging.security.site import Site
-from tercet.process.child import die_with_parent
+from tercet.process.child import with_parent_death_signal
 from tercet.process.settings import BusSettings
 
 BASE = """
@@ -45,13 +45,14 @@ class Secured:
         configuration = directory / "nats.conf"
         configuration.write_text(BASE % json.dumps(str(directory / "store")))
         self.process = subprocess.Popen(
-            [
-                broker.executable(),
-                f"--config={configuration}",
-                f"--ports_file_dir={directory}",
-                f"--log={directory}/nats.log",
-            ],
-            preexec_fn=die_with_parent,
+            with_parent_death_signal(
+                [
+                    broker.executable(),
+                    f"--config={configuration}",
+                    f"--ports_file_dir={directory}",
+                    f"--log={directory}/nats.log",
+                ]
+            ),
         )
         ports = directory / f"nats-server_{self.process.pid}.ports"
         deadline = time.monotonic() + 10

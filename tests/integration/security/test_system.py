@@ -10,7 +10,7 @@ import pytest
 
 from tercet.cli import process_plan
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.replay import last_one
+from tercet.messaging.replay import last_message
 from tercet.process.supervisor import Supervisor
 from tercet.schemas.decision import Decision
 from tercet.schemas.experience import Experience
@@ -79,7 +79,7 @@ async def learned(bus: Bus, rounds: int) -> None:
     await bus.subscribe(Parameters, on_parameters)
     async with asyncio.timeout(100):
         while True:
-            last = await last_one(bus, Experience)
+            last = await last_message(bus, Experience)
             done = last is not None and last[1].round >= rounds
             if done and {"policy", "member-0", "member-4"} <= owners:
                 return

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tercet.messaging import broker
 from tercet.messaging.bus import connect
-from tercet.messaging.store import read_goal
-from tercet.process.child import die_with_parent
+from tercet.messaging.control import read_goal
+from tercet.process.child import with_parent_death_signal
 from tests.integration.security.conftest import Secured
 
 
@@ -31,10 +31,9 @@ def watching(secured: Secured, user: str, log: Path) -> Iterator[int]:
     }
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tercet.services.dashboard"],
+            with_parent_death_signal([sys.executable, "-m", "tercet.services.dashboard"]),
             env={**os.environ, **settings},
             stderr=sink,
-            preexec_fn=die_with_parent,
         )
     deadline = time.monotonic() + 30
     while b'"listening"' not in log.read_bytes():

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.store import ParameterStore
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.process.errors import Unprocessable
 from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Explanation
@@ -17,7 +17,7 @@ from tercet.services.orchestrator.learn.service import learn
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tercet.services.orchestrator.settings import Settings
 from tercet.services.world_model.member import Member
-from tests.integration.messaging.test_bus import dead
+from tests.integration.messaging.test_bus import dead_letters
 from tests.integration.services.fixtures import fleet, learned_on
 from tests.integration.services.test_learning import ROUNDS
 from tests.integration.services.test_round_controller import deciding, experiences
@@ -63,7 +63,7 @@ async def test_a_stranger_is_refused_and_nothing_is_buried(bus: Bus) -> None:
         await experiences(bus, 1)
         with pytest.raises(Unprocessable, match="stranger has not said"):
             await why(bus, "stranger")
-        assert await dead(bus) == []
+        assert await dead_letters(bus) == []
 
 
 async def test_the_decider_says_how_it_goes(bus: Bus) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.responder import Raw, responding
+from tercet.messaging.responder import RawRequest, responding
 from tercet.models.classifier import Classifier
 from tercet.models.images import Picture
 from tercet.process.errors import NoAnswer, TryLater
@@ -24,7 +24,7 @@ from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.service import next_round
 from tercet.services.gateway.settings import GatewaySettings
-from tests.integration.messaging.test_bus import dead
+from tests.integration.messaging.test_bus import dead_letters
 
 PROFILE = {"d0": 100.0, "d2": 31.0, "d3": 14.0, "d4": 63.0}
 ACCURACY = {"d0": 89.9, "d2": 84.9, "d3": 74.2, "d4": 88.9}
@@ -52,7 +52,7 @@ async def services(
             request, device=request.device, option=option, node="sky", goal="80", policy="test"
         )
 
-    async def classify(raw: Raw) -> Classification:
+    async def classify(raw: RawRequest) -> Classification:
         await asyncio.sleep(0.005)  # at least the 3 ms it claims below
         node = raw.subject.rpartition(".")[2].replace("-", "_")
         asked.append((node, raw.headers["Variant"]))
@@ -133,7 +133,7 @@ async def test_an_orchestrator_that_does_not_know_it_yet_is_not_waited_for(
     assert asked == [("cam_1", "d0")]
     assert (outcome.assigned, outcome.fallback) == (None, "no-decision")
     assert outcome.decision_ms < 30_000
-    assert await dead(bus) == []
+    assert await dead_letters(bus) == []
 
 
 async def test_an_unknown_variant_in_a_decision_is_not_run(

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load, save
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.store import ParameterStore
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.schemas.learning import Learning
 from tercet.services.orchestrator.decide.policy import RECENT, Policy, Refused
 from tests.integration.services.fixtures import fleet, learned_on

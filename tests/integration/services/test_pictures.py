@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.responder import Raw, responding
+from tercet.messaging.responder import RawRequest, responding
 from tercet.models.classifier import Classifier, photograph
 from tercet.process.errors import Unprocessable
 from tercet.schemas.classification import Classification
@@ -73,17 +73,17 @@ def desk(classifier: Classifier) -> Iterator[Pictures]:
 @pytest.mark.parametrize("name", CORPUS)
 async def test_a_corpus_of_odd_and_broken_pictures(desk: Pictures, name: str) -> None:
     content, status = CORPUS[name]
-    said = await answer("pi", desk, Raw("inference.v1.pi", content, {"Variant": "d7"}))
+    said = await answer("pi", desk, RawRequest("inference.v1.pi", content, {"Variant": "d7"}))
     assert said.status == status
     assert "\n" not in said.reason and bool(said.reason) == (status == "refused")
-    after = await answer("pi", desk, Raw("inference.v1.pi", GOOD, {"Variant": "d7"}))
+    after = await answer("pi", desk, RawRequest("inference.v1.pi", GOOD, {"Variant": "d7"}))
     assert after.status == "ok"
 
 
 async def test_a_broken_picture_in_a_batch_spoils_no_other(desk: Pictures) -> None:
     bodies = [GOOD, GOOD, b"broken", GOOD]
     said = await asyncio.gather(
-        *(answer("pi", desk, Raw("inference.v1.pi", body, {"Variant": "d7"})) for body in bodies)
+        *(answer("pi", desk, RawRequest("inference.v1.pi", body, {"Variant": "d7"})) for body in bodies)
     )
     assert [one.status for one in said] == ["ok", "ok", "refused", "ok"]
 
@@ -109,7 +109,7 @@ def test_any_bytes_are_answered(classifier: Classifier, content: bytes, variant:
     async def ask() -> Classification:
         desk: Pictures = InferenceQueue(partial(run, classifier), workers=1, limit=4)
         try:
-            return await answer("pi", desk, Raw("inference.v1.pi", content, {"Variant": variant}))
+            return await answer("pi", desk, RawRequest("inference.v1.pi", content, {"Variant": variant}))
         finally:
             desk.close()
 
@@ -121,7 +121,7 @@ def test_any_bytes_are_answered(classifier: Classifier, content: bytes, variant:
 async def test_a_message_above_the_brokers_limit_is_an_error_at_its_sender(bus: Bus) -> None:
     async with responding(bus, "inference", node="pi") as answers:
 
-        async def any_answer(raw: Raw) -> Classification:
+        async def any_answer(raw: RawRequest) -> Classification:
             return Classification(node="pi", status="ok")
 
         await answers.serve_raw("inference.v1.pi", any_answer, name="inference")

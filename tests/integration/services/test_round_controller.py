@@ -11,8 +11,9 @@ from nats.errors import NoRespondersError
 from safetensors.torch import load, save
 
 from tercet.messaging.bus import Bus
+from tercet.messaging.control import write_goal
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.replay import replay
-from tercet.messaging.store import ParameterStore, write_goal
 from tercet.schemas.decision import Decision
 from tercet.schemas.experience import Experience
 from tercet.schemas.goal import GoalSet
@@ -23,7 +24,7 @@ from tercet.services.orchestrator.decide.node_registry import NodeRegistry
 from tercet.services.orchestrator.decide.schedule import EVALUATED
 from tercet.services.orchestrator.decide.service import decide
 from tercet.services.orchestrator.settings import Settings
-from tests.integration.messaging.test_bus import dead
+from tests.integration.messaging.test_bus import dead_letters
 from tests.integration.services.fixtures import NODES, fleet, learned_on
 
 NO_LIES: Mapping[str, float] = {}
@@ -170,7 +171,7 @@ async def test_malformed_parameters_are_buried_and_the_rounds_go_on(bus: Bus, ha
             forged = {"owner": "policy", "sha256": "0" * 64, "version": 5}
             await bus.publish(pointer.model_copy(update=forged))
         for _ in range(600):
-            if [s for s, _ in await dead(bus)] == ["dead.parameters.v1.policy"]:
+            if [s for s, _ in await dead_letters(bus)] == ["dead.parameters.v1.policy"]:
                 break
             await asyncio.sleep(0.05)
         else:

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from tercet.messaging.bus import Bus
+from tercet.messaging.control import read_exploration, write_exploration
 from tercet.messaging.replay import replay
-from tercet.messaging.store import read_exploration, write_exploration
 from tercet.schemas.exploration import Exploration
 from tests.integration.services.test_round_controller import deciding, experiences
 

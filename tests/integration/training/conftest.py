@@ -18,9 +18,9 @@ import pytest
 from tercet.experience.digest import IdDigest
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
-from tercet.messaging.store import ParameterStore
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.topology import MEMBERS
-from tercet.process.child import die_with_parent
+from tercet.process.child import with_parent_death_signal
 from tercet.rl.hybrid import from_bytes
 from tercet.schemas.experience import Experience
 from tercet.schemas.lease import Lease
@@ -46,10 +46,9 @@ class Workers:
             environment = {f"TERCET_{key.upper()}": value for key, value in settings.items()}
             with self._log(name).open("ab") as sink:
                 self._running[name] = subprocess.Popen(
-                    [sys.executable, "-m", "tercet.services.world_model"],
+                    with_parent_death_signal([sys.executable, "-m", "tercet.services.world_model"]),
                     env={**os.environ, **environment, "OMP_NUM_THREADS": "1"},
                     stderr=sink,
-                    preexec_fn=die_with_parent,
                 )
 
     def signal(self, name: str, number: signal.Signals) -> None:

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.store import ParameterStore, forget
+from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.reset import erase_training_data
 from tercet.schemas.reset import Reset
 from tercet.services.orchestrator.learn.service import Learning
 from tercet.services.orchestrator.learn.trainer import Trainer
@@ -27,7 +28,7 @@ async def test_a_reset_while_the_learner_learns_is_heeded(
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(here.improve(stop))
         await improving.begun.wait()
-        await forget(bus)
+        await erase_training_data(bus)
         await here.on_reset(Reset(by="test"))
         await say(bus, SAID[10:15])
         improving.go.set()

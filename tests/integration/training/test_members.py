@@ -10,7 +10,8 @@ import pytest
 from tercet.experience.history import History
 from tercet.messaging.bus import Bus
 from tercet.messaging.durable import consume
-from tercet.messaging.store import ParameterStore, forget
+from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.reset import erase_training_data
 from tercet.process.errors import Fenced, TryLater
 from tercet.schemas.experience import Experience
 from tercet.schemas.reset import Reset
@@ -19,7 +20,7 @@ from tercet.services.world_model.service import Worker
 from tercet.services.world_model.settings import Settings
 from tercet.services.world_model.slot import Slot
 from tests.conftest import Server
-from tests.integration.messaging.test_bus import dead
+from tests.integration.messaging.test_bus import dead_letters
 from tests.integration.training.conftest import (
     Held,
     learned_here,
@@ -127,7 +128,7 @@ async def test_a_crash_between_publication_and_acknowledgement_counts_once(bus: 
 async def test_nothing_is_acknowledged_that_could_not_be_published(
     bus: Bus, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tercet.messaging.bus.PATIENCE", 0.5)
+    monkeypatch.setattr("tercet.messaging.bus.PUBLISH_TIMEOUT_S", 0.5)
     await say(bus, SAID[:5])
     held = await slot(bus, 1)
     await held.catch_up(asyncio.Event())
@@ -168,7 +169,7 @@ async def test_what_cannot_be_learned_from_is_buried_and_the_rest_learned(bus: B
     await until(buried)
     stop.set()
     await holding
-    assert sorted(reason for _, reason in await dead(bus)) == [
+    assert sorted(reason for _, reason in await dead_letters(bus)) == [
         "Experience: round: Input should be a valid integer, unable to parse string as an integer",
         "ValueError('three is not a number I like')",
     ]
@@ -186,7 +187,7 @@ async def test_after_a_reset_nothing_old_is_in_effect(bus: Bus) -> None:
             return [p.learned for p in await pointers(bus)] == [count]
 
         await until(lambda: in_effect(9))
-        await forget(bus)
+        await erase_training_data(bus)
         await worker.on_reset(Reset(by="test"))
         await say(bus, SAID[10:15])
         await until(lambda: in_effect(5))
@@ -204,7 +205,7 @@ async def test_a_reset_while_a_member_learns_is_heeded(
     await say(bus, SAID[:9])
     turn = asyncio.create_task(held.catch_up(asyncio.Event()))
     await improving.begun.wait()
-    await forget(bus)
+    await erase_training_data(bus)
     held.forget()
     held._history.clear()
     await say(bus, SAID[10:15])
@@ -219,6 +220,6 @@ async def test_parameters_that_are_gone_are_passed_over(bus: Bus) -> None:
     store = await ParameterStore.open(bus)
     worker = Worker(bus, Settings(), store)
     pointer = await store.publish("member-0", b"one", epoch=1)
-    await forget(bus)
+    await erase_training_data(bus)
     await worker.on_parameters(pointer)
-    assert await dead(bus) == []
+    assert await dead_letters(bus) == []

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from tercet.cli.output import clean, drawn
 from tercet.messaging.bus import Bus
-from tercet.messaging.store import write_goal
-from tercet.process.child import die_with_parent
+from tercet.messaging.control import write_goal
+from tercet.process.child import with_parent_death_signal
 from tercet.schemas.goal import GoalSet
 from tests.conftest import Server
 
@@ -73,11 +73,11 @@ async def test_status_of_a_hostile_bus_is_harmless(
 def _status(server: Server, terminal: bool) -> str:
     """What `tercet status` writes, to a real pseudo-terminal or a pipe."""
     reader, writer = pty.openpty() if terminal else os.pipe()
+    command = [sys.executable, "-m", "tercet.cli", "status", f"--bus={server.url}"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tercet.cli", "status", f"--bus={server.url}"],
+        with_parent_death_signal(command),
         stdout=writer,
         env={**os.environ, "COLUMNS": "400", "TERM": "xterm"},
-        preexec_fn=die_with_parent,
     )
     os.close(writer)
     said = _all(reader)

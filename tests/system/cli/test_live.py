@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from tercet.cli.app import app
 from tercet.cli.experience import COLUMNS
 from tercet.cli.reference import FILE, text
-from tercet.process.child import die_with_parent
+from tercet.process.child import with_parent_death_signal
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -80,11 +80,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     arguments = ["--world=tests.system.cli.worlds:site", "--period=0.3", f"--logs={folder}/logs"]
     with (folder / "said").open("w") as said:
         up = subprocess.Popen(
-            [sys.executable, "-m", "tercet.cli", "up", *arguments],
+            with_parent_death_signal([sys.executable, "-m", "tercet.cli", "up", *arguments]),
             env=environment,
             stdout=said,
             stderr=said,
-            preexec_fn=die_with_parent,
         )
     try:
         deadline = time.monotonic() + 90
@@ -115,7 +114,6 @@ def test_each_example_of_the_help_runs(
 
 def at_a_terminal() -> None:
     """Ctrl-C is heeded even where the tests themselves run in the background, and ignore it."""
-    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -123,7 +121,7 @@ def first_line(site: Site, command: str, ended_by: int | None = signal.SIGINT) -
     """What an endless verb says first; then a signal, or a reader that leaves, is no failure."""
     words = command.removeprefix("tercet ").split()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tercet.cli", *words],
+        with_parent_death_signal([sys.executable, "-m", "tercet.cli", *words]),
         env=site.environment,
         stdout=subprocess.PIPE,
         text=True,

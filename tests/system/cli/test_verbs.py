@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_one
-from tercet.messaging.store import ParameterStore, read_goal, read_policy, write_policy
+from tercet.messaging.control import read_goal, read_policy, write_policy
+from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.replay import last_message
 from tercet.schemas import clock
 from tercet.schemas.experience import Experience
 from tercet.schemas.policy import PolicySet
@@ -133,9 +134,9 @@ async def test_reset_forgets_only_on_purpose(bus: Bus, server: Server) -> None:
     await bus.publish(ROUNDS[0])
     at = f"--bus={server.url}"
     assert "--yes" in tercet("reset", at, code=2)
-    assert await last_one(bus, Experience) is not None
+    assert await last_message(bus, Experience) is not None
     assert tercet("reset", at, "--yes") == "forgot 1 messages\n"
-    assert await last_one(bus, Experience) is None
+    assert await last_message(bus, Experience) is None
 
 
 async def test_an_account_that_does_not_balance_is_a_failure(bus: Bus, server: Server) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import nkeys
 from pydantic import BaseModel, Field, ValidationError
 
-from tercet.messaging.parsing import fault
+from tercet.messaging.parsing import first_error
 from tercet.messaging.roles import ROLES
 from tercet.messaging.security import authority, broker_configuration
 from tercet.messaging.security.errors import SiteError
@@ -73,7 +73,7 @@ class Site(BaseModel):
         except FileNotFoundError:
             raise SiteError(f"{file}: no such site; make one: tercet secure init") from None
         except ValidationError as error:
-            raise SiteError(f"{file}: {fault(error, 'the file')}") from None
+            raise SiteError(f"{file}: {first_error(error, 'the file')}") from None
 
     def save(self, folder: Path) -> None:
         """Write the site, and the security settings of every broker."""

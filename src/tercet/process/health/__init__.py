@@ -1,4 +1,5 @@
-"""Health of one process, on one small port: `/healthz`, `/readyz`, `/metrics`.
+"""Health of one process on one port: `/healthz`, `/readyz`, `/metrics`.
 
-`python -m tercet.process.health` asks it, for a container's HEALTHCHECK.
+`server` answers them; `python -m tercet.process.health` is the client for a container's
+HEALTHCHECK.
 """

@@ -1,4 +1,4 @@
-"""The server: a thread of its own, so that it can tell whether the loop still turns."""
+"""The health server: it runs in a thread of its own, so it can detect a blocked event loop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tercet.process import metrics
 from tercet.process.errors import Misconfigured
 from tercet.process.settings import BusSettings
 
-RESPONSIVE = 1.0
-"""Seconds within which the loop must turn."""
-PATIENCE = 5.0
-"""Seconds a client may take to say what it wants."""
+LOOP_TIMEOUT_S = 1.0
+"""Seconds within which the event loop must run a callback."""
+REQUEST_TIMEOUT_S = 5.0
+"""Seconds a client may take to send its request."""
 
 
 class Connection(Protocol):
@@ -32,40 +32,44 @@ class Connection(Protocol):
 
 
 class Health:
-    """What a process knows of itself; asked from threads, so it only reads."""
+    """The state of one process; called from other threads, so it only reads."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         self._loop, self._stop = loop, stop
         self.bus: Connection | None = None
-        """Once there is a connection."""
-        metrics.READY.set_function(lambda: float(self.unready() == ""))
+        """None before the connection is made."""
+        metrics.READY.set_function(lambda: float(self.not_ready_reason() == ""))
 
-    def unready(self) -> str:
-        """Why the service is not ready, in words; empty when it is."""
+    def not_ready_reason(self) -> str:
+        """Return why the service is not ready; empty when it is."""
         if self.bus is None or self.bus.disconnected:
             return "not connected to the bus"
         if self._stop.is_set():
-            return "told to stop"
+            return "stopping"
         return "" if self.bus.ready else "not ready"
 
     def alive(self) -> bool:
-        """Whether the loop turns; to be asked from another thread."""
-        turned = threading.Event()
+        """Whether the event loop runs; to be called from another thread."""
+        ran = threading.Event()
         try:
-            self._loop.call_soon_threadsafe(turned.set)
+            self._loop.call_soon_threadsafe(ran.set)
         except RuntimeError:  # It is closed.
             return False
-        return turned.wait(RESPONSIVE)
+        return ran.wait(LOOP_TIMEOUT_S)
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
-        """HTTP status, content type and body for a path."""
+        """Return HTTP status, content type and body for a path."""
         plain = "text/plain; charset=utf-8"
         if path == "/metrics":
             return 200, CONTENT_TYPE_LATEST, generate_latest()
         if path == "/healthz":
-            return (200, plain, b"ok\n") if self.alive() else (503, plain, b"the loop is stuck\n")
+            return (
+                (200, plain, b"ok\n")
+                if self.alive()
+                else (503, plain, b"the event loop is blocked\n")
+            )
         if path == "/readyz":
-            reason = self.unready()
+            reason = self.not_ready_reason()
             return (503 if reason else 200), plain, f"{reason or 'ready'}\n".encode()
         return 404, plain, b"try /healthz, /readyz or /metrics\n"
 
@@ -74,7 +78,7 @@ class Health:
 def serving(health: Health, settings: BusSettings) -> Iterator[int]:
     """Serve while inside, if a port is set; yield the port, 0 for none.
 
-    Raises Misconfigured when the port cannot be had.
+    Raises Misconfigured when the port cannot be opened.
     """
     if settings.health_port is None:
         yield 0
@@ -97,7 +101,7 @@ def serving(health: Health, settings: BusSettings) -> Iterator[int]:
 
 def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        timeout = PATIENCE
+        timeout = REQUEST_TIMEOUT_S
         server_version, sys_version = "tercet", ""
 
         def do_GET(self) -> None:
@@ -109,6 +113,6 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Probes come every few seconds; they are no events."""
+            """Log nothing: probes come every few seconds."""
 
     return Handler

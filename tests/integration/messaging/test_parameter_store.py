@@ -1,4 +1,4 @@
-"""Parameters: versioned, immutable, fenced. The goal: set, announced, read back."""
+"""Parameters: versioned, immutable, fenced by epoch, announced, erased by a reset."""
 
 from __future__ import annotations
 
@@ -9,16 +9,10 @@ import pytest
 
 from tercet.messaging import declare, topology
 from tercet.messaging.bus import Bus
-from tercet.messaging.store import (
-    ParameterStore,
-    forget,
-    read_goal,
-    read_policy,
-    write_goal,
-    write_policy,
-)
+from tercet.messaging.control import read_policy, write_policy
+from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.reset import erase_training_data
 from tercet.process.errors import Fenced, Gone, Unprocessable
-from tercet.schemas.goal import GoalSet
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.policy import PolicySet
 
@@ -53,7 +47,7 @@ async def test_an_older_epoch_is_fenced_off(bus: Bus) -> None:
     assert await store.read(pointer) == b"new owner"
 
 
-async def test_a_blob_that_is_not_what_was_announced_is_refused(bus: Bus) -> None:
+async def test_a_blob_whose_hash_differs_from_the_pointer_is_refused(bus: Bus) -> None:
     store = await ParameterStore.open(bus)
     pointer = await store.publish("policy", b"one")
     forged = pointer.model_copy(update={"sha256": "0" * 64})
@@ -66,62 +60,45 @@ async def test_a_pointer_that_cannot_be_read_is_overwritten(bus: Bus) -> None:
     await bucket.put("policy", b"not json")
     store = await ParameterStore.open(bus)
     assert await store.pointer("policy") is None
-    said = await store.publish("policy", b"one")
-    assert await store.pointer("policy") == said
+    published = await store.publish("policy", b"one")
+    assert await store.pointer("policy") == published
 
 
-async def test_a_goal_that_cannot_be_read_is_none(bus: Bus) -> None:
-    bucket = await bus.js.key_value("control")
-    await bucket.put("goal", b"85 or so")
-    assert await read_goal(bus) is None
-
-
-async def test_forgetting_empties_what_was_learned(bus: Bus) -> None:
+async def test_a_reset_erases_parameters_and_their_pointers(bus: Bus) -> None:
     store = await ParameterStore.open(bus)
     assert [(await store.publish("policy", b"one")).version for _ in range(3)] == [0, 1, 2]
     await write_policy(bus, PolicySet(action="pin", version=0))
-    assert await forget(bus) == 3
+    assert await erase_training_data(bus) == 3
     assert await store.pointer("policy") is None
     assert (await store.publish("policy", b"two")).version == 3  # Newer than all before.
     assert await read_policy(bus) is None
 
 
-async def test_a_version_kept_aside_is_kept_once_though_its_acknowledgement_is_lost(
+async def test_a_version_kept_aside_is_stored_once_though_its_acknowledgement_is_lost(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, publish, lost = await ParameterStore.open(bus), bus.js.publish, []
 
-    async def forgetful(*arguments: Any, **named: Any) -> Any:
-        said = await publish(*arguments, **named)
+    async def losing(*arguments: Any, **named: Any) -> Any:
+        acknowledgement = await publish(*arguments, **named)
         if len(lost) < 2:
-            lost.append(said.seq)
+            lost.append(acknowledgement.seq)
             raise TimeoutError
-        return said
+        return acknowledgement
 
     first = await store.keep(b"good")
-    monkeypatch.setattr(bus.js, "publish", forgetful)
+    monkeypatch.setattr(bus.js, "publish", losing)
     second = await store.keep(b"better")
     assert (await bus.js.stream_info("PARAMETERS")).state.messages == 2
     assert [int(first), int(second)] == [1, 2] and lost == [2, 2]
 
 
 async def test_a_new_version_is_announced(bus: Bus) -> None:
-    heard: asyncio.Queue[Parameters] = asyncio.Queue()
-    await bus.subscribe(Parameters, heard.put, owner="policy")
+    received: asyncio.Queue[Parameters] = asyncio.Queue()
+    await bus.subscribe(Parameters, received.put, owner="policy")
     store = await ParameterStore.open(bus)
-    said = await store.publish("policy", b"one")
-    assert await asyncio.wait_for(heard.get(), 20) == said
-
-
-async def test_the_goal_is_kept_and_announced(bus: Bus) -> None:
-    heard: asyncio.Queue[GoalSet] = asyncio.Queue()
-    await bus.subscribe(GoalSet, heard.put)
-    assert await read_goal(bus) is None
-    await write_goal(bus, GoalSet(goal="max", by="test"))
-    assert (await asyncio.wait_for(heard.get(), 20)).goal == "max"
-    goal = await read_goal(bus)
-    assert goal is not None
-    assert goal.goal == "max"
+    published = await store.publish("policy", b"one")
+    assert await asyncio.wait_for(received.get(), 20) == published
 
 
 async def test_declaring_twice_changes_nothing(bus: Bus) -> None:
