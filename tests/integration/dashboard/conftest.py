@@ -24,6 +24,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from benchmarks.chromium import executable, switches
 from tercet.messaging import broker, declare
 from tercet.messaging.bus import Bus, connect
+from tercet.process.child import with_parent_death_signal
 from tercet.process.settings import BusSettings
 from tests.conftest import Server
 
