@@ -116,7 +116,7 @@ async def _pairs(
     """Measure alternately; raises ValueError when a request falls back to another path."""
     whole, alone, bare, outcomes = list[float](), list[float](), list[float](), list[Outcome]()
     for k in range(WARM_UP + pairs):
-        outcome = await pipeline.take(jpeg, None)
+        outcome = await pipeline.run(jpeg, None)
         if outcome.fallback != "none":
             raise ValueError(f"a request fell back: {outcome.fallback}")
         taken = direct()

@@ -1,4 +1,4 @@
-"""Start a device: `python -m tercet.services.gateway`."""
+"""Start a gateway: `python -m tercet.services.gateway`."""
 
 from tercet.messaging.app import run
 from tercet.services.gateway.service import main

@@ -1,4 +1,4 @@
-"""What a device does when nobody tells it: its last decision, else its own best guess."""
+"""The choice of a gateway without a decision: the last decision, else its best local variant."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from dataclasses import dataclass, field
 from tercet.rl.goal import Goal, met, parse_goal, required_accuracy
 from tercet.rl.platform import Option
 
-LAST_RESORT = Option("d0", "L")
+DEFAULT_OPTION = Option("d0", "L")
+"""Used when no local variant is known to meet the goal."""
 
 
 @dataclass
 class LocalFallback:
-    """The little that a device remembers."""
+    """Goal, local variants and last decision of one device."""
 
     node: str
     goal: Goal = "max"
     profile_ms: Mapping[str, float] = field(default_factory=dict)
     accuracy_pct: Mapping[str, float] = field(default_factory=dict)
-    last: tuple[Option, str] | None = None
-    """The last decision: option, and node that runs it."""
+    last_decision: tuple[Option, str] | None = None
+    """Option and node."""
 
-    def heed_goal(self, text: str) -> None:
-        """Remember the goal in force."""
+    def set_goal(self, text: str) -> None:
+        """Set the goal in force."""
         self.goal = parse_goal(text)
 
-    def without_decision(self) -> tuple[Option, str]:
-        """The last decision, else the best local guess."""
-        return self.last or self.alone()
+    def choose(self) -> tuple[Option, str]:
+        """The last decision, else the best local variant."""
+        return self.last_decision or self.choose_local()
 
-    def alone(self) -> tuple[Option, str]:
+    def choose_local(self) -> tuple[Option, str]:
         """The fastest profiled local variant that meets the goal by itself, else d0 locally."""
-        known = self.profile_ms.keys() & self.accuracy_pct.keys()
-        if not known:
-            return LAST_RESORT, self.node
+        profiled = self.profile_ms.keys() & self.accuracy_pct.keys()
+        if not profiled:
+            return DEFAULT_OPTION, self.node
         required = required_accuracy(self.goal, self.accuracy_pct.values())
-        good = [v for v in known if met(self.accuracy_pct[v], required)]
-        if not good:
-            return LAST_RESORT, self.node
-        return Option(min(good, key=self.profile_ms.__getitem__), "L"), self.node
+        accurate = [v for v in profiled if met(self.accuracy_pct[v], required)]
+        if not accurate:
+            return DEFAULT_OPTION, self.node
+        return Option(min(accurate, key=self.profile_ms.__getitem__), "L"), self.node

@@ -1,4 +1,4 @@
-"""The journey of one request: decision, picture, labels, outcome; it always ends in time."""
+"""One request from decision to outcome: every step has a time limit and a fallback."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _log = log.get(__name__)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to be done, and whether it was decided or fallen back on."""
+class ExecutionPlan:
+    """Where to run a request, and whether that is a decision or a fallback."""
 
     option: Option
     node: str
@@ -37,8 +37,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What was done in the end."""
+class ExecutionResult:
+    """Where a request has run, and the answer."""
 
     option: Option
     node: str
@@ -47,47 +47,49 @@ class Result:
 
 
 class RequestPipeline:
-    """Takes one picture at a time through the system."""
+    """Makes one request at a time."""
 
     def __init__(
         self,
         bus: Bus,
         settings: GatewaySettings,
-        knowledge: LocalFallback,
-        own: Callable[[], Classifier],
+        fallback: LocalFallback,
+        local_classifier: Callable[[], Classifier],
     ) -> None:
-        """`own` yields a classifier in this process, for when no service answers."""
-        self._bus, self._settings, self._knowledge, self._own = bus, settings, knowledge, own
+        """`local_classifier` gives a classifier in this process, for when no service answers."""
+        self._bus, self._settings = bus, settings
+        self._fallback, self._local_classifier = fallback, local_classifier
         self._secret = str(uuid4())
-        """Ids follow from the round's, which all devices hear: whoever could derive this device's
-        could say its outcome first, and streams would take the true one for said before."""
+        """Part of the request id, which derives from the round's id. All devices receive that id:
+        a sender that could derive this device's ids could publish its outcome first, and the
+        stream would drop the true one as a duplicate."""
 
-    async def take(self, jpeg: bytes, opened: Round | None) -> Outcome:
-        """Make one request from start to end. The clock starts when the decision is asked for."""
+    async def run(self, jpeg: bytes, opened: Round | None) -> Outcome:
+        """Make one request. The clock starts when the decision is requested."""
         request = self._request(opened)
         start = time.perf_counter()
-        told = await self._ask(request)
+        plan = await self._plan(request)
         decided = time.perf_counter()
-        done = await self._run(jpeg, told)
+        result = await self._execute(jpeg, plan)
         end = time.perf_counter()
-        inside = done.answer.queue_ms + done.answer.compute_ms
+        service_ms = result.answer.queue_ms + result.answer.compute_ms
         return Outcome.because(
-            told.decision or request,
+            plan.decision or request,
             device=self._settings.node,
-            node=done.node,
-            assigned=str(told.decision.option) if told.decision else None,
-            executed=str(done.option),
-            fallback=done.fallback,
+            node=result.node,
+            assigned=str(plan.decision.option) if plan.decision else None,
+            executed=str(result.option),
+            fallback=result.fallback,
             response_ms=(end - start) * 1000,
             decision_ms=(decided - start) * 1000,
-            network_ms=max((end - decided) * 1000 - inside, 0.0),
-            queue_ms=done.answer.queue_ms,
-            compute_ms=done.answer.compute_ms,
+            network_ms=max((end - decided) * 1000 - service_ms, 0.0),
+            queue_ms=result.answer.queue_ms,
+            compute_ms=result.answer.compute_ms,
             round=opened.number if opened else None,
             round_id=opened.id if opened else None,
-            labels=done.answer.labels,
-            emulated=done.answer.emulated,
-            late=done.answer.late,
+            labels=result.answer.labels,
+            emulated=result.answer.emulated,
+            late=result.answer.late,
         )
 
     def _request(self, opened: Round | None) -> Request:
@@ -96,38 +98,38 @@ class RequestPipeline:
             return Request(device=device)
         return Request.because(opened, key=self._secret, device=device, round_id=opened.id)
 
-    async def _ask(self, request: Request) -> Plan:
-        """Get a decision, or what stands in for one."""
+    async def _plan(self, request: Request) -> ExecutionPlan:
+        """Request a decision; without one, use the local fallback."""
         try:
             decision = await self._bus.request(request, Decision, self._settings.decision_timeout)
             option = Option.parse(decision.option)
-            known = self._knowledge.profile_ms
-            if option.tier == "L" and known and option.variant not in known:
+            local = self._fallback.profile_ms
+            if option.tier == "L" and local and option.variant not in local:
                 raise Unprocessable(f"decision: option: unknown variant {option.variant}")
         except NoAnswer as error:
             _log.info("no decision", reason=str(error))
-            return Plan(*self._knowledge.without_decision(), None, "no-decision")
+            return ExecutionPlan(*self._fallback.choose(), None, "no-decision")
         except Unprocessable as error:
             _log.error("bad decision", reason=str(error))
-            return Plan(*self._knowledge.without_decision(), None, "bad-decision")
+            return ExecutionPlan(*self._fallback.choose(), None, "bad-decision")
         node = self._settings.node if option.tier == "L" else decision.node
-        self._knowledge.last = (option, node)
-        self._knowledge.heed_goal(decision.goal)
-        return Plan(option, node, decision, "none")
+        self._fallback.last_decision = (option, node)
+        self._fallback.set_goal(decision.goal)
+        return ExecutionPlan(option, node, decision, "none")
 
-    async def _run(self, jpeg: bytes, told: Plan) -> Result:
-        """Have it run where it was decided; failing that on this node; failing that right here."""
-        attempts: list[tuple[Option, str]] = [(told.option, told.node)]
-        if told.node != self._settings.node:
-            attempts.append(self._knowledge.alone())
-        fallback = told.fallback
+    async def _execute(self, jpeg: bytes, plan: ExecutionPlan) -> ExecutionResult:
+        """Try the planned node, then this device's own node, then this process."""
+        attempts: list[tuple[Option, str]] = [(plan.option, plan.node)]
+        if plan.node != self._settings.node:
+            attempts.append(self._fallback.choose_local())
+        fallback = plan.fallback
         for option, node in attempts:
-            answer, trouble = await self._classify(jpeg, option, node, told.decision)
+            answer, failure = await self._classify(jpeg, option, node, plan.decision)
             if answer is not None:
-                return Result(option, node, answer, fallback)
-            fallback = trouble
+                return ExecutionResult(option, node, answer, fallback)
+            fallback = failure
         option, node = attempts[-1]
-        return Result(option, node, await self._here(jpeg, option), fallback)
+        return ExecutionResult(option, node, await self._classify_locally(jpeg, option), fallback)
 
     async def _classify(
         self, jpeg: bytes, option: Option, node: str, decision: Decision | None
@@ -142,23 +144,23 @@ class RequestPipeline:
             )
         except NoAnswer:
             return None, "no-responder"
-        except Unprocessable as error:  # Too large for the broker, or for the service.
-            _log.error("not classified", node=node, reason=str(error))
+        except Unprocessable as error:  # Too large for the broker or for the service.
+            _log.error("picture not classified", node=node, reason=str(error))
             return None, "refused"
         if answer.status == "ok":
             return answer, "none"
         return None, "overloaded" if answer.status == "overloaded" else "refused"
 
-    async def _here(self, jpeg: bytes, option: Option) -> Classification:
-        """Run it in this process; the models are loaded the first time."""
-        classifier = await asyncio.to_thread(self._own)
-        seen = await asyncio.to_thread(partial(classifier.classify, jpeg, option.variant))
+    async def _classify_locally(self, jpeg: bytes, option: Option) -> Classification:
+        """Classify in this process; the first call loads the models."""
+        classifier = await asyncio.to_thread(self._local_classifier)
+        classified = await asyncio.to_thread(partial(classifier.classify, jpeg, option.variant))
         return Classification(
             node=self._settings.node,
             status="ok",
             variant=option.variant,
-            labels=tuple(Label(name=name, probability=p) for name, p in seen.labels),
-            compute_ms=seen.compute_ms,
-            emulated=seen.emulated,
-            late=seen.late,
+            labels=tuple(Label(name=name, probability=p) for name, p in classified.labels),
+            compute_ms=classified.compute_ms,
+            emulated=classified.emulated,
+            late=classified.late,
         )

@@ -1,4 +1,4 @@
-"""The shell: a picture per round, or by itself when no round comes."""
+"""The service: one request per round, or by itself when no round comes."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ _log = log.get(__name__)
 
 
 async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None:
-    """Make a request whenever a round asks for one, until `stop`."""
+    """Make a request in every round that names this device, until `stop`."""
     pictures = cycle(await asyncio.to_thread(load, settings))
-    knowledge = LocalFallback(settings.node)
+    fallback = LocalFallback(settings.node)
     rounds: asyncio.Queue[Round] = asyncio.Queue(1)
 
     async def on_round(opened: Round) -> None:
         if settings.node in opened.devices:
-            if rounds.full():  # A request takes its time; then only the newest round matters.
+            if rounds.full():  # Rounds may come during a request: only the newest counts.
                 rounds.get_nowait()
             rounds.put_nowait(opened)
 
     async def on_goal(message: GoalSet) -> None:
-        knowledge.heed_goal(message.goal)
+        fallback.set_goal(message.goal)
 
     async def on_capability(message: Capability) -> None:
-        knowledge.profile_ms, knowledge.accuracy_pct = message.profile_ms, message.accuracy_pct
+        fallback.profile_ms, fallback.accuracy_pct = message.profile_ms, message.accuracy_pct
 
     @cache
-    def own() -> Classifier:
+    def local_classifier() -> Classifier:
         return Classifier(settings.models, threads=settings.threads, cpu_share=settings.cpu_share)
 
     await bus.subscribe(Capability, on_capability, node=settings.node)
@@ -53,7 +53,7 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
         await on_capability(known)
     await bus.subscribe(GoalSet, on_goal)
     await bus.subscribe(Round, on_round)
-    journey = RequestPipeline(bus, settings, knowledge, own)
+    pipeline = RequestPipeline(bus, settings, fallback, local_classifier)
     outbox = opened_outbox(bus, settings)
     bus.ready = True
     async with asyncio.TaskGroup() as tasks:
@@ -61,13 +61,13 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
         while not stop.is_set():
             opened = await next_round(rounds, stop, settings.idle)
             if not stop.is_set():
-                await one_request(outbox, journey, next(pictures), opened)
+                await one_request(outbox, pipeline, next(pictures), opened)
 
 
 async def next_round(
     rounds: asyncio.Queue[Round], stop: asyncio.Event, idle: float
 ) -> Round | None:
-    """Wait for a round, `stop`, or `idle` seconds; of several that piled up only the newest."""
+    """Wait for a round, `stop`, or `idle` seconds; of several rounds return the newest."""
     arrival = asyncio.ensure_future(rounds.get())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({arrival, stopping}, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
@@ -82,7 +82,7 @@ async def next_round(
 
 
 def opened_outbox(bus: Bus, settings: GatewaySettings) -> Outbox:
-    """Where outcomes wait while the bus is away; raises Misconfigured when it cannot be used."""
+    """Storage for outcomes while the broker cannot be reached; Misconfigured if it is unusable."""
     try:
         return Outbox(
             bus,
@@ -96,12 +96,12 @@ def opened_outbox(bus: Bus, settings: GatewaySettings) -> Outbox:
 
 
 async def one_request(
-    outbox: Outbox, journey: RequestPipeline, picture: Picture, opened: Round | None
+    outbox: Outbox, pipeline: RequestPipeline, picture: Picture, opened: Round | None
 ) -> None:
-    """Take one picture through the system and report how it went."""
+    """Make one request and report its outcome."""
     try:
-        with tracing.span("request"):  # Decision, inference and outcome belong to it.
-            outcome = await journey.take(picture.jpeg, opened)
+        with tracing.span("request"):  # Span of decision, inference and outcome.
+            outcome = await pipeline.run(picture.jpeg, opened)
             tier = outcome.executed[-1]
             metrics.REQUESTS.labels(tier, outcome.fallback).inc()
             metrics.RESPONSE.labels(tier).observe(outcome.response_ms / 1000)
@@ -111,7 +111,7 @@ async def one_request(
 
 
 def load(settings: GatewaySettings) -> list[Picture]:
-    """Load the pictures, naming what is skipped; raises Misconfigured when none is left."""
+    """Load the pictures and log the skipped ones; raises Misconfigured when none is usable."""
     try:
         pictures, skipped = load_pictures(settings.images)
     except AssetError as error:

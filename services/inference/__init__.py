@@ -1,6 +1,6 @@
-"""Inference names what is in a picture, or says at once that it is overloaded.
+"""Inference classifies pictures on its node, or answers at once that it is overloaded.
 
-Hears  inference.v1.<node>    a JPEG as raw bytes, header `Variant` (request/reply)
-Says   capability.v1.<node>   when it is ready, and then now and again: variants, accuracies,
-                              measured profile
+Subscribes  inference.v1.<node>    a JPEG as raw bytes, header `Variant` (request/reply)
+Publishes   capability.v1.<node>   when ready, and repeated: variants, accuracies, measured profile
+Stores      nothing
 """

@@ -1,4 +1,4 @@
-"""A desk with a few workers and a short queue: what would wait too long is turned away at once."""
+"""A short queue before a few workers: requests that would wait too long are rejected at once."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
 Work = Callable[[str, Sequence[I]], Sequence[R | Exception]]
-"""Blocking work on items of one kind: a result, or what went wrong, for each."""
-RECENT = 0.2
-"""Weight of the newest piece of work in the mean time that one item takes."""
+"""Blocking work on items of one kind; gives a result or an error for each."""
+SMOOTHING = 0.2
+"""Weight of the latest run in the moving average of the time per item."""
 
 
 class Overloaded(Exception):
-    """The queue is full, or would keep this item waiting for too long."""
+    """The queue is full, or the item would wait too long."""
 
 
 @dataclass(slots=True)
-class _Waiting(Generic[I, R]):
+class _Pending(Generic[I, R]):
     kind: str
     item: I
     arrived: float
@@ -40,97 +40,99 @@ class InferenceQueue(Generic[I, R]):
         *,
         workers: int,
         limit: int,
-        patience: float | None = None,
+        max_wait: float | None = None,
         batch: int = 1,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """At most `limit` items wait, none that is expected to wait more than `patience` seconds.
+        """At most `limit` items wait, and none whose expected wait exceeds `max_wait` seconds.
 
-        A worker takes up to `batch` items of one kind that wait already; none waits for company.
+        A worker takes up to `batch` waiting items of one kind; no item waits for a batch to fill.
         """
         self._work, self._clock = work, clock
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._workers, self._idle = workers, workers
-        self._limit, self._patience, self._batch = limit, patience, batch
-        self._waiting: deque[_Waiting[I, R]] = deque()
-        self._computed = 0
-        self._each = 0.0
-        """Seconds that one item takes, of late."""
+        self._limit, self._max_wait, self._batch = limit, max_wait, batch
+        self._queue: deque[_Pending[I, R]] = deque()
+        self._running = 0
+        self._item_s = 0.0
+        """Moving average of the seconds per item."""
 
     @property
-    def inside(self) -> int:
-        """Requests that are computed or wait."""
-        return len(self._waiting) + self._computed
+    def in_progress(self) -> int:
+        """Number of requests that run or wait."""
+        return len(self._queue) + self._running
 
-    async def work(self, kind: str, item: I) -> tuple[R, float]:
-        """The result and the milliseconds it waited; raises Overloaded, or what the work raised."""
+    async def run(self, kind: str, item: I) -> tuple[R, float]:
+        """The result and the milliseconds it waited; raises Overloaded, or the work's error."""
         self._admit()
-        mine: _Waiting[I, R] = _Waiting(kind, item, self._clock())
-        self._waiting.append(mine)
-        self._begin()
+        pending: _Pending[I, R] = _Pending(kind, item, self._clock())
+        self._queue.append(pending)
+        self._start_workers()
         try:
-            return await mine.done
+            return await pending.done
         finally:
-            if mine in self._waiting:  # Whoever asked has gone: nobody is to work for it.
-                self._waiting.remove(mine)
+            if pending in self._queue:  # The caller was cancelled: skip its work.
+                self._queue.remove(pending)
 
     def _admit(self) -> None:
-        ahead = len(self._waiting)
+        ahead = len(self._queue)
         if not self._idle and ahead >= self._limit:
-            raise Overloaded(f"{ahead} requests wait already")
-        expected = (ahead + 1) * self._each / self._workers
-        if not self._idle and self._patience is not None and expected > self._patience:
-            raise Overloaded(f"{ahead} requests wait already, for {expected:.1f} s to come")
+            raise Overloaded(f"{ahead} requests are waiting")
+        expected = (ahead + 1) * self._item_s / self._workers
+        if not self._idle and self._max_wait is not None and expected > self._max_wait:
+            raise Overloaded(f"{ahead} requests are waiting: expected wait {expected:.1f} s")
 
-    def _begin(self) -> None:
-        """Give idle workers what waits."""
-        while self._idle and self._waiting:
-            chosen = self._choose()
+    def _start_workers(self) -> None:
+        """Start idle workers on waiting items."""
+        while self._idle and self._queue:
+            chosen = self._take_batch()
             self._idle -= 1
-            self._computed += len(chosen)
+            self._running += len(chosen)
             started = self._clock()
-            items = [waiting.item for waiting in chosen]
+            items = [pending.item for pending in chosen]
             running = asyncio.get_running_loop().run_in_executor(
                 self._pool, self._work, chosen[0].kind, items
             )
-            running.add_done_callback(lambda f, c=chosen, s=started: self._end(f, c, s))  # type: ignore[misc]
+            running.add_done_callback(lambda f, c=chosen, s=started: self._finish(f, c, s))  # type: ignore[misc]
 
-    def _choose(self) -> list[_Waiting[I, R]]:
-        """The one that waits longest, and others of its kind."""
-        kind = self._waiting[0].kind
-        chosen = [waiting for waiting in self._waiting if waiting.kind == kind][: self._batch]
-        for waiting in chosen:
-            self._waiting.remove(waiting)
+    def _take_batch(self) -> list[_Pending[I, R]]:
+        """Remove the oldest item and others of its kind from the queue."""
+        kind = self._queue[0].kind
+        chosen = [pending for pending in self._queue if pending.kind == kind][: self._batch]
+        for pending in chosen:
+            self._queue.remove(pending)
         return chosen
 
-    def _end(
+    def _finish(
         self,
         running: asyncio.Future[Sequence[R | Exception]],
-        chosen: list[_Waiting[I, R]],
+        chosen: list[_Pending[I, R]],
         started: float,
     ) -> None:
         self._idle += 1
-        self._computed -= len(chosen)
+        self._running -= len(chosen)
         taken = (self._clock() - started) / len(chosen)
-        self._each = taken if not self._each else self._each + RECENT * (taken - self._each)
-        trouble = None if running.cancelled() else running.exception()
+        self._item_s = (
+            taken if not self._item_s else self._item_s + SMOOTHING * (taken - self._item_s)
+        )
+        error = None if running.cancelled() else running.exception()
         results: Sequence[R | BaseException] = (
-            [trouble or asyncio.CancelledError()] * len(chosen)
-            if trouble or running.cancelled()
+            [error or asyncio.CancelledError()] * len(chosen)
+            if error or running.cancelled()
             else running.result()
         )
-        for waiting, result in zip(chosen, results, strict=True):
-            if waiting.done.done():
+        for pending, result in zip(chosen, results, strict=True):
+            if pending.done.done():
                 continue
             if isinstance(result, BaseException):
-                waiting.done.set_exception(result)
+                pending.done.set_exception(result)
             else:
-                waiting.done.set_result((result, (started - waiting.arrived) * 1000))
-        self._begin()
+                pending.done.set_result((result, (started - pending.arrived) * 1000))
+        self._start_workers()
 
     def close(self) -> None:
-        """Let the workers finish what they hold, and take nothing more."""
-        for waiting in self._waiting:
-            waiting.done.cancel()
-        self._waiting.clear()
+        """Cancel waiting items; running work finishes in the background."""
+        for pending in self._queue:
+            pending.done.cancel()
+        self._queue.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)

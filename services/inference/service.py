@@ -1,4 +1,4 @@
-"""The shell: hear pictures, think in a worker, say labels."""
+"""The service: receive pictures, classify them in workers, reply with labels."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tercet.schemas.fleet import Label
 from tercet.services.inference.inference_queue import InferenceQueue, Overloaded
 from tercet.services.inference.settings import InferenceSettings
 
-SHARED = "d0"
-"""What edge and cloud run for everyone, so that pictures may wait there together."""
-WORTH_IT = 1.1
-"""Batches are used where they are so many times as fast as one picture after the other."""
+SHARED_VARIANT = "d0"
+"""The variant that edge and cloud run for all devices: its pictures may form batches."""
+MIN_BATCH_SPEEDUP = 1.1
+"""Batches are used where they are at least this much faster than single pictures."""
 
 _log = log.get(__name__)
 
-Pictures = InferenceQueue[bytes, ClassifiedPicture]
+PictureQueue = InferenceQueue[bytes, ClassifiedPicture]
 
 
 async def main(bus: Bus, settings: InferenceSettings, stop: asyncio.Event) -> None:
-    """Profile the node, say what it can do, and classify until `stop`."""
+    """Profile the node, publish its capability, and classify until `stop`."""
     try:
         classifier = await asyncio.to_thread(
             Classifier,
@@ -43,18 +43,18 @@ async def main(bus: Bus, settings: InferenceSettings, stop: asyncio.Event) -> No
         batch = await asyncio.to_thread(useful_batch, settings, classifier)
     except AssetError as error:
         raise Misconfigured(str(error)) from error
-    desk: Pictures = InferenceQueue(
+    queue: PictureQueue = InferenceQueue(
         partial(run, classifier),
         workers=settings.workers,
         limit=settings.queue_limit,
-        patience=settings.queue_patience,
+        max_wait=settings.queue_patience,
         batch=batch,
     )
-    metrics.QUEUE.labels(settings.node).set_function(lambda: desk.inside)
+    metrics.QUEUE.labels(settings.node).set_function(lambda: queue.in_progress)
     try:
-        async with responding(bus, "inference", node=settings.node) as answers:
-            await answers.serve_raw(
-                f"inference.v1.{settings.node}", partial(answer, settings.node, desk),
+        async with responding(bus, "inference", node=settings.node) as responder:
+            await responder.serve_raw(
+                f"inference.v1.{settings.node}", partial(answer, settings.node, queue),
                 name="inference",
             )  # fmt: skip
             await bus.publish(capability(settings, classifier, profile))
@@ -63,36 +63,37 @@ async def main(bus: Bus, settings: InferenceSettings, stop: asyncio.Event) -> No
             while not await within(stop, settings.announce):
                 await announce(bus, capability(settings, classifier, profile))
     finally:
-        desk.close()
+        queue.close()
 
 
 async def announce(bus: Bus, message: Capability) -> None:
-    """Say it again: whoever was away for long may have been forgotten meanwhile."""
+    """Publish the capability again: a node that was disconnected may have been dropped."""
     try:
         await bus.publish(message)
     except TryLater as error:
-        _log.warning("not announced", reason=str(error))
+        _log.warning("capability not published", reason=str(error))
 
 
 def useful_batch(settings: InferenceSettings, classifier: Classifier) -> int:
-    """How many waiting pictures go into one run: more than one only where it was measured to help.
+    """Pictures per run: more than one only where a measurement shows a speedup. Blocking.
 
-    Devices serve themselves, one picture at a time, and are not asked. Blocking.
+    A device has one picture at a time, so it is not measured.
     """
     size = settings.batch
-    if settings.tier == "device" or size == 1 or SHARED not in classifier.variants:
+    if settings.tier == "device" or size == 1 or SHARED_VARIANT not in classifier.variants:
         return 1
-    if not classifier.can_batch(SHARED):
+    if not classifier.can_batch(SHARED_VARIANT):
         return 1
-    gain = classifier.batch_speedup(SHARED, size)
-    _log.info("batches measured", size=size, gain=round(gain, 3), used=gain >= WORTH_IT)
-    return size if gain >= WORTH_IT else 1
+    speedup = classifier.batch_speedup(SHARED_VARIANT, size)
+    useful = speedup >= MIN_BATCH_SPEEDUP
+    _log.info("batch speedup measured", size=size, gain=round(speedup, 3), used=useful)
+    return size if useful else 1
 
 
 def run(
     classifier: Classifier, variant: str, jpegs: Sequence[bytes]
 ) -> Sequence[ClassifiedPicture | Exception]:
-    """In a worker: one picture as ever, several by one run."""
+    """Classify in a worker thread: a single picture, or several in one run."""
     if len(jpegs) > 1 and classifier.can_batch(variant):
         return classifier.classify_all(jpegs, variant)
     found: list[ClassifiedPicture | Exception] = []
@@ -104,45 +105,47 @@ def run(
     return found
 
 
-async def answer(node: str, desk: Pictures, raw: RawRequest) -> Classification:
-    """Classify one picture, or say why not; count what became of it."""
-    said = await _answer(node, desk, raw)
-    metrics.INFERENCES.labels(said.status).inc()
-    if said.status == "ok":
-        metrics.COMPUTE.labels(said.variant).observe(said.compute_ms / 1000)
-    return said
+async def answer(node: str, queue: PictureQueue, raw: RawRequest) -> Classification:
+    """Classify one picture or give the reason why not, and count the status."""
+    reply = await _answer(node, queue, raw)
+    metrics.INFERENCES.labels(reply.status).inc()
+    if reply.status == "ok":
+        metrics.COMPUTE.labels(reply.variant).observe(reply.compute_ms / 1000)
+    return reply
 
 
-async def _answer(node: str, desk: Pictures, raw: RawRequest) -> Classification:
+async def _answer(node: str, queue: PictureQueue, raw: RawRequest) -> Classification:
     variant = raw.headers.get("Variant", "")
     try:
-        seen, waited_ms = await desk.work(variant, raw.body)
+        classified, waited_ms = await queue.run(variant, raw.body)
     except Overloaded as error:
         return Classification(node=node, status="overloaded", reason=str(error))
     except AssetError as error:
-        _log.warning("refused", reason=str(error))
+        _log.warning("picture refused", reason=str(error))
         return Classification(node=node, status="refused", reason=str(error))
-    return reply(node, variant, seen, waited_ms)
+    return classification(node, variant, classified, waited_ms)
 
 
-def reply(node: str, variant: str, seen: ClassifiedPicture, waited_ms: float) -> Classification:
-    """Put what was seen into words."""
+def classification(
+    node: str, variant: str, classified: ClassifiedPicture, waited_ms: float
+) -> Classification:
+    """The reply to a classified picture."""
     return Classification(
         node=node,
         status="ok",
         variant=variant,
-        labels=tuple(Label(name=name, probability=p) for name, p in seen.labels),
+        labels=tuple(Label(name=name, probability=p) for name, p in classified.labels),
         queue_ms=waited_ms,
-        compute_ms=seen.compute_ms,
-        emulated=seen.emulated,
-        late=seen.late,
+        compute_ms=classified.compute_ms,
+        emulated=classified.emulated,
+        late=classified.late,
     )
 
 
 def capability(
     settings: InferenceSettings, classifier: Classifier, profile: dict[str, float]
 ) -> Capability:
-    """Say what this node can run, how well and how fast."""
+    """The variants of this node, their accuracies and its measured profile."""
     variants = classifier.manifest.variants
     return Capability(
         node=settings.node,

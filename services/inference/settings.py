@@ -1,4 +1,4 @@
-"""What an inference service can be told."""
+"""Settings of the inference service."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ class InferenceSettings(NodeSettings):
     workers: int = Field(1, ge=1)
     """Inferences at once."""
     queue_limit: int = Field(16, ge=0)
-    """Requests that may wait; one more is told `overloaded`."""
+    """Requests that may wait; another one is answered `overloaded`."""
     queue_patience: float = Field(1.5, gt=0)
-    """Seconds; who is expected to wait longer is told `overloaded` at once. Below the 2 s after
-    which a device runs its picture elsewhere, so that nobody works for who has gone."""
+    """Seconds. A request with a longer expected wait is answered `overloaded` at once. Below the
+    2 s after which a device runs its picture elsewhere, so that no work is wasted."""
     batch: int = Field(4, ge=1, le=64)
-    """Waiting pictures that an edge or the cloud runs together, if that is measured to be faster at
-    start; 1: never."""
+    """Waiting pictures that an edge or the cloud runs together, if a measurement at start shows a
+    speedup; 1: never."""
     memory_mb: float | None = Field(None, gt=0)
-    """Memory for loaded models; beyond it those asked for longest ago are put away. Unset: all may
-    stay (some 240 MB for the eight at 224 px)."""
+    """Memory for loaded models; beyond it the least recently used are evicted. Unset: no limit (the
+    eight need some 240 MB at 224 px)."""
     cpu_share: float | None = Field(None, gt=0, le=1)
     """Emulate a node with this share of one core; unset on a real node."""
     announce: float = Field(600.0, gt=0)
-    """Seconds after which the node says again what it can do."""
+    """Seconds between two publications of the node's capability."""
     profile_repeats: int = Field(3, ge=1)
     """Timed runs of each variant at start."""
 
     @property
     def must_be_unique(self) -> bool:
-        """A device is one host; an edge's or the cloud's pictures may be shared out by several."""
+        """A device has one process; several may share the pictures of an edge or the cloud."""
         return self.tier == "device"

@@ -1,5 +1,6 @@
-"""Monitor tells what its node looks like when this run's own load is taken away.
+"""Monitor measures its node's background load: the load that this run does not cause.
 
-Hears  nothing
-Says   telemetry.v1.<node>   once per period
+Subscribes  nothing
+Publishes   telemetry.v1.<node>   once per period
+Stores      nothing
 """

@@ -1,4 +1,4 @@
-"""What the kernel lets this container use, under cgroup v1 and v2; None where it sets no limit."""
+"""CPU and memory limits and use of this container, from cgroup v1 or v2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """What a cgroup says of itself."""
+    """Limits and use of a cgroup; None where there is no limit or no value."""
 
     cores: float | None
     """CPU quota in cores."""
@@ -24,7 +24,7 @@ class Limits:
 
 
 def read(root: Path = ROOT) -> Limits:
-    """Read the cgroup mounted at `root`; what is missing or unreadable is None."""
+    """Read the cgroup mounted at `root`; missing or unreadable values are None."""
     return _read_v2(root) if (root / "cgroup.controllers").exists() else _read_v1(root)
 
 

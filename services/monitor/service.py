@@ -1,4 +1,4 @@
-"""The shell: look once a period, say what was seen."""
+"""The service: measure once per period and publish telemetry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tercet.process.errors import NoAnswer
 from tercet.process.waiting import within
 from tercet.schemas.fleet import Condition
 from tercet.schemas.telemetry import Telemetry
-from tercet.services.monitor.link import Link
+from tercet.services.monitor.link import LinkQuality
 from tercet.services.monitor.probe import Probe
 from tercet.services.monitor.settings import MonitorSettings
 
@@ -19,15 +19,15 @@ from tercet.services.monitor.settings import MonitorSettings
 async def main(bus: Bus, settings: MonitorSettings, stop: asyncio.Event) -> None:
     """Publish telemetry until `stop`."""
     probe = await asyncio.to_thread(Probe, run_pid=settings.run_pid)
-    link = Link(weak_above=settings.weak_above_ms, regular_below=settings.regular_below_ms)
+    link = LinkQuality(weak_above=settings.weak_above_ms, regular_below=settings.regular_below_ms)
     while not stop.is_set():
         await within(stop, settings.period)
-        seen = await asyncio.to_thread(probe.look)
+        load = await asyncio.to_thread(probe.sample)
         with contextlib.suppress(NoAnswer):
             link.add(await bus.round_trip())
         condition = Condition(
-            cpu=seen.background_cpu,
-            memory=seen.memory,
+            cpu=load.background_cpu,
+            memory=load.memory,
             link_ms=link.typical_ms,
             weak=link.weak,
         )
@@ -35,9 +35,9 @@ async def main(bus: Bus, settings: MonitorSettings, stop: asyncio.Event) -> None
             Telemetry(
                 node=settings.node,
                 condition=condition,
-                total_cpu=seen.total_cpu,
-                cores=seen.cores,
-                memory_mib=seen.memory_mib,
+                total_cpu=load.total_cpu,
+                cores=load.cores,
+                memory_mib=load.memory_mib,
             )
         )
         bus.ready = True

@@ -1,4 +1,4 @@
-"""What a monitor can be told."""
+"""Settings of the monitor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class MonitorSettings(NodeSettings):
     """Seconds between two telemetry messages."""
     run_pid: int | None = None
     """Ancestor of all processes of this run; their load is not background. Unset in a container,
-    where every process of the container belongs to the run."""
+    where all processes belong to the run."""
     weak_above_ms: float = Field(10.0, gt=0)
     """A link slower than this becomes weak."""
     regular_below_ms: float = Field(7.0, gt=0)

@@ -1,4 +1,4 @@
-"""What a monitor sees: cgroup limits of both versions, background load, a link with hysteresis."""
+"""The monitor's measurements: cgroup v1 and v2, background load, link quality with hysteresis."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tercet.services.monitor import cgroup
-from tercet.services.monitor.link import Link
+from tercet.services.monitor.link import LinkQuality
 from tercet.services.monitor.probe import Probe
 
 MIB = 1024 * 1024
@@ -73,7 +73,7 @@ def test_no_cgroup_at_all(tmp_path: Path) -> None:
     assert cgroup.read(tmp_path) == cgroup.Limits(None, None, None, None)
 
 
-def test_this_runs_own_load_is_not_background() -> None:
+def test_the_load_of_this_run_is_not_background() -> None:
     """A busy child of the run counts in the total and not in the background."""
     host = cgroup.Limits(None, None, None, None)
     spin = subprocess.Popen([sys.executable, "-c", "while True: pass"])
@@ -81,37 +81,37 @@ def test_this_runs_own_load_is_not_background() -> None:
         time.sleep(0.3)
         probe = Probe(run_pid=os.getpid(), limits=lambda: host)
         time.sleep(1.0)
-        seen = probe.look()
+        load = probe.sample()
     finally:
         spin.kill()
         spin.wait()
-    assert seen.total_cpu - seen.background_cpu > 0.2 / seen.cores
+    assert load.total_cpu - load.background_cpu > 0.2 / load.cores
 
 
-def test_in_a_container_everything_is_the_runs_own() -> None:
+def test_in_a_container_all_load_belongs_to_the_run() -> None:
     seconds = iter((10.0, 10.5))
     probe = Probe(run_pid=None, limits=lambda: cgroup.Limits(0.5, 256, 64, next(seconds)))
-    seen = probe.look()
-    assert seen.background_cpu == 0
-    assert seen.total_cpu > 0
-    assert (seen.cores, seen.memory, seen.memory_mib) == (0.5, 0.25, 256)
+    load = probe.sample()
+    assert load.background_cpu == 0
+    assert load.total_cpu > 0
+    assert (load.cores, load.memory, load.memory_mib) == (0.5, 0.25, 256)
 
 
-def link(*round_trips: float) -> Link:
-    made = Link(weak_above=10, regular_below=7)
+def link_quality(*round_trips: float) -> LinkQuality:
+    made = LinkQuality(weak_above=10, regular_below=7)
     for ms in round_trips:
         made.add(ms)
     return made
 
 
 def test_one_slow_packet_does_not_make_a_link_weak() -> None:
-    assert not link(1, 1, 90, 1, 1).weak
+    assert not link_quality(1, 1, 90, 1, 1).weak
 
 
 def test_a_link_is_weak_above_ten_milliseconds() -> None:
-    assert link(20, 21, 22).weak
+    assert link_quality(20, 21, 22).weak
 
 
 @pytest.mark.parametrize(("then", "weak"), [(8.0, True), (6.0, False)])
 def test_hysteresis(then: float, weak: bool) -> None:
-    assert link(*[20.0] * 5, *[then] * 5).weak is weak
+    assert link_quality(*[20.0] * 5, *[then] * 5).weak is weak

@@ -1,4 +1,4 @@
-"""Whatever bytes a stranger sends to the inference service, it answers in one line and lives on."""
+"""The inference service answers any bytes with one line at most, and keeps working."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tercet.models.classifier import Classifier, photograph
 from tercet.process.errors import Unprocessable
 from tercet.schemas.classification import Classification
 from tercet.services.inference.inference_queue import InferenceQueue
-from tercet.services.inference.service import Pictures, answer, run, useful_batch
+from tercet.services.inference.service import PictureQueue, answer, run, useful_batch
 from tercet.services.inference.settings import InferenceSettings
 
 GOOD = photograph()
@@ -64,28 +64,31 @@ def classifier(models: Path) -> Classifier:
 
 
 @pytest.fixture
-def desk(classifier: Classifier) -> Iterator[Pictures]:
-    desk: Pictures = InferenceQueue(partial(run, classifier), workers=1, limit=4, batch=3)
-    yield desk
-    desk.close()
+def queue(classifier: Classifier) -> Iterator[PictureQueue]:
+    queue: PictureQueue = InferenceQueue(partial(run, classifier), workers=1, limit=4, batch=3)
+    yield queue
+    queue.close()
 
 
 @pytest.mark.parametrize("name", CORPUS)
-async def test_a_corpus_of_odd_and_broken_pictures(desk: Pictures, name: str) -> None:
+async def test_a_corpus_of_unusual_and_broken_pictures(queue: PictureQueue, name: str) -> None:
     content, status = CORPUS[name]
-    said = await answer("pi", desk, RawRequest("inference.v1.pi", content, {"Variant": "d7"}))
-    assert said.status == status
-    assert "\n" not in said.reason and bool(said.reason) == (status == "refused")
-    after = await answer("pi", desk, RawRequest("inference.v1.pi", GOOD, {"Variant": "d7"}))
+    reply = await answer("pi", queue, RawRequest("inference.v1.pi", content, {"Variant": "d7"}))
+    assert reply.status == status
+    assert "\n" not in reply.reason and bool(reply.reason) == (status == "refused")
+    after = await answer("pi", queue, RawRequest("inference.v1.pi", GOOD, {"Variant": "d7"}))
     assert after.status == "ok"
 
 
-async def test_a_broken_picture_in_a_batch_spoils_no_other(desk: Pictures) -> None:
+async def test_a_broken_picture_does_not_affect_its_batch(queue: PictureQueue) -> None:
     bodies = [GOOD, GOOD, b"broken", GOOD]
-    said = await asyncio.gather(
-        *(answer("pi", desk, RawRequest("inference.v1.pi", body, {"Variant": "d7"})) for body in bodies)
+    reply = await asyncio.gather(
+        *(
+            answer("pi", queue, RawRequest("inference.v1.pi", body, {"Variant": "d7"}))
+            for body in bodies
+        )
     )
-    assert [one.status for one in said] == ["ok", "ok", "refused", "ok"]
+    assert [one.status for one in reply] == ["ok", "ok", "refused", "ok"]
 
 
 def _damaged(content: bytes, where: list[int], keep: int) -> bytes:
@@ -107,32 +110,34 @@ HOSTILE = st.binary(max_size=300) | st.builds(
 @given(content=HOSTILE, variant=st.sampled_from(["d7", "d3", "d9", "", "\x00", "d7\nd8"]))
 def test_any_bytes_are_answered(classifier: Classifier, content: bytes, variant: str) -> None:
     async def ask() -> Classification:
-        desk: Pictures = InferenceQueue(partial(run, classifier), workers=1, limit=4)
+        queue: PictureQueue = InferenceQueue(partial(run, classifier), workers=1, limit=4)
         try:
-            return await answer("pi", desk, RawRequest("inference.v1.pi", content, {"Variant": variant}))
+            return await answer(
+                "pi", queue, RawRequest("inference.v1.pi", content, {"Variant": variant})
+            )
         finally:
-            desk.close()
+            queue.close()
 
-    said = asyncio.run(ask())
-    assert said.status in ("ok", "refused") and "\n" not in said.reason
-    assert said.status == "refused" or variant in ("d7", "d3")
+    reply = asyncio.run(ask())
+    assert reply.status in ("ok", "refused") and "\n" not in reply.reason
+    assert reply.status == "refused" or variant in ("d7", "d3")
 
 
 async def test_a_message_above_the_brokers_limit_is_an_error_at_its_sender(bus: Bus) -> None:
-    async with responding(bus, "inference", node="pi") as answers:
+    async with responding(bus, "inference", node="pi") as responder:
 
         async def any_answer(raw: RawRequest) -> Classification:
             return Classification(node="pi", status="ok")
 
-        await answers.serve_raw("inference.v1.pi", any_answer, name="inference")
+        await responder.serve_raw("inference.v1.pi", any_answer, name="inference")
         limit = bus.client.max_payload
         with pytest.raises(Unprocessable, match=rf"{limit + 1} bytes, the broker takes {limit}"):
             await bus.request_raw("inference.v1.pi", bytes(limit + 1), None, Classification, 2.0)
-        said = await bus.request_raw("inference.v1.pi", bytes(10), None, Classification, 2.0)
-        assert said.status == "ok"
+        reply = await bus.request_raw("inference.v1.pi", bytes(10), None, Classification, 2.0)
+        assert reply.status == "ok"
 
 
-def test_devices_never_batch_and_others_only_where_it_helps(classifier: Classifier) -> None:
+def test_devices_never_batch_and_others_only_with_a_speedup(classifier: Classifier) -> None:
     device = InferenceSettings(node="pi", tier="device", home="edge-1", batch=8)
     assert useful_batch(device, classifier) == 1
     assert useful_batch(InferenceSettings(node="edge-1", tier="edge", batch=1), classifier) == 1

@@ -1,4 +1,4 @@
-"""A request is followed over the bus: device, orchestrator, inference, outcome, in one trace."""
+"""One trace covers a request from the device to the orchestrator, inference and outcome."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """Everything that is recorded; the process's own provider stays unset."""
+    """Recorded spans; the provider of the process stays unset."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
@@ -53,7 +53,7 @@ async def test_one_trace_from_the_device_to_its_outcome(
     stop, ready = asyncio.Event(), asyncio.Queue[Capability]()
     await bus.subscribe(Capability, ready.put, node="sky")
     settings = InferenceSettings(node="sky", tier="cloud", models=models, profile_repeats=1)
-    journey = RequestPipeline(
+    pipeline = RequestPipeline(
         bus, GatewaySettings(node="a"), LocalFallback("a"), lambda: pytest.fail("local")
     )
     outbox = opened_outbox(bus, GatewaySettings(node="a"))
@@ -63,7 +63,7 @@ async def test_one_trace_from_the_device_to_its_outcome(
             await ready.get()
         async with deciding(bus, goal="max", rounds=1, evaluations=0):
             await experiences(bus, 1)
-            await one_request(outbox, journey, photographs[0], None)
+            await one_request(outbox, pipeline, photographs[0], None)
             found = await followed(spans)
         stop.set()
     root, by_name = found
@@ -76,7 +76,7 @@ async def test_one_trace_from_the_device_to_its_outcome(
 
 
 async def followed(spans: InMemorySpanExporter) -> tuple[ReadableSpan, dict[str, ReadableSpan]]:
-    """The trace of the one request of a device, once its outcome was heard: root, and by name."""
+    """The trace of the request, once its outcome is published: its root, and spans by name."""
     async with asyncio.timeout(60):
         while True:
             finished = spans.get_finished_spans()
@@ -88,42 +88,45 @@ async def followed(spans: InMemorySpanExporter) -> tuple[ReadableSpan, dict[str,
 
 
 @pytest.mark.parametrize("header", [PARENT, "nonsense", None])
-async def test_without_an_sdk_the_header_goes_on(bus: Bus, header: str | None) -> None:
-    heard: asyncio.Queue[Msg] = asyncio.Queue()
+async def test_without_an_sdk_the_header_is_passed_on(bus: Bus, header: str | None) -> None:
+    received: asyncio.Queue[Msg] = asyncio.Queue()
     async with deciding(bus, rounds=1, evaluations=0):
         await experiences(bus, 1)
-        await bus.client.subscribe("decision.v1.a", cb=heard.put)
+        await bus.client.subscribe("decision.v1.a", cb=received.put)
         body = Request(device="a").model_dump_json().encode()
         headers = None if header is None else {"traceparent": header}
         reply = await bus.client.request("request.v1.a", body, headers=headers, timeout=5)
         assert Decision.model_validate_json(reply.data).device == "a"
         async with asyncio.timeout(30):
-            said = await heard.get()
-    traced = (said.headers or {}).get("traceparent")
+            decision = await received.get()
+    traced = (decision.headers or {}).get("traceparent")
     assert (traced == PARENT) if header == PARENT else (traced is None)
 
 
 @pytest.mark.parametrize(
-    ("wish", "code", "word"), [("carrier-pigeon", 2, "OTEL_TRACES_EXPORTER"), ("none", 0, "")]
+    ("exporter", "code", "message"),
+    [("carrier-pigeon", 2, "OTEL_TRACES_EXPORTER"), ("none", 0, "")],
 )
-def test_an_exporter_that_is_none_is_named(server: Server, wish: str, code: int, word: str) -> None:
+def test_an_unknown_exporter_is_named(
+    server: Server, exporter: str, code: int, message: str
+) -> None:
     monitor = subprocess.Popen(
-        [sys.executable, "-m", "tercet.services.monitor"],
-        env={**os.environ, "TERCET_BUS_URL": server.url, "OTEL_TRACES_EXPORTER": wish},
+        [sys.executable, "-P", "-m", "tercet.services.monitor"],
+        env={**os.environ, "TERCET_BUS_URL": server.url, "OTEL_TRACES_EXPORTER": exporter},
         stderr=subprocess.PIPE,
         text=True,
     )
     assert monitor.stderr is not None
-    said = monitor.stderr.readline()
+    line = monitor.stderr.readline()
     if code == 0:
         monitor.terminate()
     assert monitor.wait(timeout=20) == code
     monitor.stderr.close()
-    assert word in said
+    assert message in line
 
 
 def test_the_sdk_is_not_needed() -> None:
-    """No service imports it unless it is to record."""
+    """Services import it only to record."""
     code = (
         "import sys, tercet.services.gateway.service, tercet.services.monitor.service;"
         "sys.exit(any(name.startswith('opentelemetry.sdk') for name in sys.modules))"
