@@ -50,7 +50,7 @@ test-arm64: $(READY) ## Build the small images for ARM64 and classify under emul
 	TERCET_ARM64=1 $(VENV)/bin/python -m pytest -s tests/compose/test_arm64.py
 
 .PHONY: test-keras
-test-keras: $(READY) ## Compare imported weights with Keras itself (installs TensorFlow beside, 2 GB)
+test-keras: $(READY) ## Compare imported weights with Keras itself (installs TensorFlow in .venv-keras, 2 GB)
 	$(PYTHON) -m venv .venv-keras
 	.venv-keras/bin/pip install --quiet tf_keras==2.21.0 tensorflow-cpu==2.21.0
 	.venv-keras/bin/python tests/unit/models/keras_reference.py .venv-keras/reference

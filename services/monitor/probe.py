@@ -38,7 +38,7 @@ class Probe:
         self._used: dict[int, float] = {}
         self._last_time = time.monotonic()
         self._last_busy = self._busy_seconds(limits())
-        self._own_seconds()
+        self._run_seconds()
 
     def sample(self) -> LoadSample:
         """Load since the last sample. Blocking, a few milliseconds."""
@@ -48,12 +48,12 @@ class Probe:
         now, busy = time.monotonic(), self._busy_seconds(limits)
         span = max(now - self._last_time, 1e-3) * cores
         total = (busy - self._last_busy) / span
-        own = total if contained and self._run_pid is None else self._own_seconds() / span
+        run_load = total if contained and self._run_pid is None else self._run_seconds() / span
         self._last_time, self._last_busy = now, busy
         memory, memory_mib = _memory(limits)
         return LoadSample(
             total_cpu=_share(total),
-            background_cpu=_share(total - own),
+            background_cpu=_share(total - run_load),
             memory=memory,
             cores=cores,
             memory_mib=memory_mib,
@@ -66,7 +66,7 @@ class Probe:
         times = psutil.cpu_times()
         return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
 
-    def _own_seconds(self) -> float:
+    def _run_seconds(self) -> float:
         """CPU seconds that the run's processes have used since the last call."""
         if self._run_pid is None:
             return 0.0

@@ -117,16 +117,16 @@ class Classifier:
         one = _pixels(photograph(), model)
         several = np.repeat(one, size, axis=0)
         model.session.run(several)
-        alone, together = [], []
+        single, batched = [], []
         for _ in range(repeats):  # Alternating: other load on this host affects both.
             start = time.perf_counter()
             for _ in range(size):
                 model.session.run(one)
             between = time.perf_counter()
             model.session.run(several)
-            alone.append(between - start)
-            together.append(time.perf_counter() - between)
-        return statistics.median(alone) / statistics.median(together)
+            single.append(between - start)
+            batched.append(time.perf_counter() - between)
+        return statistics.median(single) / statistics.median(batched)
 
     def can_batch(self, variant: str) -> bool:
         """Whether a variant takes several pictures in one run. Raises `ModelError`."""

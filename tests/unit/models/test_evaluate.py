@@ -30,15 +30,15 @@ def pictures(tmp_path: Path) -> Path:
     for name, colour in COLOURS.items():
         (directory / name).mkdir(parents=True)
         for number in range(10):
-            seen = COLOURS["red"] if name == "blue" and number < 2 else colour
-            pixels = np.clip(rng.normal(seen, 12, (40, 50, 3)), 0, 255).astype(np.uint8)
+            shown = COLOURS["red"] if name == "blue" and number < 2 else colour
+            pixels = np.clip(rng.normal(shown, 12, (40, 50, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(directory / name / f"{number}.jpg")
     return directory
 
 
 @pytest.fixture
 def copy(models: Path, tmp_path: Path) -> Path:
-    """A model directory in which d3 tells the strongest channel."""
+    """A model directory in which d3 classifies by the strongest channel."""
     directory = partial_copy.write(models, tmp_path / "models", "d2", "d3")
     (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
     model = small_classifier.write(

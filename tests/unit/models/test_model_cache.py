@@ -38,10 +38,10 @@ def test_a_model_larger_than_the_budget_is_the_only_one(
 def test_a_batch_gives_the_results_of_single_runs(models: Path, photographs: list[Picture]) -> None:
     classifier = Classifier(models)
     jpegs = [picture.jpeg for picture in photographs]
-    alone = [classifier.classify(jpeg, "d3") for jpeg in jpegs]
+    single = [classifier.classify(jpeg, "d3") for jpeg in jpegs]
     first, broken, *rest = classifier.classify_all([jpegs[0], b"no picture", *jpegs[1:]], "d3")
     assert isinstance(broken, Exception)
-    for one, together in zip(alone, (first, *rest), strict=True):
+    for one, together in zip(single, (first, *rest), strict=True):
         assert not isinstance(together, Exception)
         assert [name for name, _ in one.labels] == [name for name, _ in together.labels]
     assert classifier.batch_speedup("d3", 2, repeats=1) > 0

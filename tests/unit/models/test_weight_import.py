@@ -65,8 +65,8 @@ def test_an_onnx_classifier_becomes_a_variant_and_is_quantised(
     entry = manifest.load(copy).variants["d2"]
     assert (entry.accuracy_pct, entry.accuracy_source) == (91.5, "our test set of May")
     assert (entry.input_px, entry.width, entry.normalisation) == (32, None, "imagenet")
-    seen = Classifier(copy).classify(photographs[0].jpeg, "d2")
-    assert {name for name, _ in seen.labels} < {f"thing {k}" for k in range(CLASSES)}
+    result = Classifier(copy).classify(photographs[0].jpeg, "d2")
+    assert {name for name, _ in result.labels} < {f"thing {k}" for k in range(CLASSES)}
     fidelity = weight_import.quantise_variants(copy, variants=["d6"])["d6"]
     assert fidelity.top1_agreement_pct > 90
     small = manifest.load(copy).variants["d6"]
@@ -120,8 +120,8 @@ def test_a_model_that_ends_in_softmax_keeps_its_probabilities(
     for softmax in (False, True):
         model = small_classifier.write(tmp_path / "own.onnx", softmax=softmax)
         onnx_import.import_classifier("d2", model, copy, ModelDescription(names, 50, "a guess"))
-        seen = Classifier(copy).classify(photographs[0].jpeg, "d2")
-        probabilities.append([p for _, p in seen.labels])
+        result = Classifier(copy).classify(photographs[0].jpeg, "d2")
+        probabilities.append([p for _, p in result.labels])
     assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-6)
 
 
