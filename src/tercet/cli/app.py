@@ -75,7 +75,7 @@ class VerbGroup(TyperGroup):
 def load(verb: str) -> TyperCommand | TyperGroup:
     """Import a verb as a command, or as a group of commands."""
     module: Any = import_module(f"tercet.cli.{verb}")
-    alone = typer.Typer(add_completion=False)
+    alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
     if hasattr(module, "app"):
         alone.add_typer(module.app, name=verb)
     else:

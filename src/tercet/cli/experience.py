@@ -23,7 +23,9 @@ EPILOG = (
     "[bold]tercet experience export --parquet hour.parquet --since 1h --json[/]."
 )
 
-app = typer.Typer(help="Real experience, for analysis elsewhere.", no_args_is_help=True)
+app = typer.Typer(
+    help="Real experience, for analysis elsewhere.", no_args_is_help=True, epilog=EPILOG
+)
 
 COLUMNS = (
     ("round", "int64", "number of the round"),
@@ -49,11 +51,6 @@ COLUMNS = (
     ("simulated", "bool", "times are virtual"),
 )
 """Name, type and meaning; the meaning is written to the file as the field's metadata."""
-
-
-@app.callback()
-def experience() -> None:
-    """Real experience, for analysis elsewhere."""
 
 
 @app.command(epilog=EPILOG)

@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 
 
-@app.command("list")
+@app.command("list", epilog="Example: [bold]tercet policy list --json[/]")
 def versions(bus: Url = None, json: Json = False) -> None:
     """Print the known versions, how many rounds each was trained on, and their states."""
     found = asyncio.run(_list(bus))
@@ -39,7 +39,10 @@ def versions(bus: Url = None, json: Json = False) -> None:
         print("versions: none")
 
 
-@app.command()
+@app.command(
+    epilog="Examples: [bold]tercet policy pin[/]; [bold]tercet policy pin 12[/]; "
+    "[bold]tercet policy pin --off[/]"
+)
 def pin(
     version: Annotated[
         int | None, typer.Argument(min=0, help="Which; without it: the one in force.")
@@ -56,7 +59,7 @@ def pin(
     _print(asyncio.run(_pin(bus, version, off)), json)
 
 
-@app.command()
+@app.command(epilog="Example: [bold]tercet policy rollback[/]")
 def rollback(bus: Url = None, json: Json = False) -> None:
     """Reject the version in force and return to the last good one before it; newer ones may decide
     after twenty rounds. To keep it for longer: `tercet policy pin`.

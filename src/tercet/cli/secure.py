@@ -34,7 +34,10 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(
+    epilog="Example: [bold]tercet secure init --host hub.example --edge edge-1=10.0.0.5 "
+    "--device cam-1=edge-1[/]"
+)
 def init(
     folder: Folder = DEFAULT,
     host: Annotated[
@@ -66,7 +69,7 @@ def init(
     print(f"Keep {folder}/ca offline; give each host its folder of {folder}/hosts.")
 
 
-@app.command()
+@app.command(epilog="Example: [bold]tercet secure add device cam-7 --home edge-1[/]")
 def add(
     kind: Annotated[str, typer.Argument(help="device, edge, or a role (see `list --roles`).")],
     name: Annotated[str, typer.Argument(help="Name of the node or user.")],
@@ -94,7 +97,7 @@ def add(
             print(site.key(folder, user))
 
 
-@app.command()
+@app.command(epilog="Example: [bold]tercet secure revoke cam-7[/]")
 def revoke(
     name: Annotated[str, typer.Argument(help="A user, or a node: then all its users.")],
     folder: Folder = DEFAULT,
@@ -106,7 +109,7 @@ def revoke(
     print("\n".join(removed))
 
 
-@app.command()
+@app.command(epilog="Example: [bold]tercet secure rotate cam-7[/]")
 def rotate(
     name: Annotated[str, typer.Argument(help="A user, or a node: then all its users.")],
     folder: Folder = DEFAULT,
@@ -118,7 +121,7 @@ def rotate(
     print("\n".join(map(str, renewed)))
 
 
-@app.command()
+@app.command(epilog="Example: [bold]tercet secure renew hub[/]")
 def renew(
     name: Annotated[str, typer.Argument(help="A broker: hub, or an edge that runs one.")],
     folder: Folder = DEFAULT,
@@ -129,7 +132,7 @@ def renew(
     site.save(folder)
 
 
-@app.command("list")
+@app.command("list", epilog="Example: [bold]tercet secure list --roles[/]")
 def list_(
     roles: Annotated[bool, typer.Option("--roles", help="List the roles instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,

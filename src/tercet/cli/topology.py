@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(epilog="Example: [bold]tercet topology show --json[/]")
 def show(
     json: Json = False,
 ) -> None:
@@ -59,7 +59,7 @@ def show(
     table("durables", ("durable", "stream", "why"), durables)
 
 
-@app.command()
+@app.command(epilog="Example: [bold]tercet topology apply --bus nats://10.0.0.7:4222[/]")
 def apply(
     bus: Url = None,
     force: Annotated[
