@@ -15,7 +15,7 @@ GoalText = Annotated[str, Field(pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$
 class Part(BaseModel):
     """A frozen piece of a message."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Condition(Part):

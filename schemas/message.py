@@ -27,7 +27,7 @@ class Message(BaseModel):
     a new subject and a new file.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     SUBJECT: ClassVar[str]
     """Subject template; `{field}` stands for the field's value, e.g. `decision.v1.{device}`."""

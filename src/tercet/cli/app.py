@@ -6,6 +6,7 @@ group of verbs, a `typer.Typer` named `app`.
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -114,7 +115,8 @@ def tercet(
         ),
     ] = False,
 ) -> None:
-    """Configure the log before any verb."""
+    """Configure the log before any verb, whose module has been imported by now."""
     from tercet.process import log
 
     log.configure("tercet", "ERROR")
+    gc.enable()

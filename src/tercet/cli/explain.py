@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tercet.cli.output import Json, as_json, clean, number, show
+from tercet.cli.output import Json, as_json, clean, is_terminal, number, show
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.process.errors import NoAnswer, Unprocessable
@@ -43,16 +43,10 @@ def explain(
     show("options", OPTIONS, [_option(choice) for choice in explanation.options])
     trips = explanation.trips[:MAX_REQUESTS]
     longest = max((trip.response_ms for trip in trips), default=1.0)
-    terminal = _is_terminal()
+    terminal = is_terminal()
     rows = [(*_trip(trip), *([bar(trip, longest)] if terminal else ())) for trip in trips]
     columns = (*TRIPS, *(["░ decision ▒ network ▓ queue █ compute"] if terminal else ()))
     show("last requests, newest first", columns, rows)
-
-
-def _is_terminal() -> bool:
-    from rich.console import Console
-
-    return Console().is_terminal
 
 
 async def _request(url: str | None, device: str) -> Explanation:

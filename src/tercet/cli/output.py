@@ -7,6 +7,8 @@ move the cursor, change colours or turn the reading direction, and rich never pa
 from __future__ import annotations
 
 import json
+import os
+import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,16 +49,24 @@ def as_json(found: Any, *, flush: bool = False) -> None:
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table: drawn on a terminal; else a title line and tab-separated rows."""
-    from rich.console import Console
-
-    console = Console()
     cells = [[clean(cell) for cell in row] for row in rows]
-    if not console.is_terminal:
+    if not is_terminal():
         print(f"# {title}")
         for line in ([*columns], *cells):
             print("\t".join(line))
         return
-    console.print(drawn(title, columns, cells))
+    from rich.console import Console
+
+    Console().print(drawn(title, columns, cells))
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal, or the environment tells rich that it is."""
+    if not (sys.stdout.isatty() or os.environ.keys() & {"FORCE_COLOR", "TTY_COMPATIBLE"}):
+        return False
+    from rich.console import Console
+
+    return Console().is_terminal
 
 
 def drawn(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:

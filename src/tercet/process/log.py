@@ -6,9 +6,13 @@ import json
 import logging
 import os
 import sys
+from collections.abc import MutableMapping
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-import structlog
+if TYPE_CHECKING:
+    import structlog
 
 TAIL_BYTES = 64 * 1024
 """Bytes at the end of a log file in which its last record is looked for."""
@@ -16,8 +20,64 @@ TAIL_BYTES = 64 * 1024
 
 def configure(service: str, level: str = "INFO", **facts: str) -> None:
     """Send every log record of this process to stderr as JSON; each one carries `facts`."""
+    _formatter.cache_clear()
+    _facts.clear()
+    _facts.update({"service": service, **facts})
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LazyFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of one module."""
+    return cast("structlog.stdlib.BoundLogger", _LazyLogger(name))
+
+
+_facts: dict[str, str] = {}
+
+
+class _LazyLogger:
+    """Imports structlog with the first record: it is slow to import, and many verbs log nothing."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._logger: structlog.stdlib.BoundLogger | None = None
+
+    def __getattr__(self, attribute: str) -> Any:
+        if self._logger is None:
+            if _facts:  # The process has called `configure`.
+                level = logging.getLevelNamesMapping().get(attribute.upper(), logging.CRITICAL)
+                if not logging.getLogger(self._name).isEnabledFor(level):
+                    return _ignore
+                _formatter()
+            import structlog
+
+            self._logger = structlog.stdlib.get_logger(self._name)
+        return getattr(self._logger, attribute)
+
+
+def _ignore(event: str, **fields: object) -> None:
+    """Take a record below the level of the log."""
+
+
+class _LazyFormatter(logging.Formatter):
+    """Formats records of all libraries as structlog does, which it imports with the first one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _formatter().format(record)
+
+
+@cache
+def _formatter() -> logging.Formatter:
+    """Configure structlog, once; return the formatter of its records and of others."""
+    import structlog
+
+    def with_facts(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**_facts, **event}
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        with_facts,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -28,24 +88,13 @@ def configure(service: str, level: str = "INFO", **facts: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(),
+        ],
     )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    structlog.contextvars.bind_contextvars(service=service, **facts)
-
-
-def get(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of one module."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
-    return logger
 
 
 def last_reason(file: Path) -> str:
