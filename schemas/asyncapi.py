@@ -1,6 +1,6 @@
-"""The bus for outsiders: an AsyncAPI 3.0 document, generated from the catalogue.
+"""The bus for external clients: an AsyncAPI 3.0 document, generated from the catalogue.
 
-`python -m tercet.schemas` writes it to `schemas/asyncapi.yaml`; it needs PyYAML, the services do not.
+`python -m tercet.schemas` writes it to `schemas/asyncapi.yaml`. It needs PyYAML; services do not.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from tercet.schemas.catalogue import CATALOGUE
 from tercet.schemas.classification import Classification
 from tercet.schemas.decision import Decision
 from tercet.schemas.explanation import Explanation
-from tercet.schemas.message import Message
-from tercet.schemas.outsiders import (
+from tercet.schemas.external_clients import (
     BY_HAND,
     EXAMPLES,
     GUIDE,
@@ -29,6 +28,7 @@ from tercet.schemas.outsiders import (
     STREAMS,
     Operation,
 )
+from tercet.schemas.message import Message
 
 DOCUMENT = Path(__file__).parent / "asyncapi.yaml"
 
@@ -40,10 +40,10 @@ REPLIES: dict[str, type[Message]] = {
     "inference.v1": Classification,
     "explain.v1": Explanation,
 }
-"""Subjects that are asked, and what answers."""
+"""Request types, and the class of their reply."""
 
 RAW = {"inference.v1": "Picture"}
-"""Asked with a raw body instead of JSON, described here by hand."""
+"""Requests with a raw body instead of JSON, described by hand."""
 
 Tree = dict[str, Any]
 
@@ -63,7 +63,7 @@ def document() -> Tree:
             "nearest": {
                 "host": "{broker}",
                 "protocol": "nats",
-                "description": "The nearest broker: on a site, the leaf node at the edge.",
+                "description": "The nearest broker: at an edge with a broker of its own, that one.",
                 "variables": {"broker": {"default": "127.0.0.1:4222"}},
             }
         },
@@ -80,12 +80,12 @@ def text() -> str:
 
 
 def write(file: Path = DOCUMENT) -> None:
-    """Write the document; run `python -m tercet.schemas` after a field was added."""
+    """Write the document; run `python -m tercet.schemas` after adding a field."""
     file.write_text(text())
 
 
 def channel_name(kind: str) -> str:
-    """Name the channel of a type: `experience.v1.real` is `experience-real`."""
+    """Return the channel name of a type: `experience-real` for `experience.v1.real`."""
     return re.sub(r"\.v(\d+)", lambda m: "" if m[1] == "1" else f"-v{m[1]}", kind).replace(".", "-")
 
 
@@ -138,17 +138,17 @@ def _operation(operation: Operation) -> Tree:
 
 
 def _rest() -> list[Operation]:
-    """Listening to what the system's own parts say to each other."""
-    told = {o.kind for o in OPERATIONS}
+    """Return an operation for each internal message type."""
+    described = {o.kind for o in OPERATIONS}
     return [
         Operation(
-            f"hear{message.__name__}",
+            f"receive{message.__name__}",
             "receive",
             kind,
-            "Listen to the system's own parts; nothing that a fleet needs.",
+            "Internal traffic; a fleet does not need it.",
         )
         for kind, message in CATALOGUE.items()
-        if kind not in told
+        if kind not in described
     ]
 
 
@@ -197,7 +197,7 @@ def _kept(kind: str) -> str:
 
 
 def _opening(message: type[Message]) -> str:
-    """The first sentence of the message's module, without the subject."""
+    """Return the first line of the message's module, without the subject."""
     first = (inspect.getdoc(sys.modules[message.__module__]) or "").partition("\n")[0]
     return first.partition(": ")[2] or first
 
@@ -207,10 +207,10 @@ def _message_ref(name: str) -> Tree:
 
 
 class _Plain(yaml.SafeDumper):
-    """YAML as a person would write it: no aliases, long texts as blocks."""
+    """A YAML dumper without aliases, long texts as blocks."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """Write everything out."""
+        """Write every value in full."""
         return True
 
 

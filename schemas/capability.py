@@ -1,4 +1,4 @@
-"""capability.v1.<node>: what a node can run, how fast, how well; said at start, kept per node."""
+"""capability.v1.<node>: the variants a node can run, their speed and accuracy; stored per node."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Capability(Message):
     )
     cpu_share: float | None = Field(None, gt=0, le=1, description="emulated share of one core")
     workers: int = Field(1, ge=1, description="requests computed at once")
-    weights: str = Field("", description="where the weights come from, in words")
+    weights: str = Field("", description="source of the weights, as text")
     measured: tuple[str, ...] = Field(
         (), description="variants whose accuracy was measured on labelled pictures, not quoted"
     )

@@ -57,7 +57,7 @@ CATALOGUE: dict[str, type[Message]] = {m.model_fields["type"].default: m for m i
 """`decision.v1` to its class, and so on."""
 
 FROZEN = Path(__file__).parent / "json"
-"""The schemas as published; tests/unit/test_schemas.py lets them only grow."""
+"""The published schemas; tests/unit/test_schemas.py allows only additions."""
 
 
 def json_schema(kind: str) -> str:
@@ -65,19 +65,21 @@ def json_schema(kind: str) -> str:
     return json.dumps(CATALOGUE[kind].model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
-def _meaning(field: dict[str, Any] | None) -> dict[str, Any] | None:
+def _without_description(field: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if field is None else {k: v for k, v in field.items() if k != "description"}
 
 
 def grows(frozen: dict[str, Any], current: dict[str, Any]) -> bool:
-    """Tell whether `current` only adds optional fields to `frozen`, in it and in its parts.
+    """Whether `current` only adds optional fields to `frozen`, in it and in its parts.
 
-    Words of description may be mended; they are for people.
+    Descriptions may change.
     """
     if not set(current.get("required", ())) <= set(frozen.get("required", ())):
         return False
     for name, field in frozen.get("properties", {}).items():
-        if _meaning(current.get("properties", {}).get(name)) != _meaning(field):
+        if _without_description(current.get("properties", {}).get(name)) != _without_description(
+            field
+        ):
             return False
     return all(
         name in current.get("$defs", {}) and grows(part, current["$defs"][name])
@@ -86,15 +88,15 @@ def grows(frozen: dict[str, Any], current: dict[str, Any]) -> bool:
 
 
 def write(directory: Path = FROZEN) -> None:
-    """Write every schema; run `python -m tercet.schemas` after a field was added.
+    """Write every schema; run `python -m tercet.schemas` after adding a field.
 
-    Raises ValueError, and writes nothing, when a published version would change otherwise: that
-    is a new version, with a subject and a file of its own.
+    Raises ValueError, and writes nothing, when a published version would change in another way:
+    that needs a new version, with a subject and a file of its own.
     """
     directory.mkdir(exist_ok=True)
     for kind in CATALOGUE:
         file = directory / f"{kind}.json"
         if file.exists() and not grows(json.loads(file.read_text()), json.loads(json_schema(kind))):
-            raise ValueError(f"{kind} does not only grow: make it a new version")
+            raise ValueError(f"{kind} changes more than additions: make it a new version")
     for kind in CATALOGUE:
         (directory / f"{kind}.json").write_text(json_schema(kind))

@@ -1,4 +1,4 @@
-"""claim.v1.<service>.<node>: this name is mine; whoever holds it already answers and keeps it."""
+"""claim.v1.<service>.<node>: a process claims a name; its holder answers and keeps it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tercet.schemas.message import Message, Name
 
 
 class Claim(Message):
-    """Said by a service that must be the only one of its name on the bus, when it starts."""
+    """Published at start by a service that must be the only one of its name on the bus."""
 
     SUBJECT: ClassVar = "claim.v1.{service}.{node}"
     type: Literal["claim.v1"] = "claim.v1"
@@ -18,4 +18,4 @@ class Claim(Message):
     service: Name = Field(description="device, inference or monitor")
     node: Name
     process: str = Field(max_length=128, description="host and process id, for people")
-    held: bool = Field(False, description="an answer: the name has been taken before")
+    held: bool = Field(False, description="an answer: the name is held already")

@@ -1,4 +1,4 @@
-"""inference.v1.<node>: a JPEG goes in as raw bytes with headers, this comes back.
+"""inference.v1.<node>: the request is a JPEG as raw bytes with headers, this is the reply.
 
 Request: body = the JPEG; header `Variant` = d0..d7; header `Cause` = id of the decision (optional).
 """
@@ -14,14 +14,14 @@ from tercet.schemas.message import Message, Milliseconds, Name
 
 
 class Classification(Message):
-    """What an inference service answers: labels and its own times, or why not."""
+    """The reply of an inference service: labels and its own times, or the reason without."""
 
     SUBJECT: ClassVar = "inference.v1.{node}"
     type: Literal["inference.v1"] = "inference.v1"
 
     node: Name
     status: Literal["ok", "overloaded", "refused"] = Field(
-        description="overloaded: queue full, run it yourself; refused: see reason, do not retry"
+        description="overloaded: queue full, run it elsewhere; refused: see reason, do not retry"
     )
     reason: str = ""
     variant: str = ""

@@ -1,4 +1,4 @@
-"""What time it is for what is said here: the host's clock, unless a process was given another."""
+"""The wall clock of messages: the host's clock, unless a process sets another."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _clock: Clock = _host
 
 
 def now() -> datetime:
-    """The wall clock of this process, in UTC. For durations ask the loop: this one may jump."""
+    """Return the wall-clock time in UTC. It may jump: measure durations with the event loop."""
     return _clock()
 
 
 def go_by(clock: Clock | None) -> None:
-    """Pass in another clock; None: the host's again."""
+    """Use another clock; None: the host's again."""
     global _clock
     _clock = clock or _host

@@ -12,7 +12,7 @@ from tercet.schemas.message import Message, Name, OptionText
 
 
 class Decision(Message):
-    """The reply to a Request, and published for anyone who listens."""
+    """The reply to a Request, also published on its subject."""
 
     SUBJECT: ClassVar = "decision.v1.{device}"
     type: Literal["decision.v1"] = "decision.v1"

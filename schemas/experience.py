@@ -1,4 +1,4 @@
-"""experience.v1.real: what one round taught, complete in itself."""
+"""experience.v1.real: the measurements of one round, complete in itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Experience(Message):
-    """(state, assignment, outcomes, next state, goal) of one round, joined when it closed."""
+    """State, assignment, outcomes, next state and goal of one round, joined when it closed."""
 
     SUBJECT: ClassVar = "experience.v1.real"
     KEPT: ClassVar = True
@@ -30,7 +30,7 @@ class Experience(Message):
     state: dict[Name, Condition] = Field(description="per node, when the round opened")
     next_state: dict[Name, Condition] = Field(description="per node, when the round closed")
     assigned: dict[Name, OptionText]
-    executed: dict[Name, OptionText] = Field(description="what was measured; learn from this")
+    executed: dict[Name, OptionText] = Field(description="what was measured; train on this")
     response_ms: dict[Name, Milliseconds] = Field(
         description="per device; empty where only the mean is known"
     )
@@ -38,18 +38,20 @@ class Experience(Message):
     average_ms: Milliseconds
     accuracy_pct: Percent = Field(description="average accuracy of the executed options")
     greedy: dict[Name, OptionText] = Field(
-        default_factory=dict, description="what the policy would do now if it did not explore"
+        default_factory=dict, description="the assignment of the policy without exploration"
     )
     quarantined: dict[Name, str] = Field(
-        default_factory=dict, description="device to why its outcome must not teach anybody"
+        default_factory=dict,
+        description="device to the reason why its outcome is excluded from training",
     )
     divided: dict[Name, Divisor] = Field(
         default_factory=dict,
-        description="device to what its response time is divided by before it teaches: it is that "
-        "much slower than all others wherever it runs, or says so",
+        description="device to the divisor of its response time in training: it is, or claims to "
+        "be, that much slower than all others wherever its requests run",
     )
     doubted: tuple[Name, ...] = Field(
-        (), description="devices no longer believed: what they taught before is to be forgotten"
+        (),
+        description="devices no longer trusted: their earlier outcomes are removed from training",
     )
     emulated: bool = False
     simulated: bool = False

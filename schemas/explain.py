@@ -1,4 +1,4 @@
-"""explain.v1.<device>: why is this device told what it is told?"""
+"""explain.v1.<device>: a request for the reasons of a device's decision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tercet.schemas.message import Message, Name
 
 
 class Explain(Message):
-    """Asked by anyone (request/reply); the reply is an Explanation."""
+    """Sent by any client (request/reply); the reply is an Explanation."""
 
     SUBJECT: ClassVar = "explain.v1.{device}"
     type: Literal["explain.v1"] = "explain.v1"

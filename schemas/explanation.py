@@ -1,4 +1,4 @@
-"""explanation.v1.<device>: what the policy expects of each option, and why one was chosen."""
+"""explanation.v1.<device>: the policy's prediction for each option, and why one was chosen."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Choice(Part):
-    """One option of the device, with everybody else where they are now."""
+    """One option of the device, with all other devices at their present options."""
 
     option: OptionText
     node: Name = Field(description="the node that would run it")
     load: int = Field(ge=1, description="devices on that node if this device chose it")
     accuracy_pct: Percent
     predicted_ms: Milliseconds | None = Field(
-        None, description="expected response time by the mean of all heads; null: nothing learned"
+        None, description="expected response time, mean of all heads; null: not trained yet"
     )
     low_ms: Milliseconds | None = Field(None, description="5 % bound of that expectation, ms")
     high_ms: Milliseconds | None = Field(None, description="95 % bound of that expectation, ms")
     spread: Spread | None = Field(
-        None, description="standard deviation between the heads of log ms: how unsure it is"
+        None, description="standard deviation of log ms between the heads: the uncertainty"
     )
     sampled_ms: Milliseconds | None = Field(
-        None, description="what the one head that explores believes, ms; null: no head does"
+        None, description="prediction of the head that explores, ms; null: no head explores"
     )
     profile_ms: Milliseconds | None = Field(
         None, description="compute time that the node measured for it at its start, ms"
     )
-    available: bool = Field(True, description="false: its node left a picture without an answer")
+    available: bool = Field(True, description="false: its node did not answer a picture")
     chosen: bool = Field(False, description="it is in force")
-    greedy: bool = Field(False, description="it would be, if the policy did not explore")
+    greedy: bool = Field(False, description="it would be chosen without exploration")
 
 
 class Trip(Part):
-    """Where the time of one past request went; the parts add up to about `response_ms`."""
+    """Parts of one past request's response time; their sum is about `response_ms`."""
 
     at: AwareDatetime
     executed: OptionText
@@ -80,6 +80,6 @@ class Explanation(Message):
     price_ms: Spread | None = Field(
         None,
         description="what the goal costs: ms of average response time that one point of average "
-        "accuracy less would save (difference quotient of the solver); null: cannot be said",
+        "accuracy less would save (difference quotient of the solver); null: not known",
     )
     trips: tuple[Trip, ...] = Field((), description="last requests, newest first, at most 20")

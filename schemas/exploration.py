@@ -1,4 +1,4 @@
-"""exploration.v1: an operator paused exploring, or let it go on."""
+"""exploration.v1: an operator paused or resumed exploration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tercet.schemas.message import Message
 
 
 class Exploration(Message):
-    """Stored under `exploration` in the control bucket, and announced; obeyed at the next round."""
+    """Stored under `exploration` in the control bucket; applied at the next round."""
 
     SUBJECT: ClassVar = "exploration.v1"
     type: Literal["exploration.v1"] = "exploration.v1"

@@ -1,4 +1,4 @@
-"""Parts that several messages carry: a fleet, a node's condition. No subject of their own."""
+"""Parts of several messages: a fleet, a node's condition. They have no subject of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Part(BaseModel):
 
 
 class Condition(Part):
-    """One node's background condition: what others, not this run, make of it."""
+    """One node's background condition: the load of other programs, without that of Tercet."""
 
     cpu: Share = Field(0.0, description="CPU utilisation by others, 0..1")
     memory: Share = Field(0.0, description="share of memory in use, 0..1")
@@ -28,7 +28,7 @@ class Condition(Part):
 
 
 class Fleet(Part):
-    """What an operator knows without measuring: devices, homes, options, accuracies."""
+    """What is known without measuring response times: devices, homes, options, accuracies."""
 
     devices: tuple[Name, ...]
     home: tuple[Name, ...] = Field(description="home edge of each device, same order")
@@ -44,7 +44,7 @@ class Fleet(Part):
     )
 
     def node(self, device: str, option: str) -> str:
-        """The node on which an option runs for a device of this fleet."""
+        """Return the node on which an option runs for a device of this fleet."""
         tier = option[-1]
         if tier == "E":
             return self.home[self.devices.index(device)]
@@ -65,7 +65,7 @@ class Fleet(Part):
 
 
 class Label(Part):
-    """One class a classifier saw, with its probability."""
+    """One class that a classifier returned, with its probability."""
 
     name: str
     probability: Share

@@ -1,4 +1,4 @@
-"""goal.v1: the operator's goal changed; the value in force lies in the control bucket."""
+"""goal.v1: the operator changed the goal; the value in force is in the control bucket."""
 
 from __future__ import annotations
 

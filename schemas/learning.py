@@ -1,4 +1,4 @@
-"""learning.v1.<owner>: how learning goes; once a second by each who learns, plans or decides."""
+"""learning.v1.<owner>: progress of training, once a second per trainer, member and decider."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Learning(Message):
-    """What does not concern a role is null. Counts are since the process began."""
+    """Fields that do not concern a role are null. Counts start with the process."""
 
     SUBJECT: ClassVar = "learning.v1.{owner}"
     type: Literal["learning.v1"] = "learning.v1"
 
-    owner: Name = Field(description="policy (the learner), member-0..member-4, or decider")
+    owner: Name = Field(description="policy (the trainer), member-0..member-4, or decider")
     role: Literal["learner", "member", "decider"]
     round: Count = Field(0, description="newest round that is in effect, or was closed")
     version: Count | None = Field(None, description="parameters published, or in force (decider)")
     real: Count | None = Field(None, description="real experiences in effect")
-    planned: Count | None = Field(None, description="planned experiences learned from")
+    planned: Count | None = Field(None, description="planned experiences used in training")
     dropped: Count | None = Field(None, description="planned batches dropped because stale")
     real_per_s: Figure | None = Field(None, description="over the last ten seconds")
     planned_per_s: Figure | None = Field(None, description="over the last ten seconds")
@@ -32,22 +32,22 @@ class Learning(Message):
     )
     buffers: dict[Name, Count] = Field(
         default_factory=dict,
-        description="entries of D_direct, D_world (labels believed) and D_plan (experiences)",
+        description="entries of D_direct, D_world (labels in use) and D_plan (experiences)",
     )
     error: Figure | None = Field(
         None,
         description="root mean square error of log ms, one step ahead: on the latest rounds, each "
-        "before it was learned from",
+        "before it was used in training",
     )
-    holder: Name | None = Field(None, description="the worker that learns this member")
+    holder: Name | None = Field(None, description="the worker that trains this member")
     greedy_ms: Milliseconds | None = Field(
-        None, description="expected average of the greedy assignment (learner)"
+        None, description="expected average of the greedy assignment (trainer)"
     )
     executed_ms: Milliseconds | None = Field(None, description="measured average, latest round")
     gap: float | None = Field(
         None,
         allow_inf_nan=False,
-        description="executed over greedy, less one: what exploring and noise cost (best known)",
+        description="executed over greedy, less one: cost of exploration and noise (estimate)",
     )
     exploring: bool | None = Field(None, description="decider: false when paused by an operator")
     policy: str | None = Field(None, description="decider: what chose the latest round")
@@ -55,15 +55,16 @@ class Learning(Message):
     censored: Count | None = Field(None, description="decider: outcomes that did not come in time")
     fallbacks: Count | None = Field(None, description="decider: outcomes of a fallback")
     refused: Count | None = Field(
-        None, description="decider: versions worse than the present one, which stayed"
+        None, description="decider: versions rejected as worse than the one in force"
     )
     rolled_back: Count | None = Field(
-        None, description="decider: how often it went back to the last good version"
+        None, description="decider: number of rollbacks to the last good version"
     )
-    pinned: Count | None = Field(None, description="decider: the version an operator holds")
+    pinned: Count | None = Field(None, description="decider: the version pinned by an operator")
     regret_left_ms: Figure | None = Field(
-        None, description="decider: what exploring may still cost; null when unbounded"
+        None, description="decider: exploration budget left, ms; null: unlimited"
     )
     held_back: Count | None = Field(
-        None, description="decider: rounds that were greedy because the regret budget was spent"
+        None,
+        description="decider: rounds that were greedy because the exploration budget was spent",
     )

@@ -1,4 +1,4 @@
-"""What lies in the KV bucket `leases`, one key per slot. It has no subject of its own."""
+"""The value of a key in the KV bucket `leases`, one key per slot. It has no subject."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tercet.schemas.fleet import Part
 
 
 class Lease(Part):
-    """Who holds a slot, and how often it has changed hands."""
+    """The holder of a slot, and the number of changes of holder."""
 
     holder: str = Field("", pattern=r"^[A-Za-z0-9_-]{0,64}$", description="worker; empty: released")
     epoch: int = Field(0, ge=0, description="one more at each change of holder; never less")

@@ -1,4 +1,4 @@
-"""What all messages share: identity, time, cause, and a subject that follows from the fields."""
+"""The base of all messages: id, time, cause, and a subject that follows from the fields."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ OptionText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}@[LEC]$", exampl
 
 
 class Message(BaseModel):
-    """A fact on the bus.
+    """A message on the bus.
 
     Within one version fields are only ever added, and only with a default: old readers ignore
-    what they do not know, new readers fill in what is missing. Any other change is a new version:
-    a new subject and a new file.
+    unknown fields, new readers use the defaults. Any other change is a new version: a new subject
+    and a new file.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
@@ -32,29 +32,30 @@ class Message(BaseModel):
     SUBJECT: ClassVar[str]
     """Subject template; `{field}` stands for the field's value, e.g. `decision.v1.{device}`."""
     KEPT: ClassVar[bool] = False
-    """Publishing waits until a stream has stored it; everything else is sent and forgotten."""
+    """Whether publishing waits until a stream has stored the message."""
 
     id: UUID = Field(default_factory=uuid4, description="unique; also the stream's de-duplication")
     at: AwareDatetime = Field(
-        default_factory=lambda: clock.now(), description="when it was said, by its sender"
+        default_factory=lambda: clock.now(),
+        description="when it was created, by the sender's clock",
     )
     cause: UUID | None = Field(None, description="id of the message that led to this one")
 
     @property
     def subject(self) -> str:
-        """The subject on which this very message travels."""
+        """The subject of this message."""
         return self.SUBJECT.format_map(vars(self))
 
     @classmethod
     def pattern(cls, **tokens: str) -> str:
-        """Subject with `*` for every token that is not given: what to subscribe to."""
+        """Return the subject with `*` for every token that is not given."""
         return cls.SUBJECT.format_map(_Wildcards(tokens))
 
     @classmethod
     def because(cls, cause: Message, key: str = "", **fields: Any) -> Self:
-        """Return a consequence of `cause`; its id is derived, so said twice it is stored once.
+        """Return a consequence of `cause`; its derived id makes a second publication harmless.
 
-        `key` tells the several consequences of one cause apart.
+        `key` distinguishes several consequences of one cause.
         """
         return cls(id=uuid5(cause.id, f"{cls.SUBJECT}/{key}"), cause=cause.id, **fields)
 

@@ -1,4 +1,4 @@
-"""outcome.v1.<device>: how long one request took, and where the time went."""
+"""outcome.v1.<device>: the response time of one request, and its parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Fallback = Literal["none", "no-decision", "bad-decision", "overloaded", "no-resp
 
 
 class Outcome(Message):
-    """Published by a device once per request, with the decision's id as its cause."""
+    """Published by a device's gateway once per request, with the decision's id as its cause."""
 
     SUBJECT: ClassVar = "outcome.v1.{device}"
     KEPT: ClassVar = True
@@ -25,7 +25,9 @@ class Outcome(Message):
     assigned: OptionText | None = Field(None, description="the option decided; null without one")
     executed: OptionText = Field(description="the option that was run, and so measured")
     fallback: Fallback = Field("none", description="why executed differs from assigned")
-    response_ms: Milliseconds = Field(description="from asking for a decision to the labels, ms")
+    response_ms: Milliseconds = Field(
+        description="from the request for a decision to the labels, ms"
+    )
     decision_ms: Milliseconds = Field(0.0, description="part spent waiting for the decision, ms")
     network_ms: Milliseconds = Field(0.0, description="part spent between the nodes, ms")
     queue_ms: Milliseconds = Field(0.0, description="part spent waiting for a worker, ms")
@@ -35,4 +37,4 @@ class Outcome(Message):
     labels: tuple[Label, ...] = ()
     emulated: bool = False
     late: bool = False
-    simulated: bool = Field(False, description="times are virtual: a world in a box")
+    simulated: bool = Field(False, description="times are virtual: a simulated world")

@@ -1,4 +1,4 @@
-"""parameters.v1.<owner>: a new version of some network's parameters lies in the store."""
+"""parameters.v1.<owner>: a new version of an owner's parameters is stored."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ class Parameters(Message):
         "", description="sum of the ids of those experiences modulo 2^128, as hex: for audits"
     )
     epoch: int = Field(0, ge=0, description="the lease's epoch; an older one may not overwrite")
-    error: float | None = Field(None, description="the learner's own error figure, log units")
+    error: float | None = Field(None, description="root mean square error in training, log units")

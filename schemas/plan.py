@@ -1,4 +1,4 @@
-"""plan.v1: please imagine some transitions from this state; a job for any one worker."""
+"""plan.v1: a planning job: predict transitions from this state; one worker takes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tercet.schemas.message import Message, Name
 
 
 class Plan(Message):
-    """Put on the work queue by the learner, taken by one world-model worker."""
+    """Published to the work queue by the trainer, taken by one world-model worker."""
 
     SUBJECT: ClassVar = "plan.v1"
     KEPT: ClassVar = True

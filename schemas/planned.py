@@ -1,4 +1,4 @@
-"""experience.v1.planned: transitions that one member of the system model imagined."""
+"""experience.v1.planned: transitions predicted by one member of the system model."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tercet.schemas.message import Message, Milliseconds, Name
 class Planned(Message):
     """A batch of planned experience: T transitions from one state, by one member.
 
-    The learner drops it as stale when `fleet` is not the present one, or when `version` is more
-    than `max_plan_age` (10) versions older than the newest it knows of that member.
+    The trainer drops it as stale when `fleet` is not the present one, or when `version` is more
+    than `max_plan_age` (10) versions older than the newest of that member.
     """
 
     SUBJECT: ClassVar = "experience.v1.planned"
     KEPT: ClassVar = True
     type: Literal["experience.v1.planned"] = "experience.v1.planned"
 
-    member: int = Field(ge=0, description="which member of the ensemble imagined these")
+    member: int = Field(ge=0, description="member of the ensemble that predicted these")
     version: int = Field(ge=0, description="version of that member's parameters")
     goal: GoalText
     fleet: Fleet

@@ -1,4 +1,4 @@
-"""policy.v1: an operator holds a version of the policy, lets it go, or returns to the last good."""
+"""policy.v1: an operator pins a policy version, releases it, or rolls back to the last good one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tercet.schemas.message import Message
 
 
 class PolicySet(Message):
-    """Stored under `policy` in the control bucket, and announced; obeyed at the next round."""
+    """Stored under `policy` in the control bucket, and announced; applied at the next round."""
 
     SUBJECT: ClassVar = "policy.v1"
     type: Literal["policy.v1"] = "policy.v1"
@@ -19,6 +19,6 @@ class PolicySet(Message):
     version: int | None = Field(
         None,
         ge=0,
-        description="pin: which, null: the one in force; rollback: where it leads",
+        description="pin: which, null: the one in force; rollback: the target",
     )
     by: str = Field("", max_length=200, description="who set it")

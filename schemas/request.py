@@ -1,4 +1,4 @@
-"""request.v1.<device>: a device asks what to do with its next picture; answered with a Decision."""
+"""request.v1.<device>: a device requests a decision for its next picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tercet.schemas.message import Message, Name
 
 
 class Request(Message):
-    """Asked once per inference, by request/reply."""
+    """Sent once per inference (request/reply); the reply is a Decision."""
 
     SUBJECT: ClassVar = "request.v1.{device}"
     type: Literal["request.v1"] = "request.v1"

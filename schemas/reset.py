@@ -1,4 +1,4 @@
-"""reset.v1: forget what was learned; said after the streams were emptied."""
+"""reset.v1: training data and parameters were erased; published after the streams were purged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tercet.schemas.message import Message
 
 
 class Reset(Message):
-    """Whoever learns or decides starts from nothing."""
+    """Trainers, members and deciders start with initial parameters."""
 
     SUBJECT: ClassVar = "reset.v1"
     type: Literal["reset.v1"] = "reset.v1"
 
-    by: str = Field("", description="who asked for it")
+    by: str = Field("", description="who requested it")

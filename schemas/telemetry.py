@@ -1,4 +1,4 @@
-"""telemetry.v1.<node>: what one node looks like right now."""
+"""telemetry.v1.<node>: the present condition of one node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class Telemetry(Message):
 
     node: Name
     condition: Condition
-    total_cpu: Share = Field(0.0, description="CPU utilisation by all, this run included, 0..1")
+    total_cpu: Share = Field(
+        0.0, description="CPU utilisation by all programs, Tercet included, 0..1"
+    )
     cores: float = Field(1.0, gt=0, description="cores this node may use (cgroup quota, or host's)")
     memory_mib: float = Field(0.0, ge=0, description="memory this node may use, MiB")
-    leaving: bool = Field(False, description="the node says goodbye; it is gone at once")
+    leaving: bool = Field(False, description="the node leaves; it counts as absent at once")

@@ -1,4 +1,4 @@
-"""truth.v1: what only the world itself knows. For people; no agent may hear it."""
+"""truth.v1: optimum and regret in a simulated world; no agent may subscribe to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""worker.v1.<worker>: a world-model worker is at work, and these are the slots it holds."""
+"""worker.v1.<worker>: a world-model worker runs, and holds these slots."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tercet.schemas.message import Message, Name
 
 
 class Worker(Message):
-    """Said every lease period; who falls silent no longer counts when slots are shared out."""
+    """Published every lease period; a worker that stops publishing gets no more slots."""
 
     SUBJECT: ClassVar = "worker.v1.{worker}"
     type: Literal["worker.v1"] = "worker.v1"
 
     worker: Name
-    slots: tuple[Name, ...] = Field((), description="members that it learns; none: it plans")
-    leaving: bool = Field(False, description="its last word: it has let go of everything")
+    slots: tuple[Name, ...] = Field((), description="members that it trains; none: it only plans")
+    leaving: bool = Field(False, description="its last message: it has released all slots")

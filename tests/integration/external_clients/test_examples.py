@@ -17,7 +17,7 @@ from tercet.messaging.topology import MEMBERS
 from tercet.schemas.decision import Decision
 from tercet.schemas.experience import Experience
 from tercet.schemas.outcome import Outcome
-from tests.integration.outsiders.conftest import DECIDE, EXAMPLES, LEARN, Run, Start
+from tests.integration.external_clients.conftest import DECIDE, EXAMPLES, LEARN, Run, Start
 from tests.unit.test_architecture import MAY_IMPORT, imports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

@@ -66,22 +66,22 @@ def test_the_document_is_valid(parse: Parse) -> None:
     assert parsed["version"] == "3.0.0"
     subjects = {message.SUBJECT for message in CATALOGUE.values()}
     assert set(parsed["addresses"]) - {None} == subjects
-    assert parsed["actions"]["sayOutcome"] == "send"
-    assert parsed["actions"]["hearRound"] == "receive"
+    assert parsed["actions"]["publishOutcome"] == "send"
+    assert parsed["actions"]["receiveRound"] == "receive"
     assert sorted(parsed["asked"]) == [
         "answerInference",
-        "askDecision",
-        "askInference",
-        "askWhy",
+        "requestDecision",
+        "requestExplanation",
+        "requestInference",
     ]
 
 
 def no_action(tree: dict[str, Any]) -> None:
-    del tree["operations"]["sayOutcome"]["action"]
+    del tree["operations"]["publishOutcome"]["action"]
 
 
 def nowhere(tree: dict[str, Any]) -> None:
-    tree["operations"]["hearRound"]["channel"]["$ref"] = "#/channels/nowhere"
+    tree["operations"]["receiveRound"]["channel"]["$ref"] = "#/channels/nowhere"
 
 
 def no_such_type(tree: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import yaml
 from tercet.messaging.topology import stream_of
 from tercet.schemas import asyncapi
 from tercet.schemas.catalogue import CATALOGUE
-from tercet.schemas.outsiders import EXAMPLES, STREAMS
+from tercet.schemas.external_clients import EXAMPLES, STREAMS
 
 TREE = asyncapi.document()
 

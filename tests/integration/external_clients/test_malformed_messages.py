@@ -13,7 +13,7 @@ from tercet.process.errors import NoAnswer, Unprocessable
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.request import Request
-from tests.integration.outsiders.conftest import DECIDE, Start
+from tests.integration.external_clients.conftest import DECIDE, Start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

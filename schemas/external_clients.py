@@ -1,0 +1,231 @@
+"""What an external client needs beyond the fields: how to take part, as text and as one table.
+
+`tercet.schemas.asyncapi` puts this into the AsyncAPI document. Directions are those of the client:
+`send` is what it publishes, `receive` what it may subscribe to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+GUIDE = """\
+Tercet decides, for every inference request of every device, where it runs and with which model
+variant, so that the average response time is minimal while the average accuracy meets a goal. An
+option is written `variant@tier`: `d3@L` runs variant d3 on the device (local), `d0@E` runs d0 on
+the device's home edge, `d0@C` in the cloud. Variants are d0 to d7; edge and cloud run d0.
+
+This document describes an **external client**: `send` is what you publish, `receive` is what you
+may subscribe to. Any NATS client in any language will do; nothing of Tercet need be installed.
+
+## How a fleet takes part
+
+1. For each node (device, edge or cloud) publish `capability.v1.<node>` once at start: its tier, a
+   device's home edge, and the accuracy and measured time of each variant it can run. From then on
+   a device belongs to the fleet. An option is offered when at least one device (or edge, or the
+   cloud) that has published its capability can run it; a device is only assigned options that its
+   own nodes can run. There is one cloud.
+2. For each node publish `telemetry.v1.<node>` once a second. Report the background load, without
+   that of your own inference. A device without telemetry for 5 s counts as absent until the next
+   message; one that sends `leaving` is absent at once.
+3. Subscribe to `round.v1`. A round names the devices that are to make one request each, at once.
+4. For each of your devices that it names, send `request.v1.<device>` (request/reply) with
+   `round_id` and `cause` set to the round's `id`. The reply is a Decision: `option` is the variant
+   and tier, `node` the node. Limit the time you wait; half a second is plenty. Without a decision
+   choose an option yourself, and give the reason in the outcome's `fallback`.
+5. Run it: on the device, by sending the JPEG to `inference.v1.<node>`, or by any means your nodes
+   have among themselves. Only nodes that accept pictures from others serve `inference.v1`.
+6. Publish `outcome.v1.<device>`: `response_ms` from the request to the labels, `executed` the
+   option that was run, `cause` the decision's `id`, `round` and `round_id` those of the round. Set
+   `simulated` if times are virtual. A round closes when all its devices have reported, or at a
+   time-out (5 s by default); a later outcome is stored, but not used for training.
+
+Each closed round is published as `experience.v1.real` and used for training. Outside of rounds a
+device may send a request at any time; the reply is the assignment in force.
+
+## Stored messages
+
+Messages marked *kept* must be published to JetStream: wait for the stream's acknowledgement, and
+publish again with the same `Nats-Msg-Id` until it comes; a stream stores one id once. All others
+are published without acknowledgement. `Nats-Msg-Id` is the message's `id`. Derive the id of a
+consequence from its cause (a version 5 UUID, for example), so that publishing it twice has no
+effect. Each channel names the stream that stores it; a durable consumer of your own on `DECISIONS`
+replays all decisions.
+
+## Errors
+
+A message that does not fit its schema is stored on `dead.<subject>` with the header `Reason`; a
+published message gets no other answer. A request that cannot be answered gets an empty reply with
+the headers `Nats-Service-Error` and `Nats-Service-Error-Code`: 400 for a request that can never be
+answered, 429 for one above the device's rate, 503 for one that cannot be answered now, for instance
+before the device has published its capability. Within one version fields are only added: ignore
+those you do not know.
+"""
+
+PARAMETERS = {
+    "device": "name of a device: letters, digits, - and _, at most 64",
+    "node": "name of a device, an edge or the cloud: letters, digits, - and _, at most 64",
+    "owner": "what is trained: policy, or member-0..member-4 (learning.v1 also: decider)",
+    "worker": "name of a world-model worker",
+    "service": "device, inference or monitor",
+}
+
+STREAMS = {
+    "capability.v1": "CAPABILITY",
+    "telemetry.v1": "TELEMETRY",
+    "decision.v1": "DECISIONS",
+    "outcome.v1": "OUTCOMES",
+    "experience.v1.real": "EXPERIENCE",
+    "experience.v1.planned": "PLANNED",
+    "plan.v1": "PLAN",
+    "goal.v1": "STEERING",
+    "exploration.v1": "STEERING",
+    "policy.v1": "STEERING",
+    "reset.v1": "STEERING",
+}
+"""Type to the JetStream stream that stores it; a test compares it with the topology."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of an external client on one type of message."""
+
+    name: str
+    action: Literal["send", "receive"]
+    kind: str
+    summary: str
+
+
+OPERATIONS = (
+    Operation(
+        "publishCapability", "send", "capability.v1", "Publish what a node can run; once at start."
+    ),
+    Operation(
+        "publishTelemetry", "send", "telemetry.v1", "Publish a node's condition; once a second."
+    ),
+    Operation("receiveRound", "receive", "round.v1", "The named devices make a request now."),
+    Operation(
+        "requestDecision", "send", "request.v1", "Request where and with which variant to run."
+    ),
+    Operation("requestInference", "send", "inference.v1", "Have a picture classified by a node."),
+    Operation("answerInference", "receive", "inference.v1", "Classify pictures, as a node."),
+    Operation("publishOutcome", "send", "outcome.v1", "Report how long one request took."),
+    Operation("receiveDecision", "receive", "decision.v1", "Every decision."),
+    Operation("receiveOutcome", "receive", "outcome.v1", "Every measured response time."),
+    Operation(
+        "requestExplanation", "send", "explain.v1", "Request the reasons of a device's decision."
+    ),
+    Operation(
+        "receiveExplanation", "receive", "explanation.v1", "The reply to explain.v1; not published."
+    ),
+    Operation("receiveLearning", "receive", "learning.v1", "Progress of training."),
+    Operation("receiveTruth", "receive", "truth.v1", "In a simulated world: optimum and regret."),
+    Operation(
+        "receiveExploration", "receive", "exploration.v1", "Exploration was paused or resumed."
+    ),
+    Operation("receiveGoal", "receive", "goal.v1", "The operator changed the goal."),
+    Operation(
+        "receiveExperience",
+        "receive",
+        "experience.v1.real",
+        "The measurements of each closed round.",
+    ),
+)
+"""Types that are missing here are internal; a client may subscribe to them all the same."""
+
+_IDENTITY = {
+    "traceparent": {
+        "type": "string",
+        "description": "W3C trace context, optional: services copy it to the messages that follow",
+    },
+    "Nats-Msg-Id": {
+        "type": "string",
+        "format": "uuid",
+        "description": "the message's `id`; a stream stores one id once",
+    },
+}
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "Headers": {"type": "object", "properties": _IDENTITY},
+    "KeptHeaders": {"type": "object", "required": ["Nats-Msg-Id"], "properties": _IDENTITY},
+    "PictureHeaders": {
+        "type": "object",
+        "required": ["Variant"],
+        "properties": {
+            "Variant": {"type": "string", "description": "d0..d7", "examples": ["d0"]},
+            "Cause": {"type": "string", "format": "uuid", "description": "`id` of the decision"},
+        },
+    },
+    "ServiceErrorHeaders": {
+        "type": "object",
+        "required": ["Nats-Service-Error", "Nats-Service-Error-Code"],
+        "properties": {
+            "Nats-Service-Error": {"type": "string", "description": "why, in one line"},
+            "Nats-Service-Error-Code": {"type": "string", "description": "400, 429, 500 or 503"},
+        },
+    },
+}
+"""JSON Schemas of the NATS headers, by name."""
+
+BY_HAND: dict[str, dict[str, Any]] = {
+    "Picture": {
+        "title": "Picture",
+        "summary": "A JPEG: the body is the file.",
+        "contentType": "image/jpeg",
+        "headers": {"$ref": "#/components/schemas/PictureHeaders"},
+        "payload": {"type": "string", "format": "binary", "description": "at most 1 MB"},
+    },
+    "ServiceError": {
+        "title": "ServiceError",
+        "summary": "The request cannot be answered; the body is empty.",
+        "headers": {"$ref": "#/components/schemas/ServiceErrorHeaders"},
+    },
+}
+"""Messages that are not JSON, and so have no class."""
+
+_ID = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b"
+_ROUND = "0d9b6a1e-7c55-4a0e-9f0e-3b8a4c2d1e6f"
+_DECISION = "b7a5d0c2-1f3e-4d5c-8b6a-9e8f7d6c5b4a"
+_AT = "2026-01-31T12:00:00Z"
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "capability.v1": {
+        "type": "capability.v1",
+        "id": _ID,
+        "at": _AT,
+        "node": "camera-1",
+        "tier": "device",
+        "home": "gate",
+        "accuracy_pct": {"d0": 89.9, "d3": 74.2},
+        "profile_ms": {"d0": 104.0, "d3": 14.0},
+    },
+    "telemetry.v1": {
+        "type": "telemetry.v1",
+        "id": _ID,
+        "at": _AT,
+        "node": "camera-1",
+        "condition": {"cpu": 0.05, "memory": 0.4, "link_ms": 2.5, "weak": False},
+    },
+    "request.v1": {
+        "type": "request.v1",
+        "id": _ID,
+        "at": _AT,
+        "cause": _ROUND,
+        "device": "camera-1",
+        "round_id": _ROUND,
+    },
+    "outcome.v1": {
+        "type": "outcome.v1",
+        "id": _ID,
+        "at": _AT,
+        "cause": _DECISION,
+        "device": "camera-1",
+        "node": "gate",
+        "assigned": "d0@E",
+        "executed": "d0@E",
+        "response_ms": 48.2,
+        "round": 12,
+        "round_id": _ROUND,
+    },
+}
+"""One message of each type that a fleet publishes."""
