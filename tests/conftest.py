@@ -1,4 +1,4 @@
-"""What tests share: a real nats-server each (free port, empty store, up in 15 ms), real models."""
+"""Shared fixtures: a real nats-server per test (free port, empty store, 15 ms), real models."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ async def bus(settings: BusSettings) -> AsyncIterator[Bus]:
         yield bus
 
 
-def _recipe() -> str:
-    """Changes whenever the models might: with the zoo's code, its photographs, or the libraries."""
+def _models_fingerprint() -> str:
+    """Return a hash of all that the models depend on: code, photographs, library versions."""
     digest = hashlib.sha256()
     for path in sorted(Path(model_code.__file__).parent.rglob("*")):
         if path.suffix in (".py", ".jpg"):
@@ -102,10 +102,10 @@ def _recipe() -> str:
 
 @pytest.fixture(scope="session")
 def models(pytestconfig: pytest.Config) -> Path:
-    """A directory with all eight."""
+    """A directory with all eight models."""
     cache = pytestconfig.cache
     assert cache is not None
-    directory = cache.mkdir(f"models-{_recipe()}")
+    directory = cache.mkdir(f"models-{_models_fingerprint()}")
     for outdated in directory.parent.glob("models-*"):
         if outdated != directory:
             shutil.rmtree(outdated)

@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana are told of exists: metrics, containers; the configuration holds."""
+"""Metrics and containers that Prometheus and Grafana refer to exist; the configuration is valid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), 
 
 
 def names() -> dict[str, set[str]]:
-    """Series that a process of ours may serve, with their labels."""
+    """Return the series that a process of ours may serve, with their labels."""
     found = {}
     for family in REGISTRY.collect():
         collector = REGISTRY._names_to_collectors.get(family.name)
@@ -32,17 +32,17 @@ def names() -> dict[str, set[str]]:
 
 
 def panels() -> list[tuple[str, str]]:
-    told = json.loads(DASHBOARD.read_text())["panels"]
-    return [(panel["title"], t["expr"]) for panel in told for t in panel["targets"]]
+    found = json.loads(DASHBOARD.read_text())["panels"]
+    return [(panel["title"], t["expr"]) for panel in found for t in panel["targets"]]
 
 
 @pytest.mark.parametrize(("title", "query"), panels())
-def test_each_panel_asks_for_what_exists(title: str, query: str) -> None:
+def test_each_panel_queries_existing_metrics(title: str, query: str) -> None:
     known = names()
-    asked = set(re.findall(r"\b(?:tercet|process)_\w+", query))
-    assert asked, title
-    assert asked <= known.keys()
-    (name,) = asked
+    queried = set(re.findall(r"\b(?:tercet|process)_\w+", query))
+    assert queried, title
+    assert queried <= known.keys()
+    (name,) = queried
     by = {word.strip() for part in re.findall(r"by \(([^)]*)\)", query) for word in part.split(",")}
     assert by <= known[name] | {"le"}
 
@@ -56,6 +56,6 @@ def test_every_container_that_serves_metrics_is_scraped() -> None:
 
 @pytest.mark.parametrize("file", ["prometheus.yml", "prometheus-host.yml"])
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus")
-def test_prometheus_takes_the_configuration(file: str) -> None:
+def test_prometheus_accepts_the_configuration(file: str) -> None:
     command = ["promtool", "check", "config", "--syntax-only", str(PROMETHEUS.with_name(file))]
     subprocess.run(command, check=True, capture_output=True)

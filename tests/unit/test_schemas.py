@@ -29,18 +29,18 @@ def test_the_published_schema_is_current(kind: str) -> None:
 
 
 def test_a_changed_version_is_not_written(tmp_path: Path) -> None:
-    """Not even by whoever runs `python -m tercet.schemas` to make the other tests pass."""
+    """Not even by `python -m tercet.schemas`, run to make the other tests pass."""
     write(tmp_path)
     file = tmp_path / "decision.v1.json"
     published = json.loads(file.read_text())
-    published["properties"]["colour"] = {"type": "string"}  # a field that we would drop
+    published["properties"]["colour"] = {"type": "string"}  # A field that writing would drop.
     file.write_text(json.dumps(published))
     with pytest.raises(ValueError, match=r"decision\.v1"):
         write(tmp_path)
     assert json.loads(file.read_text()) == published
 
 
-def test_the_guard_tells_growth_from_change() -> None:
+def test_growth_is_distinguished_from_change() -> None:
     old = {"properties": {"a": {"type": "string"}}, "required": ["a"]}
     more = {"properties": {"a": {"type": "string"}, "b": {"type": "number"}}, "required": ["a"]}
     assert grows(old, more)
@@ -94,12 +94,12 @@ def test_an_option_is_variant_and_tier(option: str) -> None:
 
 
 @pytest.mark.parametrize("goal", ["min", "max", "0", "85", "99.9", "100"])
-def test_goals(goal: str) -> None:
+def test_valid_goals(goal: str) -> None:
     assert Decision(device="a", option="d0@L", node="a", goal=goal, policy="x").goal == goal
 
 
 @pytest.mark.parametrize("goal", ["", "101", "-1", "100.5", "nan", "best"])
-def test_goals_that_are_none(goal: str) -> None:
+def test_invalid_goals(goal: str) -> None:
     with pytest.raises(ValidationError):
         Decision(device="a", option="d0@L", node="a", goal=goal, policy="x")
 

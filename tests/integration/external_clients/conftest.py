@@ -1,4 +1,4 @@
-"""What these tests share: a process that is started and what it prints; the decider's settings."""
+"""Shared fixtures: a started process with its output; the settings of the decider."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Run:
         return self.printed.read_text().splitlines()
 
     async def ended(self) -> list[str]:
-        """All that it printed, once it has ended by itself and well."""
+        """Return all lines printed, once the process has exited with code 0."""
         assert await asyncio.to_thread(self.process.wait) == 0, self.logged.read_text()
         return self.lines()
 

@@ -1,4 +1,4 @@
-"""The AsyncAPI document is current, complete, and says what the services and streams do."""
+"""The AsyncAPI document is current, complete, and agrees with services and streams."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_the_streams_it_names_are_those_of_the_topology(kind: str) -> None:
         assert stream is not None
 
 
-def test_what_is_kept_must_carry_its_id() -> None:
+def test_kept_messages_require_their_id_as_a_header() -> None:
     for kind, message in CATALOGUE.items():
         headers = TREE["components"]["messages"][message.__name__].get("headers", {})
         required = headers.get("$ref", "").endswith("/KeptHeaders")
         assert required == message.KEPT, kind
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_resolves() -> None:
     for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(TREE)):
         found = TREE
         for part in reference.removeprefix("#/").split("/"):
@@ -64,7 +64,7 @@ def test_the_examples_are_messages(kind: str) -> None:
     assert set(EXAMPLES[kind]) <= set(type(message).model_fields)
 
 
-def test_the_units_come_along() -> None:
+def test_descriptions_include_units() -> None:
     outcome = TREE["components"]["schemas"]["Outcome"]["properties"]["response_ms"]
     assert outcome["description"].endswith(", ms")
 

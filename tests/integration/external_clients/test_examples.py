@@ -1,4 +1,4 @@
-"""An outsider takes part: each example as a process, beside our own services as processes."""
+"""External clients: each example runs as a process beside our services."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def stored(bus: Bus, kind: type) -> list:
 
 
 async def decided(bus: Bus, count: int) -> list[Decision]:
-    """The decisions for the fleet, once there are so many: they are announced after the answer."""
+    """Return the fleet's decisions, once there are `count`: published after the reply."""
     while True:
         found = [d for d in await stored(bus, Decision) if d.device in DEVICES]
         if len(found) >= count:
@@ -38,7 +38,9 @@ async def decided(bus: Bus, count: int) -> list[Decision]:
         await asyncio.sleep(0.05)
 
 
-async def test_the_system_learns_for_an_outsider(bus: Bus, start: Start, example: Start) -> None:
+async def test_the_system_trains_on_an_external_fleet(
+    bus: Bus, start: Start, example: Start
+) -> None:
     start(*DECIDE)
     start(*LEARN)
     start("-m", "tercet.services.world_model")
@@ -46,7 +48,7 @@ async def test_the_system_learns_for_an_outsider(bus: Bus, start: Start, example
     fleet = example("fleet", "--devices=3")
     owners = ("policy", *(f"member-{k}" for k in range(MEMBERS)))
     versions = dict.fromkeys(owners, 0)
-    while min(versions.values()) < 2 or not await uses_what_was_learned(bus):
+    while min(versions.values()) < 2 or not await uses_trained_parameters(bus):
         assert fleet.process.poll() is None
         await asyncio.sleep(0.2)
         pointers = {owner: await store.pointer(owner) for owner in owners}
@@ -63,58 +65,58 @@ async def test_the_system_learns_for_an_outsider(bus: Bus, start: Start, example
         assert set(experience.fleet.options) == {"d0@L", "d1@L", "d2@L", "d3@L", "d0@E", "d0@C"}
     decisions = {decision.id: decision for decision in await stored(bus, Decision)}
     # A busy host may have left some request without an answer; a decision may still be on its way.
-    told = [o for o in await stored(bus, Outcome) if o.cause in decisions]
-    assert any(outcome.fallback == "none" for outcome in told)
-    for outcome in told:
+    outcomes = [o for o in await stored(bus, Outcome) if o.cause in decisions]
+    assert any(outcome.fallback == "none" for outcome in outcomes)
+    for outcome in outcomes:
         decision = decisions[outcome.cause]
         assert outcome.device == decision.device
         assert (outcome.executed, outcome.node) == (decision.option, decision.node)
         assert outcome.round_id == decision.round_id is not None
 
 
-async def uses_what_was_learned(bus: Bus) -> bool:
+async def uses_trained_parameters(bus: Bus) -> bool:
     last = await last_message(bus, Experience)
     return last is not None and (last[1].policy_version or 0) > 0
 
 
 async def test_listen_prints_every_decision(bus: Bus, start: Start, example: Start) -> None:
     listen = example("listen")
-    await speak(bus, "first", listen)
+    await publish_until_printed(bus, "first", listen)
     start(*DECIDE)
     await example("fleet", "--devices=3", "--rounds=4").ended()
     decisions = await decided(bus, 12)
-    await speak(bus, "last", listen)
+    await publish_until_printed(bus, "last", listen)
     listen.process.send_signal(signal.SIGINT)
     printed = [line for line in await listen.ended() if line.split()[0] in DEVICES]
     assert len(decisions) == 12
     assert printed == [f"{d.device} runs {d.option} on {d.node}" for d in decisions]
 
 
-async def speak(bus: Bus, device: str, listen: Run) -> None:
-    """Decide for `device` until that is printed: so far at least it listens."""
-    said = Decision(device=device, option="d0@L", node=device, goal="80", policy="test")
+async def publish_until_printed(bus: Bus, device: str, listen: Run) -> None:
+    """Publish a decision for `device` until `listen` has printed it."""
+    decision = Decision(device=device, option="d0@L", node=device, goal="80", policy="test")
     while f"{device} runs d0@L on {device}" not in listen.lines():
-        await bus.publish(said)
+        await bus.publish(decision)
         await asyncio.sleep(0.05)
 
 
-async def test_replay_goes_on_where_it_stopped(bus: Bus, start: Start, example: Start) -> None:
+async def test_replay_continues_where_it_stopped(bus: Bus, start: Start, example: Start) -> None:
     start(*DECIDE)
-    told: list[str] = []
+    printed: list[str] = []
     for seed in range(2):
         await example("fleet", "--devices=3", "--rounds=3", f"--seed={seed}").ended()
-        decisions = await decided(bus, len(told) + 9)
+        decisions = await decided(bus, len(printed) + 9)
         new = await example("replay", "--once").ended()
         assert [numbered(line) for line in new] == [
             (number, d.device, d.option)
             for number, d in enumerate(decisions, start=1)
-            if number > len(told)
+            if number > len(printed)
         ]
-        told += new
+        printed += new
     assert await example("replay", "--once").ended() == []
-    assert await example("replay", "--once", "--forget").ended() == told
+    assert await example("replay", "--once", "--forget").ended() == printed
     other = await example("replay", "--once", "--name=other").ended()
-    assert other == told
+    assert other == printed
 
 
 def numbered(line: str) -> tuple[int, str, str]:
@@ -123,7 +125,7 @@ def numbered(line: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda f: f.name)
-def test_examples_import_nothing_of_ours_and_help(file: Path) -> None:
+def test_examples_import_nothing_of_ours_and_print_help(file: Path) -> None:
     assert {n.split(".")[0] for n in imports(file.read_text())} & set(MAY_IMPORT) == set()
     help_text = subprocess.run(
         [sys.executable, str(file), "--help"], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Whatever an outsider says, the decider goes on deciding for the others."""
+"""Whatever an external client publishes, the decider continues for the others."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tests.integration.external_clients.conftest import DECIDE, Start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-STRANGER: dict[str, Any] = {"node": "stranger", "tier": "device", "home": "nowhere"}
+UNKNOWN_DEVICE: dict[str, Any] = {"node": "stranger", "tier": "device", "home": "nowhere"}
 
-NONSENSE: dict[str, list[bytes]] = {
+MALFORMED: dict[str, list[bytes]] = {
     "capability.v1.stranger": [
         b"",
         b"\xff\x00",
         b"{}",
-        json.dumps({**STRANGER, "accuracy_pct": {"resnet50": 90.0}}).encode(),
-        json.dumps({**STRANGER, "accuracy_pct": {}}).encode(),
-        json.dumps({**STRANGER, "accuracy_pct": {"d0": 1e9}}).encode(),
-        json.dumps({**STRANGER, "node": "a.b", "accuracy_pct": {"d0": 90.0}}).encode(),
+        json.dumps({**UNKNOWN_DEVICE, "accuracy_pct": {"resnet50": 90.0}}).encode(),
+        json.dumps({**UNKNOWN_DEVICE, "accuracy_pct": {}}).encode(),
+        json.dumps({**UNKNOWN_DEVICE, "accuracy_pct": {"d0": 1e9}}).encode(),
+        json.dumps({**UNKNOWN_DEVICE, "node": "a.b", "accuracy_pct": {"d0": 90.0}}).encode(),
     ],
     "telemetry.v1.camera-1": [
         b"[]",
@@ -56,11 +56,11 @@ def capability(device: str) -> Capability:
     return Capability(node=device, tier="device", home="gate", accuracy_pct={"d0": 89.9})
 
 
-async def test_nonsense_does_not_stop_the_decider(bus: Bus, start: Start) -> None:
+async def test_malformed_messages_do_not_stop_the_decider(bus: Bus, start: Start) -> None:
     decider = start(*DECIDE)
     await bus.publish(capability("camera-1"))
     assert (await decision(bus, "camera-1")).option == "d0@L"
-    for subject, bodies in NONSENSE.items():
+    for subject, bodies in MALFORMED.items():
         for body in bodies:  # Published without a reply subject, even the requests.
             await bus.client.publish(subject, body)
     await bus.publish(capability("camera-2"))
@@ -74,7 +74,7 @@ async def test_nonsense_does_not_stop_the_decider(bus: Bus, start: Start) -> Non
 
 
 async def decision(bus: Bus, device: str) -> Decision:
-    """Ask until there is an answer: the decider may still be starting, or learning who is there."""
+    """Request until there is an answer: the decider may still be starting."""
     while True:
         try:
             return await bus.request(Request(device=device), Decision, 5)

@@ -1,4 +1,4 @@
-"""Consuming a stream: at least once, poison buried, bugs survived, no stalls."""
+"""Consuming a stream: at least once, dead-lettering, redelivery, no stalls."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ async def test_in_order_and_once(bus: Bus) -> None:
     pytest.fail(f"not acknowledged: {info}")
 
 
-async def test_a_broker_that_is_away_at_the_start_is_waited_for(bus: Bus, server: Server) -> None:
+async def test_consuming_starts_when_an_unreachable_broker_returns(
+    bus: Bus, server: Server
+) -> None:
     await bus.publish(plan(3))
     server.kill()
     consuming = asyncio.create_task(Consumer(bus, 1).run())
@@ -65,28 +67,28 @@ async def test_a_broker_that_is_away_at_the_start_is_waited_for(bus: Bus, server
     assert await consuming == [3]
 
 
-async def test_poison_is_buried_and_the_next_one_handled(bus: Bus) -> None:
+async def test_a_malformed_message_is_dead_lettered_and_the_next_one_handled(bus: Bus) -> None:
     await bus.client.publish("plan.v1", b"\xff\x00 not json")
     await bus.publish(plan(7))
     assert await Consumer(bus, 1).run() == [7]
     assert [subject for subject, _ in await dead_letters(bus)] == ["dead.plan.v1"]
 
 
-async def test_what_a_handler_calls_unprocessable_is_buried_at_once(bus: Bus) -> None:
-    class Picky(Consumer):
+async def test_an_unprocessable_message_is_dead_lettered_at_once(bus: Bus) -> None:
+    class Rejecting(Consumer):
         async def handle(self, message: Plan) -> None:
             if message.seed == 1:
-                raise Unprocessable("seed: one is not a number I like")
+                raise Unprocessable("seed: one is not allowed")
             await super().handle(message)
 
     await bus.publish(plan(1))
     await bus.publish(plan(2))
-    assert await Picky(bus, 1).run() == [2]
-    assert await dead_letters(bus) == [("dead.plan.v1", "seed: one is not a number I like")]
+    assert await Rejecting(bus, 1).run() == [2]
+    assert await dead_letters(bus) == [("dead.plan.v1", "seed: one is not allowed")]
 
 
-async def test_try_later_is_tried_later(bus: Bus) -> None:
-    class Hesitant(Consumer):
+async def test_a_postponed_message_is_delivered_again(bus: Bus) -> None:
+    class Postponing(Consumer):
         waited = False
 
         async def handle(self, message: Plan) -> None:
@@ -96,10 +98,10 @@ async def test_try_later_is_tried_later(bus: Bus) -> None:
             await super().handle(message)
 
     await bus.publish(plan(3))
-    assert await Hesitant(bus, 1).run() == [3]
+    assert await Postponing(bus, 1).run() == [3]
 
 
-async def test_a_bug_is_buried_after_three_attempts(bus: Bus) -> None:
+async def test_a_message_is_dead_lettered_after_three_unexpected_errors(bus: Bus) -> None:
     class Buggy(Consumer):
         attempts = 0
 
@@ -108,7 +110,7 @@ async def test_a_bug_is_buried_after_three_attempts(bus: Bus) -> None:
                 self.attempts += 1
                 raise RuntimeError("a bug")
             if self.attempts < 3:
-                raise TryLater("let the other one die first", delay=0.1)
+                raise TryLater("after the other one", delay=0.1)
             await super().handle(message)
 
     await bus.publish(plan(1))
@@ -119,17 +121,19 @@ async def test_a_bug_is_buried_after_three_attempts(bus: Bus) -> None:
     assert await dead_letters(bus) == [("dead.plan.v1", "RuntimeError('a bug')")]
 
 
-async def test_what_was_not_acknowledged_goes_to_another(bus: Bus) -> None:
+async def test_an_unacknowledged_message_stays_pending_for_another_consumer(bus: Bus) -> None:
     await bus.publish(plan(1))
     await bus.publish(plan(2))
 
-    async def dies(_: Plan) -> None:
+    async def cancelled(_: Plan) -> None:
         raise asyncio.CancelledError
 
-    task = asyncio.ensure_future(consume(bus, Plan, dies, durable="planner", stop=asyncio.Event()))
+    task = asyncio.ensure_future(
+        consume(bus, Plan, cancelled, durable="planner", stop=asyncio.Event())
+    )
     await asyncio.wait({task})
     info = await bus.js.consumer_info("PLAN", "planner")
-    assert info.num_ack_pending == 1  # still owed; redelivered after ack_wait
+    assert info.num_ack_pending == 1  # Redelivered after ack_wait.
 
 
 async def test_no_stall_after_a_fetch_that_timed_out(bus: Bus) -> None:
@@ -144,7 +148,7 @@ async def test_no_stall_after_a_fetch_that_timed_out(bus: Bus) -> None:
     assert time.monotonic() - begun < 10  # a stall costs the whole ack_wait of 30 s
 
 
-async def test_leaving_does_not_wait_for_drain(bus: Bus) -> None:
+async def test_ending_does_not_wait_for_drain(bus: Bus) -> None:
     """Without unsubscribing first, drain() takes 30 s after a pull consumer."""
     await bus.publish(plan(1))
     await Consumer(bus, 1).run()

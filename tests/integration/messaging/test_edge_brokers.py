@@ -1,6 +1,6 @@
-"""An edge with a broker of its own: two real servers, the shipped configuration and a site's keys.
+"""An edge with a broker of its own: two real servers, shipped configuration, generated keys.
 
-The link between them is there to be cut.
+The tests interrupt the link between them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Site:
         self.hub, self.edge, self.link = hub, edge, link
 
     async def joined(self) -> None:
-        """Until the link is there, and with it all interest that the hub has shown before."""
+        """Wait until the link works, and with it all earlier subscriptions at the hub."""
 
         async def answer(raw: object) -> None:
             await raw.respond(b"")  # type: ignore[attr-defined]
@@ -59,7 +59,7 @@ class Site:
         await echo.unsubscribe()
 
     async def kept(self, kind: type[M], count: int) -> list[M]:
-        """All that the hub's stream keeps of a kind, once that is `count`."""
+        """Return all messages of a kind in the hub's stream, once there are `count`."""
         found: list[M] = []
         async with asyncio.timeout(40):
             async for _, message in tail(self.hub, kind, start=1, stop=asyncio.Event()):
@@ -72,7 +72,7 @@ class Site:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """A site of a hub and an edge."""
+    """Keys of a hub and an edge."""
     folder = tmp_path / "site"
     site = sites.create(folder, "cloud", ["127.0.0.1"])
     site.add_node(folder, "edge", "edge-1")
@@ -140,29 +140,36 @@ async def site(brokers: Callable[..., None], keys: Path) -> AsyncIterator[Site]:
     await link.close()
 
 
-async def test_an_edge_captures_the_hub_hears_at_once_and_keeps_everything_once(
+async def test_an_edge_captures_and_the_hub_receives_live_and_stores_once(
     site: Site,
 ) -> None:
-    heard: asyncio.Queue[Outcome] = asyncio.Queue()
+    received: asyncio.Queue[Outcome] = asyncio.Queue()
     near: asyncio.Queue[Outcome] = asyncio.Queue()
-    await site.hub.subscribe(Outcome, heard.put)
+    await site.hub.subscribe(Outcome, received.put)
     await site.edge.subscribe(Outcome, near.put)
     await site.joined()
-    said = [outcome(ms=float(k)) for k in range(5)]
-    for message in said:
-        await site.edge.publish(message)
+    for k in range(5):
+        await site.edge.publish(outcome(ms=float(k)))
     await site.hub.publish(outcome(ms=99.0))
     async with asyncio.timeout(30):
-        came = [(await heard.get()).response_ms for _ in range(6)]
+        came = [(await received.get()).response_ms for _ in range(6)]
         assert sorted(came) == [0, 1, 2, 3, 4, 99]
-        assert [ms for ms in came if ms != 99] == [0, 1, 2, 3, 4]  # The hub's has another way.
+        assert [ms for ms in came if ms != 99] == [
+            0,
+            1,
+            2,
+            3,
+            4,
+        ]  # The hub's own arrives on another path.
         assert [(await near.get()).response_ms for _ in range(5)] == [0, 1, 2, 3, 4]
     assert sorted(o.response_ms for o in await site.kept(Outcome, 6)) == [0, 1, 2, 3, 4, 99]
     assert near.empty()
-    assert heard.empty()
+    assert received.empty()
 
 
-async def test_a_cut_edge_answers_itself_and_the_hub_gets_every_outcome_later(site: Site) -> None:
+async def test_a_disconnected_edge_continues_and_the_hub_gets_every_outcome_later(
+    site: Site,
+) -> None:
     before = outcome(ms=1.0)
     await site.edge.publish(before)
     await site.kept(Outcome, 1)
@@ -177,7 +184,7 @@ async def test_a_cut_edge_answers_itself_and_the_hub_gets_every_outcome_later(si
 
 
 async def _without_waiting(edge: Bus) -> None:
-    """Ask until the answer is that nobody is there; the link has just been cut."""
+    """Send requests until the broker reports no responder: the link was just cut."""
     while True:
         try:
             await edge.request(Request(device="device-1"), Decision, 5.0)
@@ -187,14 +194,14 @@ async def _without_waiting(edge: Bus) -> None:
 
 
 async def test_a_device_finds_its_node_at_the_edge_and_the_hub_finds_it_too(site: Site) -> None:
-    said = Capability(node="device-1", tier="device", home="edge-1", accuracy_pct={"d0": 89.9})
-    await site.edge.publish(said)
-    assert await last_per_subject(site.edge, Capability, node="device-1") == [said]
+    published = Capability(node="device-1", tier="device", home="edge-1", accuracy_pct={"d0": 89.9})
+    await site.edge.publish(published)
+    assert await last_per_subject(site.edge, Capability, node="device-1") == [published]
     await site.kept(Capability, 1)
-    assert await last_per_subject(site.hub, Capability) == [said]
+    assert await last_per_subject(site.hub, Capability) == [published]
 
 
-async def test_the_edge_has_only_what_it_captures_and_twice_is_harmless(site: Site) -> None:
+async def test_the_edge_has_only_captured_streams_and_declaring_is_idempotent(site: Site) -> None:
     assert {s.config.name for s in await site.edge.js.streams_info()} == set(CAPTURED)
     assert await declare(site.edge.js, TopologySettings(site="edge-1")) == []
     assert await declare(site.hub.js, TopologySettings(sites=("edge-1", "edge-9"))) == []

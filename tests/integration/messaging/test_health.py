@@ -1,4 +1,4 @@
-"""Health of real processes: alive, ready, counted; and the small client that asks."""
+"""Health of real processes: alive, ready, metrics; and the client of HEALTHCHECK."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 
 def until(port: int, path: str, status: int) -> str:
-    """Ask until that is the answer; what it said with it."""
+    """Poll until that is the status; return the body."""
     deadline = time.monotonic() + 20
     while (found := get(port, path))[0] != status:
         assert time.monotonic() < deadline, found
@@ -76,7 +76,7 @@ def monitor(server: Server, port: int) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate(timeout=10)
 
 
-def asked(port: int, *arguments: str) -> int:
+def health_client(port: int, *arguments: str) -> int:
     return subprocess.run(
         [sys.executable, "-m", "tercet.process.health", *arguments],
         env={**os.environ, "TERCET_HEALTH_PORT": str(port)},
@@ -85,63 +85,63 @@ def asked(port: int, *arguments: str) -> int:
     ).returncode
 
 
-def test_a_service_tells_of_itself(bus: Bus, server: Server) -> None:
+def test_a_service_serves_health_and_metrics(bus: Bus, server: Server) -> None:
     port = broker.free_port()
-    assert asked(port) == 1
+    assert health_client(port) == 1
     with monitor(server, port):
         until(port, "/readyz", 200)
         assert get(port, "/healthz") == (200, "ok\n")
         assert get(port, "/elsewhere")[0] == 404
-        assert asked(port) == asked(port, "/readyz") == 0
+        assert health_client(port) == health_client(port, "/readyz") == 0
         text = get(port, "/metrics")[1]
         assert sample(text, "tercet_service_info", service="monitor", node="edge-1") == 1
         assert sample(text, "tercet_messages_total", kind="telemetry.v1", direction="out") >= 1
         assert sample(text, "tercet_ready") == 1
 
 
-def test_without_its_broker_it_is_alive_but_not_ready(bus: Bus, server: Server) -> None:
+def test_without_its_broker_a_service_is_alive_but_not_ready(bus: Bus, server: Server) -> None:
     port = broker.free_port()
     with monitor(server, port):
         until(port, "/readyz", 200)
         server.kill()
         assert "not connected" in until(port, "/readyz", 503)
         assert get(port, "/healthz")[0] == 200
-        assert asked(port, "/readyz") == 1
+        assert health_client(port, "/readyz") == 1
         server.start()
         until(port, "/readyz", 200)
 
 
-def test_a_port_that_is_taken_is_named(server: Server) -> None:
+def test_a_port_in_use_is_named(server: Server) -> None:
     with monitor(server, server.port) as process:
         assert process.stderr is not None
-        said = process.stderr.read().decode()
+        output = process.stderr.read().decode()
         assert process.wait(timeout=10) == 2
-    assert f"TERCET_HEALTH_PORT: 127.0.0.1:{server.port}: Address already in use" in said
+    assert f"TERCET_HEALTH_PORT: 127.0.0.1:{server.port}: Address already in use" in output
 
 
-async def test_a_stuck_loop_is_not_alive() -> None:
-    let_go, stuck = threading.Event(), threading.Event()
+async def test_a_blocked_event_loop_is_not_alive() -> None:
+    release, blocked = threading.Event(), threading.Event()
 
     async def hold() -> None:
-        stuck.set()
-        let_go.wait()
+        blocked.set()
+        release.wait()
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_until_complete, args=(hold(),))
     thread.start()
-    await asyncio.to_thread(stuck.wait)
+    await asyncio.to_thread(blocked.wait)
     health = Health(loop, asyncio.Event())
     assert (await asyncio.to_thread(health.answer, "/healthz"))[0] == 503
-    let_go.set()
+    release.set()
     await asyncio.to_thread(thread.join)
     loop.close()
     assert not health.alive()
 
 
-async def test_a_slow_client_keeps_nobody_waiting() -> None:
+async def test_a_slow_client_does_not_delay_others() -> None:
     health = Health(asyncio.get_running_loop(), asyncio.Event())
     with serving(health, BusSettings(health_port=0)) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)  # and says nothing
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)  # It sends nothing.
         url = f"http://127.0.0.1:{port}/healthz"
         answer = await asyncio.to_thread(lambda: urlopen(url, timeout=5).read())
         assert answer == b"ok\n"
@@ -149,22 +149,22 @@ async def test_a_slow_client_keeps_nobody_waiting() -> None:
         assert await reader.read() == b""
 
 
-async def test_what_is_said_heard_and_buried_is_counted(bus: Bus) -> None:
-    heard = asyncio.Event()
+async def test_published_received_and_dead_lettered_messages_are_counted(bus: Bus) -> None:
+    received = asyncio.Event()
 
     async def on_goal(_: GoalSet) -> None:
-        heard.set()
+        received.set()
 
     await bus.subscribe(GoalSet, on_goal)
     before = {d: metrics.MESSAGES.labels("goal.v1", d)._value.get() for d in ("in", "out")}
-    buried = metrics.DEAD_LETTERED.labels("goal.v1")._value.get()
+    dead_lettered = metrics.DEAD_LETTERED.labels("goal.v1")._value.get()
     await bus.client.publish("goal.v1", b"nonsense")
     await bus.publish(GoalSet(goal="85"))
-    await asyncio.wait_for(heard.wait(), 30)
+    await asyncio.wait_for(received.wait(), 30)
     for direction in ("in", "out"):
         now = metrics.MESSAGES.labels("goal.v1", direction)._value.get()
         assert now == before[direction] + 1
-    assert metrics.DEAD_LETTERED.labels("goal.v1")._value.get() == buried + 1
+    assert metrics.DEAD_LETTERED.labels("goal.v1")._value.get() == dead_lettered + 1
 
 
 @pytest.mark.parametrize(
@@ -177,14 +177,14 @@ async def test_what_is_said_heard_and_buried_is_counted(bus: Bus) -> None:
         ("decision.v10.x", "other"),
     ],
 )
-def test_labels_hold_only_words_of_ours(subject: str, kind: str) -> None:
+def test_labels_hold_only_known_kinds(subject: str, kind: str) -> None:
     assert metrics.kind_of(subject) == kind
 
 
-def test_the_client_imports_nothing_heavy() -> None:
+def test_the_client_imports_only_a_socket_and_needs_no_site_packages() -> None:
     code = (
         "import sys, tercet.process.health.__main__ as m;"
         "heavy = {'pydantic', 'nats', 'prometheus_client', 'structlog', 'asyncio', 'http'};"
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-S", "-c", code], check=True)

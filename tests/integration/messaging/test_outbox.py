@@ -1,4 +1,4 @@
-"""Outcomes made while the bus is away: kept, bounded, delivered once and in order."""
+"""Outcomes made while the broker is unreachable: spooled, bounded, delivered once, in order."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def lost(bus: Bus) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_with_a_broker_nothing_waits_and_nothing_is_written(bus: Bus, spool: Path) -> None:
+async def test_with_a_broker_nothing_is_spooled(bus: Bus, spool: Path) -> None:
     box = Outbox(bus, Outcome, spool, max_bytes=ROOM, max_age=AGE)
     await box.put(made(1))
     assert (box.waiting, await kept(bus)) == (0, [1])
@@ -83,7 +83,7 @@ async def test_with_a_broker_nothing_waits_and_nothing_is_written(bus: Bus, spoo
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
-async def test_what_is_made_during_an_absence_arrives_once_and_in_order(
+async def test_messages_made_without_a_broker_arrive_once_and_in_order(
     bus: Bus, server: Server, spool: Path, on_disk: bool
 ) -> None:
     box = Outbox(bus, Outcome, spool if on_disk else None, max_bytes=ROOM, max_age=AGE)
@@ -102,7 +102,7 @@ async def test_what_is_made_during_an_absence_arrives_once_and_in_order(
     assert files(spool) == []
 
 
-async def test_a_restarted_device_delivers_what_its_predecessor_could_not(
+async def test_a_restarted_gateway_delivers_what_the_process_before_spooled(
     bus: Bus, server: Server, spool: Path
 ) -> None:
     first = Outbox(bus, Outcome, spool, max_bytes=ROOM, max_age=AGE)
@@ -119,10 +119,10 @@ async def test_a_restarted_device_delivers_what_its_predecessor_could_not(
     assert files(spool) == ["000000000003.broken"]
 
 
-async def test_what_was_stored_although_nobody_said_so_is_not_stored_again(
+async def test_a_message_whose_acknowledgement_was_lost_is_not_stored_again(
     bus: Bus, spool: Path
 ) -> None:
-    """The acknowledgement was lost, and the stream's window of known ids is over."""
+    """The acknowledgement was lost, and the stream's duplicate window has passed."""
     config = (await bus.js.stream_info("OUTCOMES")).config
     config.duplicate_window = 0.1
     await bus.js.update_stream(config)
@@ -153,7 +153,7 @@ async def test_the_oldest_are_dropped_first_and_counted(
     assert await kept(bus) == [4, 5]
 
 
-async def test_what_is_too_old_is_dropped(bus: Bus, server: Server) -> None:
+async def test_a_message_that_is_too_old_is_dropped(bus: Bus, server: Server) -> None:
     now = 0.0
     box = Outbox(bus, Outcome, None, max_bytes=ROOM, max_age=60, clock=lambda: now)
     server.kill()
@@ -168,7 +168,7 @@ async def test_what_is_too_old_is_dropped(bus: Bus, server: Server) -> None:
 async def test_a_clock_that_is_set_by_days_drops_nothing(
     bus: Bus, server: Server, spool: Path
 ) -> None:
-    """A small host boots in the past, and is set to the right time once it has a network."""
+    """A small host boots with a wrong clock, which is set once it has a network."""
     try:
         clock.go_by(lambda: datetime.now(UTC) - timedelta(days=400))
         box = Outbox(bus, Outcome, spool, max_bytes=ROOM, max_age=AGE)
@@ -204,7 +204,7 @@ async def test_a_full_disk_is_survived_in_memory(
     assert await kept(bus) == [1]
 
 
-async def test_what_no_broker_takes_is_dropped_and_counted_and_in_nobodys_way(
+async def test_a_message_above_the_brokers_limit_is_dropped_and_blocks_no_other(
     bus: Bus, server: Server, spool: Path
 ) -> None:
     label = Label(name="x" * 2 * 1024 * 1024, probability=1.0)
@@ -222,9 +222,7 @@ async def test_what_no_broker_takes_is_dropped_and_counted_and_in_nobodys_way(
     assert (await kept(bus), box.dropped, files(spool)) == ([1, 3], 2, [])
 
 
-def test_what_was_never_finished_is_cleared_away(
-    spool: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unfinished_file_is_removed(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""The relay: delays what goes up and nothing else, changes while it runs, cuts and mends."""
+"""The relay: delays outgoing bytes only, changes while it runs, cuts and restores links."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ async def far(relay: Relay) -> AsyncIterator[Bus]:
 
 
 async def test_outgoing_bytes_wait_and_arrive_in_order(bus: Bus, far: Bus, relay: Relay) -> None:
-    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    received: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def on_message(raw: object) -> None:
-        heard.put_nowait(raw.data)  # type: ignore[attr-defined]
+        received.put_nowait(raw.data)  # type: ignore[attr-defined]
 
     await bus.client.subscribe("picture", cb=on_message)
     await flush_subscriptions(bus.client)
@@ -60,12 +60,12 @@ async def test_outgoing_bytes_wait_and_arrive_in_order(bus: Bus, far: Bus, relay
     bodies = [bytes([k]) * 200_000 for k in range(8)]
     for body in bodies:
         await far.client.publish("picture", body)
-    await relay.change("device-1=0")  # What comes later does not overtake what waits.
+    await relay.change("device-1=0")  # Later bytes do not overtake delayed ones.
     await far.client.publish("picture", b"last")
-    assert [await asyncio.wait_for(heard.get(), 30) for _ in range(9)] == [*bodies, b"last"]
+    assert [await asyncio.wait_for(received.get(), 30) for _ in range(9)] == [*bodies, b"last"]
 
 
-async def test_a_round_trip_takes_the_delay_once_and_a_change_is_felt_at_once(
+async def test_a_round_trip_takes_the_delay_once_and_a_change_applies_at_once(
     far: Bus, relay: Relay
 ) -> None:
     await relay.change("device-1=50")
@@ -74,7 +74,7 @@ async def test_a_round_trip_takes_the_delay_once_and_a_change_is_felt_at_once(
     assert min([await far.round_trip() for _ in range(10)]) < 50
 
 
-async def first_words(link: RelayLink) -> bytes:
+async def first_bytes(link: RelayLink) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
     try:
         return await asyncio.wait_for(reader.read(5), 30)
@@ -83,24 +83,26 @@ async def first_words(link: RelayLink) -> bytes:
         await writer.wait_closed()
 
 
-async def test_a_cut_link_drops_everyone_and_lets_them_back_in(far: Bus, relay: Relay) -> None:
+async def test_a_cut_link_drops_connections_and_accepts_them_again_later(
+    far: Bus, relay: Relay
+) -> None:
     await relay.change("device-1=off")
     assert relay.show() == {"device-1": "off"}
     with pytest.raises(ConnectionRefusedError):
-        await first_words(relay.links["device-1"])
+        await first_bytes(relay.links["device-1"])
     with pytest.raises(TimeoutError):
         await far.js.account_info()
     await relay.change("device-1=0")
     assert (await far.retry(far.js.account_info)).streams == 0
 
 
-async def test_an_upstream_that_is_away_only_closes_the_connection(server: Server) -> None:
+async def test_an_unreachable_upstream_only_closes_the_connection(server: Server) -> None:
     link = RelayLink(("127.0.0.1", server.port))
     await link.listen("127.0.0.1", 0)
     server.stop()
-    assert await first_words(link) == b""
+    assert await first_bytes(link) == b""
     server.start()
-    assert await first_words(link) == b"INFO "
+    assert await first_bytes(link) == b"INFO "
     await link.close()
 
 
@@ -127,7 +129,7 @@ async def test_a_running_relay_is_changed_through_its_control_port(
         await query_relay(port, [])
 
 
-async def test_a_scenario_unknown_and_a_port_taken_are_named(server: Server) -> None:
+async def test_an_unknown_scenario_and_a_port_in_use_are_named(server: Server) -> None:
     with pytest.raises(Misconfigured, match="no scenario 'E'"):
         async with relaying(settings(server, scenario="E")):
             pass
@@ -142,8 +144,8 @@ def test_the_containers_know_the_scenarios_of_the_paper() -> None:
     assert written is not None
     table = (files("tercet.sim") / "paper" / "table4_scenarios.csv").read_text().splitlines()
     names = {"E": "edge-1", **{f"S{k}": f"device-{k}" for k in range(1, 6)}}
-    told = {scenario: set(weak) for scenario, weak in json.loads(written[1]).items()}
-    assert told == {
+    found = {scenario: set(weak) for scenario, weak in json.loads(written[1]).items()}
+    assert found == {
         row["scenario"]: {name for column, name in names.items() if row[column] == "W"}
         for row in csv.DictReader(table)
     }

@@ -1,4 +1,4 @@
-"""A worker of a crew outlives the loss of a slot, however it learns of it."""
+"""A worker continues after the loss of a slot, however it detects it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SLOTS = ("s0", "s1", "s2")
 
 
 async def ended(bus: Bus, monkeypatch: pytest.MonkeyPatch, *, by_itself: bool) -> set[str]:
-    """Lose `s0` while there is trouble with the others; slots whose work was ended by then."""
+    """Lose `s0` while other renewals fail; return the slots whose work has ended by then."""
     leases = await Leases.open(bus, SLOTS, "one", 3.0)
     begun, lost, over, gone = set[str](), asyncio.Event(), set[str](), asyncio.Event()
     stop = asyncio.Event()
 
-    async def work(slot: str, _epoch: int, let_go: asyncio.Event) -> None:
+    async def work(slot: str, _epoch: int, release: asyncio.Event) -> None:
         begun.add(slot)
         if by_itself and slot == "s0":
             await lost.wait()
             over.add(slot)
             gone.set()
             raise Fenced("s0 belongs to epoch 9")
-        await let_go.wait()
+        await release.wait()
         over.add(slot)
         gone.set()
 
@@ -42,19 +42,19 @@ async def ended(bus: Bus, monkeypatch: pytest.MonkeyPatch, *, by_itself: bool) -
         return True
 
     monkeypatch.setattr(leases, "_renewed", renewed)
-    crew = asyncio.create_task(SlotBalancer(bus, leases, work, 0.05).run(stop))
-    await asyncio.wait({crew, asyncio.create_task(gone.wait())}, timeout=20,
+    balancer = asyncio.create_task(SlotBalancer(bus, leases, work, 0.05).run(stop))
+    await asyncio.wait({balancer, asyncio.create_task(gone.wait())}, timeout=20,
                        return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
     await asyncio.sleep(0.3)
-    assert not crew.done(), crew.exception()
+    assert not balancer.done(), balancer.exception()
     before = set(over)
     stop.set()
-    await asyncio.wait_for(crew, 20)
+    await asyncio.wait_for(balancer, 20)
     return before
 
 
 @pytest.mark.parametrize("by_itself", [True, False])
-async def test_a_slot_that_is_lost_is_let_go_and_ends_nobody(
+async def test_the_work_of_a_lost_slot_ends_and_the_worker_continues(
     bus: Bus, monkeypatch: pytest.MonkeyPatch, by_itself: bool
 ) -> None:
     assert "s0" in await ended(bus, monkeypatch, by_itself=by_itself)
