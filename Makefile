@@ -64,10 +64,13 @@ test-timm: $(READY) ## Compare imported weights with timm itself
 	TERCET_TIMM=.venv-timm/reference $(VENV)/bin/python -m pytest tests/unit/models/test_timm.py
 
 .PHONY: lint
-lint: $(READY) ## Check style (ruff) and types (mypy --strict)
+lint: $(READY) ## Check style (ruff), types (mypy --strict) and the workflow files
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@if [ -x $(VENV)/bin/actionlint ]; then $(VENV)/bin/actionlint; \
+	else echo "make: actionlint is not installed ($(VENV)/bin/pip install -e '.[workflows]')" >&2; fi
 
 .PHONY: clean
 clean: ## Remove .venv and caches
