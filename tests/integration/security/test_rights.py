@@ -104,14 +104,14 @@ async def cell(secured: Secured, user: str) -> dict[str, str]:
 
 def render(cells: dict[str, dict[str, str]]) -> str:
     lines = [
-        "# Who may do what on the bus",
+        "# Permissions on the bus",
         "",
-        "Found out by a test from a real broker that `tercet secure` configured"
+        "Measured by a test on a real broker that `tercet secure` configured"
         " (`pytest tests/integration/security/test_rights.py`).",
-        "`p`: may publish; `s`: may subscribe; empty: refused. Who answers may also publish to the",
-        "reply subject of what it was asked. The device, monitor and first inference are those of",
-        "`cam-1`, whose edge is `edge-1`. `warden` lives in the system account, where these"
-        " subjects mean nothing to others.",
+        "`p`: may publish; `s`: may subscribe; empty: refused. A responder may also publish to the",
+        "reply subject of a request. The users device, monitor and the first inference are those of",
+        "`cam-1`, whose edge is `edge-1`. `warden` is in the system account, where these subjects"
+        " reach no other user.",
         "",
         "| subject | " + " | ".join(USERS) + " |",
         "|---" * (len(USERS) + 1) + "|",
