@@ -109,9 +109,8 @@ def render(cells: dict[str, dict[str, str]]) -> str:
         "Measured by a test on a real broker that `tercet secure` configured"
         " (`pytest tests/integration/security/test_rights.py`).",
         "`p`: may publish; `s`: may subscribe; empty: refused. A responder may also publish to the",
-        "reply subject of a request. The users device, monitor and the first inference are those of",
-        "`cam-1`, whose edge is `edge-1`. `warden` is in the system account, where these subjects"
-        " reach no other user.",
+        "reply subject of a request. The first three users belong to the device `cam-1`, whose",
+        "edge is `edge-1`. `warden` is in the system account, where no other user sees these.",
         "",
         "| subject | " + " | ".join(USERS) + " |",
         "|---" * (len(USERS) + 1) + "|",
