@@ -1,9 +1,9 @@
-"""Start one role of the orchestrator: `python -m tercet.services.orchestrator --role decide|learn`."""
+"""Start a role: `python -m tercet.services.orchestrator --role decide|learn`."""
 
 import argparse
 
 from tercet.messaging.app import run
-from tercet.services.orchestrator.settings import Settings
+from tercet.services.orchestrator.settings import OrchestratorSettings
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tercet.services.orchestrator")
@@ -11,8 +11,8 @@ if __name__ == "__main__":
     if parser.parse_args().role == "decide":
         from tercet.services.orchestrator.decide.service import decide
 
-        run("orchestrator", decide, Settings)
+        run("orchestrator", decide, OrchestratorSettings)
     else:
         from tercet.services.orchestrator.learn.service import learn
 
-        run("learner", learn, Settings, nice=19)
+        run("learner", learn, OrchestratorSettings, nice=19)

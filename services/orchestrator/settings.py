@@ -1,4 +1,4 @@
-"""What the orchestrator can be told."""
+"""Settings of the orchestrator, in both roles."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pydantic import Field
 from tercet.process.settings import BusSettings
 
 
-class Settings(BusSettings):
+class OrchestratorSettings(BusSettings):
     """Read from `TERCET_…`."""
 
     goal: str = Field("85", pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$")
     """Goal until someone sets one (`tercet goal`): min, max, or percent."""
     rounds: int | None = Field(None, ge=1)
-    """Learning rounds before evaluation; unset: learn for ever."""
+    """Learning rounds before evaluation; unset: learning never ends."""
     after: int = Field(0, ge=0)
     """Rounds that were done before this run began, in earlier runs on the same streams."""
     evaluations: int = Field(12, ge=0)
@@ -30,23 +30,23 @@ class Settings(BusSettings):
     evaluation_patience: float = Field(60.0, gt=0)
     """Seconds to wait, before evaluation, for parameters that have seen every learning round."""
     regret_budget: float = Field(0.1, ge=0)
-    """What exploring may cost in the long run, as a share of the average response time, after a
-    first grant of twenty rounds' time; when it is spent, rounds are greedy until more is saved.
-    1000 binds nobody."""
+    """What exploring may cost in the long run, as a share of the average response time, after an
+    initial budget of twenty rounds' time; when it is spent, rounds are greedy until more is saved.
+    1000 limits nothing."""
     rate: float = Field(100.0, gt=0)
     """Requests a second, and outcomes a second, that each device may send in the long run; five
     seconds' worth may come at once. What is beyond is refused (requests: the device falls back)
-    or not heeded (outcomes; their stream keeps them), and counted."""
+    or ignored (outcomes; their stream keeps them), and counted."""
     absent: float = Field(5.0, gt=0)
-    """Seconds without a word from a node after which it counts as gone."""
+    """Seconds without a message from a node after which it counts as absent."""
     forget: float = Field(3600.0, gt=0)
-    """Seconds without a word from a node after which it is dropped from the fleet, and what was
-    learned of it with it; one that comes back is new."""
+    """Seconds without a message from a node after which it is removed from the fleet, with what
+    was learned of it; one that returns is new."""
     devices: int = Field(1, ge=1)
     """Devices to wait for before the first round."""
     nodes: int = Field(1, ge=1)
     """Nodes (devices, edges, cloud) to wait for before the first round."""
     max_plan_age: int = Field(10, ge=0)
-    """Versions of a member's parameters after which what it planned is stale, and dropped."""
+    """Versions of a member's parameters after which its planned experience is dropped as stale."""
     seed: int = 0
-    """Where this process's chance begins."""
+    """Seed of this process's random numbers."""

@@ -1,1 +1,1 @@
-"""The deciding role."""
+"""The deciding role: from requests and outcomes to decisions and experience."""

@@ -1,95 +1,46 @@
-"""What the deciding role knows: who is there, the goal in force, the policy and its news."""
+"""What the deciding role knows at the moment: nodes, goal, and the assignment in force."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 
-from tercet.messaging.bus import Bus
-from tercet.messaging.control import ControlReader
-from tercet.messaging.parameter_store import ParameterStore
-from tercet.messaging.replay import last_per_subject
 from tercet.process import log
-from tercet.process.errors import TryLater
-from tercet.process.waiting import within
-from tercet.rl.reasons import Reasons
-from tercet.schemas.capability import Capability
-from tercet.schemas.exploration import Exploration
+from tercet.process.errors import ServiceError, TryLater
 from tercet.schemas.fleet import Condition, Fleet
-from tercet.schemas.goal import GoalSet
 from tercet.schemas.outcome import Outcome
-from tercet.schemas.parameters import Parameters
-from tercet.schemas.policy import PolicySet
-from tercet.schemas.reset import Reset
-from tercet.schemas.telemetry import Telemetry
+from tercet.services.orchestrator.decide.decision_policy import DecisionContext
 from tercet.services.orchestrator.decide.node_registry import NodeRegistry
-from tercet.services.orchestrator.decide.policy_process import PolicyProcess
-from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
-from tercet.services.orchestrator.decide.rate_limit import Rates
-from tercet.services.orchestrator.settings import Settings
+from tercet.services.orchestrator.decide.rate_limit import RateLimiter
+from tercet.services.orchestrator.decide.round_record import RoundRecord
+from tercet.services.orchestrator.decide.schedule import PROFILE
 
 _log = log.get(__name__)
 
-REFRESH = 5.0
-"""Seconds between two looks at the goal and the policy in force."""
+
+class NotADevice(ServiceError):
+    """The node is known, and no device: answered with 400."""
 
 
+@dataclass
 class DeciderState:
-    """Kept up to date by what is heard; made by `recall`."""
+    """One value that the parts of the deciding role share; there is no bus in it."""
 
-    def __init__(
-        self, bus: Bus, settings: Settings, store: ParameterStore, policy: PolicyProcess
-    ) -> None:
-        self._bus, self._control = bus, ControlReader(bus)
-        self.roster = NodeRegistry(settings.absent, settings.forget)
-        self.requests, self.reports = Rates(settings.rate), Rates(settings.rate)
-        """What each device may still ask, and report."""
-        self.policy = policy
-        self.goal = settings.goal
-        self.exploring = True
-        """False while an operator has paused it."""
-        self.versions = PolicyVersions(bus, store, policy)
-        self.resets = 0
-        """How often everything was forgotten."""
-
-    @classmethod
-    async def recall(cls, bus: Bus, settings: Settings, policy: PolicyProcess) -> DeciderState:
-        """Hear everything that concerns deciding, and recall what was known before."""
-        situation = cls(bus, settings, await ParameterStore.open(bus), policy)
-        await bus.subscribe(Capability, situation._on_capability)
-        await bus.subscribe(Telemetry, situation._on_telemetry)
-        await bus.subscribe(GoalSet, situation._on_goal)
-        await bus.subscribe(Exploration, situation._on_exploration)
-        await bus.subscribe(Parameters, situation.versions.on_parameters, owner="policy")
-        await bus.subscribe(PolicySet, situation.versions.on_policy)
-        await bus.subscribe(Reset, situation._on_reset)
-        for capability in await last_per_subject(bus, Capability):
-            situation.roster.can(capability, situation.now(), recalled=True)
-        await situation.versions.recall()
-        await situation.look()
-        return situation
-
-    async def refresh(self, stop: asyncio.Event) -> None:
-        """Look again and again: announcements are missed while the broker is away."""
-        while not stop.is_set():
-            await within(stop, REFRESH)
-            try:
-                await self.look()
-            except TryLater as error:
-                _log.warning("cannot look", reason=str(error))
-
-    async def look(self) -> None:
-        """Read what operators set and the policy's pointer from where they are kept."""
-        for rates in (self.requests, self.reports):
-            rates.forget(self.now())
-        if gone := self.roster.forget(self.now()):
-            _log.info("forgotten", nodes=gone)
-        await self.versions.look()
-        goal = await self._control.goal()
-        if goal is not None:
-            self.goal = goal.goal
-        exploration = await self._control.exploration()
-        if exploration is not None:
-            self.exploring = exploration.explore
+    registry: NodeRegistry
+    requests: RateLimiter
+    """Requests that each device may still send."""
+    outcomes: RateLimiter
+    """Outcomes that each device may still send."""
+    goal: str
+    exploring: bool = True
+    """False while an operator has paused it."""
+    resets: int = 0
+    """How often everything that was learned was erased."""
+    in_force: dict[str, str] = field(default_factory=dict)
+    """Device to the option that its requests are answered with."""
+    policy_name: str = PROFILE
+    """The policy that chose it."""
+    open_round: RoundRecord | None = None
 
     def now(self) -> float:
         """Seconds on the loop's clock."""
@@ -97,68 +48,63 @@ class DeciderState:
 
     def active(self) -> tuple[str, ...]:
         """Devices that are present."""
-        return self.roster.active(self.now())
+        return self.registry.active(self.now())
 
     def conditions(self) -> dict[str, Condition]:
-        """Last known condition of every node."""
-        return self.roster.conditions()
+        """Last condition of every node."""
+        return self.registry.conditions()
 
     @property
     def fleet(self) -> Fleet:
-        """The fleet; only to be asked for once a device is known."""
-        assert self.roster.fleet is not None, "nothing can be decided before a device is known"
-        return self.roster.fleet
+        """The fleet; only once a device is known."""
+        assert self.registry.fleet is not None, "nothing can be decided before a device is known"
+        return self.registry.fleet
 
-    async def choose(self, name: str, fleet: Fleet, active: tuple[str, ...]) -> dict[str, str]:
-        """Ask a policy for an option per active device; requests go on meanwhile.
+    def context(self, fleet: Fleet, active: tuple[str, ...]) -> DecisionContext:
+        """What to decide on.
 
-        Nodes come and go meanwhile too, so a round looks once who is there and stays with that.
+        Nodes come and go while a policy decides, so a round takes fleet and devices once.
         """
-        unavailable = self.roster.unavailable(self.now())
-        return await self.policy.choose(
-            name, fleet, active, self.conditions(), self.goal, unavailable
-        )
+        unavailable = self.registry.unavailable(self.now())
+        return DecisionContext(fleet, active, self.conditions(), self.goal, unavailable)
 
-    async def explain(
-        self, name: str, fleet: Fleet, in_force: dict[str, str]
-    ) -> tuple[Reasons | None, int | None]:
-        """Ask why: as `Policy.explain`, away from the requests like `choose`."""
-        unavailable = self.roster.unavailable(self.now())
-        active, conditions = self.active(), self.conditions()
-        return await self.policy.explain(
-            name, fleet, active, conditions, self.goal, unavailable, in_force
-        )
+    def fleet_with(self, device: str) -> Fleet:
+        """The fleet, if the device is part of it.
 
-    def heard_from(self, outcome: Outcome, told: str | None) -> None:
-        """A device that reports is present; a node that left it without an answer is not.
-
-        Only the node counts that the device was `told` to use: else it could take any from all.
+        Raises TryLater for a node without a capability, which may still come; NotADevice for an
+        edge or the cloud.
         """
-        self.roster.alive(outcome.device, self.now())
-        fleet = self.roster.fleet
-        if fleet is None or outcome.device not in fleet.devices:
+        fleet, capability = self.registry.fleet, self.registry.capability(device)
+        if fleet is not None and device in fleet.devices:
+            return fleet
+        if capability is not None and capability.tier != "device":
+            article = "an edge" if capability.tier == "edge" else "the cloud"
+            raise NotADevice(f"device: {device} is {article}, not a device")
+        raise TryLater(f"device: {device} has not published a capability")
+
+    def add_outcome(self, outcome: Outcome) -> None:
+        """The device is present; a shared node that did not answer it is avoided for a while.
+
+        Only the node counts that the device was assigned: else it could take any from all.
+        """
+        device, assigned = outcome.device, self.in_force.get(outcome.device)
+        self.registry.mark_present(device, self.now())
+        fleet = self.registry.fleet
+        if fleet is None or device not in fleet.devices:
             return
-        if outcome.fallback != "no-responder" or outcome.assigned != told:
+        if assigned is None or assigned not in fleet.options:
             return
-        if told in fleet.options:
-            node = fleet.node(outcome.device, told)
-            if node != outcome.device:
-                _log.warning("node does not answer", node=node, device=outcome.device)
-                self.roster.unanswered(node, self.now())
+        if outcome.fallback != "no-responder" or outcome.assigned != assigned:
+            return
+        node = fleet.node(device, assigned)
+        if node != device:
+            _log.warning("node does not answer", node=node, device=device)
+            self.registry.mark_unanswered(node, self.now())
 
-    async def _on_capability(self, message: Capability) -> None:
-        if not self.roster.can(message, self.now()):
-            _log.warning("node left out: no option would be left", node=message.node)
-
-    async def _on_telemetry(self, message: Telemetry) -> None:
-        self.roster.looks(message, self.now())
-
-    async def _on_goal(self, message: GoalSet) -> None:
-        self.goal = message.goal
-
-    async def _on_exploration(self, message: Exploration) -> None:
-        self.exploring = message.explore
-
-    async def _on_reset(self, _: Reset) -> None:
-        self.resets += 1
-        await self.versions.forget()
+    def remove_absent(self) -> None:
+        """Drop nodes and rate limits that are no longer needed."""
+        now = self.now()
+        self.requests.remove_full(now)
+        self.outcomes.remove_full(now)
+        if gone := self.registry.remove_absent(now):
+            _log.info("absent nodes removed", nodes=gone)

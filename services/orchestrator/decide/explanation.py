@@ -1,33 +1,31 @@
-"""Why a device is told what it is told: asked for now and then, computed away from the requests."""
+"""Why a device is assigned its option: computed on request, away from the decision path."""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-from tercet.process.errors import NoAnswer
 from tercet.rl.reasons import Reasons
 from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Choice, Explanation, Trip
 from tercet.schemas.fleet import Fleet
 from tercet.schemas.outcome import Outcome
 from tercet.services.orchestrator.decide.decider_state import DeciderState
-from tercet.services.orchestrator.decide.round_controller import RoundController
+from tercet.services.orchestrator.decide.policy_process import PolicyProcess
 
-TRIPS = 20
-"""Requests remembered of each device."""
-FRESH = 1.0
-"""Seconds for which one look at the policy serves all devices..."""
-SHARE = 0.05
-"""...or longer: looking may take this share of the time of the process that chooses."""
-
-MOST_MS = 86_400_000.0
+MAX_TRIPS = 20
+"""Latest requests that are kept for each device."""
+MIN_AGE_S = 1.0
+"""Seconds for which one computation serves all devices..."""
+MAX_SHARE = 0.05
+"""...or longer: explaining may take this share of the policy process's time."""
+MAX_MS = 86_400_000.0
 """A message holds no more milliseconds than a day's."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What the policy said of all devices at once."""
+class CurrentReasons:
+    """What the policy expects for all devices at once."""
 
     reasons: Reasons | None
     head: int | None
@@ -35,42 +33,40 @@ class Look:
     policy: str
     version: int | None
     goal: str
-    until: float
-    """On the loop's clock: then it is looked at again."""
+    valid_until: float
+    """On the loop's clock."""
 
 
-class Explaining:
-    """Remembers each device's last requests, and asks the policy about the present."""
+class Explainer:
+    """Keeps each device's latest requests, and asks the policy about the present."""
 
-    def __init__(self, situation: DeciderState, conductor: RoundController) -> None:
-        self._situation, self._conductor = situation, conductor
-        self._trips: dict[str, deque[Outcome]] = defaultdict(lambda: deque(maxlen=TRIPS))
-        self._look: Look | None = None
+    def __init__(self, state: DeciderState, policy: PolicyProcess) -> None:
+        self._state, self._policy = state, policy
+        self._trips: dict[str, deque[Outcome]] = defaultdict(lambda: deque(maxlen=MAX_TRIPS))
+        self._current: CurrentReasons | None = None
 
-    def remember(self, outcome: Outcome) -> None:
-        """Keep the way of one request, of devices that are known."""
-        fleet = self._situation.roster.fleet
+    def add_outcome(self, outcome: Outcome) -> None:
+        """Keep one request of a device that is known."""
+        fleet = self._state.registry.fleet
         if fleet is not None and outcome.device in fleet.devices:
             self._trips[outcome.device].appendleft(outcome)
 
-    async def explain(self, asked: Explain) -> Explanation:
-        """Answer; raises NoAnswer for a device that has not said what it can do."""
-        situation, device = self._situation, asked.device
-        fleet = situation.roster.fleet
-        if fleet is None or device not in fleet.devices:
-            raise NoAnswer(f"device: {device} has not said what it can do", responder=True)
-        look = await self._looked(fleet)
-        ledger, reasons = self._conductor.ledger, look.reasons
+    async def explain(self, request: Explain) -> Explanation:
+        """Answer; raises as `DeciderState.fleet_with`."""
+        state, device = self._state, request.device
+        fleet = state.fleet_with(device)
+        current = await self._current_reasons(fleet)
+        record, reasons = state.open_round, current.reasons
         return Explanation.because(
-            asked,
+            request,
             device=device,
-            goal=look.goal,
-            policy=look.policy,
-            policy_version=look.version,
-            head=look.head,
-            exploring=situation.exploring,
-            round=ledger.opened.number if ledger else None,
-            options=choices(device, fleet, look, situation.roster.unavailable(situation.now())),
+            goal=current.goal,
+            policy=current.policy,
+            policy_version=current.version,
+            head=current.head,
+            exploring=state.exploring,
+            round=record.opened.number if record else None,
+            options=choices(device, fleet, current, state.registry.unavailable(state.now())),
             average_ms=_bounded(reasons.average_ms) if reasons else None,
             accuracy_pct=reasons.accuracy if reasons else None,
             feasible=reasons.feasible if reasons else True,
@@ -78,38 +74,42 @@ class Explaining:
             trips=tuple(trip(outcome) for outcome in self._trips[device]),
         )
 
-    async def _looked(self, fleet: Fleet) -> Look:
-        """The present look, or a new one when it is old. Requests come one after the other."""
-        situation, conductor = self._situation, self._conductor
-        began = situation.now()
-        in_force, policy = dict(conductor.in_force), conductor.policy_name
-        version, goal = situation.policy.version, situation.goal
-        look = self._look
-        if look is not None and began < look.until and (look.policy, look.goal) == (policy, goal):
-            return look
-        reasons, head = await situation.explain(policy, fleet, in_force)
-        took = situation.now() - began
-        until = situation.now() + max(FRESH, took / SHARE)
-        self._look = Look(reasons, head, in_force, policy, version, goal, until)
-        return self._look
+    async def _current_reasons(self, fleet: Fleet) -> CurrentReasons:
+        """The last reasons while they are valid, else new ones. Requests come one at a time."""
+        state, current, started = self._state, self._current, self._state.now()
+        policy, goal = state.policy_name, state.goal
+        in_force, version = dict(state.in_force), self._policy.version
+        valid = current is not None and started < current.valid_until
+        if current is not None and valid and (current.policy, current.goal) == (policy, goal):
+            return current
+        context = state.context(fleet, state.active())
+        reasons, head = await self._policy.explain(policy, context, in_force)
+        took = state.now() - started
+        valid_until = state.now() + max(MIN_AGE_S, took / MAX_SHARE)
+        self._current = CurrentReasons(reasons, head, in_force, policy, version, goal, valid_until)
+        return self._current
 
 
-def choices(device: str, fleet: Fleet, look: Look, unavailable: set[str]) -> tuple[Choice, ...]:
-    """All options of a device; without reasons only what is known without learning."""
-    expected = (
-        {str(e.option): e for e in look.reasons.options.get(device, ())} if look.reasons else {}
-    )
-    greedy = look.reasons.greedy.get(device) if look.reasons else None
+def choices(
+    device: str, fleet: Fleet, current: CurrentReasons, unavailable: frozenset[str]
+) -> tuple[Choice, ...]:
+    """The options that a device's nodes can run, and the one in force.
+
+    Without reasons they hold only what is known without training.
+    """
+    reasons = current.reasons
+    expected = {str(e.option): e for e in reasons.options.get(device, ())} if reasons else {}
+    greedy = reasons.greedy.get(device) if reasons else None
     others = [
-        fleet.node(d, o) for d, o in look.in_force.items() if d != device and d in fleet.devices
+        fleet.node(d, o) for d, o in current.in_force.items() if d != device and d in fleet.devices
     ]
     listed = []
     for option in fleet.options:
-        node, variant, found = (
-            fleet.node(device, option),
-            option.partition("@")[0],
-            expected.get(option),
-        )
+        node, variant = fleet.node(device, option), option.partition("@")[0]
+        found, chosen = expected.get(option), current.in_force.get(device) == option
+        runs = variant not in fleet.lacks.get(node, ())
+        if not runs and not chosen:
+            continue
         low, high = found.bounds_ms if found else (None, None)
         listed.append(
             Choice(
@@ -123,8 +123,8 @@ def choices(device: str, fleet: Fleet, look: Look, unavailable: set[str]) -> tup
                 spread=found.spread if found else None,
                 sampled_ms=_bounded(found.sampled_ms) if found else None,
                 profile_ms=fleet.profile_ms.get(node, {}).get(variant),
-                available=node not in unavailable,
-                chosen=look.in_force.get(device) == option,
+                available=runs and node not in unavailable,
+                chosen=chosen,
                 greedy=str(greedy) == option,
             )
         )
@@ -132,9 +132,9 @@ def choices(device: str, fleet: Fleet, look: Look, unavailable: set[str]) -> tup
 
 
 def trip(outcome: Outcome) -> Trip:
-    """The way of one request, in the words of an explanation."""
+    """One request as an explanation shows it."""
     return Trip(**{name: getattr(outcome, name) for name in Trip.model_fields})
 
 
 def _bounded(ms: float | None) -> float | None:
-    return None if ms is None else min(ms, MOST_MS)
+    return None if ms is None else min(ms, MAX_MS)

@@ -1,4 +1,4 @@
-"""Who is there, what they can do, and in what condition they are."""
+"""The nodes: which there are, what they can run, in what condition they are, who is present."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.telemetry import Telemetry
 
-STRANGERS = 1000
-"""Nodes whose telemetry is remembered before they say what they can do."""
+MAX_UNKNOWN = 1000
+"""Nodes whose telemetry is kept before they have published a capability."""
 RETRY = 4
 """A node that did not answer is tried again after so many times the `absent` seconds."""
 
@@ -17,89 +17,97 @@ class NodeRegistry:
     """Built from capability and telemetry messages; time is passed in, in seconds."""
 
     def __init__(self, absent: float, forget: float = 3600.0) -> None:
-        """A node silent for `absent` seconds is gone, and after `forget` seconds is forgotten."""
+        """After `absent` seconds without a message a node is absent, after `forget` removed."""
         self._absent, self._forget = absent, forget
         self._capabilities: dict[str, Capability] = {}
         self._telemetry: dict[str, Condition] = {}
-        self._heard: dict[str, float] = {}
-        self._known: dict[str, float] = {}
-        """When a node last said or, at start, was recalled to have said what it can do."""
-        self._silent: dict[str, float] = {}
-        """Nodes that did not answer a picture, and when that was noticed."""
+        self._last_message: dict[str, float] = {}
+        self._last_capability: dict[str, float] = {}
+        """When a capability was last received, or read from the stream at start."""
+        self._unanswered: dict[str, float] = {}
+        """Nodes that did not answer a picture, and when that was reported."""
         self._fleet: Fleet | None = None
 
     @property
     def fleet(self) -> Fleet | None:
-        """All devices met and not forgotten, present or not; None before the first."""
+        """All devices that were not removed, present or not; None before the first."""
         return self._fleet
 
     @property
     def nodes(self) -> int:
-        """Nodes that said what they can do."""
+        """Nodes that have published a capability."""
         return len(self._capabilities)
 
-    def can(self, capability: Capability, now: float, *, recalled: bool = False) -> bool:
-        """A node said what it can do; False if with it no option would be left for anyone.
+    def capability(self, node: str) -> Capability | None:
+        """The last capability of a node."""
+        return self._capabilities.get(node)
 
-        What is `recalled` was said at some time before, and does not make a node present.
+    def add_capability(self, capability: Capability, now: float, *, recalled: bool = False) -> bool:
+        """Enter a capability; False if with it no option would be left for anyone.
+
+        One that is `recalled` was published before, and does not make the node present.
         """
         joined = {**self._capabilities, capability.node: capability}
         fleet = fleet_of(joined.values())
         if fleet is None and self._fleet is not None:
             return False
         self._capabilities, self._fleet = joined, fleet
-        self._known[capability.node] = now
-        self._silent.pop(capability.node, None)
+        self._last_capability[capability.node] = now
+        self._unanswered.pop(capability.node, None)
         if not recalled:
-            self._heard[capability.node] = now
+            self._last_message[capability.node] = now
         return True
 
-    def looks(self, telemetry: Telemetry, now: float) -> None:
-        """A node said how it is; of those who never said what they can do, some are remembered."""
-        if (
-            telemetry.node not in self._capabilities
-            and len(self._telemetry) >= self.nodes + STRANGERS
-        ):
+    def add_telemetry(self, telemetry: Telemetry, now: float) -> None:
+        """Enter a node's condition; of nodes without a capability only so many are kept."""
+        known = telemetry.node in self._capabilities
+        if not known and len(self._telemetry) >= self.nodes + MAX_UNKNOWN:
             return
         self._telemetry[telemetry.node] = telemetry.condition
         if telemetry.leaving:
-            self._heard.pop(telemetry.node, None)
+            self._last_message.pop(telemetry.node, None)
         else:
-            self._heard[telemetry.node] = now
+            self._last_message[telemetry.node] = now
 
-    def forget(self, now: float) -> tuple[str, ...]:
-        """Drop nodes not heard of for too long, so that the fleet does not grow for ever.
+    def remove_absent(self, now: float) -> tuple[str, ...]:
+        """Remove nodes that are absent for too long, so that the fleet does not grow for ever.
 
-        One that comes back says again what it can do. Returns who was dropped.
+        One that returns publishes its capability again. Returns those removed.
         """
-        last = {n: max(self._heard.get(n, -1e9), self._known[n]) for n in self._capabilities}
+        last = {
+            node: max(self._last_message.get(node, -1e9), self._last_capability[node])
+            for node in self._capabilities
+        }
         gone = tuple(node for node, when in last.items() if now - when > self._forget)
         for node in gone:
-            for kept in (self._capabilities, self._telemetry, self._heard, self._known):
-                kept.pop(node, None)
+            self._capabilities.pop(node, None)
+            self._telemetry.pop(node, None)
+            self._last_message.pop(node, None)
+            self._last_capability.pop(node, None)
         if gone:
             self._fleet = fleet_of(self._capabilities.values())
         return gone
 
-    def alive(self, node: str, now: float) -> None:
-        """A node was heard of in another way; one that never said what it can do is nobody yet."""
+    def mark_present(self, node: str, now: float) -> None:
+        """Another message of a node was received; it counts once the capability is known."""
         if node in self._capabilities:
-            self._heard[node] = now
+            self._last_message[node] = now
 
-    def unanswered(self, node: str, now: float) -> None:
-        """A picture sent to a node found nobody to answer."""
-        self._silent[node] = now
+    def mark_unanswered(self, node: str, now: float) -> None:
+        """A picture that was sent to a node was not answered."""
+        self._unanswered[node] = now
 
-    def unavailable(self, now: float) -> set[str]:
-        """Nodes that are better not sent anything for a while; then they are tried again."""
-        self._silent = {n: t for n, t in self._silent.items() if now - t <= RETRY * self._absent}
-        return set(self._silent)
+    def unavailable(self, now: float) -> frozenset[str]:
+        """Nodes to avoid for a while after they did not answer."""
+        limit = RETRY * self._absent
+        self._unanswered = {n: t for n, t in self._unanswered.items() if now - t <= limit}
+        return frozenset(self._unanswered)
 
     def active(self, now: float) -> tuple[str, ...]:
-        """Devices present: known, and heard of lately."""
+        """Devices that are present."""
         devices = self._fleet.devices if self._fleet else ()
-        return tuple(d for d in devices if now - self._heard.get(d, -1e9) <= self._absent)
+        return tuple(d for d in devices if now - self._last_message.get(d, -1e9) <= self._absent)
 
     def conditions(self) -> dict[str, Condition]:
-        """Last known condition of every node."""
+        """Last condition of every node."""
         return dict(self._telemetry)

@@ -1,4 +1,4 @@
-"""The policy in a process of its own: choosing never holds the interpreter that answers.
+"""The policy in a process of its own, so that choosing never delays the answers to requests.
 
 A thread would not do: numpy and the solver hold the interpreter for milliseconds, and a request
 that arrives meanwhile waits as long (`python -m benchmarks decisions`, docs/decisions/0012).
@@ -8,157 +8,137 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import pickle
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tercet.process import log
 from tercet.process.child import with_parent_death_signal
-from tercet.rl.quarantine import Verdict
-from tercet.rl.reasons import Reasons
-from tercet.schemas.experience import Experience
-from tercet.schemas.fleet import Condition, Fleet
-from tercet.services.orchestrator.decide.policy_worker import LENGTH, framed
+from tercet.services.orchestrator.decide.decision_policy import ERRORS, DecisionPolicy
+from tercet.services.orchestrator.decide.remote_call import (
+    LENGTHS,
+    Frame,
+    Interface,
+    MalformedFrame,
+    lengths,
+)
 
 ATTEMPTS = 3
-"""Processes in which a question is tried before it counts as one that kills them."""
-GRACE = 1.0
-"""Seconds from the end of questions to the end of the process."""
+"""Processes in which a call is tried before it counts as one that ends them."""
+EXIT_TIMEOUT_S = 1.0
+"""Seconds from the end of its input to the end of the process, else it is killed."""
+INTERFACE = Interface(DecisionPolicy, ERRORS)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _log = log.get(__name__)
 
 
-class PolicyProcessDied(Exception):
-    """The question killed every process that it was put to."""
+class PolicyProcessFailed(Exception):
+    """The call ended every process in which it was tried."""
+
+
+def _remote(
+    method: Callable[Concatenate[DecisionPolicy, P], R],
+) -> Callable[Concatenate[PolicyProcess, P], Coroutine[Any, Any, R]]:
+    """The same method, answered by the process; what the policy raises is raised here."""
+
+    async def call(self: PolicyProcess, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        found: R = await self._call(method.__name__, *args, **kwargs)
+        return found
+
+    call.__doc__ = method.__doc__
+    return call
 
 
 class PolicyProcess:
-    """Asks the policy; starts it anew, with the parameters it had, when its process is killed."""
+    """Client of the process; starts it again, with the parameters in force, when it has ended."""
 
     def __init__(self, seed: int, budget: float | None = None) -> None:
+        """`budget`: what exploration may cost in the long run, as a share; None: no limit."""
         self._seed, self._budget = seed, budget
-        self._births = 0
+        self._starts = 0
         self._process: Process | None = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._blob: bytes | None = None
         self.version: int | None = None
         """Of the parameters in force; None before any, and after `forget`."""
 
-    async def adopt(self, version: int, blob: bytes, *, unchecked: bool = False) -> None:
-        """As `Policy.adopt`."""
-        await self._ask("adopt", version, blob, unchecked=unchecked)
+    _adopt = _remote(DecisionPolicy.adopt)
+    choose = _remote(DecisionPolicy.choose)
+    explain = _remote(DecisionPolicy.explain)
+    screen = _remote(DecisionPolicy.screen)
+    costs = _remote(DecisionPolicy.costs)
+    exploration_budget = _remote(DecisionPolicy.exploration_budget)
+
+    async def adopt(self, version: int, blob: bytes, unchecked: bool = False) -> None:
+        """As `DecisionPolicy.adopt`."""
+        await self._adopt(version, blob, unchecked)
         self.version, self._blob = version, blob
 
     async def forget(self) -> None:
         """Begin again, with no parameters."""
         self.version = self._blob = None
-        async with self._turn:
-            await self._end()
+        await self.close()
 
-    async def choose(
-        self,
-        name: str,
-        fleet: Fleet,
-        active: tuple[str, ...],
-        conditions: dict[str, Condition],
-        goal: str,
-        unavailable: Collection[str] = (),
-    ) -> dict[str, str]:
-        """As `Policy.choose`."""
-        avoided = frozenset(unavailable)
-        chosen: dict[str, str] = await self._ask(
-            "choose", name, fleet, active, conditions, goal, avoided
-        )
-        return chosen
-
-    async def explain(
-        self,
-        name: str,
-        fleet: Fleet,
-        active: tuple[str, ...],
-        conditions: dict[str, Condition],
-        goal: str,
-        unavailable: Collection[str],
-        in_force: dict[str, str],
-    ) -> tuple[Reasons | None, int | None]:
-        """As `Policy.explain`."""
-        avoided = frozenset(unavailable)
-        found: tuple[Reasons | None, int | None] = await self._ask(
-            "explain", name, fleet, active, conditions, goal, avoided, in_force
-        )
-        return found
-
-    async def screen(self, seen: Experience) -> dict[str, Verdict]:
-        """As `Policy.screen`; what it remembers of former rounds dies with the process."""
-        verdicts: dict[str, Verdict] = await self._ask("screen", seen)
-        return verdicts
-
-    async def purse(self) -> tuple[float | None, int]:
-        """As `Policy.purse`."""
-        found: tuple[float | None, int] = await self._ask("purse")
-        return found
-
-    async def costs(self, blob: bytes) -> tuple[float, float] | None:
-        """As `Policy.costs`."""
-        found: tuple[float, float] | None = await self._ask("costs", blob)
-        return found
-
-    async def warm(self) -> None:
-        """Start the process, so that the first question need not wait for it."""
-        async with self._turn:
-            await self._alive()
+    async def start(self) -> None:
+        """Start the process, so that the first call need not wait for it."""
+        async with self._lock:
+            await self._running()
 
     async def close(self) -> None:
         """End the process."""
-        async with self._turn:
+        async with self._lock:
             await self._end()
 
-    async def _ask(self, name: str, *arguments: Any, **named: Any) -> Any:
-        """One question at a time; what the policy raises is raised here."""
-        async with self._turn:
+    async def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """One call at a time, for the process answers in order."""
+        call = INTERFACE.calls[name]
+        question = call.question(*args, **kwargs)
+        async with self._lock:
             for _ in range(ATTEMPTS):
                 try:
-                    good, value = await _exchange(await self._alive(), (name, arguments, named))
-                except (EOFError, OSError):
-                    _log.warning("the thinking process died and is started anew")
+                    return call.result(
+                        await _exchange(await self._running(), question), INTERFACE.errors
+                    )
+                except (EOFError, OSError, MalformedFrame) as error:
+                    _log.warning("policy process failed and is started again", reason=repr(error))
                     await self._end()
-                    continue
                 except asyncio.CancelledError:
-                    await self._end()  # Its answer would be taken for the next one's.
+                    await self._end()  # Else its answer would be taken for the next call's.
                     raise
-                if good:
-                    return value
-                raise value
-        raise PolicyProcessDied(name)
+        raise PolicyProcessFailed(name)
 
-    async def _alive(self) -> Process:
-        """The process; each has chances of its own, else a second would explore as the first."""
+    async def _running(self) -> Process:
+        """The process; each has a seed of its own, else a second would explore as the first."""
         if self._process is None:
             worker = "tercet.services.orchestrator.decide.policy_worker"
-            command = [sys.executable, "-P", "-m", worker, str(self._seed + self._births)]
+            command = [sys.executable, "-P", "-m", worker, str(self._seed + self._starts)]
             command += [] if self._budget is None else [str(self._budget)]
             self._process = await asyncio.create_subprocess_exec(
                 *with_parent_death_signal(command),
                 stdin=PIPE,
                 stdout=PIPE,
-                start_new_session=True,  # Ctrl-C is for us, and we end it.
+                start_new_session=True,  # Ctrl-C is for this process, which ends the other.
             )
-            self._births += 1
-            if self._blob is not None:
-                await _exchange(self._process, ("adopt", (self.version, self._blob), {}))
+            self._starts += 1
+            if self.version is not None and self._blob is not None:
+                adopt = INTERFACE.calls["adopt"]
+                question = adopt.question(self.version, self._blob, unchecked=True)
+                adopt.result(await _exchange(self._process, question), INTERFACE.errors)
         return self._process
 
     async def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
-        assert process.stdin is not None, "it was made with a pipe"
+        assert process.stdin is not None, "it was started with a pipe"
         process.stdin.close()
         try:
-            async with asyncio.timeout(GRACE):
+            async with asyncio.timeout(EXIT_TIMEOUT_S):
                 await process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
@@ -166,22 +146,25 @@ class PolicyProcess:
             await process.wait()
 
 
-async def _exchange(process: Process, question: object) -> tuple[bool, Any]:
-    """Ask and be answered; EOFError or OSError when the process dies of it or before."""
-    assert process.stdin is not None and process.stdout is not None, "made with pipes"
-    process.stdin.write(framed(question))
+async def _exchange(process: Process, question: Frame) -> bytes:
+    """Ask, and return the header of the answer.
+
+    Raises EOFError or OSError when the process ends before it has answered.
+    """
+    assert process.stdin is not None and process.stdout is not None, "started with pipes"
+    process.stdin.write(question.packed())
     await process.stdin.drain()
-    length = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))[0]
-    answer: tuple[bool, Any] = pickle.loads(await process.stdout.readexactly(length))
-    return answer
+    header, blob = lengths(await process.stdout.readexactly(LENGTHS.size))
+    answer = await process.stdout.readexactly(header + blob)
+    return answer[:header]
 
 
 @asynccontextmanager
-async def thinking(seed: int, budget: float | None = None) -> AsyncIterator[PolicyProcess]:
-    """A thinker, whose process warms up meanwhile: the first question waits for that."""
-    thinker = PolicyProcess(seed, budget)
+async def policy_process(seed: int, budget: float | None = None) -> AsyncIterator[PolicyProcess]:
+    """A policy process that is started already and ends on the way out."""
+    process = PolicyProcess(seed, budget)
     try:
-        await thinker.warm()
-        yield thinker
+        await process.start()
+        yield process
     finally:
-        await thinker.close()
+        await process.close()

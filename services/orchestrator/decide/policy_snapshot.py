@@ -1,117 +1,121 @@
-"""The learned policy: parameters in force, and the chance to explore with. Needs torch."""
+"""One version of the policy's parameters, and the decisions that follow from it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from tercet.rl.experience import Experience, State
+from tercet.rl.experience import Experience
 from tercet.rl.features import Profile
-from tercet.rl.goal import Goal
-from tercet.rl.hybrid import HybridSettings, RegretAccount, decide, from_bytes
-from tercet.rl.hybrid import explore as venture
+from tercet.rl.hybrid import HybridSettings, RegretAccount, decide, explore, from_bytes
 from tercet.rl.hybrid.explanation import reasons
 from tercet.rl.hybrid.validation import costs, objection
-from tercet.rl.platform import Assignment, Option, Platform
+from tercet.rl.platform import Option, Platform
 from tercet.rl.reasons import Reasons
+from tercet.services.orchestrator.decide.decision_policy import DecisionContext
 
-OPENING = 20.0
-"""Rounds of a regret account's first grant: what is learned first is learned by trying."""
+INITIAL_BUDGET_ROUNDS = 20.0
+"""Rounds whose whole time a new regret account holds: at first there is only exploration."""
+
+
+@dataclass(frozen=True)
+class RecentRounds:
+    """What versions are compared on."""
+
+    platform: Platform
+    rounds: Sequence[Experience]
+    profile: Profile
 
 
 class PolicySnapshot:
-    """One version of the parameters."""
+    """The parameters of one version."""
 
     def __init__(self, version: int, blob: bytes) -> None:
         """Raises ValueError when the parameters are malformed."""
         self.version = version
         self._parameters = from_bytes(blob)
         self._settings = HybridSettings()
-        self._head: int | None = None
-        """The head that explored last..."""
-        self._unheard: frozenset[str] = frozenset()
-        """...and for whom it did not."""
+        self.head: int | None = None
+        """The head of the last exploration; None when the mean of the heads decided..."""
+        self._not_sampled: frozenset[str] = frozenset()
+        """...and the devices whose response times it did not sample."""
 
-    def objection(
-        self,
-        present: PolicySnapshot | None,
-        platform: Platform,
-        seen: Sequence[Experience],
-        profile: Profile,
-    ) -> str:
-        """Why this must not take over from `present` (`tercet.rl.hybrid.validation`); empty if it may."""
-        known = None if present is None else present._parameters
-        return objection(self._parameters, known, platform, seen, profile)
+    def objection(self, present: PolicySnapshot | None, recent: RecentRounds) -> str:
+        """Why this must not replace `present` (`tercet.rl.hybrid.validation`); empty if it may."""
+        former = None if present is None else present._parameters
+        return objection(self._parameters, former, recent.platform, recent.rounds, recent.profile)
 
-    def costs(
-        self,
-        rival: PolicySnapshot,
-        platform: Platform,
-        seen: Sequence[Experience],
-        profile: Profile,
-    ) -> tuple[float, float]:
-        """What this one's greedy assignment costs by the latest rounds, and what a rival's, ms."""
-        own, its = costs((self._parameters, rival._parameters), platform, seen, profile)
-        return own, its
+    def costs(self, other: PolicySnapshot, recent: RecentRounds) -> tuple[float, float]:
+        """Average ms of this version's greedy assignment and of another's."""
+        both = (self._parameters, other._parameters)
+        own, others = costs(both, recent.platform, recent.rounds, recent.profile)
+        return own, others
 
-    def choose(
-        self,
-        rng: np.random.Generator,
-        platform: Platform,
-        state: State,
-        goal: Goal,
-        profile: Profile,
-        unavailable: Collection[str],
-        *,
-        explore_within: RegretAccount | None = None,
-        explore: bool,
-        unheard: Collection[str] = (),
-    ) -> tuple[dict[str, Option], RegretAccount | None]:
-        """Decide, and the account after it; ValueError for parameters of other options."""
-        place = (self._parameters, platform, state, goal)
-        if not explore:
-            return decide(*place, None, rng, profile, unavailable).assignment, explore_within
-        decision, account = venture(
-            *place, self._settings, rng, explore_within, profile, unavailable, unheard
+    def greedy(self, context: DecisionContext, rng: np.random.Generator) -> dict[str, Option]:
+        """Decide by the mean of the heads; ValueError for parameters of other options."""
+        decision = decide(
+            self._parameters,
+            context.platform,
+            context.state,
+            context.parsed_goal,
+            None,
+            rng,
+            context.fleet.profile_ms,
+            context.unavailable,
         )
-        self._head, self._unheard = decision.head, frozenset(unheard)
+        return decision.assignment
+
+    def explore(
+        self,
+        context: DecisionContext,
+        rng: np.random.Generator,
+        account: RegretAccount | None,
+        not_sampled: Collection[str],
+    ) -> tuple[dict[str, Option], RegretAccount | None]:
+        """Decide by one random head if the account can pay; also return the account after it.
+
+        Raises ValueError for parameters of other options.
+        """
+        decision, account = explore(
+            self._parameters,
+            context.platform,
+            context.state,
+            context.parsed_goal,
+            self._settings,
+            rng,
+            account,
+            context.fleet.profile_ms,
+            context.unavailable,
+            not_sampled,
+        )
+        self.head, self._not_sampled = decision.head, frozenset(not_sampled)
         return decision.assignment, account
 
-    @property
-    def greedy(self) -> bool:
-        """Whether the mean of the heads decided when it was last asked to explore."""
-        return self._head is None
-
-    def opening(
-        self, share: float, platform: Platform, state: State, goal: Goal, profile: Profile
-    ) -> RegretAccount:
-        """An account with enough to learn from nothing: `OPENING` rounds' whole time."""
-        expected = decide(self._parameters, platform, state, goal, profile=profile).average_ms
-        return RegretAccount(share, OPENING * expected)
+    def initial_account(self, share: float, context: DecisionContext) -> RegretAccount:
+        """An account with the time of `INITIAL_BUDGET_ROUNDS` rounds."""
+        expected = decide(
+            self._parameters,
+            context.platform,
+            context.state,
+            context.parsed_goal,
+            profile=context.fleet.profile_ms,
+        )
+        return RegretAccount(share, INITIAL_BUDGET_ROUNDS * expected.average_ms)
 
     def explain(
-        self,
-        platform: Platform,
-        state: State,
-        goal: Goal,
-        in_force: Assignment,
-        profile: Profile,
-        unavailable: Collection[str],
-        *,
-        explored: bool,
-    ) -> tuple[Reasons, int | None]:
-        """The reasons, and the head that chose; raises ValueError when parameters do not fit."""
-        head = self._head if explored else None
-        found = reasons(
+        self, context: DecisionContext, in_force: dict[str, Option], head: int | None
+    ) -> Reasons:
+        """The reasons for an assignment; ValueError when the parameters do not fit."""
+        return reasons(
             self._parameters,
-            platform,
-            state,
-            goal,
+            context.platform,
+            context.state,
+            context.parsed_goal,
             in_force,
             head,
-            profile,
-            unavailable,
-            self._unheard,
+            context.fleet.profile_ms,
+            context.unavailable,
+            self._not_sampled,
         )
-        return found, head

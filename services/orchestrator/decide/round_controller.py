@@ -1,4 +1,4 @@
-"""Round after round: open it, wait for its outcomes, publish what it taught."""
+"""Round after round: open it, wait for its outcomes, publish its experience."""
 
 from __future__ import annotations
 
@@ -11,134 +11,160 @@ from tercet.process import log
 from tercet.process.errors import TryLater
 from tercet.process.waiting import first_of
 from tercet.schemas.experience import Experience
-from tercet.schemas.fleet import Fleet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
 from tercet.services.orchestrator.decide.decider_state import DeciderState
-from tercet.services.orchestrator.decide.reporting import RoundMetrics
+from tercet.services.orchestrator.decide.decision_policy import DecisionContext
+from tercet.services.orchestrator.decide.policy_process import PolicyProcess
+from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
+from tercet.services.orchestrator.decide.round_metrics import RoundMetrics
 from tercet.services.orchestrator.decide.round_record import RoundRecord
-from tercet.services.orchestrator.decide.schedule import EXPLORE, GREEDY, PROFILE, Schedule
-from tercet.services.orchestrator.decide.screening import bury, screened
-from tercet.services.orchestrator.settings import Settings
+from tercet.services.orchestrator.decide.schedule import EXPLORE, GREEDY, Schedule
+from tercet.services.orchestrator.decide.screening import dead_letter_quarantined, screen
+from tercet.services.orchestrator.settings import OrchestratorSettings
 
-POLL = 0.1
-"""Seconds between two looks whether enough nodes are there."""
-AFTERWARDS = 1.0
-"""Seconds between two decisions once the schedule is over: a new goal is obeyed then too."""
-REMEMBERED = 64
-"""Rounds of which it is remembered that they taught something: the largest useful staleness."""
+POLL_S = 0.1
+"""Seconds between two checks whether enough nodes are present."""
+AFTER_SCHEDULE_S = 1.0
+"""Seconds between two decisions once the schedule is over: a new goal is applied then too."""
+MAX_STALENESS = 64
+"""Learning rounds whose numbers are kept: the largest useful staleness limit."""
 
 _log = log.get(__name__)
 
 
 class RoundController:
-    """Owns the assignment in force and the open round."""
+    """Writes the assignment in force and the open round into the state."""
 
     def __init__(
-        self, bus: Bus, settings: Settings, situation: DeciderState, stop: asyncio.Event
+        self,
+        bus: Bus,
+        settings: OrchestratorSettings,
+        state: DeciderState,
+        versions: PolicyVersions,
+        policy: PolicyProcess,
+        stop: asyncio.Event,
     ) -> None:
-        self._bus, self._settings, self._situation, self._stop = bus, settings, situation, stop
+        self._bus, self._settings, self._stop = bus, settings, stop
+        self._state, self._versions, self._policy = state, versions, policy
         self._schedule = Schedule(settings.rounds, settings.evaluations, settings.after)
         self._closed = asyncio.Event()
-        self._taught: deque[int] = deque(maxlen=REMEMBERED)
-        self._frozen: dict[tuple[str, tuple[str, ...], str], dict[str, str]] = {}
-        """Choices of the evaluation: one policy is one assignment, so that it can be compared."""
-        self._began = 0.0
+        self._learned_rounds: deque[int] = deque(maxlen=MAX_STALENESS)
+        """Numbers of the latest learning rounds that were published."""
+        self._evaluated: dict[tuple[object, ...], dict[str, str]] = {}
+        """Assignments of the evaluation: each policy keeps its own, so that it can be compared."""
+        self._resets = 0
+        """Resets after which the above was collected."""
+        self._opened_at = 0.0
         """When the open round was opened, on the loop's clock."""
-        self.ledger: RoundRecord | None = None
-        self.in_force: dict[str, str] = {}
-        self.policy_name = PROFILE
-        self.tally = RoundMetrics()
+        self.metrics = RoundMetrics()
 
-    async def conduct(self) -> None:
-        """Until `stop`; when the schedule is over the learned policy stays in force."""
+    async def run(self) -> None:
+        """Until `stop`; when the schedule is over the trained policy stays in force."""
         number = await self._next_number()
         while not self._stop.is_set():
-            started = self._situation.now()
+            started = self._state.now()
             if not self._ready(number):
-                await self._wait(self._stop, POLL)
+                await self._wait(self._stop, POLL_S)
             elif self._schedule.over(number):
-                await self._situation.versions.obey()
-                await self._put_in_force(GREEDY, self._situation.fleet, self._situation.active())
-                await self._wait(self._stop, AFTERWARDS)
+                await self._versions.apply_command()
+                context = self._context()
+                self._put_in_force(GREEDY, await self._policy.choose(GREEDY, context) or {})
+                await self._wait(self._stop, AFTER_SCHEDULE_S)
             else:
                 if await self._round(number):
                     number += 1
                 period = self._settings.round_period
-                await self._wait(self._stop, started + period - self._situation.now())
+                await self._wait(self._stop, started + period - self._state.now())
 
     async def on_outcome(self, message: Outcome) -> None:
         """Enter an outcome; the last one closes the round."""
-        self._situation.heard_from(message, self.in_force.get(message.device))
-        waited_ms = (self._situation.now() - self._began) * 1000
-        ledger = self.ledger
-        if ledger is not None and ledger.record(message, waited_ms) and ledger.complete:
+        self._state.add_outcome(message)
+        waited_ms = (self._state.now() - self._opened_at) * 1000
+        record = self._state.open_round
+        if record is not None and record.add(message, waited_ms) and record.complete:
             self._closed.set()
 
     async def _round(self, number: int) -> bool:
-        """Conduct a round; False when nothing came of it, so that it is to be repeated."""
-        ledger = await self._open(number)
-        self._began = self._situation.now()
-        await self._bus.publish(ledger.opened)
+        """Conduct a round; False when it has no experience and is to be repeated."""
+        record = await self._open(number)
+        if record is None:
+            return True
+        self._opened_at = self._state.now()
+        await self._bus.publish(record.opened)
         await self._wait(self._closed, self._settings.round_timeout)
-        self.ledger = None
-        if not ledger.outcomes or self._stop.is_set():
+        self._state.open_round = None
+        if not record.outcomes or self._stop.is_set():
             _log.warning("round without outcomes", round=number)
             return False
-        waited_ms = (self._situation.now() - self._began) * 1000
-        joined = ledger.join(self._situation.conditions(), waited_ms)
-        experience = await screened(self._situation.policy, joined)
+        waited_ms = (self._state.now() - self._opened_at) * 1000
+        joined = record.join(self._state.conditions(), waited_ms)
+        experience = await screen(self._policy, joined)
         try:
             await self._bus.publish(experience)
         except TryLater as error:
             _log.error("experience lost", round=number, reason=str(error))
             return False
-        self.tally.add(experience, ledger.outcomes.values())
-        await bury(self._bus, ledger, experience)
-        if ledger.opened.purpose == "learn":
-            self._taught.append(number)
-            await self._situation.versions.seen(experience)
+        self.metrics.add(experience, record.outcomes.values())
+        await dead_letter_quarantined(self._bus, record, experience)
+        if record.opened.purpose == "learn":
+            self._learned_rounds.append(number)
+            await self._versions.round_closed(experience)
         return True
 
-    async def _open(self, number: int) -> RoundRecord:
-        """Choose the assignment of a round and put it in force."""
+    async def _open(self, number: int) -> RoundRecord | None:
+        """Choose the assignment of a round and put it in force.
+
+        None: the round is of a fixed policy that does not apply to these devices.
+        """
         purpose, name = self._schedule.round(number)
-        learning = purpose == "learn"
-        if learning or not self._frozen:
-            await self._catch_up(learning)
-        situation = self._situation
-        if name == EXPLORE and (not situation.exploring or situation.versions.on_trial):
+        state, learning = self._state, purpose == "learn"
+        self._forget_if_reset()
+        if learning or not self._evaluated:
+            await self._adopt_newest(learning)
+            self._forget_if_reset()
+        if name == EXPLORE and (not state.exploring or self._versions.state.comparing):
             name = GREEDY
-        fleet, active = self._situation.fleet, self._situation.active()
-        assigned = await self._put_in_force(name, fleet, active, freeze=not learning)
-        greedy = await self._situation.choose(GREEDY, fleet, active) if learning else {}
-        self._closed.clear()
-        self.ledger = RoundRecord(
-            opened=Round(number=number, devices=tuple(assigned), purpose=purpose, policy=name),
-            fleet=fleet,
-            goal=self._situation.goal,
-            policy_version=self._situation.policy.version,
-            assigned=assigned,
-            state=self._situation.conditions(),
-            greedy=greedy,
-        )
-        return self.ledger
-
-    async def _put_in_force(
-        self, name: str, fleet: Fleet, active: tuple[str, ...], *, freeze: bool = False
-    ) -> dict[str, str]:
-        """Choose and put in force; a frozen choice is kept while the same devices are there."""
-        key = (name, active, self._situation.goal)
-        assigned = self._frozen.get(key) if freeze else None
+        context = self._context()
+        key = name, context.active, context.goal, context.fleet.options
+        assigned = None if learning else self._evaluated.get(key)
         if assigned is None:
-            assigned = await self._situation.choose(name, fleet, active)
-        if freeze:
-            self._frozen[key] = assigned
-        self.in_force, self.policy_name = {**self.in_force, **assigned}, name
-        return assigned
+            assigned = await self._policy.choose(name, context)
+        if assigned is None:
+            _log.info("fixed policy does not apply: round skipped", round=number, policy=name)
+            return None
+        if not learning:
+            self._evaluated[key] = assigned
+        self._put_in_force(name, assigned)
+        greedy = await self._policy.choose(GREEDY, context) if learning else None
+        self._closed.clear()
+        state.open_round = RoundRecord(
+            opened=Round(number=number, devices=tuple(assigned), purpose=purpose, policy=name),
+            fleet=context.fleet,
+            goal=state.goal,
+            policy_version=self._policy.version,
+            assigned=assigned,
+            state=state.conditions(),
+            greedy=greedy or {},
+        )
+        return state.open_round
 
-    async def _catch_up(self, learning: bool) -> None:
-        """Take up the newest parameters, between rounds.
+    def _forget_if_reset(self) -> None:
+        """What was learned before a reset is neither waited for nor evaluated after it."""
+        if self._resets != self._state.resets:
+            self._resets = self._state.resets
+            self._learned_rounds.clear()
+            self._evaluated.clear()
+
+    def _context(self) -> DecisionContext:
+        return self._state.context(self._state.fleet, self._state.active())
+
+    def _put_in_force(self, name: str, assigned: dict[str, str]) -> None:
+        self._state.in_force = {**self._state.in_force, **assigned}
+        self._state.policy_name = name
+
+    async def _adopt_newest(self, learning: bool) -> None:
+        """Adopt the newest parameters, between rounds.
 
         With a staleness limit a learning round waits for parameters that are no more than so
         many rounds behind; evaluation begins with parameters that have seen all, and keeps them.
@@ -146,33 +172,32 @@ class RoundController:
         """
         settings = self._settings
         if not learning:
-            await self._learned_enough(1, settings.evaluation_patience)
+            await self._wait_for_parameters(1, settings.evaluation_patience)
         elif settings.max_staleness is not None:
-            await self._learned_enough(settings.max_staleness, settings.staleness_patience)
-        await self._situation.versions.adopt()
+            await self._wait_for_parameters(settings.max_staleness, settings.staleness_patience)
+        await self._versions.adopt()
 
-    async def _learned_enough(self, behind: int, patience: float) -> None:
-        if len(self._taught) < behind:
+    async def _wait_for_parameters(self, behind: int, seconds: float) -> None:
+        """Until the newest parameters are at most so many rounds behind, or the time is over."""
+        if len(self._learned_rounds) < behind:
             return
-        needed, situation = self._taught[-behind], self._situation
-        versions = situation.versions
-        deadline, resets = situation.now() + patience, situation.resets
-        while versions.newest_round < needed and not self._stop.is_set():
-            if situation.resets > resets:
-                self._taught.clear()
+        needed, deadline = self._learned_rounds[-behind], self._state.now() + seconds
+        while self._versions.state.newest_round < needed and not self._stop.is_set():
+            if self._resets != self._state.resets:
                 return
-            versions.heard.clear()
-            await self._wait(versions.heard, POLL)
-            if situation.now() > deadline:
-                _log.warning("parameters are stale", needed=needed, newest=versions.newest_round)
+            self._versions.announced.clear()
+            await self._wait(self._versions.announced, POLL_S)
+            if self._state.now() > deadline:
+                newest = self._versions.state.newest_round
+                _log.warning("parameters are stale", needed=needed, newest=newest)
                 return
 
     def _ready(self, number: int) -> bool:
-        """Whether there is anyone to decide for; the first round waits for the whole fleet."""
-        present = len(self._situation.active())
+        """Whether a device is present; the first round waits for the whole fleet."""
+        present = len(self._state.active())
         if number > 1:
             return present > 0
-        complete = self._situation.roster.nodes >= self._settings.nodes
+        complete = self._state.registry.nodes >= self._settings.nodes
         return complete and present >= self._settings.devices
 
     async def _next_number(self) -> int:

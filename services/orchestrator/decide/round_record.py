@@ -1,4 +1,4 @@
-"""The book of one round: what was assigned, what came back, and what it teaches."""
+"""One round: what was assigned, which outcomes came, and the experience they make."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tercet.schemas.round import Round
 
 @dataclass
 class RoundRecord:
-    """Open while a round is; `join` makes its experience."""
+    """Collects outcomes while the round is open; `join` makes its experience."""
 
     opened: Round
     fleet: Fleet
@@ -23,18 +23,18 @@ class RoundRecord:
     """Device to option."""
     state: dict[str, Condition]
     greedy: dict[str, str] = field(default_factory=dict)
-    """What the policy would do if it did not explore."""
+    """What the policy would assign if it did not explore."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     impossible: dict[str, str] = field(default_factory=dict)
-    """Device to why what it says cannot have been."""
+    """Device to why its response time is impossible."""
 
-    def record(self, outcome: Outcome, waited_ms: float = float("inf")) -> bool:
-        """Enter an outcome; False when it is not of this round, or came before.
+    def add(self, outcome: Outcome, waited_ms: float = float("inf")) -> bool:
+        """Enter an outcome; False when it is of another round, or not the device's first.
 
-        It came `waited_ms` after the round was opened: nothing real took longer.
+        It arrived `waited_ms` after the round was opened: no real response took longer.
         """
-        mine = outcome.round_id == self.opened.id and outcome.device in self.assigned
-        if not mine or outcome.device in self.outcomes:
+        expected = outcome.round_id == self.opened.id and outcome.device in self.assigned
+        if not expected or outcome.device in self.outcomes:
             return False
         if outcome.executed not in self.fleet.options:
             return False

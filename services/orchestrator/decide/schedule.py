@@ -10,12 +10,12 @@ EXPLORE, GREEDY, PROFILE = "explore", "greedy", "profile"
 LOCAL, EDGE, CLOUD = "all d0@L", "all d0@E", "all d0@C"
 
 EVALUATED = (GREEDY, LOCAL, EDGE, CLOUD, PROFILE)
-"""The learned policy and the four fixed ones it is compared with."""
+"""The trained policy, and the four baselines that it is compared with."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Round number to purpose and policy; a pure function, so a restart changes nothing."""
+    """Round number to purpose and policy: a pure function, so a restart changes nothing."""
 
     rounds: int | None
     evaluations: int
@@ -30,7 +30,7 @@ class Schedule:
         return self.after + self.rounds + self.evaluations * len(EVALUATED)
 
     def over(self, number: int) -> bool:
-        """Whether round `number` lies behind the end."""
+        """Whether round `number` comes after the last."""
         return self.last is not None and number > self.last
 
     def round(self, number: int) -> tuple[Purpose, str]:

@@ -1,4 +1,4 @@
-"""The shell of the deciding role: requests are answered from a table, rounds go on beside."""
+"""The shell of the deciding role: requests are answered from a table, rounds run beside."""
 
 from __future__ import annotations
 
@@ -7,74 +7,91 @@ from functools import partial
 
 from tercet.experience.reporting import report
 from tercet.messaging.bus import Bus
+from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.responder import responding
 from tercet.process import metrics
-from tercet.process.errors import RateLimited, TryLater
+from tercet.process.errors import RateLimited, ServiceError
 from tercet.schemas.decision import Decision
 from tercet.schemas.explain import Explain
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.request import Request
 from tercet.services.orchestrator.decide.decider_state import DeciderState
-from tercet.services.orchestrator.decide.explanation import Explaining
-from tercet.services.orchestrator.decide.policy_process import thinking
-from tercet.services.orchestrator.decide.reporting import said
+from tercet.services.orchestrator.decide.explanation import Explainer
+from tercet.services.orchestrator.decide.node_registry import NodeRegistry
+from tercet.services.orchestrator.decide.policy_process import PolicyProcess, policy_process
+from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
+from tercet.services.orchestrator.decide.rate_limit import RateLimiter
+from tercet.services.orchestrator.decide.reporting import learning_report
 from tercet.services.orchestrator.decide.round_controller import RoundController
-from tercet.services.orchestrator.settings import Settings
+from tercet.services.orchestrator.decide.subscriptions import Subscriptions
+from tercet.services.orchestrator.settings import OrchestratorSettings
+
+DEFAULT_OPTION = "d0@L"
+"""Answered to a device that no round has assigned an option yet."""
 
 
-async def decide(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) -> None:
     """Answer requests and conduct rounds until `stop`."""
-    async with thinking(settings.seed, settings.regret_budget) as policy:
-        situation = await DeciderState.recall(bus, settings, policy)
-        conductor = RoundController(bus, settings, situation, stop)
-        explaining = Explaining(situation, conductor)
+    async with policy_process(settings.seed, settings.regret_budget) as policy:
+        state = DeciderState(
+            NodeRegistry(settings.absent, settings.forget),
+            requests=RateLimiter(settings.rate),
+            outcomes=RateLimiter(settings.rate),
+            goal=settings.goal,
+        )
+        versions = PolicyVersions(bus, await ParameterStore.open(bus), policy)
+        subscriptions = await Subscriptions.start(bus, state, versions)
+        controller = RoundController(bus, settings, state, versions, policy, stop)
+        explainer = Explainer(state, policy)
 
         async def on_outcome(outcome: Outcome) -> None:
-            if not situation.reports.allow(outcome.device, situation.now()):
+            if not state.outcomes.allow(outcome.device, state.now()):
                 metrics.REFUSED.labels("outcome").inc()
                 return
-            explaining.remember(outcome)
-            await conductor.on_outcome(outcome)
+            explainer.add_outcome(outcome)
+            await controller.on_outcome(outcome)
 
         await bus.subscribe(Outcome, on_outcome)
-        async with responding(bus, "orchestrator") as answers:
-            await answers.serve(Request, partial(answer, situation, conductor), announce=True)
-            await answers.serve(Explain, explaining.explain)
+        async with responding(bus, "orchestrator") as responder:
+            await responder.serve(Request, partial(answer, state, policy), announce=True)
+            await responder.serve(Explain, explainer.explain)
             bus.ready = True
+            learning = partial(learning_report, state, versions, controller.metrics)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(situation.refresh(stop))
-                tasks.create_task(situation.versions.notes.keep(stop))
-                tasks.create_task(conductor.conduct())
-                tasks.create_task(report(bus, partial(said, situation, conductor), stop))
+                tasks.create_task(subscriptions.refresh(stop))
+                tasks.create_task(versions.write_changes(stop))
+                tasks.create_task(controller.run())
+                tasks.create_task(report(bus, learning, stop))
 
 
-async def answer(situation: DeciderState, conductor: RoundController, request: Request) -> Decision:
+async def answer(state: DeciderState, policy: PolicyProcess, request: Request) -> Decision:
     """The decision path: a look-up in the assignment in force, no network evaluation.
 
-    Raises TryLater for a device whose node has not said what it can do (it may ask before its
-    inference service is there) or was left out, RateLimited for one that asks more than it may.
+    Raises RateLimited for a device that sends more requests than it may, else as
+    `DeciderState.fleet_with`: a device may ask before its inference service is ready.
     """
-    fleet, device = situation.roster.fleet, request.device
-    situation.roster.alive(device, situation.now())
-    if fleet is None or device not in fleet.devices:
+    device = request.device
+    state.registry.mark_present(device, state.now())
+    try:
+        fleet = state.fleet_with(device)
+    except ServiceError:
         metrics.REFUSED.labels("stranger").inc()
-        raise TryLater(f"device: {device} has not said what it can do")
-    if not situation.requests.allow(device, situation.now()):
+        raise
+    if not state.requests.allow(device, state.now()):
         metrics.REFUSED.labels("request").inc()
-        limit = situation.requests.per_second
-        raise RateLimited(f"device: {device} asks more than {limit:g} a second")
-    option = conductor.in_force.get(device, "d0@L")
-    ledger = conductor.ledger
-    in_round = ledger is not None and request.round_id == ledger.opened.id
-    metrics.DECISIONS.labels(conductor.policy_name).inc()
+        raise RateLimited(f"device: {device} asks more than {state.requests.per_second:g} a second")
+    option = state.in_force.get(device, DEFAULT_OPTION)
+    record = state.open_round
+    in_round = record is not None and request.round_id == record.opened.id
+    metrics.DECISIONS.labels(state.policy_name).inc()
     return Decision.because(
         request,
         device=device,
         option=option,
         node=fleet.node(device, option),
-        goal=situation.goal,
-        policy=conductor.policy_name,
-        policy_version=situation.policy.version,
-        round=ledger.opened.number if ledger and in_round else None,
+        goal=state.goal,
+        policy=state.policy_name,
+        policy_version=policy.version,
+        round=record.opened.number if record and in_round else None,
         round_id=request.round_id,
     )

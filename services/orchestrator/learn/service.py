@@ -26,7 +26,7 @@ from tercet.schemas.plan import Plan
 from tercet.schemas.planned import Planned
 from tercet.schemas.reset import Reset
 from tercet.services.orchestrator.learn.trainer import Trainer
-from tercet.services.orchestrator.settings import Settings
+from tercet.services.orchestrator.settings import OrchestratorSettings
 
 MEMORY = 5000
 """Real experiences read back at start."""
@@ -44,7 +44,7 @@ class _Forgotten(Exception):
     """What was being learned is not to be known any more."""
 
 
-async def learn(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
+async def learn(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) -> None:
     """Learn from the two experience subjects until `stop`."""
     learning = Learning(bus, settings, await ParameterStore.open(bus))
     await bus.subscribe(Reset, learning.on_reset)
@@ -64,7 +64,7 @@ async def learn(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
 class Learning:
     """Wires the learner to the bus: one update for all that arrived since the last."""
 
-    def __init__(self, bus: Bus, settings: Settings, store: ParameterStore) -> None:
+    def __init__(self, bus: Bus, settings: OrchestratorSettings, store: ParameterStore) -> None:
         self._bus, self._settings, self._store = bus, settings, store
         self._learner = Trainer(settings.seed, max_plan_age=settings.max_plan_age)
         self._history = History(bus, MEMORY)

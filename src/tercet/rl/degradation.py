@@ -124,7 +124,7 @@ class DegradationMonitor:
                 return Finding.WORLD
         if not self._rounds:
             self.first = version
-        self._rounds.append(response)
+        self._rounds = [*self._rounds, response]  # A copy of this object keeps its own.
         if len(self._rounds) < self._window:
             return None
         done, self._rounds = self._rounds, []

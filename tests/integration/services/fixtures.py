@@ -1,4 +1,4 @@
-"""A small fleet, its books and parameters, as the tests of the deciding role know them."""
+"""A small fleet, its round records and parameters, for the tests of the deciding role."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from tercet.schemas.experience import Experience
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
+from tercet.services.orchestrator.decide.decision_policy import DecisionContext
 from tercet.services.orchestrator.decide.round_record import RoundRecord
 from tercet.services.orchestrator.learn.trainer import Trainer
 
@@ -32,25 +33,42 @@ NODES = (
 )
 
 
+WEAK_NODES = (
+    NODES[0],
+    NODES[1].model_copy(update={"accuracy_pct": {"d3": 74.2, "d7": 72.8}}),
+    *NODES[2:],
+)
+"""The same, but `b` cannot run d0."""
+
+
 def fleet() -> Fleet:
     found = fleet_of(NODES)
     assert found is not None
     return found
 
 
-def ledger(**assigned: str) -> RoundRecord:
+def context(
+    known: Fleet | None = None,
+    active: tuple[str, ...] = ("a", "b"),
+    goal: str = "85",
+    unavailable: frozenset[str] = frozenset(),
+) -> DecisionContext:
+    return DecisionContext(known or fleet(), active, {}, goal, unavailable)
+
+
+def round_record(**assigned: str) -> RoundRecord:
     opened = Round(number=3, devices=tuple(assigned), policy="explore")
     return RoundRecord(opened, fleet(), "85", 7, assigned, {"a": Condition(cpu=0.5)})
 
 
-def outcome(book: RoundRecord, device: str, option: str, ms: float, **more: object) -> Outcome:
+def outcome(record: RoundRecord, device: str, option: str, ms: float, **more: object) -> Outcome:
     return Outcome(
         device=device,
         node=device,
-        assigned=book.assigned[device],
+        assigned=record.assigned[device],
         executed=option,
         response_ms=ms,
-        round_id=book.opened.id,
+        round_id=record.opened.id,
         **more,
     )
 
@@ -74,8 +92,8 @@ def experienced(
     )
 
 
-def learned_on(known: Fleet) -> bytes:
-    learner = Trainer(seed=0)
+def trained_on(known: Fleet) -> bytes:
+    trainer = Trainer(seed=0)
     executed = dict.fromkeys(known.devices, known.options[0])
-    learner.real(experienced(known, 1, executed, dict.fromkeys(known.devices, 100.0)))
-    return learner.improve() or b""
+    trainer.real(experienced(known, 1, executed, dict.fromkeys(known.devices, 100.0)))
+    return trainer.improve() or b""

@@ -1,4 +1,4 @@
-"""The books of the deciding role: schedule, ledger, policy."""
+"""The deciding role without a bus: schedule, round record, policy."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from tercet.services.orchestrator.learn.trainer import Trainer
 from tests.integration.services.fixtures import (
     NODES,
     capability,
+    context,
     experienced,
     fleet,
-    learned_on,
-    ledger,
     outcome,
+    round_record,
+    trained_on,
 )
 
 
@@ -38,7 +39,7 @@ def test_a_second_run_counts_on() -> None:
     assert schedule.last == 103 + len(EVALUATED)
 
 
-def test_without_an_end_it_learns_for_ever() -> None:
+def test_without_an_end_learning_goes_on() -> None:
     schedule = Schedule(rounds=None, evaluations=2)
     assert schedule.last is None
     assert schedule.round(10**6) == ("learn", "explore")
@@ -51,18 +52,28 @@ def test_a_weak_newcomer_limits_nobody_but_itself() -> None:
     assert found.options == fleet().options
     assert found.lacks == {"c": ("d0", "d3")}
     for goal in ("min", "80", "max"):
-        told = Policy(seed=0).choose("greedy", found, ("a", "b", "c"), {}, goal)
-        assert told["c"] in ("d7@L", "d0@E", "d0@C")
-    local = Policy(seed=0).choose("all d0@L", found, ("a", "c"), {}, "85")
-    assert local["c"] != "d0@L"
+        chosen = Policy(seed=0).choose("greedy", context(found, ("a", "b", "c"), goal))
+        assert chosen is not None and chosen["c"] in ("d7@L", "d0@E", "d0@C")
+    local = Policy(seed=0).choose("all d0@L", context(found, ("a", "c")))
+    assert local is None  # c cannot run d0
+
+
+@pytest.mark.parametrize("name", ["all d0@L", "all d0@E", "all d0@C"])
+def test_a_fixed_policy_that_some_node_cannot_run_does_not_apply(name: str) -> None:
+    tier = {"L": "device", "E": "edge", "C": "cloud"}[name[-1]]
+    last = [node for node in NODES if node.tier == tier][-1]
+    weak = last.model_copy(update={"accuracy_pct": {"d3": 74.2, "d7": 72.8}})
+    found = fleet_of([node for node in NODES if node != last] + [weak])
+    assert Policy(seed=0).choose(name, context(found)) is None
+    assert Policy(seed=0).choose(name, context()) is not None
 
 
 def test_experience_holds_what_was_executed_not_what_was_assigned() -> None:
-    book = ledger(a="d0@C", b="d3@L")
-    assert book.record(outcome(book, "a", "d7@L", 30, fallback="overloaded"))
-    assert book.record(outcome(book, "b", "d3@L", 20))
-    assert book.complete
-    experience = book.join({}, waited_ms=55)
+    record = round_record(a="d0@C", b="d3@L")
+    assert record.add(outcome(record, "a", "d7@L", 30, fallback="overloaded"))
+    assert record.add(outcome(record, "b", "d3@L", 20))
+    assert record.complete
+    experience = record.join({}, waited_ms=55)
     assert experience.executed == {"a": "d7@L", "b": "d3@L"}
     assert experience.assigned["a"] == "d0@C"
     assert experience.average_ms == 25
@@ -72,46 +83,46 @@ def test_experience_holds_what_was_executed_not_what_was_assigned() -> None:
 
 
 def test_what_is_missing_at_the_timeout_is_censored() -> None:
-    book = ledger(a="d0@C", b="d3@L")
-    book.record(outcome(book, "b", "d3@L", 20))
-    experience = book.join({}, waited_ms=5000)
+    record = round_record(a="d0@C", b="d3@L")
+    record.add(outcome(record, "b", "d3@L", 20))
+    experience = record.join({}, waited_ms=5000)
     assert experience.censored == ("a",)
     assert experience.response_ms == {"a": 5000, "b": 20}
 
 
 def test_a_round_takes_each_device_once_and_only_its_own() -> None:
-    book, other = ledger(a="d0@C"), ledger(a="d0@C")
-    assert not book.record(outcome(other, "a", "d0@C", 10))
-    assert not book.record(outcome(book, "a", "d9@L", 10))
-    assert book.record(outcome(book, "a", "d0@C", 10))
-    assert not book.record(outcome(book, "a", "d0@C", 99))
-    assert book.join({}, 0).response_ms == {"a": 10}
+    record, other = round_record(a="d0@C"), round_record(a="d0@C")
+    assert not record.add(outcome(other, "a", "d0@C", 10))
+    assert not record.add(outcome(record, "a", "d9@L", 10))
+    assert record.add(outcome(record, "a", "d0@C", 10))
+    assert not record.add(outcome(record, "a", "d0@C", 99))
+    assert record.join({}, 0).response_ms == {"a": 10}
 
 
 def test_joining_twice_gives_the_same_experience() -> None:
-    book = ledger(a="d0@C")
-    assert book.join({}, 1).id == book.join({}, 1).id
+    record = round_record(a="d0@C")
+    assert record.join({}, 1).id == record.join({}, 1).id
 
 
 @pytest.mark.parametrize(
     ("name", "option"), [("all d0@L", "d0@L"), ("all d0@E", "d0@E"), ("all d0@C", "d0@C")]
 )
 def test_fixed_policies(name: str, option: str) -> None:
-    chosen = Policy(seed=0).choose(name, fleet(), ("a", "b"), {}, "85")
+    chosen = Policy(seed=0).choose(name, context())
     assert chosen == {"a": option, "b": option}
 
 
 def test_profile_is_blind_to_contention() -> None:
     """The cloud is fastest for one, so everyone is sent there."""
-    chosen = Policy(seed=0).choose("profile", fleet(), ("a", "b"), {}, "85")
+    chosen = Policy(seed=0).choose("profile", context())
     assert chosen == {"a": "d0@C", "b": "d0@C"}
 
 
-def test_before_anything_is_learned_the_profile_decides() -> None:
+def test_without_parameters_the_profile_decides() -> None:
     policy = Policy(seed=0)
     assert policy.version is None
     for name in ("explore", GREEDY):
-        assert policy.choose(name, fleet(), ("a",), {}, "min") == {"a": "d0@C"}
+        assert policy.choose(name, context(active=("a",), goal="min")) == {"a": "d0@C"}
 
 
 def test_malformed_parameters_are_refused() -> None:
@@ -122,42 +133,43 @@ def test_malformed_parameters_are_refused() -> None:
 def test_parameters_of_other_options_are_not_used() -> None:
     """Other models are installed: fewer options are offered, and the old policy does not fit."""
     policy = Policy(seed=0)
-    policy.adopt(1, learned_on(fleet()))
+    policy.adopt(1, trained_on(fleet()))
     weak = [node.model_copy(update={"accuracy_pct": {"d7": 72.8}}) for node in NODES]
     smaller = fleet_of(weak)
     assert smaller is not None and smaller.options == ("d7@L",)
-    chosen = policy.choose("explore", smaller, ("a", "b"), {}, "min")
+    chosen = policy.choose("explore", context(smaller, goal="min"))
     assert chosen == {"a": "d7@L", "b": "d7@L"}
 
 
-def test_a_newcomer_is_told_by_its_profile_before_it_was_ever_measured() -> None:
-    """What others took in proportion to their profiles is learned; the newcomer's does the rest."""
-    learner, policy, rng = Trainer(seed=0), Policy(seed=0), np.random.default_rng(0)
+def test_a_new_device_is_decided_for_by_its_profile_before_it_was_measured() -> None:
+    """Response times are learned in proportion to profiles; the new device adds its own."""
+    trainer, policy, rng = Trainer(seed=0), Policy(seed=0), np.random.default_rng(0)
     times = {"a": fleet().profile_ms["a"], "b": fleet().profile_ms["b"]}
     shared = {"d0@E": 300.0, "d0@C": 200.0}
     for number in range(1, 13):
         executed = {d: str(rng.choice(fleet().options)) for d in ("a", "b")}
         took = {d: shared.get(o) or times[d][o[:2]] for d, o in executed.items()}
-        learner.real(experienced(fleet(), number, executed, took))
-    policy.adopt(1, learner.improve() or b"")
-    told = {}
+        trainer.real(experienced(fleet(), number, executed, took))
+    policy.adopt(1, trainer.improve() or b"")
+    assigned = {}
     for name, ms in (("slow", 4000.0), ("fast", 20.0)):
         joined = fleet_of([*NODES, capability(name, "device", ms)])
         assert joined is not None
-        told[name] = policy.choose(GREEDY, joined, ("a", "b", name), {}, "max")[name]
+        chosen = policy.choose(GREEDY, context(joined, ("a", "b", name), "max"))
+        assigned[name] = (chosen or {})[name]
         executed = dict.fromkeys(joined.devices, "d0@L")
-        learner.real(experienced(joined, 20, executed, dict.fromkeys(joined.devices, 100.0)))
-        assert name in (learner.profile or {})
-    assert told["slow"] in ("d0@E", "d0@C") and told["fast"] == "d0@L"
+        trainer.real(experienced(joined, 20, executed, dict.fromkeys(joined.devices, 100.0)))
+        assert name in (trainer.profile or {})
+    assert assigned["slow"] in ("d0@E", "d0@C") and assigned["fast"] == "d0@L"
 
 
 @pytest.mark.parametrize("name", ["explore", GREEDY, "profile"])
 def test_a_node_that_does_not_answer_is_avoided(name: str) -> None:
     policy = Policy(seed=0)
     if name != "profile":
-        policy.adopt(1, learned_on(fleet()))
-    chosen = policy.choose(name, fleet(), ("a", "b"), {}, "85", unavailable={"sky", "edge-1"})
-    assert set(chosen.values()) == {"d0@L"}
+        policy.adopt(1, trained_on(fleet()))
+    chosen = policy.choose(name, context(unavailable=frozenset({"sky", "edge-1"})))
+    assert set((chosen or {}).values()) == {"d0@L"}
 
 
 def test_options_read_as_they_are_written() -> None:

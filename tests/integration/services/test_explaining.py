@@ -1,4 +1,4 @@
-"""Why a device is told what it is told, asked on a real bus; and how deciding and learning go."""
+"""Explanations on a real bus; and the reports of decider and trainer."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from uuid import uuid4
 
 import pytest
 
+from tercet.experience.translation import fleet_of
 from tercet.messaging.bus import Bus
 from tercet.messaging.parameter_store import ParameterStore
-from tercet.process.errors import Unprocessable
+from tercet.process.errors import NoAnswer
 from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Explanation
 from tercet.schemas.learning import Learning
+from tercet.schemas.request import Request
+from tercet.services.orchestrator.decide.explanation import CurrentReasons, choices
 from tercet.services.orchestrator.learn.service import learn
 from tercet.services.orchestrator.learn.trainer import Trainer
-from tercet.services.orchestrator.settings import Settings
+from tercet.services.orchestrator.settings import OrchestratorSettings
 from tercet.services.world_model.member import Member
 from tests.integration.messaging.test_bus import dead_letters
-from tests.integration.services.fixtures import fleet, learned_on
+from tests.integration.services.fixtures import WEAK_NODES, fleet, trained_on
 from tests.integration.services.test_learning import ROUNDS
 from tests.integration.services.test_round_controller import deciding, experiences
 
@@ -27,51 +30,92 @@ async def why(bus: Bus, device: str) -> Explanation:
     return await bus.request(Explain(device=device), Explanation, 5)
 
 
-async def test_before_anything_is_learned_the_profile_is_told(bus: Bus) -> None:
+async def test_without_parameters_the_profile_is_explained(bus: Bus) -> None:
     async with deciding(bus, round_period=0.02):
         await experiences(bus, 3)
-        told = await why(bus, "a")
-    assert [c.option for c in told.options] == list(fleet().options)
-    assert sum(c.chosen for c in told.options) == 1
-    assert {c.predicted_ms for c in told.options} == {None}
-    assert told.price_ms is None
-    assert told.policy == "explore"
-    assert told.trips[0].response_ms == 10.0
-    assert told.trips[0].at >= told.trips[-1].at
+        found = await why(bus, "a")
+    assert [c.option for c in found.options] == list(fleet().options)
+    assert sum(c.chosen for c in found.options) == 1
+    assert {c.predicted_ms for c in found.options} == {None}
+    assert found.price_ms is None
+    assert found.policy == "explore"
+    assert found.trips[0].response_ms == 10.0
+    assert found.trips[0].at >= found.trips[-1].at
 
 
-async def test_what_was_learned_is_told(bus: Bus) -> None:
+async def test_the_expectations_of_the_policy_are_explained(bus: Bus) -> None:
     store = await ParameterStore.open(bus)
-    await store.publish("policy", learned_on(fleet()), newest_round=1)
+    await store.publish("policy", trained_on(fleet()), newest_round=1)
     async with deciding(bus, round_period=0.02, goal="85"):
         await experiences(bus, 5)
-        told = await why(bus, "b")
-    assert told.policy_version == 0
-    assert told.head is not None
-    for choice in told.options:
+        found = await why(bus, "b")
+    assert found.policy_version == 0
+    assert found.head is not None
+    for choice in found.options:
         assert choice.predicted_ms is not None and choice.sampled_ms is not None
         assert choice.low_ms is not None and choice.high_ms is not None
         assert choice.low_ms <= choice.predicted_ms <= choice.high_ms
         assert 1 <= choice.load <= 2
-    assert sum(c.greedy for c in told.options) == 1
-    assert told.price_ms is not None
-    assert told.accuracy_pct is not None and told.accuracy_pct >= 85 - 1e-6
+    assert sum(c.greedy for c in found.options) == 1
+    assert found.price_ms is not None
+    assert found.accuracy_pct is not None and found.accuracy_pct >= 85 - 1e-6
 
 
-async def test_a_stranger_is_refused_and_nothing_is_buried(bus: Bus) -> None:
+async def test_only_options_that_a_device_can_run_are_explained(bus: Bus) -> None:
+    async with deciding(bus, nodes=WEAK_NODES, round_period=0.02):
+        await experiences(bus, 1)
+        found = await why(bus, "b")
+    assert [c.option for c in found.options] == ["d3@L", "d7@L", "d0@E", "d0@C"]
+    assert all(c.available for c in found.options)
+
+
+def test_an_option_in_force_is_explained_though_it_cannot_run() -> None:
+    found = fleet_of(WEAK_NODES)
+    assert found is not None
+    current = CurrentReasons(None, None, {"b": "d0@L"}, "explore", None, "85", 0.0)
+    first = choices("b", found, current, frozenset())[0]
+    assert (first.option, first.chosen, first.available) == ("d0@L", True, False)
+
+
+async def refusal(bus: Bus, message: Request | Explain) -> tuple[str, str]:
+    """Code and text of the refusal."""
+    body = message.model_dump_json().encode()
+    headers = (await bus.client.request(message.subject, body, timeout=5)).headers or {}
+    return headers["Nats-Service-Error-Code"], headers["Nats-Service-Error"]
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        ("stranger", ("503", "device: stranger has not published a capability")),
+        ("edge-1", ("400", "device: edge-1 is an edge, not a device")),
+        ("sky", ("400", "device: sky is the cloud, not a device")),
+    ],
+)
+async def test_request_and_explain_refuse_alike(
+    bus: Bus, node: str, expected: tuple[str, str]
+) -> None:
+    async with deciding(bus, rounds=1, evaluations=0):
+        await experiences(bus, 1)
+        assert await refusal(bus, Request(device=node)) == expected
+        assert await refusal(bus, Explain(device=node)) == expected
+        assert await dead_letters(bus) == []
+
+
+async def test_an_unknown_device_is_refused_and_nothing_is_dead_lettered(bus: Bus) -> None:
     async with deciding(bus, round_period=0.02):
         await experiences(bus, 1)
-        with pytest.raises(Unprocessable, match="stranger has not said"):
+        with pytest.raises(NoAnswer, match="stranger has not published a capability"):
             await why(bus, "stranger")
         assert await dead_letters(bus) == []
 
 
-async def test_the_decider_says_how_it_goes(bus: Bus) -> None:
-    said: asyncio.Queue[Learning] = asyncio.Queue()
-    await bus.subscribe(Learning, said.put, owner="decider")
+async def test_the_decider_reports(bus: Bus) -> None:
+    reports: asyncio.Queue[Learning] = asyncio.Queue()
+    await bus.subscribe(Learning, reports.put, owner="decider")
     async with deciding(bus, round_period=0.02):
         async with asyncio.timeout(60):
-            while (message := await said.get()).round < 3:
+            while (message := await reports.get()).round < 3:
                 continue
     assert message.exploring
     assert message.policy == "explore"
@@ -80,17 +124,17 @@ async def test_the_decider_says_how_it_goes(bus: Bus) -> None:
     assert message.censored == 0
 
 
-async def test_the_learner_says_how_it_goes(bus: Bus) -> None:
-    said: asyncio.Queue[Learning] = asyncio.Queue()
-    await bus.subscribe(Learning, said.put, owner="policy")
+async def test_the_trainer_reports(bus: Bus) -> None:
+    reports: asyncio.Queue[Learning] = asyncio.Queue()
+    await bus.subscribe(Learning, reports.put, owner="policy")
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(learn(bus, Settings(), stop))
+        tasks.create_task(learn(bus, OrchestratorSettings(), stop))
         async with asyncio.timeout(30):
             for some in (ROUNDS[:20], ROUNDS[20:]):
                 for round_ in some:
                     await bus.publish(round_)
-                while (message := await said.get()).real != some[-1].round:
+                while (message := await reports.get()).real != some[-1].round:
                     continue
         stop.set()
     assert message.real == len(ROUNDS)
@@ -101,7 +145,7 @@ async def test_the_learner_says_how_it_goes(bus: Bus) -> None:
     assert message.alpha == len(ROUNDS) / 200
 
 
-def test_the_error_is_taken_before_a_round_is_learned() -> None:
+def test_the_error_is_measured_before_a_round_is_learned() -> None:
     for who in (Trainer(seed=0), Member(slot=1, seed=0)):
         for round_ in ROUNDS:
             who.real(round_)

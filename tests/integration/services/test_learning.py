@@ -10,7 +10,7 @@ from tercet.services.orchestrator.learn.service import plan_after
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tercet.services.world_model.member import Member
 from tercet.services.world_model.planner import Planner
-from tests.integration.services.fixtures import fleet
+from tests.integration.services.fixtures import context, fleet
 
 SPEED = {"d0@L": 100.0, "d3@L": 20.0, "d7@L": 25.0, "d0@E": 40.0, "d0@C": 15.0}
 
@@ -69,7 +69,8 @@ def test_the_learned_policy_avoids_the_crowd() -> None:
     blob = learner.improve()
     assert blob is not None
     policy.adopt(1, blob)
-    chosen = policy.choose("greedy", fleet(), ("a", "b"), {}, "min")
+    chosen = policy.choose("greedy", context(goal="min"))
+    assert chosen is not None
     assert sorted(chosen.values()) == ["d0@C", "d3@L"]
 
 

@@ -1,4 +1,4 @@
-"""Versions on a real bus: back when it gets worse, held when an operator says so, remembered."""
+"""Versions on a real bus: rolled back, pinned by an operator, restored after a restart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tercet.rl.degradation import WINDOW
 from tercet.schemas.learning import Learning
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.versions import Versions
-from tercet.services.orchestrator.decide.version_cache import VersionCache
+from tercet.services.orchestrator.decide.policy_process import policy_process
+from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tests.integration.services.fixtures import fleet
 from tests.integration.services.test_learning import experience
@@ -24,35 +25,35 @@ from tests.integration.services.test_round_controller import deciding, experienc
 OPTIONS = fleet().options
 TRUTH = {"d0@L": 40.0, "d3@L": 12.0, "d7@L": 32.0, "d0@E": 20.0, "d0@C": 28.0}
 """What options really take; there is no crowding."""
-DREAM = {**TRUTH, "d0@E": 1.0}
-"""As if the edge were fast: this version is as good as any until the edge has been tried."""
+WRONG = {**TRUTH, "d0@E": 1.0}
+"""As if the edge were fast: this version prefers it, and turns out to be worse."""
 
 
 @cache
-def believing(dreaming: bool = False) -> bytes:
-    """Parameters that have learned what options take, or dream of it."""
-    times = DREAM if dreaming else TRUTH
-    learner, number = Trainer(seed=0), 0
+def parameters(wrong: bool = False) -> bytes:
+    """Parameters trained on what options take, or on wrong times."""
+    times = WRONG if wrong else TRUTH
+    trainer, number = Trainer(seed=0), 0
     for a in OPTIONS:
         for b in OPTIONS:
             number += 1
             took = {"a": times[a], "b": times[b]}
-            said = experience(number, a, b).model_copy(update={"response_ms": took})
-            learner.real(said)
-    blob = learner.improve()
+            shown = experience(number, a, b).model_copy(update={"response_ms": took})
+            trainer.real(shown)
+    blob = trainer.improve()
     assert blob is not None
     return blob
 
 
 async def until(bus: Bus, holds: Callable[[Versions], bool]) -> Versions:
-    """What the decider has noted, as soon as it is so."""
-    noted = None
+    """What the decider has stored, as soon as the condition holds."""
+    stored = None
     for _ in range(1200):
-        noted = await read_versions(bus)
-        if noted is not None and holds(noted):
-            return noted
+        stored = await read_versions(bus)
+        if stored is not None and holds(stored):
+            return stored
         await asyncio.sleep(0.05)
-    pytest.fail(f"not so: {noted}")
+    pytest.fail(f"not so: {stored}")
 
 
 async def deciding_version(bus: Bus, more: int = 3) -> int | None:
@@ -65,96 +66,99 @@ CALM = {"round_period": 0.01, "regret_budget": 0.0}
 """Fast rounds, few that explore."""
 
 
-async def test_what_makes_it_worse_is_rolled_back_for_good(bus: Bus) -> None:
-    store, heard = await ParameterStore.open(bus), list[Learning]()
+async def test_a_version_that_is_worse_is_rolled_back_and_rejected(bus: Bus) -> None:
+    store, reports = await ParameterStore.open(bus), list[Learning]()
 
     async def on_learning(message: Learning) -> None:
-        heard.append(message)
+        reports.append(message)
 
     await bus.subscribe(Learning, on_learning, owner="decider")
     async with deciding(bus, takes=lambda option: TRUTH[option], goal="min", **CALM):
-        await store.publish("policy", believing())
-        await until(bus, lambda noted: noted.good == 0)
-        await store.publish("policy", believing(dreaming=True))
-        noted = await until(bus, lambda noted: any(row.refused for row in noted.versions))
-        assert (noted.in_force, noted.good, noted.rolled_back, noted.refused) == (0, 0, 1, 1)
-        (row,) = (row for row in noted.versions if row.refused)
+        await store.publish("policy", parameters())
+        await until(bus, lambda stored: stored.good == 0)
+        await store.publish("policy", parameters(wrong=True))
+        stored = await until(bus, lambda stored: any(row.refused for row in stored.versions))
+        assert (stored.in_force, stored.good, stored.rolled_back, stored.refused) == (0, 0, 1, 1)
+        (row,) = (row for row in stored.versions if row.refused)
         assert row.version == 1
         assert "worse by more than 15%, and better without it" in row.refused
         assert await deciding_version(bus, WINDOW) == 0
-        await store.publish("policy", believing())  # What is learned later may decide again.
-        await until(bus, lambda noted: noted.in_force == 2)
-    assert (heard[-1].rolled_back, heard[-1].refused) == (1, 1)
+        await store.publish("policy", parameters())  # What is learned later may decide again.
+        await until(bus, lambda stored: stored.in_force == 2)
+    assert (reports[-1].rolled_back, reports[-1].refused) == (1, 1)
 
 
-async def test_when_the_world_gets_worse_nothing_is_rolled_back(bus: Bus) -> None:
+async def test_when_all_versions_get_slower_nothing_is_rolled_back(bus: Bus) -> None:
     store, factor = await ParameterStore.open(bus), [1.0]
     async with deciding(bus, takes=lambda o: factor[0] * TRUTH[o], goal="min", **CALM):
-        await store.publish("policy", believing())
-        await until(bus, lambda noted: noted.good == 0)
-        await store.publish("policy", believing())
+        await store.publish("policy", parameters())
+        await until(bus, lambda stored: stored.good == 0)
+        await store.publish("policy", parameters())
         factor[0] = 1.6
         sofar = len(await experiences(bus, 1))
         await experiences(bus, sofar + 6 * WINDOW)
-        noted = await until(bus, lambda noted: noted.good == 1)
-    assert (noted.in_force, noted.rolled_back, noted.refused) == (1, 0, 0)
+        stored = await until(bus, lambda stored: stored.good == 1)
+    assert (stored.in_force, stored.rolled_back, stored.refused) == (1, 0, 0)
 
 
-async def test_an_operator_pins_and_lets_go_and_a_restart_remembers(bus: Bus) -> None:
+async def test_an_operator_pins_and_releases_and_a_restart_restores_it(bus: Bus) -> None:
     store = await ParameterStore.open(bus)
     async with deciding(bus, goal="min", **CALM):
-        await store.publish("policy", believing())
-        await until(bus, lambda noted: noted.in_force == 0)
+        await store.publish("policy", parameters())
+        await until(bus, lambda stored: stored.in_force == 0)
         await write_policy(bus, PolicySet(action="pin", by="ann"))
-        noted = await until(bus, lambda noted: noted.pinned == 0)
-        assert noted.versions[0].kept
+        stored = await until(bus, lambda stored: stored.pinned == 0)
+        assert stored.versions[0].kept
         for _ in range(6):  # More than the stream keeps of the policy's blobs.
-            await store.publish("policy", believing())
+            await store.publish("policy", parameters())
         assert await deciding_version(bus) == 0
         sofar = len(await experiences(bus, 1))
     async with deciding(bus, goal="min", after=sofar, **CALM):
         found = await experiences(bus, sofar + 3)
         assert {e.policy_version for e in found[sofar:]} == {0}
         await write_policy(bus, PolicySet(action="pin", version=99, by="bob"))
-        noted = await until(bus, lambda noted: "version 99 is not known" in noted.unheeded)
-        assert noted.pinned == 0
+        stored = await until(bus, lambda stored: "version 99 is not known" in stored.unheeded)
+        assert stored.pinned == 0
         await write_policy(bus, PolicySet(action="release", by="ann"))
-        await until(bus, lambda noted: noted.in_force == 6)
+        await until(bus, lambda stored: stored.in_force == 6)
 
 
-async def test_an_operator_rolls_back_and_what_was_in_force_stays_refused(bus: Bus) -> None:
+async def test_an_operator_rolls_back_and_the_version_stays_rejected(bus: Bus) -> None:
     store = await ParameterStore.open(bus)
     async with deciding(bus, goal="min", **CALM):
-        await store.publish("policy", believing())
+        await store.publish("policy", parameters())
         await write_policy(bus, PolicySet(action="rollback", by="ann"))
-        await until(bus, lambda noted: "no former good version" in noted.unheeded)
-        await until(bus, lambda noted: noted.good == 0)
-        await store.publish("policy", believing())
-        await until(bus, lambda noted: noted.in_force == 1)
+        await until(bus, lambda stored: "no former good version" in stored.unheeded)
+        await until(bus, lambda stored: stored.good == 0)
+        await store.publish("policy", parameters())
+        await until(bus, lambda stored: stored.in_force == 1)
         await write_policy(bus, PolicySet(action="rollback", by="ann"))
-        noted = await until(bus, lambda noted: noted.in_force == 0)
-        assert [row.refused for row in noted.versions] == ["", "rolled back by ann"]
-        assert (noted.rolled_back, noted.refused, noted.unheeded) == (1, 1, "")
+        stored = await until(bus, lambda stored: stored.in_force == 0)
+        assert [row.refused for row in stored.versions] == ["", "rolled back by ann"]
+        assert (stored.rolled_back, stored.refused, stored.unheeded) == (1, 1, "")
         sofar = len(await experiences(bus, 1))
     async with deciding(bus, goal="min", after=sofar, **CALM):
         await deciding_version(bus, WINDOW)
-        await store.publish("policy", believing())
-        await until(bus, lambda noted: noted.in_force == 2)
+        await store.publish("policy", parameters())
+        await until(bus, lambda stored: stored.in_force == 2)
     later = {e.policy_version for e in (await experiences(bus, 1))[sofar:]}
     assert 0 in later and later <= {0, 2}
 
 
-async def test_what_is_found_good_again_and_again_is_kept_where_it_was(bus: Bus) -> None:
-    store = await ParameterStore.open(bus)
-    shelf, blob = VersionCache(store), believing()
-    shelf.add(await store.publish("policy", blob), blob)
-    good = shelf.get(0)
-    assert good is not None
-    await shelf.keep(good)
-    noted = Versions(versions=shelf.rows())
-    for _ in range(6):  # More than are kept.
-        await shelf.keep(good)
-    again = VersionCache(store)
-    await again.recall(noted)
-    recalled = again.get(0)
+async def test_a_version_that_is_kept_again_and_again_is_stored_once(bus: Bus) -> None:
+    store, blob = await ParameterStore.open(bus), parameters()
+    await store.publish("policy", blob)
+    async with policy_process(seed=0) as process:
+        versions = PolicyVersions(bus, store, process)
+        await versions.refresh()
+        await versions.adopt()
+        for _ in range(7):  # More than are kept.
+            await write_policy(bus, PolicySet(action="pin", version=0))
+            await versions.refresh()
+            await versions.apply_command()
+        stored = await until(bus, lambda stored: stored.pinned == 0)
+        assert stored.versions[0].kept == "2"  # The first sequence is the published blob.
+        again = PolicyVersions(bus, store, process)
+        await again.recall()
+    recalled = again.state.usable(0)
     assert recalled is not None and recalled.blob == blob

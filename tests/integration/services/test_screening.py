@@ -1,4 +1,4 @@
-"""Lies and floods on a real bus: marked, shown, counted, refused; and others do not notice."""
+"""False outcomes and floods on a real bus are marked, counted and refused; others go on."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tercet.schemas.experience import Experience
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.request import Request
 from tercet.schemas.round import Round
-from tercet.services.orchestrator.decide.rate_limit import BURST, Rates
+from tercet.services.orchestrator.decide.rate_limit import BURST_S, RateLimiter
 from tests.integration.messaging.test_bus import dead_letters
-from tests.integration.services.fixtures import NODES, ledger, outcome
+from tests.integration.services.fixtures import NODES, outcome, round_record
 from tests.integration.services.test_learning import ROUNDS
 from tests.integration.services.test_round_controller import deciding, experiences
 
@@ -29,42 +29,48 @@ def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def test_an_impossible_outcome_is_kept_and_shown_and_does_not_teach(bus: Bus) -> None:
+async def test_an_impossible_outcome_is_stored_and_marked_and_not_learned_from(bus: Bus) -> None:
     before = counted("tercet_quarantined_total", why="impossible")
     async with deciding(bus, {"a": 60_000.0}, rounds=3, evaluations=0):
         found = await experiences(bus, 3)
         for _ in range(600):
-            if len(buried := await dead_letters(bus)) >= 3:
+            if len(found_dead := await dead_letters(bus)) >= 3:
                 break
             await asyncio.sleep(0.05)
     assert all(list(e.quarantined) == ["a"] for e in found)
     assert all(list(experience_of(e).response_ms) == ["b"] for e in found)
     assert all(e.response_ms["a"] == 60_000.0 for e in found)  # accepted means kept
-    assert [subject for subject, _ in buried] == ["dead.outcome.v1.a"] * 3
-    assert "longer than the time since its round began" in buried[0][1]
+    assert [subject for subject, _ in found_dead] == ["dead.outcome.v1.a"] * 3
+    assert "longer than the time since its round began" in found_dead[0][1]
     stored = [o.response_ms async for _, o in replay(bus, Outcome, only={"device": "a"})]
     assert stored == [60_000.0] * 3
     assert counted("tercet_quarantined_total", why="impossible") - before == 3
 
 
-async def test_who_asks_too_often_is_refused_and_nobody_else(bus: Bus) -> None:
+async def test_a_device_that_requests_too_often_is_refused_and_no_other(bus: Bus) -> None:
     before = counted("tercet_refused_total", what="request")
     async with deciding(bus, rounds=1, evaluations=0, rate=1.0):
         await experiences(bus, 1)
+        body, codes = Request(device="a").model_dump_json().encode(), set[str]()
+        for _ in range(20):
+            reply = await bus.client.request("request.v1.a", body, timeout=2)
+            if reply.headers and (code := reply.headers.get("Nats-Service-Error-Code")):
+                assert "more than 1 a second" in reply.headers["Nats-Service-Error"]
+                codes.add(code)
+        assert codes == {"429"}
         with pytest.raises(NoAnswer, match="more than 1 a second"):
-            for _ in range(20):
-                await bus.request(Request(device="a"), Decision, 2)
+            await bus.request(Request(device="a"), Decision, 2)
         assert (await bus.request(Request(device="b"), Decision, 2)).device == "b"
     assert counted("tercet_refused_total", what="request") > before
     assert await dead_letters(bus) == []  # a flood does not fill the disk
 
 
-async def test_who_asks_before_its_node_is_known_is_turned_down_and_not_buried(bus: Bus) -> None:
-    """As every device does whose inference service still measures; what is wrong is buried."""
+async def test_a_request_before_the_capability_is_refused_and_not_dead_lettered(bus: Bus) -> None:
+    """As every device does whose inference service still measures; malformed is dead-lettered."""
     before = counted("tercet_refused_total", what="stranger")
     async with deciding(bus, rounds=1, evaluations=0):
         for _ in range(3):
-            with pytest.raises(NoAnswer, match="early has not said what it can do") as caught:
+            with pytest.raises(NoAnswer, match="early has not published a capability") as caught:
                 await bus.request(Request(device="early"), Decision, 60)  # told, not timed out
             assert caught.value.responder
         assert await dead_letters(bus) == []
@@ -83,14 +89,14 @@ async def test_who_asks_before_its_node_is_known_is_turned_down_and_not_buried(b
     ]
 
 
-async def test_who_reports_too_often_is_not_heeded(bus: Bus) -> None:
+async def test_outcomes_that_come_too_often_are_ignored(bus: Bus) -> None:
     before = counted("tercet_refused_total", what="outcome")
     async with deciding(bus, rounds=2, evaluations=0, rate=2.0):
         await experiences(bus, 2)
         opened = Round(number=99, devices=("a",), policy="explore")
         for k in range(40):
-            said = {"node": "a", "executed": "d0@L", "response_ms": 1.0}
-            await bus.publish(Outcome.because(opened, key=f"{k}", device="a", **said))
+            facts = {"node": "a", "executed": "d0@L", "response_ms": 1.0}
+            await bus.publish(Outcome.because(opened, key=f"{k}", device="a", **facts))
         for _ in range(600):
             if counted("tercet_refused_total", what="outcome") >= before + 20:
                 break
@@ -100,24 +106,24 @@ async def test_who_reports_too_often_is_not_heeded(bus: Bus) -> None:
     assert len([o async for _, o in replay(bus, Outcome, only={"device": "a"})]) == 42
 
 
-def test_a_bucket_refills_and_is_forgotten() -> None:
-    rates = Rates(2.0)
-    assert sum(rates.allow("a", 10.0) for _ in range(50)) == 2 * BURST
-    assert rates.allow("b", 10.0)
-    assert [rates.allow("a", 11.0) for _ in range(3)] == [True, True, False]
-    assert not rates.allow("a", 5.0)  # a clock that was set back gives nothing away
-    rates.forget(11.0 + BURST)
-    assert rates.buckets == {}
+def test_a_bucket_refills_and_is_removed() -> None:
+    limiter = RateLimiter(2.0)
+    assert sum(limiter.allow("a", 10.0) for _ in range(50)) == 2 * BURST_S
+    assert limiter.allow("b", 10.0)
+    assert [limiter.allow("a", 11.0) for _ in range(3)] == [True, True, False]
+    assert not limiter.allow("a", 5.0)  # a clock that was set back gives nothing away
+    limiter.remove_full(11.0 + BURST_S)
+    assert limiter.buckets == {}
 
 
-def test_shorter_than_its_own_compute_time_is_marked_in_the_ledger() -> None:
-    book = ledger(a="d0@L", b="d0@L")
-    book.record(outcome(book, "a", "d0@L", 10.0, compute_ms=80.0), 1000.0)
-    book.record(outcome(book, "b", "d0@L", 400.0, simulated=True), 1.0)
-    assert list(book.join({}, 0.0).quarantined) == ["a"]
+def test_shorter_than_its_own_compute_time_is_marked_in_the_record() -> None:
+    record = round_record(a="d0@L", b="d0@L")
+    record.add(outcome(record, "a", "d0@L", 10.0, compute_ms=80.0), 1000.0)
+    record.add(outcome(record, "b", "d0@L", 400.0, simulated=True), 1.0)
+    assert list(record.join({}, 0.0).quarantined) == ["a"]
 
 
-def test_with_nothing_left_a_round_teaches_nothing() -> None:
+def test_a_round_without_usable_outcomes_is_not_learned_from() -> None:
     """Not even its mean."""
     marked = ROUNDS[0].model_copy(update={"quarantined": {"a": "far", "b": "far"}})
     assert experience_of(marked).assignment == {}

@@ -12,7 +12,7 @@ from tercet.messaging.reset import erase_training_data
 from tercet.schemas.reset import Reset
 from tercet.services.orchestrator.learn.service import Learning
 from tercet.services.orchestrator.learn.trainer import Trainer
-from tercet.services.orchestrator.settings import Settings
+from tercet.services.orchestrator.settings import OrchestratorSettings
 from tests.integration.training.conftest import Held, rounds, say, until
 
 SAID = rounds(15)
@@ -23,7 +23,7 @@ async def test_a_reset_while_the_learner_learns_is_heeded(
 ) -> None:
     """What it was learning is not said, and it begins with what came after the reset."""
     store, improving = await ParameterStore.open(bus), Held(monkeypatch, Trainer)
-    here, stop = Learning(bus, Settings(), store), asyncio.Event()
+    here, stop = Learning(bus, OrchestratorSettings(), store), asyncio.Event()
     await say(bus, SAID[:9])
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(here.improve(stop))

@@ -17,17 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from tercet.experience.translation import fleet_of, platform_of
+from tercet.experience.translation import fleet_of
 from tercet.models import fit, manifest, published_weights, worker_processes
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ImageError, ModelError
 from tercet.models.mobilenet import Block, MobileNet
 from tercet.models.train import Training
 from tercet.models.training_config import PreparedData, TrainingConfig, prepare
-from tercet.rl.experience import State
-from tercet.rl.goal import parse_goal
 from tercet.services.inference.service import capability
 from tercet.services.inference.settings import InferenceSettings
+from tercet.services.orchestrator.decide.decision_policy import DecisionContext
 from tercet.services.orchestrator.decide.policy import by_profile
 from tests.unit.models import digits, keras_fixture
 
@@ -74,13 +73,12 @@ def _decide_by_measured_accuracy(directory: Path) -> None:
     ]
     fleet = fleet_of(announced)
     assert fleet is not None
-    platform, state = platform_of(fleet), State(("pi",))
-    best = by_profile(platform, fleet, state, parse_goal("max"))["pi"]
-    least = by_profile(platform, fleet, state, parse_goal("min"))["pi"]
+    best = by_profile(DecisionContext(fleet, ("pi",), {}, "max"))["pi"]
+    least = by_profile(DecisionContext(fleet, ("pi",), {}, "min"))["pi"]
     assert fleet.accuracy_pct[best.variant] == max(fleet.accuracy_pct.values())
     assert profile[least.variant] == min(profile.values())
     goal = (fleet.accuracy_pct["d0"] + fleet.accuracy_pct["d3"]) / 2
-    between = by_profile(platform, fleet, state, parse_goal(goal))["pi"]
+    between = by_profile(DecisionContext(fleet, ("pi",), {}, f"{goal:.2f}"))["pi"]
     assert fleet.accuracy_pct[between.variant] >= goal
 
 

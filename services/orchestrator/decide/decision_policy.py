@@ -1,0 +1,97 @@
+"""The one interface of a policy: what it is given to decide on, and what it can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from tercet.experience.translation import platform_of, state_of
+from tercet.rl.experience import State
+from tercet.rl.goal import Goal, parse_goal
+from tercet.rl.platform import Platform
+from tercet.rl.quarantine import Verdict
+from tercet.rl.reasons import Reasons
+from tercet.schemas.experience import Experience
+from tercet.schemas.fleet import Condition, Fleet
+
+
+class Rejected(Exception):
+    """New parameters are worse than the present ones, which stay in force."""
+
+
+ERRORS = (Rejected, ValueError)
+"""What the methods of a policy raise on purpose."""
+
+
+@dataclass(frozen=True)
+class DecisionContext:
+    """What a decision is made on, in the types of the wire; its properties are those of `rl`."""
+
+    fleet: Fleet
+    active: tuple[str, ...]
+    """Devices to decide for."""
+    conditions: dict[str, Condition]
+    """Node to its last condition."""
+    goal: str
+    unavailable: frozenset[str] = frozenset()
+    """Nodes to avoid."""
+
+    @cached_property
+    def platform(self) -> Platform:
+        """The fleet."""
+        return platform_of(self.fleet)
+
+    @cached_property
+    def state(self) -> State:
+        """The active devices and the conditions of the nodes."""
+        return state_of(self.active, self.conditions)
+
+    @property
+    def parsed_goal(self) -> Goal:
+        """The goal; ValueError if it is not one."""
+        return parse_goal(self.goal)
+
+
+class DecisionPolicy(Protocol):
+    """What `Policy` implements, and `PolicyProcess` offers from another process, awaitable.
+
+    Types and names of these methods also define the messages between the two processes
+    (`tercet.services.orchestrator.decide.remote_call`).
+    """
+
+    def adopt(self, version: int, blob: bytes, unchecked: bool = False) -> None:
+        """Put new parameters in force.
+
+        Raises ValueError when they are malformed. Raises Rejected when the latest rounds show that
+        they are worse than the present ones, unless `unchecked`.
+        """
+
+    def choose(self, name: str, context: DecisionContext) -> dict[str, str] | None:
+        """Return an option per active device, decided by the policy `name`.
+
+        None: a fixed policy that does not apply, because some node cannot run its option.
+        """
+
+    def explain(
+        self, name: str, context: DecisionContext, in_force: dict[str, str]
+    ) -> tuple[Reasons | None, int | None]:
+        """Return why policy `name` chose the assignment in force, and the head that chose it.
+
+        Draws no random numbers. There are no reasons without parameters that fit.
+        """
+
+    def screen(self, experience: Experience) -> dict[str, Verdict]:
+        """Return how each outcome of a round is to be used (`tercet.rl.quarantine`)."""
+
+    def costs(self, blob: bytes) -> tuple[float, float] | None:
+        """Return the average ms of the greedy assignments of the present parameters and of `blob`.
+
+        Both are estimated from the latest rounds; None without parameters or rounds.
+        """
+
+    def exploration_budget(self) -> tuple[float | None, int]:
+        """Return the milliseconds that exploration may still cost, and rounds held back.
+
+        None: there is no limit. A round is held back when it is greedy for want of budget.
+        """
