@@ -59,6 +59,8 @@ async def _request(url: str | None, device: str) -> Explanation:
         try:
             return await bus.request(request, Explanation, ANSWER_TIMEOUT_S)
         except NoAnswer as error:
+            if error.responder:
+                raise UsageError(f"{clean(error)}; tercet status lists the devices") from error
             raise UsageError(f"no orchestrator answers ({error}); is it running?") from error
         except Unprocessable as error:
             raise UsageError(f"{clean(error)}; tercet status lists the devices") from error

@@ -15,7 +15,7 @@ from tercet.cli.output import show
 from tercet.cli.run_record import RunRecord
 from tercet.models.manifest import Manifest
 from tercet.schemas.experience import Experience
-from tercet.services.orchestrator.decide.schedule import GREEDY
+from tercet.services.orchestrator.decide.schedule import EVALUATED, GREEDY, PROFILE
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
 
 NAMES = ("device", "option", "policy")
@@ -40,8 +40,12 @@ def summarise(record: RunRecord, goal: str) -> dict[str, Any]:
         **figures,
         "assignment": dict(learned[-1].assigned) if learned else {},
         "fixed": {
-            name: {**_figures(rounds), "reduction_pct": _reduction(figures, _figures(rounds))}
-            for name, rounds in by_policy.items()
+            name: {
+                **_figures(rounds),
+                "reduction_pct": _reduction(figures, _figures(rounds)),
+                "applies": bool(rounds),
+            }
+            for name, rounds in _with_inapplicable(by_policy).items()
         },
         "evaluated": evaluated,
         "evaluation_rounds": len(learned) if evaluated else 0,
@@ -49,6 +53,17 @@ def summarise(record: RunRecord, goal: str) -> dict[str, Any]:
         "emulated": any(e.emulated for e in learned),
         **(_truth(record.regret) if record.regret else {}),
     }
+
+
+def _with_inapplicable(by_policy: dict[str, list[Experience]]) -> dict[str, list[Experience]]:
+    """Also the fixed policies that have no rounds, because some node cannot run their option.
+
+    A cycle of the evaluation ends with `profile`; before one has ended, nothing is missing yet.
+    """
+    if PROFILE not in by_policy:
+        return by_policy
+    fixed = [name for name in EVALUATED if name != GREEDY]
+    return {name: by_policy.get(name, []) for name in (*fixed, *by_policy)}
 
 
 def _truth(evaluator: RegretEvaluator) -> dict[str, Any]:
@@ -100,6 +115,7 @@ def _tables(summary: dict[str, Any]) -> list[tuple[str, tuple[str, ...], list[tu
     for name, figures in summary["fixed"].items():
         reduction = figures["reduction_pct"]
         less = "" if reduction is None else f"{reduction:.1f} %"
+        less = less if figures["applies"] else "does not apply"
         policies.append((name, *_cells(figures), less))
     return [
         (

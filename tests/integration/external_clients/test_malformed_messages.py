@@ -66,7 +66,7 @@ async def test_malformed_messages_do_not_stop_the_decider(bus: Bus, start: Start
     await bus.publish(capability("camera-2"))
     for device in ("camera-1", "camera-2"):
         assert (await decision(bus, device)).option == "d0@L"
-    with pytest.raises(NoAnswer, match="stranger has not said"):
+    with pytest.raises(NoAnswer, match="stranger has not published a capability"):
         await bus.request(Request(device="stranger"), Decision, 5)
     example = start("examples/fleet.py", f"--bus={bus.client.connected_url.geturl()}", "--rounds=3")
     assert len(await example.ended()) == 3

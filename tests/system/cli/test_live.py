@@ -181,7 +181,7 @@ def test_what_is_explained_is_what_the_message_says(site: Site) -> None:
     assert told["trips"]
     assert "ms per point of accuracy" in site.run("explain device-1")
     assert (
-        "has not said what it can do"
+        "has not published a capability"
         in CliRunner().invoke(app, ["explain", "stranger"], env=site.environment).exception.args[0]
     )
 

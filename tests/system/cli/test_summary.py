@@ -6,7 +6,7 @@ import pytest
 
 from tercet.cli.run_record import RunRecord
 from tercet.cli.summary import show_summary, summarise
-from tests.integration.services.test_learning import ROUNDS
+from tests.integration.services.test_learning import ROUNDS, experience
 
 
 def test_the_goal_is_the_one_in_force_in_the_end() -> None:
@@ -24,3 +24,31 @@ def test_in_a_pipe_tables_are_tab_separated(capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["# Learned in 1 rounds, goal min", "device\toption"]
     assert "learned\t100.0 ms\t80.00 %\t" in lines
+
+
+def evaluated(*policies: str) -> RunRecord:
+    record = RunRecord()
+    for number, policy in enumerate(policies, start=2):
+        shown = experience(number, "d0@C", "d0@E", purpose="evaluate")
+        record.add(shown.model_copy(update={"policy": policy}))
+    return record
+
+
+def test_a_fixed_policy_without_rounds_does_not_apply(capsys: pytest.CaptureFixture[str]) -> None:
+    """Some node cannot run its option, so the evaluation skipped it."""
+    summary = summarise(evaluated("greedy", "all d0@E", "all d0@C", "profile"), "min")
+    assert summary["fixed"]["all d0@L"] == {
+        "average_response_ms": None,
+        "average_accuracy_pct": None,
+        "reduction_pct": None,
+        "applies": False,
+    }
+    assert summary["fixed"]["all d0@E"]["applies"]
+    show_summary(summary, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert "all d0@L\t\u2013\t\u2013\tdoes not apply" in lines
+    assert "all d0@E\t27.5 ms\t80.00 %\t0.0 %" in lines
+
+
+def test_a_policy_that_was_not_evaluated_yet_is_left_out() -> None:
+    assert set(summarise(evaluated("greedy"), "min")["fixed"]) == set()
