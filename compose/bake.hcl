@@ -1,5 +1,5 @@
-# All images for x86-64 and ARM64: `docker buildx bake -f compose/bake.hcl --push` (a registry is
-# needed to hold an image of two platforms; `--set *.platform=linux/arm64 --load` makes one for here).
+# All images for x86-64 and ARM64: `docker buildx bake -f compose/bake.hcl --push`. An image of two
+# platforms needs a registry; `--set *.platform=linux/arm64 --load` builds one platform locally.
 variable "PREFIX" { default = "tercet" }
 variable "TAG" { default = "latest" }
 variable "PYTHON_IMAGE" { default = "python:3.11-slim-bookworm" }

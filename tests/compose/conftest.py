@@ -1,4 +1,4 @@
-"""A real Docker engine: one that runs, else one that TERCET_ENGINE starts, else the tests skip."""
+"""A Docker engine: the running one, else one that TERCET_ENGINE starts, else the tests skip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tercet.process.settings import BusSettings
 from tests.compose.project import Project
 
 
-def runs() -> bool:
+def engine_runs() -> bool:
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "info"], capture_output=True).returncode == 0
@@ -23,28 +23,28 @@ def runs() -> bool:
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """Skips, saying what to do, where no engine can be had."""
-    if runs():
+    """Skips with a reason where no engine is available."""
+    if engine_runs():
         return
     starter = os.environ.get("TERCET_ENGINE")
     if not starter:
         pytest.skip("no Docker engine runs; start one, or name an executable in TERCET_ENGINE")
     if shutil.which(starter) is None:
         pytest.skip(f"no Docker engine runs, and TERCET_ENGINE is no executable: {starter}")
-    if subprocess.run([starter, "up"]).returncode != 0 or not runs():
+    if subprocess.run([starter, "up"]).returncode != 0 or not engine_runs():
         pytest.skip(f"no Docker engine runs, and {starter} up did not start one; see above")
 
 
 @pytest.fixture(scope="session")
 def images(engine: None) -> None:
-    """Every image, built from this working tree, unless TERCET_IMAGES_BUILT says it was done."""
+    """Every image, built from this working tree; TERCET_IMAGES_BUILT skips the build."""
     if not os.environ.get("TERCET_IMAGES_BUILT"):
         Project("tercet-test").compose("build")
 
 
 @pytest.fixture(scope="module")
-def house(images: None) -> Iterator[Project]:
-    """Everything on one host, built from this working tree, on ports nobody has."""
+def one_host(images: None) -> Iterator[Project]:
+    """All containers of one host, healthy, on free ports; one project for all tests of a module."""
     project = Project(
         "tercet-test",
         variables={
@@ -61,8 +61,8 @@ def house(images: None) -> Iterator[Project]:
 
 
 @pytest.fixture
-async def outside(house: Project) -> AsyncIterator[Bus]:
-    """A client outside of all containers, at the published port."""
-    url = f"nats://{house.address('broker', 4222)}"
-    async with connect(BusSettings(bus_url=url, connect_patience=10), "outside") as bus:
+async def client(one_host: Project) -> AsyncIterator[Bus]:
+    """A client outside of all containers, connected to the published port."""
+    url = f"nats://{one_host.address('broker', 4222)}"
+    async with connect(BusSettings(bus_url=url, connect_patience=10), "client") as bus:
         yield bus

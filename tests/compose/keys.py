@@ -1,4 +1,4 @@
-"""A site's keys for the tests in containers, made by the verb that users run."""
+"""The keys of a site, made by the CLI as users run it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from tercet.process.settings import BusSettings
 from tests.compose.project import ROOT
 
 
-def secure(folder: Path, *words: str) -> None:
+def secure(folder: Path, *arguments: str) -> None:
     """`tercet secure …` on a site."""
     command = [
         sys.executable,
         "-m",
         "tercet.cli",
         "secure",
-        words[0],
+        arguments[0],
         "--site",
         str(folder),
-        *words[1:],
+        *arguments[1:],
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def settings(folder: Path, url: str, key: Path, patience: float = 10) -> BusSettings:
-    """How a client outside of all containers comes in, with one of the site's keys."""
+def settings(folder: Path, url: str, key: Path, connect_timeout: float = 10) -> BusSettings:
+    """Settings of a client outside of all containers, with one of the site's keys."""
     return BusSettings(
         bus_url=url,
         bus_credentials=key,
         bus_ca=folder / "ca" / "ca.pem",
-        connect_patience=patience,
+        connect_patience=connect_timeout,
     )

@@ -1,4 +1,4 @@
-"""A compose project as the tests see it: up, looked into, cut, down without a trace."""
+"""A compose project in tests: start it, inspect it, remove it with everything that it made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def docker(*arguments: str, check: bool = True) -> str:
-    """Run docker; what it prints on stdout. Its complaint is the assertion's message."""
+    """Run docker, return its stdout; its stderr is the message of the assertion."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
     assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
     return done.stdout.strip()
@@ -29,7 +29,7 @@ class Project:
 
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run docker compose on this project."""
-        files = [word for file in self.files for word in ("-f", str(ROOT / file))]
+        files = [argument for file in self.files for argument in ("-f", str(ROOT / file))]
         done = subprocess.run(
             ["docker", "compose", "-p", self.name, *files, *arguments],
             cwd=ROOT,
@@ -41,45 +41,45 @@ class Project:
         return done
 
     def up(self, *arguments: str) -> None:
-        """Bring it up until everything is healthy; what is not tells why."""
+        """Start it and wait until everything is healthy; fails with the logs of what is not."""
         done = self.compose("up", "-d", "--wait", *arguments, check=False)
-        assert done.returncode == 0, f"{done.stderr[-1500:]}\n{self.complaints()}"
+        assert done.returncode == 0, f"{done.stderr[-1500:]}\n{self.unhealthy_logs()}"
 
     def containers(self) -> list[dict[str, Any]]:
-        """Every container, ended ones too."""
+        """Every container, exited ones too."""
         lines = self.compose("ps", "-a", "--format", "json").stdout.splitlines()
         return [json.loads(line) for line in lines]
 
-    def complaints(self) -> str:
-        """The last words of whoever is not well."""
-        unwell = [c for c in self.containers() if c["Health"] not in ("healthy", "")]
+    def unhealthy_logs(self) -> str:
+        """The last log lines of each container that is not healthy."""
+        unhealthy = [c for c in self.containers() if c["Health"] not in ("healthy", "")]
         return "\n".join(
             f"{c['Name']} is {c['Status']}: {docker('logs', '--tail=5', c['Name'], check=False)}"
-            for c in unwell
+            for c in unhealthy
         )
 
     def logs(self, service: str) -> str:
-        """What a service has said."""
+        """The log of a service."""
         return self.compose("logs", "--no-color", "--no-log-prefix", service).stdout
 
-    def first_line(self, service: str, words: str) -> str:
-        """Wait for a line with these words in a service's log."""
+    def first_line(self, service: str, text: str) -> str:
+        """Wait for the first line of a service's log that contains `text`."""
         following = ["docker", "logs", "-f", f"{self.name}-{service}-1"]
         with subprocess.Popen(
             following, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as log:
             assert log.stdout is not None
             try:
-                return next((line for line in log.stdout if words in line), "")
+                return next((line for line in log.stdout if text in line), "")
             finally:
                 log.kill()
 
     def address(self, service: str, port: int) -> str:
-        """Where a published port is to be found."""
+        """Host and port at which a port of a service is published."""
         return self.compose("port", service, str(port)).stdout.strip()
 
     def down(self) -> None:
-        """End and remove it; afterwards nothing of it is there."""
+        """Stop and remove it; no container, volume or network of it remains."""
         self.compose("down", "-v", "--remove-orphans", "-t", "5")
         label = f"label=com.docker.compose.project={self.name}"
         assert docker("ps", "-aq", "--filter", label) == ""

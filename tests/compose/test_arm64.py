@@ -1,4 +1,4 @@
-"""ARM64 under emulation: the small images build, and one of them classifies a picture for real."""
+"""ARM64 under emulation: the small images build and classify a picture."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ import json, platform
 from pathlib import Path
 from tercet.models.classifier import Classifier
 classifier = Classifier(Path("/models"))
-picture = Path("/app/zoo/photographs/grace_hopper.jpg").read_bytes()
-seen = {v: classifier.classify(picture, v) for v in ("d0", "d3", "d7")}
+picture = Path("/app/src/tercet/models/photographs/grace_hopper.jpg").read_bytes()
+results = {v: classifier.classify(picture, v) for v in ("d0", "d3", "d7")}
 print(json.dumps({
     "machine": platform.machine(),
-    "labels": {v: len(s.labels) for v, s in seen.items()},
-    "compute_ms": {v: round(s.compute_ms) for v, s in seen.items()},
+    "labels": {v: len(s.labels) for v, s in results.items()},
+    "compute_ms": {v: round(s.compute_ms) for v, s in results.items()},
 }))
 """
 
 
 @pytest.fixture(scope="module")
 def base(engine: None) -> None:
-    """The base image for ARM64, and an engine that can run it."""
+    """The base image for ARM64, and an engine that runs it."""
     if docker("image", "ls", "-q", BASE) == "":
         starter = os.environ.get("TERCET_ENGINE")
         if not starter:
-            pytest.skip(f"there is no {BASE}; name what makes it in TERCET_ENGINE")
+            pytest.skip(f"there is no {BASE}; TERCET_ENGINE names the script that makes it")
         subprocess.run([starter, "up", "--arm64"], check=True)
 
 
 @pytest.fixture(scope="module")
 def models(base: None) -> Iterator[str]:
-    """A volume with the models; they are the same files on every platform."""
+    """A volume with the models; the files are the same on every platform."""
     volume = "tercet-arm64-models"
     command = ["build", "-q", "-f", str(ROOT / "compose/Dockerfile"), "--target", "models"]
     image = docker(*command, str(ROOT))
@@ -55,7 +55,7 @@ def models(base: None) -> Iterator[str]:
 
 
 def built(target: str) -> str:
-    """An image of ours on the ARM64 base."""
+    """An image on the ARM64 base."""
     return docker(
         "build",
         *("-q", "-f", str(ROOT / "compose/Dockerfile"), "--target", target),
@@ -65,7 +65,7 @@ def built(target: str) -> str:
 
 def test_the_monitor_starts(base: None) -> None:
     image = built("monitor")
-    said = docker(
+    output = docker(
         "run",
         "--rm",
         image,
@@ -74,13 +74,13 @@ def test_the_monitor_starts(base: None) -> None:
         "import platform, psutil, tercet.services.monitor"
         ".service; print(platform.machine(), psutil.cpu_count() > 0)",
     )
-    assert said == "aarch64 True"
+    assert output == "aarch64 True"
 
 
-@pytest.mark.parametrize("target", ["inference", "device"])
+@pytest.mark.parametrize("target", ["inference", "gateway"])
 def test_a_picture_is_classified(models: str, target: str) -> None:
     mounted = ("-v", f"{models}:/models:ro")
-    said = json.loads(docker("run", "--rm", *mounted, built(target), "python", "-c", CLASSIFY))
-    print(f"{target}: {said}")
-    assert said["machine"] == "aarch64"
-    assert set(said["labels"].values()) == {5}
+    result = json.loads(docker("run", "--rm", *mounted, built(target), "python", "-c", CLASSIFY))
+    print(f"{target}: {result}")
+    assert result["machine"] == "aarch64"
+    assert set(result["labels"].values()) == {5}

@@ -1,4 +1,4 @@
-"""Many hosts: a cloud, an edge, two devices, with keys, each a project; the uplink is cut."""
+"""Many hosts, each a project with keys: a cloud, an edge, two devices; the uplink is cut."""
 
 from __future__ import annotations
 
@@ -21,45 +21,46 @@ from tests.compose.project import Project, docker
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    # The engine's proxy takes connections for a broker that is away and drops them; nats-py 2.16
-    # then forgets to close the socket of the attempt.
+    # The engine's proxy accepts connections for a stopped broker and closes them; nats-py 2.16
+    # then does not close the socket of the attempt.
     pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-CUT = 30.0
+CUT_S = 30.0
 """Seconds without an uplink."""
-OUT_WITHIN = 5.0
-"""Seconds after which a revoked key opens nothing."""
-WORLD, SITE = "tercet-test-world", "tercet-test-site"
+REVOKED_WITHIN_S = 5.0
+"""Seconds after which the broker refuses a revoked key."""
+WORLD, EDGE_NETWORK = "tercet-test-world", "tercet-test-site"
+"""Networks: of cloud and edge, of edge and devices."""
 DEVICES = ("device-1", "device-2")
 
 
 class Hosts:
-    """The projects, and where their brokers are published."""
+    """The projects, and clients of their brokers."""
 
     def __init__(self, site: Path, cloud: Project, edge: Project) -> None:
         self.site, self.cloud, self.edge = site, cloud, edge
 
     @asynccontextmanager
     async def bus(self, project: Project) -> AsyncIterator[Bus]:
-        """A client at a host's broker, who may hear everything."""
+        """A client of a host's broker that may subscribe to everything."""
         url = f"tls://{project.address('broker', 4222)}".replace("0.0.0.0", "127.0.0.1")
         key = self.site / "hosts" / "hub" / "dashboard.nk"
-        async with connect(settings(self.site, url, key), "outside") as bus:
+        async with connect(settings(self.site, url, key), "client") as bus:
             yield bus
 
     @property
     def uplink(self) -> tuple[str, str]:
-        """The network and the container that lead from the edge to the world."""
+        """The network and the container that lead from the edge to the cloud."""
         return WORLD, f"{self.edge.name}-relay-1"
 
 
 @pytest.fixture(scope="module")
 def network(images: None) -> Iterator[None]:
-    for name in (WORLD, SITE):
+    for name in (WORLD, EDGE_NETWORK):
         docker("network", "create", name)
     yield
-    for name in (WORLD, SITE):
+    for name in (WORLD, EDGE_NETWORK):
         docker("network", "rm", name)
 
 
@@ -67,7 +68,7 @@ def network(images: None) -> Iterator[None]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys") / "site"
     edges = ("--edge", "edge-1=edge-1", "--edge", "edge-9=edge-9")
-    devices = [word for name in DEVICES for word in ("--device", f"{name}=edge-1")]
+    devices = [argument for name in DEVICES for argument in ("--device", f"{name}=edge-1")]
     secure(folder, "init", "--host", "hub", *edges, *devices)
     return folder
 
@@ -99,7 +100,7 @@ def hosts(network: None, site: Path) -> Iterator[Hosts]:
             "NODE": "edge-1",
             "UPSTREAM": "hub",
             "TERCET_PORT": str(free_port()),
-            "TEST_REACHABLE": SITE,
+            "TEST_REACHABLE": EDGE_NETWORK,
             "TEST_ALIAS": "edge-1",
             "TEST_UPLINK": WORLD,
         },
@@ -113,7 +114,7 @@ def hosts(network: None, site: Path) -> Iterator[Hosts]:
                 "TERCET_KEYS": str(site / "hosts" / name),
                 "NODE": name,
                 "UPSTREAM": "edge-1",
-                "TEST_UPLINK": SITE,
+                "TEST_UPLINK": EDGE_NETWORK,
             },
         )
         for name in DEVICES
@@ -126,14 +127,14 @@ def hosts(network: None, site: Path) -> Iterator[Hosts]:
 
 
 async def decided(bus: Bus) -> None:
-    """Until every device has been told what to do once more."""
-    heard: asyncio.Queue[Decision] = asyncio.Queue()
-    ear = await bus.subscribe(Decision, heard.put)
+    """Wait until a new decision for every device was published."""
+    received: asyncio.Queue[Decision] = asyncio.Queue()
+    subscription = await bus.subscribe(Decision, received.put)
     missing = set(DEVICES)
     async with asyncio.timeout(90):
         while missing:
-            missing.discard((await heard.get()).device)
-    await ear.unsubscribe()
+            missing.discard((await received.get()).device)
+    await subscription.unsubscribe()
 
 
 async def test_a_cut_uplink_stops_no_device_and_loses_no_outcome(hosts: Hosts) -> None:
@@ -144,44 +145,44 @@ async def test_a_cut_uplink_stops_no_device_and_loses_no_outcome(hosts: Hosts) -
         async def on_outcome(message: Outcome) -> None:
             during.append(message)
 
-        ear = await site.subscribe(Outcome, on_outcome)
+        subscription = await site.subscribe(Outcome, on_outcome)
         docker("network", "disconnect", *hosts.uplink)
-        await asyncio.sleep(CUT)
+        await asyncio.sleep(CUT_S)
         docker("network", "connect", *hosts.uplink)
-        await ear.unsubscribe()
-        told(during)
+        await subscription.unsubscribe()
+        check_answers(during)
         await arrived(hub, during)
         await decided(hub)
 
 
-def told(during: list[Outcome]) -> None:
-    """Every request was answered, nobody waited for the cloud once the cut was noticed."""
+def check_answers(during: list[Outcome]) -> None:
+    """Every request was answered, and none waited for the cloud once the cut was detected."""
     by_device = Counter(o.device for o in during)
     worst = max(o.response_ms for o in during)
     how = Counter(o.fallback for o in during)
-    print(f"in {CUT:.0f} s without uplink: {dict(by_device)} answered, {dict(how)}")
+    print(f"in {CUT_S:.0f} s without uplink: {dict(by_device)} answered, {dict(how)}")
     print(f"worst response time {worst:.0f} ms, where: {dict(Counter(o.executed for o in during))}")
     assert set(by_device) == set(DEVICES)
     assert all(o.labels for o in during)
-    late = [o for o in during if (o.at - during[0].at).total_seconds() > CUT / 2]
-    assert late, "nothing was asked in the second half of the cut"
+    late = [o for o in during if (o.at - during[0].at).total_seconds() > CUT_S / 2]
+    assert late, "no request in the second half of the cut"
     assert {o.executed[-1] for o in late} <= {"L", "E"}
 
 
 async def arrived(hub: Bus, during: list[Outcome]) -> None:
-    """Until the hub's stream holds all of them; each once."""
+    """Wait until the hub's stream holds all of them, each once."""
     wanted = {o.id for o in during}
     async with asyncio.timeout(120):
         while True:
-            kept = Counter([message.id async for _, message in replay(hub, Outcome)])
-            if wanted <= kept.keys():
+            stored = Counter([message.id async for _, message in replay(hub, Outcome)])
+            if wanted <= stored.keys():
                 break
             await asyncio.sleep(1)
-    assert set(kept.values()) == {1}
+    assert set(stored.values()) == {1}
 
 
-async def test_an_upstream_that_is_nowhere_is_named_in_the_log(hosts: Hosts) -> None:
-    lost = Project(
+async def test_an_unknown_upstream_is_named_in_the_log(hosts: Hosts) -> None:
+    edge = Project(
         "tercet-test-edge-9",
         ("compose/edge.yaml",),
         {
@@ -192,15 +193,15 @@ async def test_an_upstream_that_is_nowhere_is_named_in_the_log(hosts: Hosts) -> 
         },
     )
     try:
-        lost.up("relay", "broker")
+        edge.up("relay", "broker")
         async with asyncio.timeout(30):
-            said = await asyncio.to_thread(lost.first_line, "relay", "upstream away")
-        assert "nowhere" in said
+            line = await asyncio.to_thread(edge.first_line, "relay", "upstream away")
+        assert "nowhere" in line
     finally:
-        lost.down()
+        edge.down()
 
 
-async def test_a_device_that_is_revoked_is_out_at_its_edge_and_nobody_else(hosts: Hosts) -> None:
+async def test_revoking_a_device_disconnects_it_from_its_edge_and_no_other(hosts: Hosts) -> None:
     last: dict[str, float] = {}
     both = asyncio.Event()
 
@@ -216,13 +217,11 @@ async def test_a_device_that_is_revoked_is_out_at_its_edge_and_nobody_else(hosts
         await asyncio.to_thread(secure, hosts.site, "revoke", "device-2")
         revoked = asyncio.get_running_loop().time()
         await asyncio.sleep(12)
-    assert last["device-2"] < revoked + OUT_WITHIN
-    assert last["device-1"] > revoked + OUT_WITHIN
+    assert last["device-2"] < revoked + REVOKED_WITHIN_S
+    assert last["device-1"] > revoked + REVOKED_WITHIN_S
 
 
-def test_a_host_without_its_keys_is_told_which_file_is_missing(
-    images: None, tmp_path: Path
-) -> None:
+def test_without_keys_the_error_names_the_missing_file(images: None, tmp_path: Path) -> None:
     bare = Project(
         "tercet-test-bare",
         ("compose/device.yaml",),

@@ -1,4 +1,4 @@
-"""The stack on a swarm of one: three brokers, one of them killed, nothing acknowledged lost."""
+"""The stack on a swarm of one host: a killed broker loses no acknowledged message."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.integration.security.fleet import admit
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    # The engine's proxy takes connections for a broker that is away and drops them; nats-py 2.16
-    # then forgets to close the socket of the attempt.
+    # The engine's proxy accepts connections for a stopped broker and closes them; nats-py 2.16
+    # then does not close the socket of the attempt.
     pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 NAME = "tercet-test-stack"
 SERVERS = ("nats-1", "nats-2", "nats-3")
-PATIENCE = 150.0
+TIMEOUT_S = 150.0
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def swarm(engine: None) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site whose brokers also know a user of the test's own, for a whole simulated fleet."""
+    """A site with one more user, for the simulated fleet of the test."""
     folder = tmp_path_factory.mktemp("keys") / "site"
     secure(folder, "init")
     admit(folder, ["hub"])
@@ -58,7 +58,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(swarm: None, images: None, site: Path) -> Iterator[str]:
-    """The stack is up; all three brokers, as one URL."""
+    """The stack, running; the URL of all three brokers."""
     ports = [str(free_port()) for _ in SERVERS]
     variables = {f"TERCET_NATS_{k}_PORT": port for k, port in enumerate(ports, 1)}
     variables |= {f"TERCET_LEAF_{k}_PORT": str(free_port()) for k in range(1, 4)}
@@ -66,7 +66,7 @@ def url(swarm: None, images: None, site: Path) -> Iterator[str]:
     variables |= {"TERCET_KEYS": str(site / "hosts" / "hub")}
     files = ("compose/stack.yaml", "tests/compose/stack-light.yaml")
     command = ["docker", "stack", "deploy", "--resolve-image", "never", "--detach=true"]
-    command += [word for file in files for word in ("-c", file)]
+    command += [argument for file in files for argument in ("-c", file)]
     subprocess.run([*command, NAME], cwd=ROOT, env={**os.environ, **variables}, check=True)
     yield ",".join(f"tls://127.0.0.1:{port}" for port in ports)
     docker("stack", "rm", NAME)
@@ -85,13 +85,13 @@ def _wait_until_gone() -> None:
 
 @pytest.fixture
 async def bus(url: str, site: Path) -> AsyncIterator[Bus]:
-    async with connect(settings(site, url, site / "fleet.nk", 60), "outside") as bus:
+    async with connect(settings(site, url, site / "fleet.nk", 60), "client") as bus:
         yield bus
 
 
 @pytest.fixture
 def fleet(url: str, site: Path) -> Iterator[None]:
-    """Five devices, an edge and a cloud with virtual times, from outside of the stack."""
+    """Five devices, an edge and a cloud with virtual times, outside of the stack."""
     process = subprocess.Popen(
         with_parent_death_signal([sys.executable, "-m", "tercet.services.simulator"]),
         cwd=ROOT,
@@ -110,8 +110,8 @@ def fleet(url: str, site: Path) -> Iterator[None]:
 
 
 async def declared(bus: Bus) -> None:
-    """Until every server has its copy of the outcomes."""
-    async with asyncio.timeout(PATIENCE):
+    """Wait until every server has its replica of the outcomes."""
+    async with asyncio.timeout(TIMEOUT_S):
         while True:
             try:
                 cluster = (await bus.js.stream_info("OUTCOMES")).cluster
@@ -123,12 +123,13 @@ async def declared(bus: Bus) -> None:
 
 
 async def decided(bus: Bus, count: int) -> None:
-    heard: asyncio.Queue[Decision] = asyncio.Queue()
-    ear = await bus.subscribe(Decision, heard.put)
-    async with asyncio.timeout(PATIENCE):
+    """Wait for so many decisions."""
+    received: asyncio.Queue[Decision] = asyncio.Queue()
+    subscription = await bus.subscribe(Decision, received.put)
+    async with asyncio.timeout(TIMEOUT_S):
         for _ in range(count):
-            await heard.get()
-    await ear.unsubscribe()
+            await received.get()
+    await subscription.unsubscribe()
 
 
 async def test_a_killed_broker_loses_nothing_acknowledged_and_decisions_go_on(
@@ -143,7 +144,7 @@ async def test_a_killed_broker_loses_nothing_acknowledged_and_decisions_go_on(
     killed: list[int] = []
 
     async def report() -> None:
-        """Publish outcomes one after the other, remembering which were acknowledged."""
+        """Publish outcomes one after the other, recording which were acknowledged."""
         while not stop.is_set():
             message = outcome(ms=float(len(acknowledged)), device="device-9")
             try:
@@ -163,12 +164,16 @@ async def test_a_killed_broker_loses_nothing_acknowledged_and_decisions_go_on(
         docker("kill", container)
         killed.append(len(acknowledged))
         await decided(bus, 25)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             await enough.wait()
         stop.set()
-    kept = [message.id async for _, message in replay(bus, Outcome)]
-    lost = {m.id for m in acknowledged} - set(kept)
-    said = {"leader killed": leader, "acknowledged before": killed[0], "in all": len(acknowledged)}
-    print(json.dumps({**said, "lost": len(lost)}))
+    stored = [message.id async for _, message in replay(bus, Outcome)]
+    lost = {m.id for m in acknowledged} - set(stored)
+    figures = {
+        "leader killed": leader,
+        "acknowledged before": killed[0],
+        "in all": len(acknowledged),
+    }
+    print(json.dumps({**figures, "lost": len(lost)}))
     assert lost == set()
-    assert len(kept) == len(set(kept))
+    assert len(stored) == len(set(stored))
