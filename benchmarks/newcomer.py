@@ -110,7 +110,7 @@ def compute(name: str, prior: str, goal: Goal, seed: int) -> Row:
     world.state = state = State(without_newcomer.devices, world.initial.nodes)
     for _ in range(BEFORE):
         _round(world, agent, state, goal)
-    agent.move(whole, known)
+    agent.change_platform(whole, known)
     world.state = state = State(whole.devices, world.initial.nodes)
     executed, greedy = [], []
     for _ in range(FIRST):

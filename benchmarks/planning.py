@@ -17,7 +17,7 @@ from tercet.messaging.inspection import parameters
 from tercet.messaging.topology import MEMBERS
 from tercet.process.supervisor import service
 from tercet.rl.experience import Experience as TrainingBatch
-from tercet.rl.hybrid import HybridSettings, ModelLearner
+from tercet.rl.hybrid import HybridSettings, SystemModel
 from tercet.rl.hybrid.decision import tables
 from tercet.rl.platform import Platform, decode
 from tercet.schemas.experience import Experience
@@ -161,7 +161,7 @@ def _held_out(world: World, count: int, seed: int) -> float:
     """RMSE of log milliseconds per device, on assignments outside the training data."""
     place, state = world.platform, world.reset(seed)
     rng = np.random.default_rng(seed)
-    model = ModelLearner.born(
+    model = SystemModel.create(
         place, HybridSettings(), tuple(range(count)), np.random.default_rng((seed, 1))
     )
     for _ in range(ROUNDS):
@@ -172,7 +172,7 @@ def _held_out(world: World, count: int, seed: int) -> float:
                 state, assignment, outcome.response_ms, outcome.average_ms, outcome.state, "min"
             )
         )
-    table, _ = tables(model.learn(), place, state, place.devices, None, rng)
+    table, _ = tables(model.fit(), place, state, place.devices, None, rng)
     choices = rng.integers(len(place.options), size=(HELD_OUT, len(place.devices)))
     true = world.expected_ms(state, choices)
     predicted = np.array([_read(place, table, choice) for choice in choices])

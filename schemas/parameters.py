@@ -25,5 +25,11 @@ class Parameters(Message):
     ids: str = Field(
         "", description="sum of the ids of those experiences modulo 2^128, as hex: for audits"
     )
+    since: int = Field(
+        0,
+        ge=0,
+        description="EXPERIENCE stream sequence of the first experience in effect; what came "
+        "before is not, as after a change of options; 0: the stream's first",
+    )
     epoch: int = Field(0, ge=0, description="the lease's epoch; an older one may not overwrite")
     error: float | None = Field(None, description="root mean square error in training, log units")

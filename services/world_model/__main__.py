@@ -2,7 +2,7 @@
 
 from tercet.messaging.app import run
 from tercet.services.world_model.service import main
-from tercet.services.world_model.settings import Settings
+from tercet.services.world_model.settings import WorldModelSettings
 
 if __name__ == "__main__":
-    run("world-model", main, Settings, nice=19)
+    run("world-model", main, WorldModelSettings, nice=19)

@@ -1,4 +1,4 @@
-"""Planning with the newest parameters of all members, wherever they were learned."""
+"""Planning with the newest parameters of all members, whichever worker trained them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tercet.experience.translation import batch_of, platform_of, state_of
+from tercet.experience.translation import planned_message, platform_of, state_of
 from tercet.rl.goal import parse_goal
 from tercet.rl.hybrid import Parameters, from_bytes, plan
 from tercet.schemas.plan import Plan
@@ -14,29 +14,29 @@ from tercet.schemas.planned import Planned
 
 
 class Planner:
-    """Knows each member's newest parameters; a member that it never heard of does not plan."""
+    """Holds each member's newest parameters; a member without parameters does not plan."""
 
     def __init__(self) -> None:
         self._members: dict[int, tuple[int, Parameters]] = {}
 
-    def adopt(self, slot: int, version: int, blob: bytes) -> None:
-        """Take up a member's new parameters; raises ValueError when they are malformed."""
+    def load(self, slot: int, version: int, blob: bytes) -> None:
+        """Use a member's new parameters; raises ValueError when they are malformed."""
         self._members[slot] = (version, from_bytes(blob))
 
-    def forget(self) -> None:
-        """Know no member any more."""
+    def clear(self) -> None:
+        """Drop the parameters of all members."""
         self._members.clear()
 
-    def lacks(self, slots: Iterable[int]) -> bool:
-        """Whether there is a member among these that it has never heard of."""
+    def lacks_any(self, slots: Iterable[int]) -> bool:
+        """Whether there is a member among these whose parameters it does not have."""
         return not self._members.keys() >= set(slots)
 
-    def wants(self, slot: int, version: int) -> bool:
+    def is_newer(self, slot: int, version: int) -> bool:
         """Whether a version is newer than the one it has."""
         return slot not in self._members or self._members[slot][0] < version
 
-    def imagine(self, job: Plan) -> list[Planned]:
-        """Do a job: one batch per member that is known. Blocking."""
+    def plan(self, job: Plan) -> list[Planned]:
+        """Do a job: one batch per member that has parameters. Blocking."""
         platform = platform_of(job.fleet)
         state, goal = state_of(job.active, job.state), parse_goal(job.goal)
         batches = []
@@ -52,5 +52,5 @@ class Planner:
                 slots=(slot,),
                 profile=job.fleet.profile_ms,
             )
-            batches.append(batch_of(job, slot, version, planned))
+            batches.append(planned_message(job, slot, version, planned))
         return batches

@@ -1,4 +1,4 @@
-"""The shell of a worker: it learns the members whose slots it holds, and takes planning jobs."""
+"""A worker: trains the members whose slots it holds, and takes planning jobs."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from tercet.schemas.plan import Plan
 from tercet.schemas.reset import Reset
 from tercet.services.world_model.member import Member
 from tercet.services.world_model.planner import Planner
-from tercet.services.world_model.settings import Settings
+from tercet.services.world_model.settings import WorldModelSettings
 from tercet.services.world_model.slot import Slot
 
 SLOTS = {f"member-{k}": k for k in range(MEMBERS)}
 """Owner of parameters, durable and lease of each member, all of one name."""
 
-REFRESH = 5.0
-"""Seconds between two looks at what is current: announcements are not kept for who was away."""
+REFRESH_S = 5.0
+"""Seconds between two reads of the current versions: announcements are not stored."""
 
 _log = log.get(__name__)
 
 
-async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
-    """Learn a fair share of the members, and plan, until `stop`."""
+async def main(bus: Bus, settings: WorldModelSettings, stop: asyncio.Event) -> None:
+    """Train a fair share of the members, and plan, until `stop`."""
     worker = Worker(bus, settings, await ParameterStore.open(bus))
     leases = await Leases.open(bus, tuple(SLOTS), settings.worker, settings.lease_ttl)
     await bus.subscribe(Parameters, worker.on_parameters)
@@ -44,87 +44,87 @@ async def main(bus: Bus, settings: Settings, stop: asyncio.Event) -> None:
     metrics.MEMBERS_HELD.labels(settings.worker).set_function(lambda: len(leases.held))
     bus.ready = True
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(SlotBalancer(bus, leases, worker.learn, settings.lease_period).run(stop))
+        tasks.create_task(SlotBalancer(bus, leases, worker.train, settings.lease_period).run(stop))
         tasks.create_task(consume(bus, Plan, worker.on_plan, durable="planner", stop=stop))
         tasks.create_task(worker.refresh(stop))
-        tasks.create_task(report(bus, worker.said, stop))
+        tasks.create_task(report(bus, worker.status, stop))
 
 
 class Worker:
-    """Wires members and planner to the bus."""
+    """Connects members and planner to the bus."""
 
-    def __init__(self, bus: Bus, settings: Settings, store: ParameterStore) -> None:
+    def __init__(self, bus: Bus, settings: WorldModelSettings, store: ParameterStore) -> None:
         self._bus, self._settings, self._store = bus, settings, store
         self._history = History(bus, settings.memory)
         self._planner = Planner()
         self._held: set[Slot] = set()
 
-    async def learn(self, slot: str, epoch: int, let_go: asyncio.Event) -> None:
-        """Learn one member for as long as its slot is held."""
+    async def train(self, slot: str, epoch: int, release: asyncio.Event) -> None:
+        """Train one member for as long as its slot is held."""
         settings = self._settings
-        newborn = partial(Member, SLOTS[slot], settings.seed, known=2 * settings.memory)
-        held = Slot(self._bus, self._store, self._history, newborn, epoch)
+        create = partial(Member, SLOTS[slot], settings.seed, known=2 * settings.memory)
+        held = Slot(self._bus, self._store, self._history, create, epoch)
         self._held.add(held)
         try:
-            await held.hold(let_go)
+            await held.hold(release)
         finally:
             self._held.remove(held)
 
-    def said(self) -> list[Learning]:
-        """How the learning of each held member goes."""
-        return [held.said(self._settings.worker) for held in self._held]
+    def status(self) -> list[Learning]:
+        """The periodic report of each held member."""
+        return [held.status(self._settings.worker) for held in self._held]
 
     async def on_reset(self, _: Reset) -> None:
-        """Forget on purpose: the streams and the parameters have been emptied."""
+        """Start again: the streams and the parameters have been emptied."""
         self._history.clear()
-        self._planner.forget()
+        self._planner.clear()
         for held in self._held:
-            held.forget()
+            held.reset()
 
     async def on_plan(self, job: Plan) -> None:
-        """Imagine what a job asks for, one batch per member.
+        """Plan what a job asks for, one batch per member.
 
-        Raises TryLater without the store, Unprocessable for options that no member knows, or none.
+        Raises TryLater without the store, Unprocessable for unknown options, or none.
         """
-        if self._planner.lacks(SLOTS.values()):
-            await self._look_up()
+        if self._planner.lacks_any(SLOTS.values()):
+            await self._load_current()
         try:
-            batches = await asyncio.to_thread(self._planner.imagine, job)
+            batches = await asyncio.to_thread(self._planner.plan, job)
         except (ValueError, LookupError) as error:
-            raise Unprocessable(f"Plan: cannot be imagined: {error}") from error
+            raise Unprocessable(f"Plan: cannot be planned: {error}") from error
         for batch in batches:
             await self._bus.publish(batch)
         metrics.PLANNED.labels("imagined").inc(len(batches))
         _log.debug("planned", job=str(job.id))
 
     async def on_parameters(self, message: Parameters) -> None:
-        """A member said that it has new parameters."""
-        with contextlib.suppress(TryLater):  # The next look will find them.
-            await self._adopt(message)
+        """Load the parameters that a member has announced."""
+        with contextlib.suppress(TryLater):  # The next refresh reads them.
+            await self._load(message)
 
     async def refresh(self, stop: asyncio.Event) -> None:
-        """Take up what is current, again and again, whoever learned it."""
+        """Load the current parameters of all members, once a period."""
         while not stop.is_set():
             try:
-                await self._look_up()
+                await self._load_current()
             except TryLater as error:
-                _log.warning("parameters not looked up", reason=str(error))
-            await within(stop, REFRESH)
+                _log.warning("parameters not read", reason=str(error))
+            await within(stop, REFRESH_S)
 
-    async def _look_up(self) -> None:
+    async def _load_current(self) -> None:
         for owner in SLOTS:
             pointer = await self._store.pointer(owner)
             if pointer is not None:
-                await self._adopt(pointer)
+                await self._load(pointer)
 
-    async def _adopt(self, message: Parameters) -> None:
+    async def _load(self, message: Parameters) -> None:
         slot = SLOTS.get(message.owner)
-        if slot is None or not self._planner.wants(slot, message.version):
+        if slot is None or not self._planner.is_newer(slot, message.version):
             return
         try:
-            self._planner.adopt(slot, message.version, await self._store.read(message))
+            self._planner.load(slot, message.version, await self._store.read(message))
         except Gone as error:
-            _log.info("passed over", reason=str(error))
+            _log.info("parameters skipped", reason=str(error))
         except (Unprocessable, ValueError) as error:
             await self._bus.dead_letter(
                 message.subject, message.model_dump_json().encode(), str(error)

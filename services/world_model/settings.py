@@ -1,4 +1,4 @@
-"""What a world-model worker can be told."""
+"""Settings of a world-model worker."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pydantic import Field, ValidationInfo, field_validator
 from tercet.process.settings import BusSettings
 
 
-def own_name() -> str:
-    """Host and process: no two workers at a time are called the same."""
+def default_name() -> str:
+    """Host and process: no two running workers have the same name."""
     host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:48]
     return f"{host}-{os.getpid()}"
 
 
-class Settings(BusSettings):
+class WorldModelSettings(BusSettings):
     """Read from `TERCET_…`."""
 
     seed: int = Field(0, ge=0)
-    """Where chance begins; each member derives its own from it."""
+    """Seed of the random numbers; each member derives its own from it."""
     memory: int = Field(5000, ge=1)
-    """Real experiences a member reads back when it is taken over."""
-    worker: str = Field(default_factory=own_name, pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    """Name of this worker, its own among all; unset: host name and process id."""
+    """Real experiences that a member reads back when a worker takes it over."""
+    worker: str = Field(default_factory=default_name, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Name of this worker, unique among all; unset: host name and process id."""
     lease_period: float = Field(1.0, gt=0, le=60)
-    """Seconds between two renewals of its leases, and two looks at those of others."""
+    """Seconds between two renewals of its leases, and two reads of the others'."""
     lease_ttl: float = Field(3.0, gt=0, le=300)
     """Seconds without a renewal after which a worker's slots go to others; 3 periods or more."""
 

@@ -1,7 +1,8 @@
-"""The shell of the learning role: hear experience, think in a thread, say parameters.
+"""The training role: receive experience, update the policy in a thread, publish its parameters.
 
-The durable on real experience rings; what is new is then read from the stream, in its order. So
-all that waits shares one update, and a restart, which reads the same stream, ends up the same.
+A message of the durable on real experience only signals that there is something new. What is new
+is then read from the stream, in its order. So all waiting rounds share one update, and a restart,
+which reads the same stream, reaches the same state.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from tercet.messaging.parameter_store import ParameterStore
 from tercet.process import log, metrics
 from tercet.process.errors import TryLater
 from tercet.process.waiting import within
-from tercet.schemas import learning as words
 from tercet.schemas.experience import Experience
+from tercet.schemas.learning import Learning
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.plan import Plan
 from tercet.schemas.planned import Planned
@@ -28,10 +29,12 @@ from tercet.schemas.reset import Reset
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tercet.services.orchestrator.settings import OrchestratorSettings
 
-MEMORY = 5000
+HISTORY = 5000
 """Real experiences read back at start."""
-REST = 0.02
-"""Seconds of rest after an update, so that planned batches of one round share one."""
+PAUSE_S = 0.02
+"""Pause after an update, so that the planned batches of one round share one."""
+POLL_S = 0.5
+"""How often the end of the service is noticed while nothing arrives."""
 PLANNED_WAITING = 1000
 """Planned batches that may wait for an update; the oldest are dropped, newer plans are better."""
 
@@ -40,163 +43,166 @@ T = TypeVar("T")
 _log = log.get(__name__)
 
 
-class _Forgotten(Exception):
-    """What was being learned is not to be known any more."""
+class _ResetMeanwhileError(Exception):
+    """There was a reset during an update, so the update must not be published."""
 
 
 async def learn(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) -> None:
-    """Learn from the two experience subjects until `stop`."""
-    learning = Learning(bus, settings, await ParameterStore.open(bus))
-    await bus.subscribe(Reset, learning.on_reset)
-    await bus.subscribe(Parameters, learning.on_parameters)
+    """Train the policy on the two experience subjects until `stop`."""
+    training = PolicyTraining(bus, settings, await ParameterStore.open(bus))
+    await bus.subscribe(Reset, training.on_reset)
+    await bus.subscribe(Parameters, training.on_parameters)
     bus.ready = True
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
-            consume(bus, Experience, learning.on_real, durable="learner-real", stop=stop)
+            consume(bus, Experience, training.on_real, durable="learner-real", stop=stop)
         )
         tasks.create_task(
-            consume(bus, Planned, learning.on_planned, durable="learner-planned", stop=stop)
+            consume(bus, Planned, training.on_planned, durable="learner-planned", stop=stop)
         )
-        tasks.create_task(learning.improve(stop))
-        tasks.create_task(report(bus, learning.said, stop))
+        tasks.create_task(training.run(stop))
+        tasks.create_task(report(bus, training.status, stop))
 
 
-class Learning:
-    """Wires the learner to the bus: one update for all that arrived since the last."""
+class PolicyTraining:
+    """Connects the trainer to the bus: one update for all that arrived since the last."""
 
     def __init__(self, bus: Bus, settings: OrchestratorSettings, store: ParameterStore) -> None:
         self._bus, self._settings, self._store = bus, settings, store
-        self._learner = Trainer(settings.seed, max_plan_age=settings.max_plan_age)
-        self._history = History(bus, MEMORY)
+        self._trainer = Trainer(settings.seed, max_plan_age=settings.max_plan_age)
+        self._history = History(bus, HISTORY)
         self._planned: list[Planned] = []
         self._seen = 0
-        self._owing = False
+        """Stream sequence of the newest experience that was read."""
+        self._unpublished = False
+        """Whether something was taken in that is not in the published parameters."""
         self._fresh = asyncio.Event()
-        self._fresh.set()  # There may be something to recall.
+        self._fresh.set()  # The stream may hold experience from before the start.
         self._rates = Rates()
         self._version: int | None = None
         self._greedy_ms: float | None = None
-        self._looked = 0.0
+        self._evaluated_at = 0.0
 
     async def on_real(self, _: Experience) -> None:
         """A round was measured; it will be read from the stream."""
         self._fresh.set()
 
     async def on_planned(self, batch: Planned) -> None:
-        """A member imagined something."""
+        """Queue a planned batch for the next update."""
         self._planned = [*self._planned[1 - PLANNED_WAITING :], batch]
         self._fresh.set()
 
     async def on_parameters(self, message: Parameters) -> None:
-        """A member learned: what it planned long before is stale."""
+        """Note a member's newest version: what it planned long before is stale."""
         kind, _, member = message.owner.partition("-")
         if kind == "member" and member.isdigit():
-            self._learner.newest(int(member), message.version)
+            self._trainer.newest(int(member), message.version)
 
     async def on_reset(self, _: Reset) -> None:
-        """Forget on purpose; a turn that is under way ends with nothing said."""
-        self._learner = Trainer(self._settings.seed, max_plan_age=self._settings.max_plan_age)
-        self._planned, self._seen, self._owing = [], 0, False
+        """Start again; an update in progress ends without a publication."""
+        self._trainer = Trainer(self._settings.seed, max_plan_age=self._settings.max_plan_age)
+        self._planned, self._seen, self._unpublished = [], 0, False
         self._version = self._greedy_ms = None
         self._history.clear()
         self._fresh.set()
 
-    def said(self) -> list[words.Learning]:
-        """How learning goes."""
-        learner, latest = self._learner, self._learner.latest
+    def status(self) -> list[Learning]:
+        """The periodic report."""
+        trainer, latest = self._trainer, self._trainer.latest
         now = asyncio.get_running_loop().time()
-        real, planned = self._rates.look(now, (learner.learned, learner.plans))
+        real, planned = self._rates.update(now, (trainer.observed, trainer.plans))
         executed, greedy = latest.average_ms if latest else None, self._greedy_ms
         return [
-            words.Learning(
+            Learning(
                 owner="policy",
                 role="learner",
-                round=learner.round,
+                round=trainer.round,
                 version=self._version,
-                real=learner.learned,
-                planned=learner.plans,
-                dropped=learner.stale,
+                real=trainer.learned,
+                planned=trainer.plans,
+                dropped=trainer.stale,
                 real_per_s=real,
                 planned_per_s=planned,
-                alpha=learner.alpha,
-                buffers=learner.buffers,
-                error=learner.foresight.error,
+                alpha=trainer.alpha,
+                buffers=trainer.buffers,
+                error=trainer.prediction_error.error,
                 greedy_ms=greedy,
                 executed_ms=executed,
                 gap=executed / greedy - 1 if executed is not None and greedy else None,
             )
         ]
 
-    async def improve(self, stop: asyncio.Event) -> None:
-        """Update and publish whenever there is something new."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Update and publish whenever there is something new, until `stop`."""
         while not stop.is_set():
-            if not await within(self._fresh, 0.5):
+            if not await within(self._fresh, POLL_S):
                 continue
             self._fresh.clear()
             try:
-                await self._turn()
+                await self._update()
             except TryLater as error:
-                _log.warning("cannot learn now", reason=str(error))
+                _log.warning("update postponed", reason=str(error))
                 self._fresh.set()
                 await within(stop, error.delay)
-            except _Forgotten:
-                _log.info("a turn was broken off by a reset")
-            except Exception:  # Else it would be read back, and raised again, after every restart.
-                _log.exception("not learned")
-            await within(stop, REST)
+            except _ResetMeanwhileError:
+                _log.info("update discarded after a reset")
+            except Exception:  # Raised, it would be raised again after every restart.
+                _log.exception("update failed")
+            await within(stop, PAUSE_S)
 
-    async def _turn(self) -> None:
-        """Take in all that is new, update once, publish, and ask for plans from the newest round.
+    async def _update(self) -> None:
+        """Take in all that is new, update once, publish, and request plans from the newest round.
 
-        What was taken in but could not be published is owed, and published by a later turn.
+        What was taken in but could not be published is published by a later update.
         """
-        learner, before = self._learner, self._learner.learned
+        trainer, before = self._trainer, self._trainer.observed
         async for entries in self._history.since(self._seen):
-            real = [experience for _, experience in entries]
-            self._owing |= await self._think(learner, partial(learner.take_in, real, ()))
+            taken = await self._in_thread(trainer, partial(trainer.take_in, entries, ()))
+            self._unpublished |= taken
             self._seen = entries[-1][0]
         planned, self._planned = self._planned, []
-        self._owing |= await self._think(learner, partial(learner.take_in, (), planned))
-        if self._owing:
+        self._unpublished |= await self._in_thread(trainer, partial(trainer.take_in, (), planned))
+        if self._unpublished:
             with metrics.UPDATE.labels("policy").time():
-                blob = await self._think(learner, learner.improve)
+                blob = await self._in_thread(trainer, trainer.update)
             if blob is not None:
-                await self._publish(learner, blob)
-            self._owing = False
-            await self._look(learner)
-        if learner.latest is not None and learner.learned > before:
-            await self._bus.publish(plan_after(learner.latest))
+                await self._publish(trainer, blob)
+            self._unpublished = False
+            await self._evaluate_greedy(trainer)
+        if trainer.latest is not None and trainer.observed > before:
+            await self._bus.publish(plan_after(trainer.latest))
 
-    async def _think(self, learner: Trainer, thought: Callable[[], T]) -> T:
-        """Think in a thread; raises _Forgotten when there was a reset meanwhile."""
-        result = await asyncio.to_thread(thought)
-        if learner is not self._learner:
-            raise _Forgotten
+    async def _in_thread(self, trainer: Trainer, work: Callable[[], T]) -> T:
+        """Run blocking work; raises _ResetMeanwhileError when there was a reset meanwhile."""
+        result = await asyncio.to_thread(work)
+        if trainer is not self._trainer:
+            raise _ResetMeanwhileError
         return result
 
-    async def _look(self, learner: Trainer) -> None:
-        """See what the greedy assignment promises, once per report at most."""
+    async def _evaluate_greedy(self, trainer: Trainer) -> None:
+        """Compute the expected average of the greedy assignment, at most once per report."""
         now = asyncio.get_running_loop().time()
-        if now - self._looked > PERIOD:
-            self._looked = now
-            self._greedy_ms = await asyncio.to_thread(learner.greedy_ms)
+        if now - self._evaluated_at > PERIOD:
+            self._evaluated_at = now
+            self._greedy_ms = await asyncio.to_thread(trainer.greedy_ms)
 
-    async def _publish(self, learner: Trainer, blob: bytes) -> None:
+    async def _publish(self, trainer: Trainer, blob: bytes) -> None:
         pointer = await self._store.publish(
             "policy",
             blob,
             seen=self._seen,
-            learned=learner.learned,
-            newest_round=learner.round,
-            ids=str(learner.tally),
+            learned=trainer.learned,
+            newest_round=trainer.round,
+            ids=str(trainer.digest),
+            since=trainer.since,
         )
         self._version = pointer.version
         metrics.VERSION.labels("policy").set(pointer.version)
-        metrics.EXPERIENCES_IN_EFFECT.labels("policy").set(learner.learned)
+        metrics.EXPERIENCES_IN_EFFECT.labels("policy").set(trainer.learned)
 
 
 def plan_after(experience: Experience) -> Plan:
-    """A job for the planners: imagine rounds from the state in which this one ended."""
+    """A planning job that starts from the state in which a round ended."""
     return Plan.because(
         experience,
         goal=experience.goal,

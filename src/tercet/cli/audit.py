@@ -53,36 +53,41 @@ async def _settled(url: str | None, timeout_s: float) -> dict[str, Any]:
 
 
 async def account(bus: Bus) -> dict[str, Any]:
-    """Count by id: the stream's experiences, and those each owner of parameters has in effect.
+    """Count by id: what is in the stream, and what each owner of parameters has in effect.
 
-    Every trainer takes experiences in the stream's order. An owner with L experiences in effect
-    must therefore have exactly the first L of the stream: the digests of their ids are equal.
-    This holds while the system runs; how far an owner is behind is reported beside it.
+    Everyone learns in the stream's order. So whoever has L experiences in effect, from a sequence
+    on, must have exactly the first L from there: their ids add up to the same sum. This holds
+    while the system runs on; how far an owner is behind is reported beside it. What came before
+    that sequence is left out: a change of options erased it, or a restart did not read it back.
     """
-    pointers = await inspection.parameters(bus)  # Before the stream: none can be ahead of it.
-    sums, digest, seen, doubled = [str(IdDigest())], IdDigest(), set[UUID](), 0
-    async for _, experience in replay(bus, Experience):
+    pointers = await inspection.parameters(bus)  # before the stream: none can be ahead of it
+    stored, doubled = dict[UUID, int](), 0
+    async for sequence, experience in replay(bus, Experience):
         if experience.purpose != "learn":
             continue
-        if experience.id in seen:
+        if experience.id in stored:
             doubled += 1
             continue
-        seen.add(experience.id)
-        digest.add(experience.id)
-        sums.append(str(digest))
-    accounts = [
-        {
-            "owner": pointer["owner"],
-            "in_effect": pointer["learned"],
-            "behind": len(seen) - pointer["learned"],
-            "balances": sums[pointer["learned"] : pointer["learned"] + 1] == [pointer["ids"]],
-        }
-        for pointer in pointers
-    ]
+        stored[experience.id] = sequence
+    accounts = [_account(pointer, stored) for pointer in pointers]
     complete = {a["owner"] for a in accounts} == set(inspection.OWNERS)
     return {
-        "stored": len(seen),
+        "stored": len(stored),
         "doubled": doubled,
         "accounts": accounts,
         "balances": doubled == 0 and complete and all(a["balances"] for a in accounts),
+    }
+
+
+def _account(pointer: dict[str, Any], stored: dict[UUID, int]) -> dict[str, Any]:
+    """Compare one owner's published parameters with `stored`, id to sequence, in order."""
+    expected = [identity for identity, sequence in stored.items() if sequence >= pointer["since"]]
+    count = pointer["learned"]
+    balances = count <= len(expected) and str(IdDigest(expected[:count])) == pointer["ids"]
+    return {
+        "owner": pointer["owner"],
+        "in_effect": count,
+        "left_out": len(stored) - len(expected),
+        "behind": len(expected) - count,
+        "balances": balances,
     }

@@ -1,1 +1,1 @@
-"""What the services that learn share: messages translated for `rl`, history, id digests, reports."""
+"""What services that use experience share: training, translation for `rl`, history, reports."""

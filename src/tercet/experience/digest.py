@@ -1,7 +1,4 @@
-"""A fingerprint of a set of ids that does not depend on their order: for audits.
-
-As `tercet.experience.translation`, a module that several services share, not a service.
-"""
+"""A digest of a set of ids that does not depend on their order: for audits."""
 
 from __future__ import annotations
 

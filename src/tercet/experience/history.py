@@ -1,9 +1,7 @@
-"""The real experience of the last while, read from its stream once for all who learn in a process.
+"""The latest real experience, read from its stream once for all trainings of a process.
 
-As `tercet.experience.translation`, a module that several services share, not a service.
-
-It is kept packed. As objects, a round of five devices takes 12 KB, and a process that lives long
-grows by that with every round; packed it takes less than 1 KB, and 0.1 ms to unpack.
+It is stored compressed. As objects, a round of five devices takes 12 KB, by which a process would
+grow with every round; compressed it takes less than 1 KB, and 0.1 ms to decompress.
 """
 
 from __future__ import annotations
@@ -19,10 +17,10 @@ from tercet.schemas.experience import Experience
 
 Entry = tuple[int, Experience]
 """An experience with its sequence in the stream."""
-Packed = tuple[int, bytes]
+Compressed = tuple[int, bytes]
 
 SLICE = 200
-"""Entries unpacked, and so held in memory as objects, at a stretch."""
+"""Entries decompressed, and so held in memory as objects, at a time."""
 
 
 class History:
@@ -30,28 +28,28 @@ class History:
 
     def __init__(self, bus: Bus, memory: int) -> None:
         self._bus, self._memory = bus, memory
-        self._entries: deque[Packed] = deque(maxlen=memory)
+        self._entries: deque[Compressed] = deque(maxlen=memory)
         self._reading = asyncio.Lock()
 
     def clear(self) -> None:
-        """Forget what was read, and what is being read."""
+        """Drop what was read, and what is being read."""
         self._entries = deque(maxlen=self._memory)
 
     async def since(self, sequence: int) -> AsyncIterator[list[Entry]]:
-        """Yield all that is kept after `sequence`, up to the stream's end now, slice by slice.
+        """Yield all that is stored after `sequence`, up to the stream's end now, slice by slice.
 
         Raises TryLater while the broker is away.
         """
         async with self._reading:
             await self._read_on()
-        fresh: deque[Packed] = deque()
+        fresh: deque[Compressed] = deque()
         for entry in reversed(self._entries):
             if entry[0] <= sequence:
                 break
             fresh.appendleft(entry)
         while fresh:
             some = [fresh.popleft() for _ in range(min(SLICE, len(fresh)))]
-            yield await asyncio.to_thread(_unpacked, some)
+            yield await asyncio.to_thread(_decompressed, some)
 
     async def _read_on(self) -> None:
         entries = self._entries
@@ -59,9 +57,12 @@ class History:
         async for sequence, message in replay(
             self._bus, Experience, start=start, last=self._memory
         ):
-            packed = zlib.compress(message.model_dump_json().encode(), level=1)
-            entries.append((sequence, packed))
+            compressed = zlib.compress(message.model_dump_json().encode(), level=1)
+            entries.append((sequence, compressed))
 
 
-def _unpacked(entries: list[Packed]) -> list[Entry]:
-    return [(k, Experience.model_validate_json(zlib.decompress(packed))) for k, packed in entries]
+def _decompressed(entries: list[Compressed]) -> list[Entry]:
+    return [
+        (k, Experience.model_validate_json(zlib.decompress(compressed)))
+        for k, compressed in entries
+    ]

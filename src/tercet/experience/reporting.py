@@ -1,7 +1,4 @@
-"""Tell how learning goes, once a second, on `learning.v1.<owner>`.
-
-As `tercet.experience.translation`, a module that several services share, not a service.
-"""
+"""Report the progress of training, once a second, on `learning.v1.<owner>`."""
 
 from __future__ import annotations
 
@@ -22,27 +19,30 @@ WINDOW = 10
 _log = log.get(__name__)
 
 
-async def report(bus: Bus, say: Callable[[], list[Learning]], stop: asyncio.Event) -> None:
-    """Publish what `say` returns, once a period until `stop`; nobody dies of what it cannot say."""
+async def report(bus: Bus, status: Callable[[], list[Learning]], stop: asyncio.Event) -> None:
+    """Publish what `status` returns, once a period until `stop`.
+
+    A report with a figure that no message can hold is logged and left out.
+    """
     while not await within(stop, PERIOD):
         try:
-            messages = say()
-        except ValueError:  # A figure that no message can hold; the work itself goes on.
-            _log.exception("not told")
+            messages = status()
+        except ValueError:
+            _log.exception("report not published")
             continue
         for message in messages:
             await bus.publish(message)
 
 
 class Rates:
-    """How fast some counts grow, per second, over the last few looks at them."""
+    """Growth of some counts per second, over the latest reports."""
 
     def __init__(self) -> None:
-        self._looks: deque[tuple[float, Sequence[int]]] = deque(maxlen=WINDOW + 1)
+        self._samples: deque[tuple[float, Sequence[int]]] = deque(maxlen=WINDOW + 1)
 
-    def look(self, now: float, counts: Sequence[int]) -> list[float]:
-        """Take one look, at `now` seconds; a count that was set back is not negative."""
-        self._looks.append((now, counts))
-        then, before = self._looks[0]
+    def update(self, now: float, counts: Sequence[int]) -> list[float]:
+        """Add a sample at `now` seconds; after a reset a rate is 0, not negative."""
+        self._samples.append((now, counts))
+        then, before = self._samples[0]
         seconds = max(now - then, PERIOD)
         return [max(0, a - b) / seconds for a, b in zip(counts, before, strict=True)]

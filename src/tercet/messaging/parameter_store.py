@@ -65,6 +65,7 @@ class ParameterStore:
         learned: int = 0,
         newest_round: int = 0,
         ids: str = "",
+        since: int = 0,
         error: float | None = None,
     ) -> Parameters:
         """Store the next version and announce it.
@@ -88,6 +89,7 @@ class ParameterStore:
                 learned=learned,
                 round=newest_round,
                 ids=ids,
+                since=since,
                 error=error,
             )
             if await self._replace(pointer, revision, current):

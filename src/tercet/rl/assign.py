@@ -1,10 +1,10 @@
 """The one solver: a cost table and a goal become the best assignment (DESIGN, section 5).
 
-Devices influence each other only through the load of a shared node. So fix the loads of all
-nodes first; what is left is a multiple-choice knapsack with exact counts. While there are at
-most `MOST_LOADS` load vectors all of them are bounded at once by prices (`tercet.rl.prices`) and the
-few that may still hold the optimum are searched exactly (`tercet.rl.label_search`). Beyond, `tercet.rl.decompose`
-answers with a reported gap.
+Devices influence each other only through the load of a shared node. With the loads of all nodes
+fixed, a multiple-choice knapsack with exact counts remains. While there are at most `MOST_LOADS`
+load vectors, all of them are bounded at once by prices (`tercet.rl.prices`), and the few that may
+still hold the optimum are searched exactly (`tercet.rl.label_search`). Beyond that number,
+`tercet.rl.decompose` solves with a reported gap.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 BEAM = 64
-"""Labels kept per layer in the first, hasty pass, whose only purpose is a good incumbent."""
+"""Labels kept per layer in the first, narrow pass, whose only purpose is a good incumbent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """The best assignment found, and how sure the solver is that there is none better."""
+    """The best assignment found, and its proven gap to the optimum."""
 
     choice: Integers
     """Option index of each device, [n]."""
@@ -73,10 +73,10 @@ def solve(
 def _enumerate(problem: Problem) -> Solution:
     """Bound every load vector, then search those whose bound is below the incumbent."""
     bounded = prices.bound(problem, problem.load_vectors())
-    hasty = label_search.search(problem, bounded, width=BEAM)
+    narrow = label_search.search(problem, bounded, width=BEAM)
     incumbent, cost = bounded.incumbent, bounded.incumbent_cost
-    if hasty.choice is not None and hasty.cost < cost:
-        incumbent, cost = hasty.choice, hasty.cost
+    if narrow.choice is not None and narrow.cost < cost:
+        incumbent, cost = narrow.choice, narrow.cost
     found = label_search.search(
         problem, bounded.below(cost), width=label_search.MOST, incumbent_cost=cost
     )
@@ -88,7 +88,7 @@ def _enumerate(problem: Problem) -> Solution:
 
 
 def _solution(problem: Problem, choice: Integers, bound: float) -> Solution:
-    """Price `choice` afresh; `bound` is a proven lower bound of the total cost."""
+    """Evaluate `choice`; `bound` is a proven lower bound of the total cost."""
     total = problem.total_cost(choice)
     gap = max(0.0, (total - bound) / max(abs(total), 1e-12))
     exact = gap <= 1e-9

@@ -1,4 +1,4 @@
-"""What linear labels say, as sums: nothing else of them needs to be kept."""
+"""Sufficient statistics of linear labels: nothing else of them needs to be stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Weighted sums that say all there is to know about linear labels."""
+    """Weighted sums that determine the posterior of a linear model."""
 
     gram: Floats  # [D, D]
     moment: Floats  # [D]
@@ -20,8 +20,8 @@ class Evidence:
     count: float
 
     @classmethod
-    def none(cls, width: int) -> Evidence:
-        """No label yet."""
+    def empty(cls, width: int) -> Evidence:
+        """Of no label."""
         return cls(np.zeros((width, width)), np.zeros(width), 0.0, 0.0)
 
     @classmethod
@@ -39,17 +39,17 @@ class Evidence:
             self.count + other.count,
         )
 
-    def less(self, other: Evidence) -> Evidence:
+    def without(self, other: Evidence) -> Evidence:
         """The same evidence without `other`, which is part of it."""
         return self + other.scaled(-1.0)
 
-    def wide(self, columns: NDArray[np.int64], width: int) -> Evidence:
-        """Evidence about `columns` alone, written out over all `width` columns."""
+    def expanded(self, columns: NDArray[np.int64], width: int) -> Evidence:
+        """Evidence about `columns`, over all `width` columns."""
         gram, moment = np.zeros((width, width)), np.zeros(width)
         gram[np.ix_(columns, columns)] = self.gram
         moment[columns] = self.moment
         return Evidence(gram, moment, self.square, self.count)
 
     def scaled(self, by: float) -> Evidence:
-        """The same evidence, believed `by` times as much."""
+        """The same evidence with `by` times the weight."""
         return Evidence(self.gram * by, self.moment * by, self.square * by, self.count * by)

@@ -1,4 +1,4 @@
-"""What one round teaches: the state before it, what was done, what came back."""
+"""One round: the state before it, the assignment executed, the outcomes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the decider knows when it chooses: the active devices, and each node's condition.
+    """The input of a decision: the active devices, and each node's condition.
 
     A node that is missing from `nodes` is taken to be idle and well connected.
     """
@@ -70,5 +70,5 @@ class Experience:
     member: int | None = None
     """Which member of the ensemble planned this; None for a real one."""
     doubted: frozenset[str] = frozenset()
-    """Devices that are no longer believed (`tercet.rl.quarantine`): what they taught is forgotten."""
+    """Devices whose recent labels must be retracted (`tercet.rl.quarantine`)."""
     id: str = ""

@@ -1,8 +1,8 @@
 """From (device, option, load, condition) to features, for any number of devices and edges.
 
 A row is one prediction to make: device i under option o when its node serves `load` devices. It
-has a few sparse columns (who, what, where, how loaded; `tercet.rl.layout`) and a small dense vector z
-that feeds the hidden layer. Identity is not in z, so z has the same width on every platform.
+has a few sparse columns (device, option, node, load; `tercet.rl.layout`) and a dense vector z, the
+input of the hidden layer. Identity is not in z, so z has the same width on every platform.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Profile = Mapping[str, Mapping[str, float]]
 """Measured compute, node (device, edge or cloud) -> variant -> ms; either may be missing."""
 
 PROFILE_UNIT = 50.0
-"""Milliseconds of compute that count as one unit of profile; any constant does, for the bias
-takes it up."""
+"""Milliseconds of compute that count as one unit of profile; any constant would do, for the bias
+absorbs it."""
 
 LINK_UNIT = 10.0
 """Milliseconds of round trip that count as one unit of link (log1p); the paper's weak limit."""
@@ -85,8 +85,8 @@ def signals(platform: Platform, state: State) -> Floats:
 def profile_feature(platform: Platform, profile: Profile | None) -> Floats:
     """Logarithm of the measured compute of each option's node, in units, [n, O].
 
-    The unit is fixed, so that what was learned before a node joined means the same afterwards.
-    Where nothing is known it is as the others are on average; zero when nothing is known at all.
+    The unit is fixed, so that it does not depend on which nodes are there. A missing entry is the
+    average of the others; all are zero when there is no profile at all.
     """
     known = np.full((len(platform.devices), len(platform.options)), np.nan)
     for i, device in enumerate(platform.devices):
@@ -100,8 +100,8 @@ def profile_feature(platform: Platform, profile: Profile | None) -> Floats:
     return filled
 
 
-def bends(load: Floats) -> tuple[Integers, Floats]:
-    """The two knots around each load and how near it is to each, [R, 2] both."""
+def knot_weights(load: Floats) -> tuple[Integers, Floats]:
+    """The two knots around each load and its interpolation weights, [R, 2] both."""
     position = np.clip(np.log(np.maximum(load, 1.0)), 0.0, np.log(KNOTS[-1]))
     right = np.clip(np.searchsorted(np.log(KNOTS), position), 1, len(KNOTS) - 1)
     low, high = np.log(KNOTS[right - 1]), np.log(KNOTS[right])
@@ -114,16 +114,16 @@ Entry = tuple[str, Integers | int, Floats | float]
 
 
 @dataclass(frozen=True)
-class Scene:
-    """One platform in one state: makes rows for any (device, option, load)."""
+class FeatureEncoder:
+    """Encodes (device, option, load) on one platform in one state as rows."""
 
     layout: Layout
     signal: Floats
     profile: Floats
 
     @classmethod
-    def of(cls, layout: Layout, state: State, profile: Profile | None = None) -> Scene:
-        """Look once at the state and the measured profiles."""
+    def of(cls, layout: Layout, state: State, profile: Profile | None = None) -> FeatureEncoder:
+        """For a state and the measured profiles."""
         platform = layout.platform
         return cls(layout, signals(platform, state), profile_feature(platform, profile))
 
@@ -133,7 +133,7 @@ class Scene:
         level = np.log(np.maximum(load, 1.0)) * (tier > 0)
         entries = [
             *self._identity(device, option, tier, level),
-            *self._bends(device, tier, load),
+            *self._load_curve(device, tier, load),
             *self._condition(device, option, level),
         ]
         columns = np.zeros((len(device), len(entries)), dtype=np.int64)
@@ -153,7 +153,7 @@ class Scene:
     def _identity(
         self, device: Integers, option: Integers, tier: Integers, level: Floats
     ) -> list[Entry]:
-        """Who, what and where, and how steeply each grows with the logarithm of load."""
+        """Device, option and node, each with its slope over the logarithm of load."""
         node, shared = self._node(device, tier), (tier > 0).astype(np.float64)
         options = len(self.layout.platform.options)
         return [
@@ -169,10 +169,10 @@ class Scene:
             ("profile", 0, self.profile[device, option]),
         ]
 
-    def _bends(self, device: Integers, tier: Integers, load: Floats) -> list[Entry]:
-        """Where a node's curve departs from a straight line in log load."""
+    def _load_curve(self, device: Integers, tier: Integers, load: Floats) -> list[Entry]:
+        """Deviation of a node's curve from a straight line in log load."""
         node, shared = self._node(device, tier), (tier > 0).astype(np.float64)
-        knot, weight = bends(load)
+        knot, weight = knot_weights(load)
         entries: list[Entry] = []
         for side in range(2):
             entries.append(("load.bend", knot[:, side], weight[:, side] * shared))

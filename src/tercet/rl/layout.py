@@ -1,6 +1,6 @@
 """Where each feature lives: named columns, in groups that share one prior.
 
-Columns are named by what they stand for (`device:pi-1`, `node:edge-2`), so parameters learned on
+Columns are named by what they stand for (`device:pi-1`, `node:edge-2`), so parameters trained on
 one platform carry over to another in which devices or edges have joined or left.
 """
 
@@ -22,7 +22,7 @@ SIGNALS = (
     *(f"edge.{name}" for name in ("link", "weak", "cpu", "memory")),
     *(f"cloud.{name}" for name in ("cpu", "memory")),
 )
-"""What is said of the condition of a device, its home edge and the cloud."""
+"""The signals of a device, its home edge and the cloud."""
 
 TIERS = ("L", "E", "C")
 
@@ -33,7 +33,7 @@ class Group:
 
     name: str
     scale: float
-    """First guess of the spread; the evidence corrects it (`tercet.rl.posterior`)."""
+    """First guess of the spread; the evidence corrects it (`tercet.rl.bayesian_regressor`)."""
     mean: float = 0.0
 
 
@@ -53,11 +53,11 @@ GROUPS = (
     Group("signal", 0.5),
     Group("signal.option", 0.3),
     Group("signal.slope", 0.3),
-    # A measured profile is believed in proportion, until outcomes say otherwise.
+    # A measured profile is taken as proportional until outcomes differ.
     Group("profile", 0.5, mean=1.0),
     Group("hidden", 0.5),
 )
-"""Weakly informative and in log units: a factor of e between options is unremarkable, etc."""
+"""Weakly informative priors in log units, as a factor of e between options."""
 
 GROUP_INDEX = {group.name: k for k, group in enumerate(GROUPS)}
 
@@ -75,7 +75,7 @@ class Layout:
         return (*self.platform.edges, self.platform.cloud)
 
     @cached_property
-    def members(self) -> dict[str, tuple[str, ...]]:
+    def columns(self) -> dict[str, tuple[str, ...]]:
         """Column names of each group, in order."""
         options = [str(o) for o in self.platform.options]
         devices, nodes = self.platform.devices, self.nodes
@@ -102,19 +102,19 @@ class Layout:
     @cached_property
     def start(self) -> dict[str, int]:
         """First column of each group."""
-        sizes = [len(self.members[group.name]) for group in GROUPS]
+        sizes = [len(self.columns[group.name]) for group in GROUPS]
         firsts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         return {group.name: int(first) for group, first in zip(GROUPS, firsts, strict=True)}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Every column's name, [D]."""
-        return tuple(name for group in GROUPS for name in self.members[group.name])
+        return tuple(name for group in GROUPS for name in self.columns[group.name])
 
     @cached_property
     def group(self) -> NDArray[np.int64]:
         """Group index of every column, [D]."""
-        sizes = [len(self.members[group.name]) for group in GROUPS]
+        sizes = [len(self.columns[group.name]) for group in GROUPS]
         return np.repeat(np.arange(len(GROUPS)), sizes)
 
     @cached_property
@@ -122,8 +122,8 @@ class Layout:
         """Prior mean of every column, [D]."""
         return np.array([group.mean for group in GROUPS])[self.group]
 
-    def own(self, device: str) -> NDArray[np.int64]:
-        """Columns that stand for one device alone, [k]."""
+    def device_columns(self, device: str) -> NDArray[np.int64]:
+        """Columns of one device alone, [k]."""
         groups = ("device", "device.tier", "device.option", "device.slope")
         names = {f"{group}:{device}" for group in groups}
         return np.array(
@@ -143,7 +143,7 @@ class Layout:
 
 
 def layout_of(platform: Platform, hidden: int) -> Layout:
-    """The layout of `platform`, made once: naming every column takes longer than a prediction."""
+    """The layout of `platform`, cached: naming every column takes longer than a prediction."""
     accuracy = tuple(platform.accuracy.items())
     key = (platform.devices, platform.home, accuracy, platform.options, platform.cloud)
     return _layout(*key, hidden)

@@ -3,15 +3,15 @@
     log q_m(x_i, option_i, load) = w_m · [sparse columns, tanh(A_m z + b_m) / sqrt(H)]
 
 One hidden layer whose weights are drawn once per member, skip connections from every sparse
-column, and a last layer that is solved exactly rather than descended to (`tercet.rl.posterior`). Each
-member carries two last layers: `mean`, the best estimate, and `sample`, a draw from what the data
-leave open; mean + sample is a Thompson sample.
+column, and a last layer that is solved exactly (`tercet.rl.bayesian_regressor`). Each member has
+two last layers: `mean`, the best estimate, and `sample`, a draw from the posterior less its mean;
+mean + sample is a Thompson sample.
 
 Parameters are a plain dict of arrays, so they travel as safetensors:
 
     columns        uint8    names of the D columns, joined by newlines
     mean, sample   [M, D]   last layer
-    scale          [M, G]   spread of each group of columns: the prior of a device never seen
+    scale          [M, G]   spread of each group of columns: the prior of a new device
     hidden.weight  [M, H, F],  hidden.bias  [M, H]
     noise          [M]      standard deviation of log response time
 """
@@ -34,8 +34,8 @@ Parameters = dict[str, NDArray[Any]]
 
 NAMES = ("columns", "mean", "sample", "scale", "hidden.weight", "hidden.bias", "noise")
 
-LONGEST = 20.0
-"""Largest logarithm of milliseconds that is believed (5 days); keeps exp() finite."""
+MAX_LOG_MS = 20.0
+"""Largest predicted logarithm of milliseconds (5 days); keeps exp() finite."""
 
 
 def pack(
@@ -54,7 +54,7 @@ def pack(
 
 
 def stack(parts: Sequence[Parameters]) -> Parameters:
-    """Join members that were learned apart; columns that a member lacks get its prior's mean.
+    """Join members that were trained apart; columns that a member lacks are zero.
 
     Raises ValueError when hidden layers differ in shape.
     """
@@ -63,7 +63,7 @@ def stack(parts: Sequence[Parameters]) -> Parameters:
         raise ValueError("members have hidden layers of different shapes")
     joined = {key: np.concatenate([part[key] for part in parts]) for key in NAMES[3:]}
     for key in ("mean", "sample"):
-        joined[key] = np.concatenate([_spread(part, key, names) for part in parts])
+        joined[key] = np.concatenate([_widened(part, key, names) for part in parts])
     text = np.frombuffer("\n".join(names).encode(), dtype=np.uint8).copy()
     return {"columns": text, **joined}
 
@@ -74,12 +74,12 @@ def select(parameters: Parameters, slots: Sequence[int]) -> Parameters:
     return {k: v if k == "columns" else v[index] for k, v in parameters.items()}
 
 
-def _spread(part: Parameters, key: str, names: Sequence[str]) -> NDArray[Any]:
+def _widened(part: Parameters, key: str, names: Sequence[str]) -> NDArray[Any]:
     """One member's rows of `key` over the union of columns."""
-    own = column_names(part)
-    if list(own) == list(names):
+    present = column_names(part)
+    if list(present) == list(names):
         return part[key]
-    position = {name: k for k, name in enumerate(own)}
+    position = {name: k for k, name in enumerate(present)}
     index = np.array([position.get(name, -1) for name in names])
     return np.where(index >= 0, part[key][:, index], np.zeros((), dtype=part[key].dtype))
 
@@ -150,7 +150,7 @@ def align(
 ) -> tuple[Floats, Floats]:
     """Last layers (mean, mean + sample) [M, D] in the order of `layout`.
 
-    A column the parameters do not know is at its prior: the mean, and with `rng` a fresh draw.
+    A column that the parameters lack is at its prior: the mean, and with `rng` a fresh draw.
     """
     names = column_names(parameters)
     position = {name: k for k, name in enumerate(names)}
@@ -175,4 +175,4 @@ def log_response(parameters: Parameters, layout: Layout, rows: Rows, weights: Fl
     for m in range(len(weights)):
         hidden = hidden_features(rows, a[m], b[m])
         sparse[m] += hidden @ weights[m, first : first + hidden.shape[1]]
-    return np.clip(sparse, -LONGEST, LONGEST)
+    return np.clip(sparse, -MAX_LOG_MS, MAX_LOG_MS)

@@ -1,4 +1,4 @@
-"""What anyone's world must offer so that every agent and every table runs on it."""
+"""The protocol of a world on which every agent and every benchmark runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tercet.rl.platform import Assignment, Platform
 class Environment(Protocol):
     """One platform. A `step` is one real step; `expected_ms` is for the oracle alone.
 
-    On the bus a world may also have `profile_ms` (`tercet.rl.features.Profile`): what each node would have
-    measured at its start, without load.
+    On the bus a world may also have `profile_ms` (`tercet.rl.features.Profile`): the compute times
+    that each node would measure at its start, without load.
     """
 
     @property
@@ -41,7 +41,7 @@ class Environment(Protocol):
 
 
 def lacking(made: object) -> str:
-    """What an object lacks to be an environment, comma between; empty when it lacks nothing."""
+    """The members of an environment that an object lacks, separated by commas; empty: none."""
     wanted = ("platform", "reset", "step", "expected_ms")
     return ", ".join(name for name in wanted if not hasattr(made, name))
 

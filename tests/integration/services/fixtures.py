@@ -96,4 +96,4 @@ def trained_on(known: Fleet) -> bytes:
     trainer = Trainer(seed=0)
     executed = dict.fromkeys(known.devices, known.options[0])
     trainer.real(experienced(known, 1, executed, dict.fromkeys(known.devices, 100.0)))
-    return trainer.improve() or b""
+    return trainer.update() or b""

@@ -150,7 +150,7 @@ def test_a_new_device_is_decided_for_by_its_profile_before_it_was_measured() -> 
         executed = {d: str(rng.choice(fleet().options)) for d in ("a", "b")}
         took = {d: shared.get(o) or times[d][o[:2]] for d, o in executed.items()}
         trainer.real(experienced(fleet(), number, executed, took))
-    policy.adopt(1, trainer.improve() or b"")
+    policy.adopt(1, trainer.update() or b"")
     assigned = {}
     for name, ms in (("slow", 4000.0), ("fast", 20.0)):
         joined = fleet_of([*NODES, capability(name, "device", ms)])

@@ -149,8 +149,8 @@ def test_the_error_is_measured_before_a_round_is_learned() -> None:
     for who in (Trainer(seed=0), Member(slot=1, seed=0)):
         for round_ in ROUNDS:
             who.real(round_)
-        assert who.foresight.error is None  # nothing was published to foresee with
-        who.improve()
+        assert who.prediction_error.error is None  # nothing was published to foresee with
+        who.update()
         fresh = ROUNDS[-1].model_copy(update={"id": uuid4(), "round": 99})
         who.real(fresh)
-        assert who.foresight.error is not None
+        assert who.prediction_error.error is not None

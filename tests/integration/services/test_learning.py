@@ -57,8 +57,8 @@ def test_evaluation_is_not_learned_from() -> None:
 
 
 def test_nothing_seen_nothing_said() -> None:
-    assert Trainer(seed=0).improve() is None
-    assert Member(0, seed=0).improve() is None
+    assert Trainer(seed=0).update() is None
+    assert Member(0, seed=0).update() is None
 
 
 def test_the_learned_policy_avoids_the_crowd() -> None:
@@ -66,7 +66,7 @@ def test_the_learned_policy_avoids_the_crowd() -> None:
     learner, policy = Trainer(seed=0), Policy(seed=0)
     for shown in ROUNDS * 2:
         learner.real(shown.model_copy(update={"id": shown.id}))
-    blob = learner.improve()
+    blob = learner.update()
     assert blob is not None
     policy.adopt(1, blob)
     chosen = policy.choose("greedy", context(goal="min"))
@@ -80,14 +80,14 @@ def test_plans_go_from_members_to_the_learner() -> None:
         member = Member(slot, seed=0)
         for shown in ROUNDS:
             member.real(shown)
-        blob = member.improve()
+        blob = member.update()
         assert blob is not None
-        planner.adopt(slot, 3, blob)
+        planner.load(slot, 3, blob)
     learner.real(ROUNDS[0])
     job = plan_after(ROUNDS[0])
-    batches = planner.imagine(job)
+    batches = planner.plan(job)
     assert [(b.member, b.version) for b in batches] == [(0, 3), (1, 3)]
-    assert [b.id for b in planner.imagine(job)] == [b.id for b in batches]
+    assert [b.id for b in planner.plan(job)] == [b.id for b in batches]
     for batch in batches:
         assert len(batch.choice) == job.transitions
         assert learner.planned(batch)
@@ -96,17 +96,17 @@ def test_plans_go_from_members_to_the_learner() -> None:
 
 def test_a_planner_that_knows_no_member_imagines_nothing() -> None:
     job = Plan(goal="85", fleet=fleet(), active=("a",), state={})
-    assert Planner().imagine(job) == []
+    assert Planner().plan(job) == []
 
 
 def test_plans_of_another_fleet_are_stale() -> None:
     planner, learner, member = Planner(), Trainer(seed=0), Member(0, seed=0)
     member.real(ROUNDS[0])
     learner.real(ROUNDS[0])
-    planner.adopt(0, 1, member.improve() or b"")
+    planner.load(0, 1, member.update() or b"")
     job = plan_after(ROUNDS[0])
     other = job.fleet.model_copy(update={"home": ("edge-1", "edge-2")})
-    (batch,) = planner.imagine(job.model_copy(update={"fleet": other}))
+    (batch,) = planner.plan(job.model_copy(update={"fleet": other}))
     assert not learner.planned(batch)
     assert learner.stale == 1
 
@@ -115,23 +115,23 @@ def test_plans_of_parameters_long_past_are_stale() -> None:
     planner, learner, member = Planner(), Trainer(seed=0, max_plan_age=2), Member(0, seed=0)
     member.real(ROUNDS[0])
     learner.real(ROUNDS[0])
-    planner.adopt(0, 5, member.improve() or b"")
+    planner.load(0, 5, member.update() or b"")
     learner.newest(0, 7)
     learner.newest(1, 99)  # another member's affair
-    (batch,) = planner.imagine(plan_after(ROUNDS[0]))
+    (batch,) = planner.plan(plan_after(ROUNDS[0]))
     assert learner.planned(batch)
     learner.newest(0, 8)
-    (batch,) = planner.imagine(plan_after(ROUNDS[1]))
+    (batch,) = planner.plan(plan_after(ROUNDS[1]))
     assert not learner.planned(batch)
     assert learner.stale == 1
-    planner.adopt(0, 9, member.improve() or b"")
-    (batch,) = planner.imagine(plan_after(ROUNDS[2]))
+    planner.load(0, 9, member.update() or b"")
+    (batch,) = planner.plan(plan_after(ROUNDS[2]))
     assert learner.planned(batch)
 
 
 def test_a_planner_wants_only_what_is_newer() -> None:
     planner, member = Planner(), Member(0, seed=0)
     member.real(ROUNDS[0])
-    assert planner.wants(0, 0)
-    planner.adopt(0, 3, member.improve() or b"")
-    assert [planner.wants(0, version) for version in (2, 3, 4)] == [False, False, True]
+    assert planner.is_newer(0, 0)
+    planner.load(0, 3, member.update() or b"")
+    assert [planner.is_newer(0, version) for version in (2, 3, 4)] == [False, False, True]

@@ -40,7 +40,7 @@ def parameters(wrong: bool = False) -> bytes:
             took = {"a": times[a], "b": times[b]}
             shown = experience(number, a, b).model_copy(update={"response_ms": took})
             trainer.real(shown)
-    blob = trainer.improve()
+    blob = trainer.update()
     assert blob is not None
     return blob
 

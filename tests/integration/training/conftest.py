@@ -158,18 +158,18 @@ async def say(bus: Bus, experiences: list[Experience]) -> None:
 
 
 class Held:
-    """Holds back what `kind.improve` does, in its thread, until `go` is set."""
+    """Holds back what `kind.update` does, in its thread, until `go` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
         self.begun, self.go = asyncio.Event(), threading.Event()
-        loop, improve = asyncio.get_running_loop(), kind.improve  # type: ignore[attr-defined]
+        loop, update = asyncio.get_running_loop(), kind.update  # type: ignore[attr-defined]
 
         def slowly(mine: object) -> object:
             loop.call_soon_threadsafe(self.begun.set)
             self.go.wait()
-            return improve(mine)
+            return update(mine)
 
-        monkeypatch.setattr(kind, "improve", slowly)
+        monkeypatch.setattr(kind, "update", slowly)
 
 
 def lessons(experiences: list[Experience]) -> int:
@@ -216,5 +216,5 @@ def learned_here(slot: int, experiences: list[Experience], every: int = 1) -> by
     for k, experience in enumerate(experiences):
         member.real(experience)
         if k % every == 0:
-            member.improve()
-    return member.improve() or b""
+            member.update()
+    return member.update() or b""

@@ -10,7 +10,7 @@ from tercet.messaging.bus import Bus
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.reset import erase_training_data
 from tercet.schemas.reset import Reset
-from tercet.services.orchestrator.learn.service import Learning
+from tercet.services.orchestrator.learn.service import PolicyTraining
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tercet.services.orchestrator.settings import OrchestratorSettings
 from tests.integration.training.conftest import Held, rounds, say, until
@@ -23,10 +23,10 @@ async def test_a_reset_while_the_learner_learns_is_heeded(
 ) -> None:
     """What it was learning is not said, and it begins with what came after the reset."""
     store, improving = await ParameterStore.open(bus), Held(monkeypatch, Trainer)
-    here, stop = Learning(bus, OrchestratorSettings(), store), asyncio.Event()
+    here, stop = PolicyTraining(bus, OrchestratorSettings(), store), asyncio.Event()
     await say(bus, SAID[:9])
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(here.improve(stop))
+        tasks.create_task(here.run(stop))
         await improving.begun.wait()
         await erase_training_data(bus)
         await here.on_reset(Reset(by="test"))

@@ -17,7 +17,7 @@ from tercet.schemas.experience import Experience
 from tercet.schemas.reset import Reset
 from tercet.services.world_model.member import Member
 from tercet.services.world_model.service import Worker
-from tercet.services.world_model.settings import Settings
+from tercet.services.world_model.settings import WorldModelSettings
 from tercet.services.world_model.slot import Slot
 from tests.conftest import Server
 from tests.integration.messaging.test_bus import dead_letters
@@ -152,10 +152,10 @@ async def test_nothing_is_acknowledged_that_could_not_be_published(
 
 async def test_what_cannot_be_learned_from_is_buried_and_the_rest_learned(bus: Bus) -> None:
     class Picky(Member):
-        def real(self, experience: Experience) -> bool:
+        def real(self, experience: Experience, sequence: int = 0) -> bool:
             if experience.id == SAID[3].id:
                 raise ValueError("three is not a number I like")
-            return super().real(experience)
+            return super().real(experience, sequence)
 
     await say(bus, SAID[:6])
     await bus.client.publish("experience.v1.real", b'{"round": "none"}')
@@ -177,11 +177,11 @@ async def test_what_cannot_be_learned_from_is_buried_and_the_rest_learned(bus: B
 
 
 async def test_after_a_reset_nothing_old_is_in_effect(bus: Bus) -> None:
-    worker = Worker(bus, Settings(), await ParameterStore.open(bus))
+    worker = Worker(bus, WorldModelSettings(), await ParameterStore.open(bus))
     stop = asyncio.Event()
     await say(bus, SAID[:9])
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(worker.learn("member-0", 1, stop))
+        tasks.create_task(worker.train("member-0", 1, stop))
 
         async def in_effect(count: int) -> bool:
             return [p.learned for p in await pointers(bus)] == [count]
@@ -206,7 +206,7 @@ async def test_a_reset_while_a_member_learns_is_heeded(
     turn = asyncio.create_task(held.catch_up(asyncio.Event()))
     await improving.begun.wait()
     await erase_training_data(bus)
-    held.forget()
+    held.reset()
     held._history.clear()
     await say(bus, SAID[10:15])
     improving.go.set()
@@ -218,7 +218,7 @@ async def test_a_reset_while_a_member_learns_is_heeded(
 async def test_parameters_that_are_gone_are_passed_over(bus: Bus) -> None:
     """A reset, or a quick learner, was faster: nobody is to mend that."""
     store = await ParameterStore.open(bus)
-    worker = Worker(bus, Settings(), store)
+    worker = Worker(bus, WorldModelSettings(), store)
     pointer = await store.publish("member-0", b"one", epoch=1)
     await erase_training_data(bus)
     await worker.on_parameters(pointer)

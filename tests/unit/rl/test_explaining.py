@@ -96,7 +96,7 @@ def test_a_node_that_does_not_answer_is_not_advised(agent: Hybrid) -> None:
 
 def test_errors_are_those_of_the_table(agent: Hybrid) -> None:
     assert agent.parameters is not None
-    noise = agent.parameters["noise"].double().numpy()
+    noise = agent.parameters["noise"].astype(float)
     table, _ = tables(agent.parameters, PLATFORM, STATE, STATE.active, None, None)
     ms = true_ms(IN_FORCE)
     seen = Experience(STATE, IN_FORCE, ms, 1.0, STATE, 85.0, censored=frozenset("b"))

@@ -9,11 +9,11 @@ import pytest
 
 from tercet.rl.experience import Experience, NodeState, State
 from tercet.rl.hybrid import (
-    DirectLearner,
     Hybrid,
     HybridSettings,
-    ModelLearner,
+    PolicyEstimator,
     RegretAccount,
+    SystemModel,
     decide,
     explore,
     from_bytes,
@@ -85,9 +85,9 @@ def real(assignment: dict[str, Option], **kwargs) -> Experience:
 
 
 def test_parameters_travel_unchanged_and_nonsense_is_refused() -> None:
-    learner = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(0))
+    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
     learner.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
-    sent = learner.learn()
+    sent = learner.fit()
     read = from_bytes(to_bytes(sent))
     assert all(np.array_equal(sent[name], read[name]) for name in sent)
     assert (
@@ -105,24 +105,24 @@ def test_parameters_travel_unchanged_and_nonsense_is_refused() -> None:
 
 
 def test_a_device_never_seen_can_be_told_what_to_do() -> None:
-    learner = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(0))
+    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
     learner.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
-    parameters = learner.learn()
+    parameters = learner.fit()
     grown = Platform((*DEVICES, "new"), ("edge",) * 3 + ("edge-2",), PAPER_ACCURACY)
     state = State(("a", "new"))
     decision = decide(parameters, grown, state, 80.0, head=1, rng=np.random.default_rng(2))
     assert set(decision.assignment) == {"a", "new"} and decision.accuracy >= 80.0
-    learner.move(grown)
+    learner.change_platform(grown)
     learner.observe(
         Experience(state, decision.assignment, {"a": 10.0, "new": 99.0}, 54.5, state, 80.0)
     )
-    assert decide(learner.learn(), grown, state, 80.0).feasible
+    assert decide(learner.fit(), grown, state, 80.0).feasible
 
 
 def test_what_an_unheard_device_takes_is_not_sampled() -> None:
-    learner = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(0))
+    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
     learner.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
-    parameters, rng = learner.learn(), np.random.default_rng(2)
+    parameters, rng = learner.fit(), np.random.default_rng(2)
     heads = [
         decide(parameters, PLATFORM, STATE, 80.0, head, rng, unheard=("b",)).table
         for head in range(SMALL.members)
@@ -136,39 +136,39 @@ def test_members_learned_apart_plan_together_and_heads_listen_to_their_own() -> 
     experience = real({"a": Option("d3", "L"), "b": Option("d0", "E"), "c": Option("d0", "C")})
     parts = []
     for slots in ((0, 1), (2,)):
-        model = ModelLearner.born(PLATFORM, SMALL, slots, np.random.default_rng(slots[0]))
+        model = SystemModel.create(PLATFORM, SMALL, slots, np.random.default_rng(slots[0]))
         model.observe(experience)
-        parts.append(model.learn())
+        parts.append(model.fit())
     planned = plan(stack(parts), PLATFORM, STATE, 80.0, count=2, rng=np.random.default_rng(0))
     assert sorted({p.member for p in planned}) == [0, 1, 2]
     assert all(mean_accuracy(PLATFORM, p.assignment) >= 80.0 - 1e-9 for p in planned)
-    policy = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(3))
+    policy = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(3))
     policy.observe(experience)
     for p in planned:
         policy.observe(p)
     assert [len(d) for d in policy.plans] == [
         len({str(p.assignment) for p in planned if p.member == m}) for m in range(3)
     ]
-    policy.learn(alpha=0.5)
+    policy.fit(alpha=0.5)
 
 
 def test_a_lower_bound_never_lowers_an_expectation() -> None:
-    learner = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(0))
+    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
     slow = dict.fromkeys(DEVICES, Option("d0", "L"))
     for _ in range(5):
         learner.observe(real(slow))
-    before = decide(learner.learn(), PLATFORM, STATE, "max").table[0, 0, 0]
+    before = decide(learner.fit(), PLATFORM, STATE, "max").table[0, 0, 0]
     censored = Experience(
         STATE, slow, dict.fromkeys(DEVICES, 10.0), 10.0, STATE, "max", frozenset(DEVICES)
     )
     learner.observe(censored)
-    after = decide(learner.learn(), PLATFORM, STATE, "max").table[0, 0, 0]
+    after = decide(learner.fit(), PLATFORM, STATE, "max").table[0, 0, 0]
     assert after == pytest.approx(before, rel=0.1)
 
 
 def test_nobody_active_is_no_decision() -> None:
-    learner = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(0))
-    assert decide(learner.learn(), PLATFORM, State(()), 80.0).assignment == {}
+    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
+    assert decide(learner.fit(), PLATFORM, State(()), 80.0).assignment == {}
 
 
 def test_exploration_spends_no_more_than_its_account_and_never_stops() -> None:
@@ -188,8 +188,8 @@ def test_exploration_spends_no_more_than_its_account_and_never_stops() -> None:
 
 def test_a_measured_profile_orders_variants_before_anything_is_tried() -> None:
     profile = {d: {o.variant: 100.0 / (1 + k) for k, o in enumerate(OPTIONS[:8])} for d in DEVICES}
-    learner = DirectLearner.born(PLATFORM, SMALL, np.random.default_rng(0), profile)
-    first = decide(learner.learn(), PLATFORM, STATE, "min", profile=profile)
+    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0), profile)
+    first = decide(learner.fit(), PLATFORM, STATE, "min", profile=profile)
     local = first.table[0, :8, 0]
     assert (np.diff(local) < 0).all()
 
@@ -209,7 +209,7 @@ def test_knowledge_survives_a_device_that_joins(mean_only: bool) -> None:
     play(agent, 25, mean_only)
     before = agent.decide(STATE, 85.0, None)
     grown = Platform(("new", *DEVICES), ("edge-0", *["edge"] * 3), PAPER_ACCURACY)
-    agent.policy.move(grown)
-    after = decide(agent.policy.learn(), grown, STATE, 85.0)
+    agent.policy.change_platform(grown)
+    after = decide(agent.policy.fit(), grown, STATE, 85.0)
     tried = np.log(after.table / before.table)[:, :8, 0]
     assert np.abs(tried).max() < 0.2

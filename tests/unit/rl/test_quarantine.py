@@ -117,13 +117,13 @@ def test_slower_than_all_others_wherever_it_runs_is_taken_out() -> None:
 
 def test_what_scatters_does_not_teach() -> None:
     quarantine, rng = settled(), np.random.default_rng(0)
-    taught = 0
+    batch = 0
     for k in range(60):
         wild = float(np.exp(rng.uniform(0.0, 9.0)))
-        taught += not quarantine.judge(PLATFORM, round_of(LOCAL if k % 2 else CLOUD, a=wild))[
+        batch += not quarantine.judge(PLATFORM, round_of(LOCAL if k % 2 else CLOUD, a=wild))[
             "a"
         ].reason
-    assert taught <= 6
+    assert batch <= 6
 
 
 def test_a_profile_says_what_a_device_of_its_own_kind_needs() -> None:
@@ -145,19 +145,19 @@ def test_who_has_gone_is_forgotten() -> None:
 
 
 def test_what_a_device_taught_is_taken_back_as_if_it_had_not_spoken() -> None:
-    def taught(*, lies: bool) -> Ensemble:
+    def batch(*, lies: bool) -> Ensemble:
         rng = np.random.default_rng(0)
-        students = Ensemble.born(PLATFORM, HybridSettings(), 2, rng)
+        ensemble = Ensemble.create(PLATFORM, HybridSettings(), 2, rng)
         for k in range(12):
             seen = round_of(LOCAL if k % 2 else CLOUD, **({"a": 5000.0} if lies else {}))
             honest = {d: ms for d, ms in seen.response_ms.items() if d != "a"}
-            students.observe(seen if lies else replace(seen, response_ms=honest))
-        return students
+            ensemble.observe(seen if lies else replace(seen, response_ms=honest))
+        return ensemble
 
-    liar, silent = taught(lies=True), taught(lies=False)
+    liar, silent = batch(lies=True), batch(lies=False)
     liar.observe(replace(round_of(LOCAL), response_ms={}, assignment={}, doubted=frozenset("a")))
-    for a, b in zip(liar.minds, silent.minds, strict=True):
+    for a, b in zip(liar.regressors, silent.regressors, strict=True):
         assert a.linear.count == pytest.approx(b.linear.count)
-        own = a.layout.own("a")
+        own = a.layout.device_columns("a")
         assert len(own) > 0
         assert np.allclose(a.linear.gram[own], 0.0, atol=1e-9)

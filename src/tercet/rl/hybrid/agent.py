@@ -1,4 +1,4 @@
-"""The three loops in one process, one after the other: what `bench` measures.
+"""The three loops in one process, one after the other: what the benchmarks measure.
 
 Staleness is one round: each round's decision sees everything up to the round before.
 """
@@ -13,11 +13,11 @@ from tercet.rl.experience import Experience, State
 from tercet.rl.features import Profile
 from tercet.rl.goal import Goal
 from tercet.rl.hybrid.decision import Decision, decide
-from tercet.rl.hybrid.direct import DirectLearner
+from tercet.rl.hybrid.direct import PolicyEstimator
 from tercet.rl.hybrid.exploration import explore_head
 from tercet.rl.hybrid.planning import plan
 from tercet.rl.hybrid.settings import HybridSettings
-from tercet.rl.hybrid.system_model import ModelLearner
+from tercet.rl.hybrid.system_model import SystemModel
 from tercet.rl.network import Parameters, select
 from tercet.rl.platform import Assignment, Platform
 
@@ -26,7 +26,7 @@ ALPHA_ROUNDS = 200
 
 
 class Hybrid:
-    """An `tercet.rl.agent.Agent`: direct learner, system model and planner, in turn."""
+    """A `tercet.rl.agent.Agent`: policy, system model and planner, in turn."""
 
     def __init__(
         self,
@@ -39,17 +39,17 @@ class Hybrid:
         self.settings = settings or HybridSettings()
         self.rng = np.random.default_rng(seed)
         slots = tuple(range(self.settings.members))
-        self.policy = DirectLearner.born(platform, self.settings, self.rng, profile)
-        self.model = ModelLearner.born(platform, self.settings, slots, self.rng, profile)
-        self.parameters: Parameters = self.policy.learn()
+        self.policy = PolicyEstimator.create(platform, self.settings, self.rng, profile)
+        self.model = SystemModel.create(platform, self.settings, slots, self.rng, profile)
+        self.parameters: Parameters = self.policy.fit()
         self.modelled_steps = 0
         self.rounds = 0
 
-    def move(self, platform: Platform, profile: Profile | None = None) -> None:
-        """Go on with another platform and its profile: devices or edges have joined or left."""
+    def change_platform(self, platform: Platform, profile: Profile | None = None) -> None:
+        """Continue on a platform on which devices or edges have joined or left."""
         self.platform, self.profile = platform, profile
-        self.policy.move(platform, profile)
-        self.model.move(platform, profile)
+        self.policy.change_platform(platform, profile)
+        self.model.change_platform(platform, profile)
 
     def act(self, state: State, goal: Goal) -> Assignment:
         """Thompson sampling by one random head, or epsilon-greedy when the settings say so."""
@@ -66,8 +66,9 @@ class Hybrid:
     def decide(self, state: State, goal: Goal, head: int | None) -> Decision:
         """Decide with the newest parameters."""
         rng = self.rng if head is not None else None
-        place = self.parameters, self.platform, state, goal
-        return decide(*place, head, rng, self.profile, unheard=self.policy.students.unheard)
+        unheard = self.policy.ensemble.unheard
+        shown = self.parameters, self.platform, state, goal
+        return decide(*shown, head, rng, self.profile, unheard=unheard)
 
     def observe(self, experience: Experience) -> None:
         """One turn of all three loops."""
@@ -75,14 +76,14 @@ class Hybrid:
         self.policy.observe(experience)
         if self.settings.plan_weight > 0:
             self.model.observe(experience)
-            for planned in self._imagine(experience):
+            for planned in self._plan(experience):
                 self.policy.observe(planned)
                 self.modelled_steps += 1
-        self.parameters = self.policy.learn(min(1.0, self.rounds / ALPHA_ROUNDS))
+        self.parameters = self.policy.fit(min(1.0, self.rounds / ALPHA_ROUNDS))
 
-    def _imagine(self, experience: Experience) -> list[Experience]:
-        """The members whose turn it is plan from where the real step led."""
-        settings, models = self.settings, self.model.learn()
+    def _plan(self, experience: Experience) -> list[Experience]:
+        """Plan from where the real step led, by the members whose turn it is."""
+        settings, models = self.settings, self.model.fit()
         slots = tuple(
             (self.rounds * settings.planners + k) % settings.members
             for k in range(min(settings.planners, settings.members))
@@ -96,7 +97,7 @@ class Hybrid:
             self.rng,
             slots,
             self.profile,
-            self.model.drift,
+            self.model.state_predictor,
         )
 
     def _random(self, state: State, goal: Goal) -> Assignment:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tercet.rl.assign import solve
 from tercet.rl.availability import avoiding
 from tercet.rl.experience import State
-from tercet.rl.features import Profile, Rows, Scene
+from tercet.rl.features import FeatureEncoder, Profile, Rows
 from tercet.rl.goal import Goal, required_accuracy
 from tercet.rl.layout import Layout, layout_of
 from tercet.rl.network import Parameters, align, hidden_width, log_response, members
@@ -129,8 +129,10 @@ def grid(
     matters[:, :, :1] = True
     device, option, load = np.nonzero(matters)
     index = np.array([platform.devices.index(d) for d in devices], dtype=np.int64)
-    scene = Scene.of(layout, state, profile)
-    return (device, option, load), scene.rows(index[device], option, (load + 1).astype(np.float64))
+    encoder = FeatureEncoder.of(layout, state, profile)
+    return (device, option, load), encoder.rows(
+        index[device], option, (load + 1).astype(np.float64)
+    )
 
 
 def _fill(platform: Platform, table: Floats) -> Floats:

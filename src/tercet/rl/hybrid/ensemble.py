@@ -1,4 +1,4 @@
-"""What both learners share: one exact last layer per member, fed with real experience."""
+"""What policy and system model share: one exact last layer per member, fed with real experience."""
 
 from __future__ import annotations
 
@@ -7,52 +7,55 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.bayesian_regressor import BayesianRegressor
 from tercet.rl.evidence import Evidence
 from tercet.rl.experience import Experience
 from tercet.rl.features import Profile
 from tercet.rl.hybrid.settings import HybridSettings
-from tercet.rl.hybrid.training_batch import TrainingBatch, lesson
+from tercet.rl.hybrid.training_batch import TrainingBatch, training_batch
 from tercet.rl.layout import Layout
 from tercet.rl.network import Parameters, pack, stack
 from tercet.rl.platform import Platform
-from tercet.rl.posterior import Posterior
 
 GROWTH = 1.1
-"""Spreads and noise are refitted whenever there is a tenth more to learn them from..."""
+"""Growth of the number of labels after which spreads and noise are refitted."""
 
-LONGEST = 500
-"""...and after so many rounds at the latest, since what is believed does not grow for ever."""
+MAX_ROUNDS_BETWEEN_REFITS = 500
+"""Rounds after which they are refitted in any case: the number of labels is bounded."""
 
 
-def newborn(layout: Layout, settings: HybridSettings, rng: np.random.Generator) -> Posterior:
-    """A member that has seen nothing; its hidden layer is drawn here, once."""
+def initial_regressor(
+    layout: Layout, settings: HybridSettings, rng: np.random.Generator
+) -> BayesianRegressor:
+    """A member without labels; its hidden layer is drawn here, once."""
     weight = settings.hidden_reach * rng.standard_normal((settings.hidden, layout.inputs))
-    return Posterior(layout, weight, settings.hidden_reach * rng.standard_normal(settings.hidden))
+    bias = settings.hidden_reach * rng.standard_normal(settings.hidden)
+    return BayesianRegressor(layout, weight, bias)
 
 
 @dataclass
 class Ensemble:
-    """Several members that see the same real experience; all state is in these fields."""
+    """Several members that take in the same real experience; all state is in these fields."""
 
     layout: Layout
     settings: HybridSettings
     rng: np.random.Generator
     profile: Profile | None = None
-    minds: list[Posterior] = field(default_factory=list)
+    regressors: list[BayesianRegressor] = field(default_factory=list)
     next_refit: float = 0.0
     refitted: int = 0
     """Rounds seen at the last refit."""
     experiences: int = 0
-    rested: int = 0
+    rounds_since_alarm: int = 0
     """Rounds since the start or the last alarm."""
     streak: dict[str, int] = field(default_factory=dict)
-    """Surprises on end, per device."""
+    """Consecutive surprises, per device."""
     alarms: int = 0
     unheard: frozenset[str] = frozenset()
-    """Devices whose latest outcome was quarantined: nobody explores on their account."""
+    """Devices whose latest outcome was quarantined: no head explores for them."""
 
     @classmethod
-    def born(
+    def create(
         cls,
         platform: Platform,
         settings: HybridSettings,
@@ -62,104 +65,108 @@ class Ensemble:
     ) -> Ensemble:
         """`count` members with hidden layers of their own."""
         layout = Layout(platform, settings.hidden)
-        minds = [newborn(layout, settings, rng) for _ in range(count)]
-        return cls(layout, settings, rng, profile, minds)
+        regressors = [initial_regressor(layout, settings, rng) for _ in range(count)]
+        return cls(layout, settings, rng, profile, regressors)
 
     def observe(self, experience: Experience) -> None:
-        """Take in one real experience; cheap, call `learn` for the consequences."""
+        """Take in one real experience; cheap, `fit` updates the parameters."""
         for device in sorted(experience.doubted):
-            for mind in self.minds:
-                mind.retract(device)
-        taught = lesson(self.layout, experience, self.profile)
-        if taught is None:
+            for regressor in self.regressors:
+                regressor.retract(device)
+        batch = training_batch(self.layout, experience, self.profile)
+        if batch is None:
             return
         self.experiences += 1
         if experience.response_ms:
             self.unheard = frozenset(experience.assignment.keys() - experience.response_ms.keys())
-        for mind in self.minds:
-            mind.fade(1.0 - 1.0 / self.settings.memory)
-        surprise = self._surprise(taught)
-        for mind in self.minds:
-            _teach(mind, taught, surprise, self.settings)
+        for regressor in self.regressors:
+            regressor.discount(1.0 - 1.0 / self.settings.memory)
+        surprise = self._surprise_of(batch)
+        for regressor in self.regressors:
+            _add_batch(regressor, batch, surprise, self.settings)
 
-    def _surprise(self, taught: TrainingBatch) -> NDArray[np.float64]:
-        """How surprising each label is, [R]; forgets most of the past when that does not end.
+    def _surprise_of(self, batch: TrainingBatch) -> NDArray[np.float64]:
+        """Squared standardised error of each label, [R].
 
-        One late request is an outlier; the same device surprising several times in a row means
-        that the world has changed.
+        One late request is an outlier. Several consecutive surprises of one device are an alarm:
+        the world has changed, and old labels are discounted to a small weight.
         """
         settings = self.settings
-        self.rested += 1
-        found = [m.surprise(taught.rows, taught.labels, taught.mean_only) for m in self.minds]
+        self.rounds_since_alarm += 1
+        found = [m.surprise(batch.rows, batch.labels, batch.mean_only) for m in self.regressors]
         surprise: NDArray[np.float64] = np.median(found, axis=0)
-        for device, level, bound in zip(taught.devices, surprise, taught.bound, strict=True):
-            odd = level > settings.outlier and not bound and self.rested > settings.alarm_rest
+        for device, level, bound in zip(batch.devices, surprise, batch.bound, strict=True):
+            settled = self.rounds_since_alarm > settings.alarm_pause
+            odd = level > settings.outlier and not bound and settled
             self.streak[device] = self.streak.get(device, 0) + 1 if odd else 0
         if settings.alarm_keep < 1 and max(self.streak.values()) >= settings.alarm:
-            for mind in self.minds:
-                mind.fade(settings.alarm_keep)
-            self.rested, self.alarms, self.next_refit = 0, self.alarms + 1, 0.0
+            for regressor in self.regressors:
+                regressor.discount(settings.alarm_keep)
+            self.rounds_since_alarm, self.alarms, self.next_refit = 0, self.alarms + 1, 0.0
             self.streak.clear()
             return np.ones_like(surprise)
         return surprise
 
-    def move(self, platform: Platform, profile: Profile | None = None) -> None:
-        """Go on with another platform and its profile: devices or edges have joined or left."""
+    def change_platform(self, platform: Platform, profile: Profile | None = None) -> None:
+        """Continue on a platform on which devices or edges have joined or left."""
         self.layout, self.profile = Layout(platform, self.settings.hidden), profile
-        self.minds = [mind.moved(self.layout) for mind in self.minds]
+        self.regressors = [regressor.remapped(self.layout) for regressor in self.regressors]
 
     @property
     def due(self) -> bool:
-        """Whether the next `learn` refits spreads and noise."""
-        fallow = self.experiences >= self.refitted + LONGEST
-        return fallow or self.minds[0].count >= self.next_refit
+        """Whether the next `fit` refits spreads and noise."""
+        overdue = self.experiences >= self.refitted + MAX_ROUNDS_BETWEEN_REFITS
+        return overdue or self.regressors[0].count >= self.next_refit
 
-    def learn(self, hints: list[Evidence | None] | None = None) -> Parameters:
+    def fit(self, hints: list[Evidence | None] | None = None) -> Parameters:
         """Solve every member's last layer, draw its sample, and return parameters [M members].
 
-        A hint moves a member's sample, with which it explores, but never its best estimate: a
-        plan holds no fact that the real experience behind it did not.
+        A hint shifts a member's sample, with which it explores, but never its best estimate: a
+        plan holds no information that the real experience behind it did not.
         """
         refit = self.due
         if refit:
-            self.next_refit = self.minds[0].count * GROWTH + 1.0
+            self.next_refit = self.regressors[0].count * GROWTH + 1.0
             self.refitted = self.experiences
         parts = []
-        for k, mind in enumerate(self.minds):
-            mind.solve(learn_spread=refit)
-            sample, hint = mind.draw(self.rng), hints[k] if hints else None
+        for k, regressor in enumerate(self.regressors):
+            regressor.solve(learn_spread=refit)
+            sample, hint = regressor.draw(self.rng), hints[k] if hints else None
             if hint is not None:
-                sample = sample + mind.leaning(hint)
+                sample = sample + regressor.shift_towards(hint)
             for device in self.unheard:
-                sample[mind.layout.own(device)] = 0.0
-            parts.append(_parameters(mind, sample))
+                sample[regressor.layout.device_columns(device)] = 0.0
+            parts.append(_parameters(regressor, sample))
         return stack(parts)
 
 
-def _teach(
-    mind: Posterior, taught: TrainingBatch, surprise: NDArray[np.float64], settings: HybridSettings
+def _add_batch(
+    regressor: BayesianRegressor,
+    batch: TrainingBatch,
+    surprise: NDArray[np.float64],
+    settings: HybridSettings,
 ) -> None:
-    """Give one member a lesson: outliers count less, lower bounds never lower an expectation."""
-    factor = np.where(taught.bound, settings.censored_factor, 1.0)
+    """Add a batch to one member: outliers count less, lower bounds never lower an expectation."""
+    factor = np.where(batch.bound, settings.censored_factor, 1.0)
     factor = factor * np.maximum(1.0, surprise / settings.outlier)
-    if taught.mean_only:
-        label, capacity = float(taught.labels[0]), settings.world_capacity
-        mind.observe_mean(taught.rows, label, float(factor[0]), capacity)
+    if batch.mean_only:
+        label, capacity = float(batch.labels[0]), settings.world_capacity
+        regressor.observe_mean(batch.rows, label, float(factor[0]), capacity)
         return
-    labels = taught.labels
-    if taught.bound.any():
-        labels = np.where(taught.bound, np.maximum(labels, mind.predict(taught.rows)), labels)
-    mind.observe(taught.rows, labels, factor, taught.devices)
+    labels = batch.labels
+    if batch.bound.any():
+        labels = np.where(batch.bound, np.maximum(labels, regressor.predict(batch.rows)), labels)
+    regressor.observe(batch.rows, labels, factor, batch.devices)
 
 
-def _parameters(mind: Posterior, sample: NDArray[np.float64]) -> Parameters:
+def _parameters(regressor: BayesianRegressor, sample: NDArray[np.float64]) -> Parameters:
     """One member as parameters with M = 1."""
     return pack(
-        mind.layout.names,
-        mind.mean[None],
+        regressor.layout.names,
+        regressor.mean[None],
         sample[None],
-        mind.scale[None],
-        mind.weight[None],
-        mind.bias[None],
-        np.array([mind.noise]),
+        regressor.scale[None],
+        regressor.weight[None],
+        regressor.bias[None],
+        np.array([regressor.noise]),
     )

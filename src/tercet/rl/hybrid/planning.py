@@ -12,7 +12,7 @@ from tercet.rl.experience import Experience, State
 from tercet.rl.features import Profile
 from tercet.rl.goal import Goal, met, required_accuracy
 from tercet.rl.hybrid.decision import decide, read
-from tercet.rl.hybrid.system_model import Drift
+from tercet.rl.hybrid.system_model import StatePredictor
 from tercet.rl.network import Parameters, members
 from tercet.rl.platform import Option, Platform, mean_accuracy
 
@@ -26,14 +26,14 @@ def plan(
     rng: np.random.Generator,
     slots: tuple[int, ...] | None = None,
     profile: Profile | None = None,
-    drift: Drift | None = None,
+    state_predictor: StatePredictor | None = None,
 ) -> list[Experience]:
     """Return up to `count` planned experiences per member, tagged with the member.
 
     `models` holds M members (`tercet.rl.network.stack`), `slots` their numbers (default 0..M-1).
     """
     planned = []
-    after = drift.predict(state) if drift else state
+    after = state_predictor.predict(state) if state_predictor else state
     for m in range(members(models)):
         best = decide(models, platform, state, goal, m, rng, profile)
         if not best.devices:

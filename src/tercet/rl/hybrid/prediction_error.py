@@ -1,4 +1,4 @@
-"""How well the present parameters foresee what comes next: asked before it is learned from."""
+"""Prediction error of the present parameters on each round, before it is learned from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tercet.rl.experience import Experience
 from tercet.rl.features import Profile
-from tercet.rl.hybrid.training_batch import lesson
+from tercet.rl.hybrid.training_batch import training_batch
 from tercet.rl.layout import Layout
 from tercet.rl.network import Parameters, align, hidden_width, log_response
 from tercet.rl.platform import Platform
@@ -27,14 +27,14 @@ def log_errors(
     The prediction is the mean of the members. Where only the mean was measured, [1] of its log.
     """
     layout = Layout(platform, hidden_width(parameters))
-    taught = lesson(layout, seen, profile)
-    if taught is None:
+    batch = training_batch(layout, seen, profile)
+    if batch is None:
         return np.zeros(0)
     mean, _ = align(parameters, layout, None)
-    expected = log_response(parameters, layout, taught.rows, mean).mean(axis=0)
-    if taught.mean_only:
+    expected = log_response(parameters, layout, batch.rows, mean).mean(axis=0)
+    if batch.mean_only:
         expected = np.log([np.exp(expected).mean()])
-    errors: NDArray[np.float64] = (expected - taught.labels)[~taught.bound]
+    errors: NDArray[np.float64] = (expected - batch.labels)[~batch.bound]
     return errors
 
 
@@ -45,13 +45,13 @@ class PredictionError:
     squares: deque[NDArray[np.float64]] = field(default_factory=lambda: deque(maxlen=WINDOW))
 
     def add(self, errors: NDArray[np.float64]) -> None:
-        """Take the errors of one round in."""
+        """Take in the errors of one round."""
         if len(errors):
             self.squares.append(errors**2)
 
     @property
     def error(self) -> float | None:
-        """In log units; None before anything was foreseen."""
+        """In log units; None before there was a prediction."""
         if not self.squares:
             return None
         return float(np.sqrt(np.concatenate(list(self.squares)).mean()))

@@ -29,15 +29,15 @@ class HybridSettings:
     world_capacity: int = 2000
     """Mean-only labels kept (D_world); labels of single devices need no buffer, only sums."""
     memory: float = 2000.0
-    """Rounds after which a real label counts 1/e of a fresh one."""
+    """Rounds after which the weight of a real label is 1/e of a new one's."""
     outlier: float = 9.0
     """Squared standardised error from which a label counts less (Huber), and is a surprise."""
     alarm: int = 3
-    """Surprises on end, for one and the same device, that mean that the world has changed."""
+    """Consecutive surprises of one device after which the world is taken to have changed."""
     alarm_keep: float = 0.02
-    """What old labels count after that, as a share; 1 switches the alarm off."""
-    alarm_rest: int = 20
-    """Rounds after the start or an alarm in which there is none, while it still learns."""
+    """Weight of old labels after that, as a share; 1 switches the alarm off."""
+    alarm_pause: int = 20
+    """Rounds after the start or an alarm without another alarm: the parameters still settle."""
     epsilon: float | None = None
     """None: explore by uncertainty, one head a round. Else epsilon-greedy (for the ablation)."""
     censored_factor: float = 4.0

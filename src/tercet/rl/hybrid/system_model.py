@@ -1,8 +1,8 @@
 """The system model: M members, each predicting response times per device and the next state.
 
-Algorithm 1, lines 17-20. Every member sees all real experience; what makes them differ is a
-hidden layer of their own and a fresh sample of what the data leave open, so the spread of their
-predictions is the uncertainty of the ensemble.
+Algorithm 1, lines 17-20. Every member takes in all real experience. They differ by their hidden
+layers and by samples from their posteriors, so the spread of their predictions is the uncertainty
+of the ensemble.
 """
 
 from __future__ import annotations
@@ -27,70 +27,70 @@ STATE_MEMORY = 0.98
 
 
 @dataclass
-class ModelLearner:
-    """Learns System(θ_s) for one or several members; its whole state is in its fields."""
+class SystemModel:
+    """System(θ_s) for one or several members; its whole state is in its fields."""
 
-    students: Ensemble
+    ensemble: Ensemble
     slots: tuple[int, ...]
     """Which members these are."""
-    drift: Drift = field(default_factory=lambda: Drift())
+    state_predictor: StatePredictor = field(default_factory=lambda: StatePredictor())
 
     @classmethod
-    def born(
+    def create(
         cls,
         platform: Platform,
         settings: HybridSettings,
         slots: tuple[int, ...],
         rng: np.random.Generator,
         profile: Profile | None = None,
-    ) -> ModelLearner:
-        """Members `slots` that know nothing yet; give each process an rng of its own."""
-        return cls(Ensemble.born(platform, settings, len(slots), rng, profile), tuple(slots))
+    ) -> SystemModel:
+        """Members `slots` with initial parameters; each process needs an rng of its own."""
+        return cls(Ensemble.create(platform, settings, len(slots), rng, profile), tuple(slots))
 
     def observe(self, experience: Experience) -> None:
-        """Take in one real experience; planned ones are ignored, a model must not teach itself."""
+        """Take in one real experience; planned ones are ignored, the model made them."""
         if experience.member is None:
-            if experience.censored:  # A bound is raised to what the members expect by now.
-                for mind in self.students.minds:
-                    mind.solve()
-            self.students.observe(experience)
-            self.drift.observe(experience.state, experience.next_state)
+            if experience.censored:  # A bound is raised to what the members predict now.
+                for regressor in self.ensemble.regressors:
+                    regressor.solve()
+            self.ensemble.observe(experience)
+            self.state_predictor.observe(experience.state, experience.next_state)
 
-    def move(self, platform: Platform, profile: Profile | None = None) -> None:
-        """Go on with another platform and its profile."""
-        self.students.move(platform, profile)
+    def change_platform(self, platform: Platform, profile: Profile | None = None) -> None:
+        """Continue on another platform and its profile."""
+        self.ensemble.change_platform(platform, profile)
 
-    def learn(self) -> Parameters:
+    def fit(self) -> Parameters:
         """Update the members and return their parameters, M = len(slots)."""
-        return self.students.learn()
+        return self.ensemble.fit()
 
-    def keep_up(self) -> None:
-        """Refit if that is due: call it after each `observe` when `learn` comes less often."""
-        if self.students.due:
-            self.students.learn()
+    def refit_if_due(self) -> None:
+        """Refit when that is due: call it after each `observe` when `fit` is called less often."""
+        if self.ensemble.due:
+            self.ensemble.fit()
 
     def snapshot(self, rng: np.random.Generator) -> Parameters:
-        """As `learn`, but without a trace: what comes later does not depend on when it was asked.
+        """As `fit`, but without an effect on later results.
 
-        With `keep_up` after each `observe` the result depends on the experiences and `rng` alone,
-        so a member goes on the same wherever, and in however many pieces, it is learned.
+        With `refit_if_due` after each `observe`, the result depends on the experiences and `rng`
+        alone: not on how often it was computed, nor on which process computed it.
         """
-        means = [mind.mean for mind in self.students.minds]
-        self.students.rng = rng
-        parameters = self.students.learn()
-        for mind, mean in zip(self.students.minds, means, strict=True):
-            mind.mean = mean
+        means = [regressor.mean for regressor in self.ensemble.regressors]
+        self.ensemble.rng = rng
+        parameters = self.ensemble.fit()
+        for regressor, mean in zip(self.ensemble.regressors, means, strict=True):
+            regressor.mean = mean
         return parameters
 
 
 @dataclass
-class Drift:
+class StatePredictor:
     """Next-state predictor: each quantity reverts to its mean at a learned rate, [3, 5] sums."""
 
     sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(QUANTITIES), 5)))
 
     def observe(self, before: State, after: State) -> None:
-        """Learn from one transition, nodes pooled."""
+        """Take in one transition, nodes pooled."""
         names = sorted(before.nodes.keys() & after.nodes.keys())
         if not names:
             return
@@ -118,5 +118,5 @@ class Drift:
         if count < 2:
             return value
         spread = xx - x * x / count
-        rate = (xy - x * y / count + 1e-6) / (spread + 1e-6)  # without spread: it stays
+        rate = (xy - x * y / count + 1e-6) / (spread + 1e-6)  # without spread: no change
         return float(max(0.0, y / count + rate * (value - x / count)))

@@ -1,9 +1,9 @@
 """The exact last layer: Bayesian linear regression on the network's features.
 
 With the hidden layer fixed, log response time is linear in the last layer, so its posterior is
-known in closed form (neural-linear; Riquelme et al., 2018): no step size, no forgetting by
-accident, an estimate that is as precise as the data allow, and an uncertainty that is calibrated
-when the features fit. Each group of columns has a prior spread that is learned from the data
+known in closed form (neural-linear; Riquelme et al., 2018). There is no step size and no accidental
+forgetting; the estimate is as precise as the data allow, and the uncertainty is calibrated when the
+features fit. Each group of columns has a prior spread that is learned from the data
 (evidence, by expectation maximisation; MacKay, 1992), so nothing is tuned to one platform.
 
 A label is the log response time of one device, or, when only the mean is fed back, the log of a
@@ -23,7 +23,7 @@ from tercet.rl.cholesky import CholeskyFactor
 from tercet.rl.evidence import Evidence
 from tercet.rl.features import Rows
 from tercet.rl.layout import GROUPS, Layout
-from tercet.rl.mixtures import Mixtures
+from tercet.rl.mean_labels import MeanLabels
 from tercet.rl.network import hidden_features
 
 Floats = NDArray[np.float64]
@@ -31,30 +31,30 @@ Floats = NDArray[np.float64]
 NOISE = 0.2
 """First guess of the standard deviation of log response time; the data correct it."""
 
-TRUST = 2.0
-"""How many observations each first guess (of a spread, of the noise) counts for."""
+PRIOR_COUNT = 2.0
+"""Number of observations that each first guess (of a spread, of the noise) is worth."""
 
 RETRACTABLE = 100
-"""Rounds of which the labels of a device that is no longer believed are taken back."""
+"""Rounds whose labels can be retracted when a device is quarantined."""
 
 LINEARISATIONS = 2
 """Gauss-Newton iterations per solve, for labels that are means."""
 
 
 @dataclass(slots=True)
-class Told:
-    """Labels as they were learned, so that they can be taken back."""
+class LabelledRows:
+    """Labels as they were taken in, so that they can be retracted."""
 
     devices: tuple[str, ...]
     rows: Rows
     labels: Floats
     factor: Floats
-    kept: float
+    log_weight: float
 
 
 @dataclass
-class Posterior:
-    """One member's last layer: everything it has learned is in these fields."""
+class BayesianRegressor:
+    """One member's last layer; its whole state is in its fields."""
 
     layout: Layout
     weight: Floats
@@ -62,21 +62,21 @@ class Posterior:
     bias: Floats
     """Hidden layer b, [H]."""
     linear: Evidence = field(init=False)
-    mixtures: Mixtures = field(default_factory=Mixtures)
+    means: MeanLabels = field(default_factory=MeanLabels)
     scale: Floats = field(default_factory=lambda: np.array([g.scale for g in GROUPS]))
     noise: float = NOISE
-    latest: deque[Told] = field(default_factory=lambda: deque(maxlen=RETRACTABLE))
-    kept: float = 0.0
-    """Logarithm of what is still believed of the very first label."""
+    latest: deque[LabelledRows] = field(default_factory=lambda: deque(maxlen=RETRACTABLE))
+    log_weight: float = 0.0
+    """Logarithm of the present weight of the very first label."""
     mean: Floats = field(init=False)
-    """Posterior mean of the last layer, [D]."""
+    """BayesianRegressor mean of the last layer, [D]."""
     _seen: Evidence = field(init=False)
     _touched: NDArray[np.int64] = field(init=False)
     _factor: CholeskyFactor = field(init=False)
     """Cholesky factor of the precision over the touched columns."""
 
     def __post_init__(self) -> None:
-        self.linear = Evidence.none(self.layout.width)
+        self.linear = Evidence.empty(self.layout.width)
         self.mean = self.layout.prior_mean.copy()
         self._seen = self.linear
         self._touched = np.zeros(0, dtype=np.int64)
@@ -84,8 +84,8 @@ class Posterior:
 
     @property
     def count(self) -> float:
-        """Labels seen, as far as they are still believed."""
-        return self.linear.count + len(self.mixtures)
+        """Labels taken in, each by its present weight."""
+        return self.linear.count + len(self.means)
 
     def design(self, rows: Rows) -> Floats:
         """All features of `rows`, sparse and hidden, [R, D]."""
@@ -100,7 +100,7 @@ class Posterior:
         return prediction
 
     def surprise(self, rows: Rows, labels: Floats, mean_only: bool) -> Floats:
-        """Squared standardised error of each new label: about 1 while the world is as believed.
+        """Squared standardised error of each new label: about 1 while the model fits.
 
         `labels` is [R], or [1] for the mean over all rows when `mean_only`.
         """
@@ -126,54 +126,58 @@ class Posterior:
     def observe(
         self, rows: Rows, labels: Floats, factor: Floats, devices: tuple[str, ...] = ()
     ) -> None:
-        """Take labels of single devices, log ms [R], with variance factors [R]; and who said so."""
+        """Take in labels of `devices`, log ms [R], with variance factors [R]."""
         self.linear = self.linear + Evidence.of(self.design(rows), labels, factor)
-        self.latest.append(Told(devices, rows, labels, factor, self.kept))
+        self.latest.append(LabelledRows(devices, rows, labels, factor, self.log_weight))
 
     def retract(self, device: str) -> None:
-        """Forget what one device taught lately (`RETRACTABLE`), as if it had not spoken."""
-        for told in self.latest:
-            own = np.array([k for k, d in enumerate(told.devices) if d == device], dtype=np.int64)
+        """Remove the labels of one device in the latest `RETRACTABLE` rounds."""
+        for rows in self.latest:
+            own = np.array([k for k, d in enumerate(rows.devices) if d == device], dtype=np.int64)
             if len(own):
-                said = Evidence.of(self.design(told.rows[own]), told.labels[own], told.factor[own])
-                self.linear = self.linear.less(said.scaled(math.exp(self.kept - told.kept)))
-                told.devices = tuple("" if d == device else d for d in told.devices)
+                labels = Evidence.of(
+                    self.design(rows.rows[own]), rows.labels[own], rows.factor[own]
+                )
+                self.linear = self.linear.without(
+                    labels.scaled(math.exp(self.log_weight - rows.log_weight))
+                )
+                rows.devices = tuple("" if d == device else d for d in rows.devices)
 
     def observe_mean(self, rows: Rows, label: float, factor: float, capacity: int) -> None:
-        """Take one label for the mean over `rows`, log ms; keep the last `capacity` of them."""
-        self.mixtures.add(rows, hidden_features(rows, self.weight, self.bias), label, factor)
-        self.mixtures.keep_last(capacity)
+        """Take in one label for the mean over `rows`, log ms; keep the last `capacity` of them."""
+        self.means.add(rows, hidden_features(rows, self.weight, self.bias), label, factor)
+        self.means.keep_last(capacity)
 
-    def fade(self, keep: float) -> None:
-        """Believe everything seen so far `keep` times as much, so that the world may change."""
+    def discount(self, keep: float) -> None:
+        """Multiply the weight of all labels so far by `keep`."""
         if self.linear.count:
             self.linear = self.linear.scaled(keep)
-        self.kept += math.log(keep)
-        self.mixtures.factor = self.mixtures.factor / keep
+        self.log_weight += math.log(keep)
+        self.means.factor = self.means.factor / keep
 
     def evidence(self) -> Evidence:
-        """All labels, mixtures linearised around the present mean."""
-        if not len(self.mixtures):
+        """All labels, those of means linearised around the present estimate."""
+        if not len(self.means):
             return self.linear
         first = self.layout.start["hidden"]
-        design, labels, factor = self.mixtures.linearised(self.mean, first)
+        design, labels, factor = self.means.linearised(self.mean, first)
         used = np.flatnonzero(design.any(axis=0))
-        means = Evidence.of(design[:, used], labels, factor).wide(used, self.layout.width)
+        means = Evidence.of(design[:, used], labels, factor).expanded(used, self.layout.width)
         return self.linear + means if self.linear.count else means
 
     def solve(self, learn_spread: bool = False) -> None:
         """Recompute mean and precision; `learn_spread` also refits spreads and noise."""
-        for _ in range(LINEARISATIONS if len(self.mixtures) else 1):
+        for _ in range(LINEARISATIONS if len(self.means) else 1):
             self._seen = self.evidence()
             self._touched, self._factor, self.mean = self._fit(self._seen)
         if learn_spread and self._seen.count:
-            self._respread(self._seen)
+            self._refit_spreads(self._seen)
             self._touched, self._factor, self.mean = self._fit(self._seen)
 
-    def leaning(self, hint: Evidence) -> Floats:
-        """How far weak evidence `hint` would move the mean, [D]; the mean itself stays."""
-        moved: Floats = self._fit(self._seen + hint)[2] - self.mean
-        return moved
+    def shift_towards(self, hint: Evidence) -> Floats:
+        """By how much weak evidence `hint` would shift the mean, [D]; the mean itself stays."""
+        shift: Floats = self._fit(self._seen + hint)[2] - self.mean
+        return shift
 
     def _fit(self, seen: Evidence) -> tuple[NDArray[np.int64], CholeskyFactor, Floats]:
         """Touched columns, Cholesky factor of their precision, and mean, given the spreads."""
@@ -188,7 +192,7 @@ class Posterior:
         mean[touched] += factor.solve_transposed(factor.solve(surprise))
         return touched, factor, mean
 
-    def _respread(self, seen: Evidence) -> None:
+    def _refit_spreads(self, seen: Evidence) -> None:
         """One step of expectation maximisation for the spread of each group and the noise."""
         touched = self._touched
         inverse = self._factor.inverse()
@@ -199,38 +203,38 @@ class Posterior:
         size = np.bincount(group, minlength=len(GROUPS))
         first = np.array([g.scale for g in GROUPS])
         total = np.bincount(group, weights=energy, minlength=len(GROUPS))
-        refit = np.sqrt((total + TRUST * first**2) / (size + TRUST))
-        refit[0] = first[0]  # The bias is one column: nothing to learn its spread from.
+        refit = np.sqrt((total + PRIOR_COUNT * first**2) / (size + PRIOR_COUNT))
+        refit[0] = first[0]  # The bias is one column: its spread cannot be estimated.
         gram = seen.gram[np.ix_(touched, touched)]
         moment = (seen.moment - seen.gram @ self.layout.prior_mean)[touched]
         prior = self.layout.prior_mean
         square = seen.square - 2 * prior @ seen.moment + prior @ seen.gram @ prior
         left = max(0.0, float(square - 2 * delta @ moment + delta @ gram @ delta))
         left += float((covariance * gram).sum())
-        self.noise = float(np.sqrt((left + TRUST * NOISE**2) / (seen.count + TRUST)))
+        self.noise = float(np.sqrt((left + PRIOR_COUNT * NOISE**2) / (seen.count + PRIOR_COUNT)))
         self.scale = refit
 
     def draw(self, rng: np.random.Generator) -> Floats:
-        """A sample from the posterior less its mean, [D]; columns never seen vary as the prior."""
+        """A sample from the posterior less its mean, [D]; columns without labels use the prior."""
         sample = self.scale[self.layout.group] * rng.standard_normal(self.layout.width)
         if len(self._touched):
             noise = rng.standard_normal(len(self._touched))
             sample[self._touched] = self._factor.solve_transposed(noise)
         return sample
 
-    def moved(self, layout: Layout) -> Posterior:
-        """The same knowledge on another platform's columns; what has gone is forgotten."""
+    def remapped(self, layout: Layout) -> BayesianRegressor:
+        """The same evidence on another platform's columns; columns that it lacks are dropped."""
         position = {name: k for k, name in enumerate(self.layout.names)}
         index = np.array([position.get(name, -1) for name in layout.names])
-        known, other = np.flatnonzero(index >= 0), Posterior(layout, self.weight, self.bias)
+        known, other = np.flatnonzero(index >= 0), BayesianRegressor(layout, self.weight, self.bias)
         gram, moment = other.linear.gram, other.linear.moment
         gram[np.ix_(known, known)] = self.linear.gram[np.ix_(index[known], index[known])]
         moment[known] = self.linear.moment[index[known]]
         other.linear = Evidence(gram, moment, self.linear.square, self.linear.count)
-        if len(self.mixtures):
+        if len(self.means):
             column = np.full(self.layout.width, -1, dtype=np.int64)
             column[index[known]] = known
-            other.mixtures = self.mixtures.moved(column)
+            other.means = self.means.remapped(column)
         other.scale, other.noise = self.scale.copy(), self.noise
         other.solve()
         return other

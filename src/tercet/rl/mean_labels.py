@@ -1,4 +1,4 @@
-"""Labels that are means over several devices, kept as arrays and linearised when needed.
+"""Labels that are means over several devices, stored as arrays and linearised when needed.
 
 log mean_j exp(x_j · w) is not linear in w. Around an estimate it is, with the devices' shares of
 the mean as weights (Gauss-Newton); the noise of a mean shrinks by the sum of squared shares.
@@ -18,12 +18,12 @@ Floats = NDArray[np.float64]
 
 Number = TypeVar("Number", np.int64, np.float64)
 
-STEEPEST = 50.0
-"""Logarithms are clipped to this before exp()."""
+MAX_LOG = 50.0
+"""Bound of a logarithm before exp()."""
 
 
 @dataclass
-class Mixtures:
+class MeanLabels:
     """N labels; label k is a mean over `sizes[k]` consecutive rows."""
 
     columns: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
@@ -40,8 +40,8 @@ class Mixtures:
     def add(self, rows: Rows, hidden: Floats, label: float, factor: float) -> None:
         """Append one label: `rows` [R] with their hidden features [R, H]."""
         wide = max(self.columns.shape[1], rows.columns.shape[1])
-        self.columns = np.concatenate([_wide(self.columns, wide), _wide(rows.columns, wide)])
-        self.values = np.concatenate([_wide(self.values, wide), _wide(rows.values, wide)])
+        self.columns = np.concatenate([_padded(self.columns, wide), _padded(rows.columns, wide)])
+        self.values = np.concatenate([_padded(self.values, wide), _padded(rows.values, wide)])
         self.hidden = np.concatenate([self.hidden.reshape(-1, hidden.shape[1]), hidden])
         self.sizes = np.append(self.sizes, len(rows))
         self.labels, self.factor = np.append(self.labels, label), np.append(self.factor, factor)
@@ -56,13 +56,13 @@ class Mixtures:
         self.hidden, self.sizes = self.hidden[rows:], self.sizes[surplus:]
         self.labels, self.factor = self.labels[surplus:], self.factor[surplus:]
 
-    def moved(self, column: NDArray[np.int64]) -> Mixtures:
-        """The same labels where column c has become `column[c]`; -1: it, and they, are gone."""
+    def remapped(self, column: NDArray[np.int64]) -> MeanLabels:
+        """The same labels where column c has become `column[c]`; with -1 they are dropped."""
         owner = np.repeat(np.arange(len(self)), self.sizes)
         lost = ((column[self.columns] < 0) & (self.values != 0)).any(axis=1)
         keep = ~np.isin(np.arange(len(self)), owner[lost])
         rows = keep[owner]
-        return Mixtures(
+        return MeanLabels(
             np.maximum(column[self.columns[rows]], 0),
             self.values[rows],
             self.hidden[rows],
@@ -77,7 +77,7 @@ class Mixtures:
         end = first_hidden + self.hidden.shape[1]
         start = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
         value = (weights[self.columns] * self.values).sum(axis=1)
-        value = np.clip(value + self.hidden @ weights[first_hidden:end], -STEEPEST, STEEPEST)
+        value = np.clip(value + self.hidden @ weights[first_hidden:end], -MAX_LOG, MAX_LOG)
         top = np.repeat(np.maximum.reduceat(value, start), self.sizes)
         raised = np.exp(value - top)
         total = np.add.reduceat(raised, start)
@@ -93,8 +93,8 @@ class Mixtures:
         return design, labels, np.add.reduceat(share**2, start) * self.factor
 
 
-def _wide(array: NDArray[Number], width: int) -> NDArray[Number]:
-    """Pad columns with zeros: value 0 in column 0 says nothing."""
+def _padded(array: NDArray[Number], width: int) -> NDArray[Number]:
+    """Pad columns with zeros: value 0 in column 0 has no effect."""
     wide = np.zeros((len(array), width), dtype=array.dtype)
     wide[:, : array.shape[1]] = array
     return wide
