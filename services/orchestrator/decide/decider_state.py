@@ -1,4 +1,4 @@
-"""What the deciding role knows at the moment: nodes, goal, and the assignment in force."""
+"""The state of the deciding role: nodes, goal, rates, and the assignment in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one interface of a policy: what it is given to decide on, and what it can be asked."""
+"""The one interface of a policy, and the context that it decides on."""
 
 from __future__ import annotations
 

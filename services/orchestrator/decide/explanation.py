@@ -38,7 +38,7 @@ class CurrentReasons:
 
 
 class Explainer:
-    """Keeps each device's latest requests, and asks the policy about the present."""
+    """Keeps each device's latest outcomes, and calls the policy for the present reasons."""
 
     def __init__(self, state: DeciderState, policy: PolicyProcess) -> None:
         self._state, self._policy = state, policy

@@ -72,12 +72,12 @@ class Policy:
         fleet, marked = experience.fleet, experience.quarantined
         for device in marked:
             self._quarantine.silence(device)
-        verdicts = self._quarantine.judge(
+        screened = self._quarantine.judge(
             platform_of(fleet), experience_of(experience), fleet.profile_ms
         )
-        found = {device: v.reason for device, v in verdicts.items() if v.reason}
+        found = {device: v.reason for device, v in screened.items() if v.reason}
         self._recent.append(experience.model_copy(update={"quarantined": {**marked, **found}}))
-        return verdicts
+        return screened
 
     def choose(self, name: str, context: DecisionContext) -> dict[str, str] | None:
         """As `DecisionPolicy.choose`; without parameters that fit, `profile` decides."""

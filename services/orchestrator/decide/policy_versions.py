@@ -1,4 +1,4 @@
-"""The versions of the policy: carries out what `rollback` decides, and stores what outlives us."""
+"""The versions of the policy: carries out what `rollback` decides, and stores the state."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PolicyVersions:
         await self._apply(rollback.was_reset)
 
     async def refresh(self) -> None:
-        """Read what may have been announced unnoticed. Raises TryLater."""
+        """Read what may have been announced while the broker was unreachable. Raises TryLater."""
         self._command_due = True
         pointer = await self._store.pointer("policy")
         candidate, newest = self.state.candidate, self.state.newest_decided
@@ -71,7 +71,7 @@ class PolicyVersions:
             await self.on_parameters(pointer)
 
     async def recall(self) -> None:
-        """Take up what a former process stored."""
+        """Restore what a former process stored."""
         stored = await read_versions(self._bus)
         if stored is None:
             return
@@ -82,7 +82,7 @@ class PolicyVersions:
         """Apply the operator's last command, then adopt the newest version if it may decide."""
         await self.apply_command()
         try:
-            await self._apply(rollback.adoption_due)
+            await self._apply(rollback.round_opens)
         except TryLater as error:
             _log.warning("version not adopted yet", reason=str(error))
 
@@ -103,7 +103,7 @@ class PolicyVersions:
             _log.warning("operator command is pending", reason=str(error))
 
     async def round_closed(self, experience: Experience) -> None:
-        """Judge the version in force by a learning round."""
+        """Enter a learning round, which may show that the version in force is worse."""
         self.exploration_budget = await self._policy.exploration_budget()
         self._write_due = True
         try:

@@ -25,6 +25,8 @@ from pydantic import (
 )
 from pydantic_core import to_json
 
+from tercet.process import log
+
 LENGTHS = struct.Struct("!QQ")
 """Before every frame: the lengths of its header and of its raw bytes."""
 MAX_BYTES = 1 << 28
@@ -33,6 +35,8 @@ CHUNK = 1 << 20
 """Bytes read at once of a frame that is skipped."""
 
 _STRICT = ConfigDict(extra="forbid")
+
+_log = log.get(__name__)
 
 
 class MalformedFrame(Exception):
@@ -104,7 +108,7 @@ class Call:
         self._answer = TypeAdapter[Any](value | _Failure)
 
     def question(self, *args: Any, **kwargs: Any) -> Frame:
-        """The frame that asks for this call."""
+        """The frame of this call."""
         bound = self._signature.bind(None, *args, **kwargs).arguments
         fields = {name: value for name, value in bound.items() if name != "self"}
         blob = fields.pop(self._blob, b"") if self._blob else b""
@@ -140,7 +144,7 @@ class Interface:
         self._question = TypeAdapter[Any](Annotated[models, Discriminator("method")])
 
     def answer(self, target: object, frame: Frame) -> Frame:
-        """Make the call that a frame asks for; whatever it raises becomes the answer."""
+        """Make the call of a frame; whatever it raises becomes the answer."""
         try:
             question = self._question.validate_json(frame.header)
         except ValidationError as error:
@@ -150,6 +154,8 @@ class Interface:
             value = getattr(target, call.name)(**call.arguments(question, frame.blob))
             return Frame(_json({"value": value}))
         except Exception as error:
+            if not isinstance(error, tuple(self.errors.values())):
+                _log.exception("call failed", method=call.name)
             return self.failure(error)
 
     def failure(self, error: Exception) -> Frame:

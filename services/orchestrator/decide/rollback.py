@@ -88,7 +88,7 @@ def announced(state: VersionState, pointer: Parameters) -> Step:
     return replace(state, candidate=pointer), ()
 
 
-def adoption_due(state: VersionState) -> Step:
+def round_opens(state: VersionState) -> Step:
     """A round is about to open."""
     candidate = state.candidate
     if state.holds or candidate is None:

@@ -14,13 +14,13 @@ from tercet.services.orchestrator.decide.round_record import RoundRecord
 
 async def screen(policy: PolicyProcess, experience: Experience) -> Experience:
     """The same round, with marks on what must not be learned from, or only in part."""
-    verdicts = await policy.screen(experience)
-    found = {device: v.reason for device, v in verdicts.items() if v.reason}
+    screened = await policy.screen(experience)
+    found = {device: v.reason for device, v in screened.items() if v.reason}
     return experience.model_copy(
         update={
             "quarantined": {**experience.quarantined, **found},
-            "divided": {d: v.factor for d, v in verdicts.items() if v.factor != 1.0},
-            "doubted": tuple(d for d, v in verdicts.items() if v.doubted),
+            "divided": {d: v.factor for d, v in screened.items() if v.factor != 1.0},
+            "doubted": tuple(d for d, v in screened.items() if v.doubted),
         }
     )
 

@@ -71,7 +71,7 @@ async def test_a_request_before_the_capability_is_refused_and_not_dead_lettered(
     async with deciding(bus, rounds=1, evaluations=0):
         for _ in range(3):
             with pytest.raises(NoAnswer, match="early has not published a capability") as caught:
-                await bus.request(Request(device="early"), Decision, 60)  # told, not timed out
+                await bus.request(Request(device="early"), Decision, 60)  # refused, not timed out
             assert caught.value.responder
         assert await dead_letters(bus) == []
         assert counted("tercet_refused_total", what="stranger") - before == 3

@@ -96,24 +96,24 @@ def suspected() -> VersionState:
 def test_a_newer_version_is_adopted_before_the_next_round() -> None:
     state, actions = rollback.announced(VersionState(), pointer(0, round_=4))
     assert (actions, state.newest_round, state.adopted_round) == ((), 4, 0)
-    state, actions = rollback.adoption_due(state)
+    state, actions = rollback.round_opens(state)
     assert actions == (Adopt(pointer(0, round_=4)),)
     state, actions = rollback.adopted(state, KnownVersion(pointer(0, round_=4), b"blob"))
     assert (actions, state.in_force, state.adopted_round, state.candidate) == ((), 0, 4, None)
-    assert rollback.adoption_due(state) == (state, ())
+    assert rollback.round_opens(state) == (state, ())
 
 
 @pytest.mark.parametrize("version", [0, 1])
 def test_a_version_that_is_not_newer_is_passed_over(version: int) -> None:
     state, _ = rollback.announced(having(known(1)), pointer(version))
-    state, actions = rollback.adoption_due(state)
+    state, actions = rollback.round_opens(state)
     assert (actions, state.candidate) == ((), None)
 
 
 @pytest.mark.parametrize("hold", [{"pinned": 0}, {"rest": 1}])
 def test_a_candidate_waits_while_newer_versions_are_held(hold: dict[str, int]) -> None:
     state, _ = rollback.announced(having(known(0), **hold), pointer(1))
-    assert rollback.adoption_due(state) == (state, ())
+    assert rollback.round_opens(state) == (state, ())
 
 
 def test_a_version_that_fails_validation_stays_rejected_and_counts_as_seen() -> None:
@@ -185,7 +185,7 @@ def test_when_all_versions_are_slower_the_suspected_one_decides_again() -> None:
     state, actions = window(suspected(), 200.0)
     assert (state.rejections, barred(state), actions) == (0, {}, ())
     assert state.candidate is not None and state.candidate.version == 1
-    _, actions = rollback.adoption_due(state)
+    _, actions = rollback.round_opens(state)
     assert [a.pointer.version for a in actions if isinstance(a, Adopt)] == [1]
 
 
