@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tercet.experience.translation import fleet_of
 from tercet.messaging.topology import stream_of
 from tercet.schemas import asyncapi
+from tercet.schemas.capability import Capability
 from tercet.schemas.catalogue import CATALOGUE
 from tercet.schemas.external_clients import EXAMPLES, STREAMS
 
@@ -72,3 +74,14 @@ def test_descriptions_include_units() -> None:
 def test_the_lock_file_names_no_registry() -> None:
     lock = json.loads((Path(__file__).parent / "asyncapi" / "package-lock.json").read_text())
     assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
+
+
+def test_an_option_is_offered_when_one_device_can_run_it_as_the_document_states() -> None:
+    strong = Capability(node="a", tier="device", home="e", accuracy_pct={"d0": 89.9, "d3": 80.0})
+    weak = Capability(node="b", tier="device", home="e", accuracy_pct={"d3": 80.0})
+    fleet = fleet_of([strong, weak])
+    assert fleet is not None
+    assert set(fleet.options) == {"d0@L", "d3@L"}
+    assert fleet.lacks == {"b": ("d0",)}
+    guide = " ".join(TREE["info"]["description"].split())
+    assert "An option is offered when at least one device (or edge, or the cloud)" in guide
