@@ -45,7 +45,7 @@ def import_classifier(
     with model_directory.drafting(directory) as draft:
         path = draft / f"{name}.onnx"
         path.write_bytes(model.SerializeToString(deterministic=True))
-        session = _trial_session(path, file, description)
+        session = _open_and_run(path, file, description)
         labels.check_count(file, session.classes, names)
         if session.classes < folders.MIN_CLASSES:
             raise ModelError(f"model file {file} has one output: a classifier needs two")
@@ -87,7 +87,7 @@ def _load_checked(file: Path) -> onnx.ModelProto:
     return model
 
 
-def _trial_session(path: Path, file: Path, description: ModelDescription) -> Session:
+def _open_and_run(path: Path, file: Path, description: ModelDescription) -> Session:
     """Open the copy at `path` and run a photograph; errors name the user's `file`."""
     try:
         session = Session(path)
