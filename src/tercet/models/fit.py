@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tercet.models import model_directory, published_weights, training_config, worker_processes
+from tercet.models import model_directory, training_config, worker_processes
 from tercet.models.errors import ModelError
 from tercet.models.manifest import Manifest
 from tercet.models.training_config import TrainingConfig
@@ -59,6 +59,10 @@ def fit(
 def start_files(files: Sequence[Path]) -> dict[float, Path]:
     """Weights files by their width; `ModelError` when two have the same width."""
     found: dict[float, Path] = {}
+    if not files:
+        return found
+    from tercet.models import published_weights  # Imports torch, which nothing else here needs.
+
     for file in files:
         width = published_weights.read(file, headless=True).width
         if width in found:
