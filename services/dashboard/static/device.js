@@ -5,11 +5,14 @@ const REFRESH_MS = 1000; // Between two refreshes while the dialog is open.
 const PARTS = ['decision', 'network', 'queue', 'compute'];
 
 let open = null;
+let requested = 0; // Counts calls of `show`.
+let shown = 0; // The call whose device the dialog shows.
 
 /** Install handlers, and open the device that the URL names. */
 export function begin() {
   byId('device-close').addEventListener('click', () => byId('device').close());
   byId('device').addEventListener('close', () => {
+    if (requested !== shown) return; // Another device was selected before this event arrived.
     open = null;
     history.replaceState(null, '', location.pathname);
   });
@@ -22,10 +25,13 @@ export function begin() {
 /** Open the details of one device. */
 export async function show(name) {
   open = name;
+  const request = ++requested;
   setText(byId('device-title'), name);
   history.replaceState(null, '', `#device=${encodeURIComponent(name)}`);
   await refresh();
-  if (open === name && !byId('device').open) byId('device').showModal();
+  if (request !== requested || byId('device').open) return;
+  shown = request;
+  byId('device').showModal();
 }
 
 async function refresh() {

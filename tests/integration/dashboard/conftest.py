@@ -157,6 +157,8 @@ class View:
 
     page: Page
     complaints: list[str] = field(default_factory=list)
+    network_changes: int = 0
+    """Requests that Chromium aborted because an interface of the host came or went (containers)."""
 
     async def shows(self, selector: str, text: str = "", timeout_s: float = 30.0) -> None:
         """Wait until an element with this text exists."""
@@ -207,12 +209,20 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
         page, complaints = view.page, view.complaints
 
         def on_console(message: Any) -> None:
-            if message.type in ("error", "warning"):
+            if "ERR_NETWORK_CHANGED" in message.text:
+                view.network_changes += 1
+            elif message.type in ("error", "warning"):
                 complaints.append(message.text)
 
         page.on("console", on_console)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         await page.goto(url)
+        for _ in range(3):
+            if not view.network_changes:
+                break
+            view.network_changes = 0
+            complaints.clear()
+            await page.reload()
         return view
 
     yield begin
