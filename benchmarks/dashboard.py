@@ -112,7 +112,7 @@ async def compare_decisions(pairs: int) -> list[dict[str, Any]]:
                     taken = await decisions.sample(system.bus, pairs // BLOCKS)
             else:
                 taken = await decisions.sample(system.bus, pairs // BLOCKS)
-            rows.append(decisions.summary(f"{name}, turn {block // 2 + 1}", *taken))
+            rows.append(decisions.summary(f"{name}, block {block // 2 + 1}", *taken))
             for all_times, times in zip(found[name], taken, strict=True):
                 all_times.extend(times)
     return [*rows, *(decisions.summary(f"**{name}**", *found[name]) for name in names)]

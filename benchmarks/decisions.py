@@ -36,11 +36,11 @@ async def measure(pairs: int, workers: int) -> list[dict[str, Any]]:
         await system.start_world("paper-A", USERS, SPEED)
         await system.start("echo", benchmark_module("echo", "benchmarks.echo", bus_url=system.url))
         await wait_for_rounds(system.bus, WARM_UP)
-        busy = await _condition(system, "learners busy", pairs)
+        busy = await _condition(system, "trainers busy", pairs)
         trainers = system.names("learner") + system.names("world-model")
         system.pause(trainers)
         try:
-            idle = await _condition(system, "learners idle", pairs)
+            idle = await _condition(system, "trainers idle", pairs)
         finally:
             system.resume(trainers)
     return [busy, idle]

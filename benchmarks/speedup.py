@@ -55,7 +55,7 @@ def render(found: list[Row]) -> str:
     """Markdown."""
     header = [
         "scenario", "goal", "offloading alone, ms", "with model selection, ms", "faster",
-        "accuracy lost, points", "faster, learned", "lost, learned",
+        "accuracy lost, points", "faster, hybrid", "lost, hybrid",
     ]  # fmt: skip
     body: list[list[object]] = [
         [

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import dashboard, decisions, local, overload, planning
-from benchmarks.chaos import text as chaos_text
-from benchmarks.chaos.faults import KINDS
-
-Options = argparse.Namespace
+from benchmarks.chaos import FAULT_KINDS
+from benchmarks.verbs import Options, show
 
 
 def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], float]) -> None:
@@ -80,7 +76,9 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command.add_argument(
         "--seed", type=int, default=1, help="seed of the faults and of their order"
     )
-    command.add_argument("--only", nargs="+", choices=KINDS, help="only faults of these kinds")
+    command.add_argument(
+        "--only", nargs="+", choices=FAULT_KINDS, help="only faults of these kinds"
+    )
     command = verb(
         "overload",
         run_overload,
@@ -92,56 +90,64 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
 
 def run_overload(options: Options) -> None:
     """Exit with 1 when a target is missed."""
+    from benchmarks import overload
+
     found = asyncio.run(overload.measure(options.times, options.seconds))
-    print(json.dumps(found, indent=1) if options.json else overload.render(found))
+    show(options, found, overload.render)
     sys.exit(0 if found["good"] else 1)
 
 
 def run_chaos(options: Options) -> None:
     """Exit with 1 when a target is missed."""
     from benchmarks.chaos.run import Chaos
+    from benchmarks.chaos.text import render
 
     async def run() -> dict[str, Any]:
         return await Chaos(options.seed, options.minutes, options.faults, options.only or ()).run()
 
     found = asyncio.run(run())
-    print(json.dumps(found, indent=1) if options.json else chaos_text.render(found))
+    show(options, found, render)
     sys.exit(0 if found["good"] else 1)
 
 
 def run_dashboard(options: Options) -> None:
     """Cost of the dashboard, or with `--pairs` its effect on decisions."""
+    from benchmarks import dashboard, decisions
+
     if options.pairs:
         rows = asyncio.run(dashboard.compare_decisions(options.pairs))
-        print(json.dumps(rows, indent=1) if options.json else decisions.render(rows))
+        show(options, rows, decisions.render)
         return
     row = asyncio.run(dashboard.load(options.devices, options.viewers, options.seconds))
-    print(json.dumps(row, indent=1) if options.json else dashboard.render(row))
+    show(options, row, dashboard.render)
 
 
 def run_planning(options: Options) -> None:
     """Throughput relative to the first number of workers, or the error by members."""
+    from benchmarks import planning
+
     if options.members:
-        _show(options, planning.error_by_members(options.members, options.seeds))
+        rows = planning.error_by_members(options.members, options.seeds)
+        show(options, rows, planning.render)
         return
     rows = [asyncio.run(planning.throughput(w, options.jobs)) for w in options.workers]
     for row in rows:
         ratio = row["transitions_per_s"] / rows[0]["transitions_per_s"]
         row["over_first"] = round(ratio, 2)
-    _show(options, rows)
+    show(options, rows, planning.render)
 
 
 def run_local(options: Options) -> None:
     """One row per variant."""
+    from benchmarks import local
+
     rows = asyncio.run(local.measure(options.variant, options.pairs, options.models))
-    print(json.dumps(rows, indent=1) if options.json else local.render(rows))
+    show(options, rows, local.render)
 
 
 def run_decisions(options: Options) -> None:
     """One row per condition."""
+    from benchmarks import decisions
+
     rows = asyncio.run(decisions.measure(options.pairs, options.workers))
-    print(json.dumps(rows, indent=1) if options.json else decisions.render(rows))
-
-
-def _show(options: Options, rows: list[dict[str, Any]]) -> None:
-    print(json.dumps(rows, indent=1) if options.json else planning.render(rows))
+    show(options, rows, decisions.render)

@@ -113,7 +113,7 @@ def render(rows: list[Row]) -> str:
         )
     off = max(abs(row["oracle_off_pct"]) for row in rows)
     counts = [_counts(name, rows) for name in rows[0]["agents"]]
-    header = ["scenario", "goal", "printed, ms", "oracle, ms", "off", "learned (regret)", "remark"]
+    header = ["scenario", "goal", "printed, ms", "oracle, ms", "off", "agent (regret)", "remark"]
     return "\n".join(
         [markdown(header, body), "", f"Oracle at most {off:.2f} % off print.", *counts]
     )

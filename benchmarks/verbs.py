@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,17 @@ def table7(options: Options) -> None:
 
 
 def figure3(options: Options) -> None:
-    """Curves; the cells are those of table6."""
+    """Curves; the cells are those of table6.
+
+    figure3.png and figure3.csv are written beside the kept cells: to benchmarks/results, to the
+    folder of `--keep`, or with `--fresh` to the working directory.
+    """
     from benchmarks import figure3 as module
 
     runs = fill(options, module.cells(_step_cells(options)), "table6")
-    show(options, module.draw([run for run in runs if "curve" in run], RESULTS), module.render)
+    kept = Path(options.keep).parent if options.keep else RESULTS
+    folder = Path.cwd() if options.fresh else kept
+    show(options, module.draw([run for run in runs if "curve" in run], folder), module.render)
 
 
 def speedup(options: Options) -> None:
@@ -185,6 +191,6 @@ def fill(options: Options, cells: Sequence[Cell], name: str | None = None) -> li
     return store.everything() if options.known else store.fill(cells)
 
 
-def show(options: Options, rows: list[Row], render: Any) -> None:
+def show(options: Options, rows: Any, render: Callable[[Any], str]) -> None:
     """Print JSON with `--json`, else Markdown."""
     print(json.dumps(rows, indent=1) if options.json else render(rows))

@@ -5,3 +5,6 @@
 the processes' sizes. `reconciliation` compares acknowledged outcomes with the streams at the end.
 `run` coordinates a run; `text` renders its result.
 """
+
+FAULT_KINDS = ("kill", "hang", "pause", "clock", "cut", "slow", "disk")
+"""Kinds of faults, as `--only` accepts them."""

@@ -22,7 +22,6 @@ PAUSED = (
     "orchestrator", "learner", "world-model-1", "dashboard", BROKER,
 )  # fmt: skip
 """Targets of SIGSTOP and, some seconds later, SIGCONT."""
-KINDS = ("kill", "hang", "pause", "clock", "cut", "slow", "disk")
 HUNG = ("inference-edge-1", "device-2", "orchestrator", "world-model-2")
 """Targets of SIGSTOP without SIGCONT; the supervisor's watchdog replaces them."""
 CLOCK_CHANGED = ("orchestrator", "device-1", "learner")

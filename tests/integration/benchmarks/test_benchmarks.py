@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from benchmarks import figure3, paper, table5, table6, tune
+from benchmarks.__main__ import main
 from benchmarks.agents import NAMES, build
 from benchmarks.learn import make_environment
 from benchmarks.result_store import Cell, ResultStore
 from benchmarks.training_run import Convergence, Step, converge, play
+from tercet.process import log
 from tercet.rl.assign import solve
 from tercet.rl.experience import State
 from tercet.rl.goal import parse_goal
@@ -92,8 +94,8 @@ def test_every_agent_is_deterministic_for_a_seed(name) -> None:
 
 @pytest.mark.parametrize("name", ["autoscale", "autoscale-optimistic", "hybrid"])
 def test_agents_find_the_optimum_of_two_users(name) -> None:
-    world = scenarios.paper("A", 2)
-    result = converge(world, build(name, world.platform, 0), 80.0, 3000, 0, hold=lambda s: 100)
+    world, hold = scenarios.paper("A", 2), 40 if name == "hybrid" else 100
+    result = converge(world, build(name, world.platform, 0), 80.0, 3000, 0, hold=lambda s: hold)
     assert result.steps is not None and result.regret is not None and result.regret <= 0.01
 
 
@@ -236,10 +238,28 @@ def test_learn_prints_one_json_object_per_step() -> None:
         (("learn", "--agent", "adadeep", "--users", "9"), "too many to enumerate"),
         (("table6", "--cap", "nan"), "number above 0"),
         (("table6", "--jobs", "0"), "whole number from 1"),
-        (("nothing",), "invalid choice"),
     ],
 )
-def test_bad_input_is_one_line_and_status_two(arguments, message) -> None:
-    result = run_benchmarks(*arguments)
-    assert result.returncode == 2 and message in result.stderr
+def test_bad_input_is_one_line_and_status_two(arguments, message, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(log, "configure", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments])
+    stderr = capsys.readouterr().err
+    assert ended.value.code == 2 and message in stderr
+    assert len(stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_extra_is_one_line_and_status_two(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(log, "configure", lambda *_: None)
+    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["peers", "--fresh", "--goal", "85", "--seeds", "1"])
+    assert ended.value.code == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message == "benchmarks: stable_baselines3 is not installed: pip install -e '.[peers]'"
+
+
+def test_bad_input_ends_the_process_with_status_two() -> None:
+    result = run_benchmarks("nothing")
+    assert result.returncode == 2 and "invalid choice" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
