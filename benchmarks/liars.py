@@ -94,17 +94,17 @@ class Run:
 
     def _filtered(self, experience: Experience) -> Experience:
         """What the trainer gets on the bus (`tercet.experience.translation`)."""
-        verdicts = self.quarantine.judge(self.world.platform, experience, self.world.profile_ms)
-        refused = {d for d, v in verdicts.items() if v.reason}
+        assessments = self.quarantine.judge(self.world.platform, experience, self.world.profile_ms)
+        refused = {d for d, v in assessments.items() if v.reason}
         self.refused += self.world.lying_device in refused
         self.others_refused += len(refused - {self.world.lying_device})
-        believed = {
-            d: ms / verdicts[d].factor
+        reported = {
+            d: ms / assessments[d].factor
             for d, ms in experience.response_ms.items()
             if d not in refused
         }
-        doubted = frozenset(d for d, v in verdicts.items() if v.doubted)
-        return replace(experience, response_ms=believed, doubted=doubted)
+        doubted = frozenset(d for d, v in assessments.items() if v.doubted)
+        return replace(experience, response_ms=reported, doubted=doubted)
 
 
 def gather(runs: list[Row]) -> list[Row]:

@@ -96,10 +96,10 @@ def render(rows: list[Row]) -> str:
     """Markdown; assignments as mixes, since devices with equal links are interchangeable."""
     body: list[list[object]] = []
     for row in rows:
-        learned: list[str] = []
+        by_agent: list[str] = []
         for name, a in row["agents"].items():
             regret = "goal missed" if a["regret"] is None else f"{100 * a['regret']:.2f} %"
-            learned.append(f"{name}: {mix(a['assignment'])} {a['ms']} ms ({regret})")
+            by_agent.append(f"{name}: {mix(a['assignment'])} {a['ms']} ms ({regret})")
         body.append(
             [
                 row["scenario"],
@@ -107,7 +107,7 @@ def render(rows: list[Row]) -> str:
                 f"{mix(row['paper_assignment'])} {row['paper_ms']}",
                 f"{mix(row['oracle_assignment'])} {row['oracle_ms']}",
                 f"{row['oracle_off_pct']:+.2f} %",
-                "<br>".join(learned),
+                "<br>".join(by_agent),
                 row["remark"],
             ]
         )

@@ -117,43 +117,43 @@ FIRST["autoscale-optimistic"] = FIRST["autoscale"]
 FIRST["hybrid-paper-real"] = FIRST["hybrid-paper"]
 
 
-def settings(name: str, trial: int) -> dict[str, Any]:
-    """Settings of one trial."""
-    if trial == 0:
+def settings(name: str, number: int) -> dict[str, Any]:
+    """Settings of the trial with this number."""
+    if number == 0:
         return FIRST[name]
-    rng = np.random.default_rng(1000 + trial)
+    rng = np.random.default_rng(1000 + number)
     return {key: values[int(rng.integers(len(values)))] for key, values in SPACES[name].items()}
 
 
-def attempt(name: str, trial: int, stage: str) -> Row:
+def attempt(name: str, number: int, stage: str) -> Row:
     """Score one setting: steps to optimal, summed; no convergence counts twice the cap."""
     cap, found, regrets = CAPS[name], [], []
     for goal, seed in itertools.product(GOALS, SEEDS[stage]):
         world = paper("B", USERS)
-        agent = build(name, world.platform, seed, **settings(name, trial))
+        agent = build(name, world.platform, seed, **settings(name, number))
         hold = (lambda step: HOLD) if name == "hybrid" else hold_steps(name)
         result = converge(world, agent, goal, cap, seed, True, hold)
         found.append(result.steps)
         regrets.append(result.regret)
     score = sum(2 * cap if steps is None else steps for steps in found)
-    return {"settings": settings(name, trial), "steps": found, "regret": regrets, "score": score}
+    return {"settings": settings(name, number), "steps": found, "regret": regrets, "score": score}
 
 
 def cells(agents: list[str]) -> list[Cell]:
     """The search: one cell per trial."""
-    return [_cell(name, trial, "search") for name in agents for trial in range(TRIALS)]
+    return [_cell(name, number, "search") for name in agents for number in range(TRIALS)]
 
 
 def finals(searched: list[Row]) -> list[Cell]:
     """The confirmation: each agent's first and best setting."""
     trials = {name: best(searched, name)["trial"] for name in dict.fromkeys(_agents(searched))}
-    pairs = [(name, trial) for name in trials for trial in sorted({0, trials[name]})]
-    return [_cell(name, trial, "confirmation") for name, trial in pairs]
+    pairs = [(name, number) for name in trials for number in sorted({0, trials[name]})]
+    return [_cell(name, number, "confirmation") for name, number in pairs]
 
 
-def _cell(name: str, trial: int, stage: str) -> Cell:
-    key = {"agent": name, "users": USERS, "trial": trial, "stage": stage}
-    return Cell(key, lambda: attempt(name, trial, stage))
+def _cell(name: str, number: int, stage: str) -> Cell:
+    key = {"agent": name, "users": USERS, "trial": number, "stage": stage}
+    return Cell(key, lambda: attempt(name, number, stage))
 
 
 def _agents(rows: list[Row]) -> list[str]:

@@ -83,20 +83,20 @@ def assess(name: str, lives: list[Samples], warm_up: float) -> dict[str, Any]:
     after_warm_up = [
         [sample for sample in life if sample[0] - life[0][0] > warm_up] for life in lives
     ]
-    judged = [life for life in after_warm_up if len(life) >= LEAST_SAMPLES]
+    long_lives = [life for life in after_warm_up if len(life) >= LEAST_SAMPLES]
     sizes = [size for life in lives for _, size in life]
     row = {
         "process": name,
         "lives": len(lives),
         "most_mib": round(max(sizes), 1),
-        "judged": len(judged),
+        "judged": len(long_lives),
     }
-    if not judged:
+    if not long_lives:
         return row | {"slope_mib_h": None, "parts_mib_h": None, "grows": False}
     limit = max(GROWTH * float(np.mean(sizes)), FLOOR_MIB)
-    parts = [slope(part) for part in _parts(judged)]
+    parts = [slope(part) for part in _parts(long_lives)]
     return row | {
-        "slope_mib_h": round(slope(judged)[0], 1),
+        "slope_mib_h": round(slope(long_lives)[0], 1),
         "parts_mib_h": [round(found, 1) for found, _ in parts],
         "grows": all(found > limit and found > SIGNIFICANT * error for found, error in parts),
     }

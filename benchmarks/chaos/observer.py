@@ -86,10 +86,10 @@ class Observer:
         observed = self._rounds.get(message["cause"])
         if observed is None or observed.opened < self._since or message["censored"]:
             return
-        everyone = self._devices
+        expected = self._devices
         if (
-            observed.devices >= everyone
-            and observed.decided >= everyone
-            and observed.served >= everyone
+            observed.devices >= expected
+            and observed.decided >= expected
+            and observed.served >= expected
         ):
             self.full.set()

@@ -126,7 +126,7 @@ class Chaos:
         lasted = time.monotonic() - self._started
         assessments = memory.assessments(min(WARM_UP_S, lasted / 4))
         median = statistics.median(backs) if backs else 0.0
-        verdicts = {
+        checks = {
             "nothing acknowledged is lost": found["lost"] + found["lost_overheard"] == 0,
             "nothing is stored or in effect twice": found["doubled"]
             + found["rounds_doubled"]
@@ -155,8 +155,8 @@ class Chaos:
             "memory": assessments,
             "crashed": self._crashed,
             "disk": system.small_disk,
-            "verdicts": verdicts,
-            "good": all(verdicts.values()),
+            "verdicts": checks,
+            "good": all(checks.values()),
         }
 
 

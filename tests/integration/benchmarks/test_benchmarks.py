@@ -120,9 +120,9 @@ def test_every_agent_is_tuned_with_the_same_budget_from_its_own_settings() -> No
     cells = tune.cells([*NAMES])
     assert {sum(c.key["agent"] == name for c in cells) for name in NAMES} == {tune.TRIALS}
     for name in NAMES:
-        for trial in range(tune.TRIALS):
-            assert tune.settings(name, trial).keys() == tune.SPACES[name].keys()
-            build(name, scenarios.platform(2), 0, **tune.settings(name, trial))
+        for number in range(tune.TRIALS):
+            assert tune.settings(name, number).keys() == tune.SPACES[name].keys()
+            build(name, scenarios.platform(2), 0, **tune.settings(name, number))
 
 
 def test_joint_agents_reject_too_many_actions() -> None:

@@ -12,6 +12,7 @@ import os
 import random
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from tercet.schemas.decision import Decision
 from tercet.schemas.request import Request
 from tests.system.fuzz.strategies import HUGE, NAMES, OWNERS, drawn, mutated
 
+ROOT = Path(__file__).parents[3]
 COUNT = int(os.environ.get("TERCET_FUZZ", "2000"))
 POOL = 60 if COUNT < 50_000 else 300
 """Messages of each kind that hypothesis draws; all others are mutations of them."""
@@ -113,14 +115,23 @@ async def test_no_message_stops_the_system(capsys: pytest.CaptureFixture[str]) -
               "requests rejected unread by the rate limit, counted; no process exited")  # fmt: skip
 
 
+DEFECTS = (
+    "handler failed", "answer failed", "call failed", "report not published", "not learned from",
+    "update failed",
+)  # fmt: skip
+"""Log events of valid messages that could not be handled."""
+
+
+@pytest.mark.parametrize("event", DEFECTS)
+def test_an_event_that_counts_as_a_defect_is_logged_somewhere(event: str) -> None:
+    files = [f for room in ("services", "src/tercet") for f in (ROOT / room).rglob("*.py")]
+    assert any(f'_log.exception("{event}"' in f.read_text() for f in files)
+
+
 def defects(logs: dict[str, str]) -> list[str]:
-    """Log lines of valid messages that could not be handled."""
-    events = (
-        *("handler failed", "answer failed", "report not published"),
-        *("not learned from", "update failed"),
-    )
+    """Log lines with one of the events of DEFECTS."""
     return [line[:2000] for text in logs.values() for line in text.splitlines()
-            if any(event in line for event in events)]  # fmt: skip
+            if any(event in line for event in DEFECTS)]  # fmt: skip
 
 
 async def publish_all(bus: Bus, pools: dict[str, list[dict[str, Any]]]) -> Sent:
