@@ -2,8 +2,8 @@
 
 python examples/fleet.py --bus nats://127.0.0.1:4222 --devices 3 [--rounds 50] [--seed 0]
 
-It speaks for all its nodes: the devices, one edge and the cloud. Nothing is inferred: response
-times are invented (virtual, and marked `simulated`). They are local times per variant, and at edge
+It represents all its nodes: the devices, one edge and the cloud. Nothing is inferred: response
+times are generated (virtual, and marked `simulated`). They are local times per variant, and at edge
 and cloud a link plus a time per device that is sent there, so the best assignment is a mixture.
 """
 
@@ -24,8 +24,8 @@ EDGE, CLOUD = "gate", "datacentre"
 ACCURACY_PCT = {"d0": 89.9, "d1": 88.2, "d2": 84.9, "d3": 74.2}
 LOCAL_MS = {"d0": 110.0, "d1": 62.0, "d2": 31.0, "d3": 14.0}
 LINK_MS, EACH_MS = {EDGE: 4.0, CLOUD: 21.0}, {EDGE: 30.0, CLOUD: 13.0}
-DECISION_PATIENCE = 0.5  # Seconds; then the device decides for itself.
-ACK_PATIENCE = 2.0  # Seconds; then a kept message is published again.
+DECISION_TIMEOUT_S = 0.5  # Then the device decides by itself.
+ACK_TIMEOUT_S = 2.0  # Then a stored message is published again.
 
 Message = dict[str, Any]
 
@@ -34,66 +34,66 @@ def message(kind: str, cause: Message | None = None, key: str = "", **fields: An
     """A message with its identity; a consequence derives its id from its cause."""
     identity = uuid5(UUID(cause["id"]), f"{kind}/{key}") if cause else uuid4()
     because = {"cause": cause["id"]} if cause else {}
-    said = {"type": kind, "id": str(identity), "at": datetime.now(UTC).isoformat()}
-    return {**said, **because, **fields}
+    header = {"type": kind, "id": str(identity), "at": datetime.now(UTC).isoformat()}
+    return {**header, **because, **fields}
 
 
 class Fleet:
     """Some devices, an edge and a cloud, on one connection."""
 
     def __init__(self, client: Client, devices: int, seed: int) -> None:
-        self.client, self.stream = client, client.jetstream(timeout=ACK_PATIENCE)
+        self.client, self.stream = client, client.jetstream(timeout=ACK_TIMEOUT_S)
         self.devices = [f"camera-{k}" for k in range(1, devices + 1)]
-        self.chance = random.Random(seed)
+        self.rng = random.Random(seed)
 
-    async def say_capabilities(self) -> None:
-        """Introduce every node, the devices last: with them rounds begin."""
+    async def publish_capabilities(self) -> None:
+        """Publish what every node offers, the devices last: rounds begin with them."""
         for node in (CLOUD, EDGE):
             tier = "cloud" if node == CLOUD else "edge"
-            await self.say_capability(node, {"d0": EACH_MS[node]}, tier=tier)
+            await self.publish_capability(node, {"d0": EACH_MS[node]}, tier=tier)
         for device in self.devices:
-            await self.say_capability(device, LOCAL_MS, tier="device", home=EDGE)
+            await self.publish_capability(device, LOCAL_MS, tier="device", home=EDGE)
 
-    async def say_capability(self, node: str, profile: dict[str, float], **more: str) -> None:
-        """Introduce one node: what it can run, how well, and how fast when it is alone."""
+    async def publish_capability(self, node: str, profile: dict[str, float], **more: str) -> None:
+        """Publish what one node can run, with accuracy, and compute time without load."""
         accuracy = {variant: ACCURACY_PCT[variant] for variant in profile}
         fields: Message = {"node": node, "accuracy_pct": accuracy, "profile_ms": profile, **more}
-        await self.keep(f"capability.v1.{node}", message("capability.v1", **fields))
+        await self.publish_stored(f"capability.v1.{node}", message("capability.v1", **fields))
 
-    async def say_telemetry(self, leaving: bool = False) -> None:
-        """Say how every node is: quiet hosts, each with its own link."""
+    async def publish_telemetry(self, leaving: bool = False) -> None:
+        """Publish the condition of every node: hosts without load, each with its own link."""
         for node in (*self.devices, EDGE, CLOUD):
             condition = {"cpu": 0.05, "memory": 0.3, "link_ms": LINK_MS.get(node, 2.0)}
-            said = message("telemetry.v1", node=node, condition=condition, leaving=leaving)
-            await self.client.publish(f"telemetry.v1.{node}", json.dumps(said).encode())
+            telemetry = message("telemetry.v1", node=node, condition=condition, leaving=leaving)
+            await self.client.publish(f"telemetry.v1.{node}", json.dumps(telemetry).encode())
 
-    async def keep_telling(self) -> None:
-        """Telemetry once a second."""
+    async def publish_telemetry_forever(self) -> None:
+        """Publish telemetry once a second."""
         while True:
-            await self.say_telemetry()
+            await self.publish_telemetry()
             await asyncio.sleep(1.0)
 
     async def take_part(self, rounds: int | None) -> None:
-        """Answer so many rounds (without a number: all), each by one request per device."""
-        heard = await self.client.subscribe("round.v1")
-        await self.say_capabilities()
+        """Take part in `rounds` rounds (None: all), with one request per device in each."""
+        opened_rounds = await self.client.subscribe("round.v1")
+        await self.publish_capabilities()
         answered = itertools.count(1)
-        async for raw in heard.messages:
+        async for raw in opened_rounds.messages:
             opened = json.loads(raw.data)
             mine = [device for device in self.devices if device in opened["devices"]]
             if not mine:
                 continue
-            decisions = await asyncio.gather(*(self.ask(device, opened) for device in mine))
+            decisions = await asyncio.gather(*(self.request(device, opened) for device in mine))
             await self.report(opened, dict(zip(mine, decisions, strict=True)))
             if next(answered) == rounds:
                 return
 
-    async def ask(self, device: str, opened: Message) -> Message | None:
-        """Ask for a decision; None when there is none in time."""
+    async def request(self, device: str, opened: Message) -> Message | None:
+        """Request a decision; None if there is none in time."""
         request = message("request.v1", opened, device, device=device, round_id=opened["id"])
         body = json.dumps(request).encode()
         try:
-            reply = await self.client.request(f"request.v1.{device}", body, DECISION_PATIENCE)
+            reply = await self.client.request(f"request.v1.{device}", body, DECISION_TIMEOUT_S)
         except (TimeoutError, nats.errors.Error):
             return None
         if reply.headers and "Nats-Service-Error" in reply.headers:
@@ -103,13 +103,13 @@ class Fleet:
         return decision
 
     async def report(self, opened: Message, decisions: dict[str, Message | None]) -> None:
-        """Invent how long everything took, given how many were sent where, and say so."""
+        """Generate response times from the loads, and publish the outcomes."""
         nodes = {device: d["node"] if d else device for device, d in decisions.items()}
         load = {node: list(nodes.values()).count(node) for node in (EDGE, CLOUD)}
         shown, total = [], 0.0
         for device, decision in decisions.items():
             executed = decision["option"] if decision else "d0@L"
-            taken = self.invent(nodes[device], executed.partition("@")[0], load)
+            taken = self.response_ms(nodes[device], executed.partition("@")[0], load)
             outcome = message(
                 "outcome.v1",
                 decision or opened,
@@ -124,21 +124,21 @@ class Fleet:
                 response_ms=taken,
                 simulated=True,
             )
-            await self.keep(f"outcome.v1.{device}", outcome)
+            await self.publish_stored(f"outcome.v1.{device}", outcome)
             shown.append(f"{device} {executed}")
             total += taken
         average = f"{total / len(decisions):.1f} ms"
         print(f"round {opened['number']}: {average}, {', '.join(shown)}", flush=True)
 
-    def invent(self, node: str, variant: str, load: dict[str, int]) -> float:
-        """A response time in (virtual) milliseconds, with noise of five per cent."""
+    def response_ms(self, node: str, variant: str, load: dict[str, int]) -> float:
+        """Return a response time in (virtual) milliseconds, with five per cent of noise."""
         shared = node in load
         ms = LINK_MS[node] + EACH_MS[node] * load[node] if shared else LOCAL_MS[variant]
-        return ms * self.chance.lognormvariate(0.0, 0.05)
+        return ms * self.rng.lognormvariate(0.0, 0.05)
 
-    async def keep(self, subject: str, said: Message) -> None:
-        """Publish until a stream has it; its id keeps it from being stored twice."""
-        body, headers = json.dumps(said).encode(), {"Nats-Msg-Id": said["id"]}
+    async def publish_stored(self, subject: str, content: Message) -> None:
+        """Publish until a stream has stored it; the id prevents that it is stored twice."""
+        body, headers = json.dumps(content).encode(), {"Nats-Msg-Id": content["id"]}
         while True:
             try:
                 await self.stream.publish(subject, body, headers=headers)
@@ -150,23 +150,23 @@ class Fleet:
 
 
 async def main(bus: str, devices: int, rounds: int | None, seed: int) -> None:
-    """Take part until so many rounds are over, then say goodbye."""
+    """Take part in `rounds` rounds, then announce that all nodes leave."""
     client = await nats.connect(bus, max_reconnect_attempts=-1)
     fleet = Fleet(client, devices, seed)
     async with asyncio.TaskGroup() as tasks:
-        telling = tasks.create_task(fleet.keep_telling())
+        telemetry = tasks.create_task(fleet.publish_telemetry_forever())
         await fleet.take_part(rounds)
-        telling.cancel()
-    await fleet.say_telemetry(leaving=True)
+        telemetry.cancel()
+    await fleet.publish_telemetry(leaving=True)
     await client.drain()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Take part as a fleet with virtual times.")
     parser.add_argument("--bus", default="nats://127.0.0.1:4222", help="URL of the broker")
-    parser.add_argument("--devices", type=int, default=3, help="how many devices")
-    parser.add_argument("--rounds", type=int, help="end after so many; without it: never")
-    parser.add_argument("--seed", type=int, default=0, help="where chance begins")
+    parser.add_argument("--devices", type=int, default=3, help="number of devices")
+    parser.add_argument("--rounds", type=int, help="number of rounds; default: unlimited")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
     arguments = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(arguments.bus, arguments.devices, arguments.rounds, arguments.seed))

@@ -18,8 +18,8 @@ async def listen(bus: str, device: str) -> None:
     client = await connected(bus)
     decisions = await client.subscribe(f"decision.v1.{device}")
     async for message in decisions.messages:
-        said = json.loads(message.data)
-        print(said["device"], "runs", said["option"], "on", said["node"], flush=True)
+        decision = json.loads(message.data)
+        print(decision["device"], "runs", decision["option"], "on", decision["node"], flush=True)
 
 
 async def connected(bus: str) -> Client:

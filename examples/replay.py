@@ -19,7 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 STREAM = "DECISIONS"
-PATIENCE = 1.0  # Seconds that one fetch waits.
+FETCH_TIMEOUT_S = 1.0
 
 
 async def main(bus: str, name: str, once: bool, forget: bool) -> None:
@@ -41,12 +41,16 @@ async def main(bus: str, name: str, once: bool, forget: bool) -> None:
 async def replay_one(pull: JetStreamContext.PullSubscription) -> bool:
     """Print the next decision; False when none came in time."""
     try:
-        (message,) = await pull.fetch(1, timeout=PATIENCE)  # One by one: larger fetches can stall.
+        (message,) = await pull.fetch(
+            1, timeout=FETCH_TIMEOUT_S
+        )  # One by one: larger fetches can stall.
     except TimeoutError:
         return False
-    said = json.loads(message.data)
+    decision = json.loads(message.data)
     number = message.metadata.sequence.stream
-    print(number, said["at"], said["device"], said["option"], said["node"], flush=True)
+    print(
+        number, decision["at"], decision["device"], decision["option"], decision["node"], flush=True
+    )
     await message.ack_sync()
     return True
 
