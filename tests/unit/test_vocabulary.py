@@ -50,16 +50,17 @@ ALLOWED = {
     # The field's own terms.
     "patience": "epochs without improvement before training stops",
     "complaints": "errors and warnings of a browser's console, tests/integration/dashboard",
+    "test_a_measured_profile_orders_variants_before_anything_is_tried": "the verb",
     "test_quantiles_are_those_of_students_distribution": "Student's t",
 }
 """Name to why it stays."""
 
 ANYWHERE = re.compile(
-    r"\b(bury|buried|burial|overhears?|overheard|Conductor|Roster|Thinker|newborn|condemn(ed|s)?"
+    r"(?<![\"'])\b(bury|buried|burial|overhears?|overheard|Conductor|Roster|Thinker|newborn|condemn(ed|s)?"
     r"|acquit(s|ted)?|unobeyed|zoo|Errands|Rivals|the durable rings|finish its sentence"
-    r"|nobody dies)\b"
+    r"|nobody dies)\b(?![\"'])"
 )
-"""Words and phrases that have no other meaning here."""
+"""Words and phrases that have no other meaning here; a word in quotes is a field's name."""
 
 HISTORY = (
     "docs/decisions/",
@@ -70,10 +71,8 @@ HISTORY = (
 """Records of the past keep their words."""
 
 _PENDING = """
-acquit births buried bury condemn conductor court crew ear foresee foresight heard hearing hears
-heeded judge learner ledger lesson lessons mind minds newborn obey obeyed orders patience purse
-recipe rival rivals roster said say says shelf situation students tell telling tells thinker
-thinking told trial verdict
+buried crew foresight heard hears heeded judge learner lessons obeyed patience rivals said say
+says telling tells told verdict
 """
 PENDING: frozenset[str] = frozenset(_PENDING.split())
 """Words that are still being replaced: reported, and no failure yet."""
