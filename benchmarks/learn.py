@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from benchmarks.agents import build
 from benchmarks.training_run import EXACT, Step, play
-from tercet.sim.environment import Environment, lacking
+from tercet.sim.environment import Environment, missing_members
 
 
 def make_environment(spec: str, **arguments: Any) -> Environment:
@@ -25,7 +25,7 @@ def make_environment(spec: str, **arguments: Any) -> Environment:
         environment = getattr(import_module(module), factory)(**arguments)
     except (ImportError, AttributeError, TypeError) as error:
         raise ValueError(f"cannot make an environment from {spec!r}: {error}") from error
-    if missing := lacking(environment):
+    if missing := missing_members(environment):
         raise ValueError(f"{spec!r} made something without {missing}")
     return cast(Environment, environment)
 

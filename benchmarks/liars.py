@@ -94,7 +94,7 @@ class Run:
 
     def _filtered(self, experience: Experience) -> Experience:
         """What the trainer gets on the bus (`tercet.experience.translation`)."""
-        assessments = self.quarantine.judge(self.world.platform, experience, self.world.profile_ms)
+        assessments = self.quarantine.screen(self.world.platform, experience, self.world.profile_ms)
         refused = {d for d, v in assessments.items() if v.reason}
         self.refused += self.world.lying_device in refused
         self.others_refused += len(refused - {self.world.lying_device})
@@ -103,8 +103,8 @@ class Run:
             for d, ms in experience.response_ms.items()
             if d not in refused
         }
-        doubted = frozenset(d for d, v in assessments.items() if v.doubted)
-        return replace(experience, response_ms=reported, doubted=doubted)
+        retracted = frozenset(d for d, v in assessments.items() if v.retract)
+        return replace(experience, response_ms=reported, retracted=retracted)
 
 
 def gather(runs: list[Row]) -> list[Row]:

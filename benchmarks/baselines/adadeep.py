@@ -12,9 +12,9 @@ import numpy as np
 
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
-from tercet.rl.paper.dqn import Prioritised, Shortlist, learn
+from tercet.rl.paper.dqn import PrioritisedMemory, Shortlist, learn
 from tercet.rl.paper.joint import Cost, JointActions, context
-from tercet.rl.paper.joint_network import Adam, Floats, JointNetwork, follow
+from tercet.rl.paper.joint_network import Adam, Floats, JointNetwork, polyak_update
 from tercet.rl.platform import Assignment, Platform
 
 
@@ -69,7 +69,7 @@ class AdaDeep:
         self.target = JointNetwork(width, n, options, hidden, seed)
         self.optimizer = Adam(self.network, self.settings.rate, self.settings.fade)
         inputs = self.network.inputs
-        self.memory = Prioritised.of(self.settings.capacity, inputs, self.settings.priority)
+        self.memory = PrioritisedMemory.of(self.settings.capacity, inputs, self.settings.priority)
         self.cost = Cost(platform, self.settings.penalty, self.settings.logarithm)
         self.steps, self.scored_at = 0, -1
         self.scored_for: State | None = None
@@ -87,7 +87,7 @@ class AdaDeep:
         # Explore by the network itself: its average reacts to a costly action later.
         action = self._current_shortlist(state).best(self.network)[0]
         if random:
-            action = self.joint.beside(action, self.rng)
+            action = self.joint.neighbour(action, self.rng)
         return self.joint.assignment(action, state)
 
     def greedy(self, state: State, goal: Goal) -> Assignment:
@@ -112,7 +112,7 @@ class AdaDeep:
         upcoming = self.settings.discount * self.best_value
         batch = self.memory.memory.batch(at, upcoming, weight)
         errors = learn(self.network, self.optimizer, batch)
-        follow(self.target, self.network, self.settings.average)
+        polyak_update(self.target, self.network, self.settings.average)
         self.memory.prioritise(at, errors)
 
     def _context(self, state: State) -> Floats:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tercet.process.errors import Misconfigured
-from tercet.sim.environment import Environment, lacking
+from tercet.sim.environment import Environment, missing_members
 from tercet.sim.scenarios import paper
 
 PAPER = "paper-"
@@ -33,7 +33,7 @@ def load(spec: str, users: int) -> Environment:
             world: Environment = getattr(importlib.import_module(module), factory)()
     except (ImportError, AttributeError, TypeError) as error:
         raise Misconfigured(f"world {spec!r}: {error}") from error
-    if missing := lacking(world):
+    if missing := missing_members(world):
         raise Misconfigured(f"world {spec!r}: it made something without {missing}")
     return world
 

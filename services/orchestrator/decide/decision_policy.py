@@ -10,7 +10,7 @@ from tercet.experience.translation import platform_of, state_of
 from tercet.rl.experience import State
 from tercet.rl.goal import Goal, parse_goal
 from tercet.rl.platform import Platform
-from tercet.rl.quarantine import Verdict
+from tercet.rl.quarantine import Screening
 from tercet.rl.reasons import Reasons
 from tercet.schemas.experience import Experience
 from tercet.schemas.fleet import Condition, Fleet
@@ -81,7 +81,7 @@ class DecisionPolicy(Protocol):
         Draws no random numbers. There are no reasons without parameters that fit.
         """
 
-    def screen(self, experience: Experience) -> dict[str, Verdict]:
+    def screen(self, experience: Experience) -> dict[str, Screening]:
         """Return how each outcome of a round is to be used (`tercet.rl.quarantine`)."""
 
     def costs(self, blob: bytes) -> tuple[float, float] | None:

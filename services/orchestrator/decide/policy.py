@@ -9,11 +9,11 @@ import numpy as np
 from tercet.experience.translation import experience_of, platform_of
 from tercet.process import log
 from tercet.rl.assign import solve
-from tercet.rl.availability import OUT_OF_REACH_MS, avoiding
+from tercet.rl.availability import UNAVAILABLE_MS, without_unavailable
 from tercet.rl.goal import required_accuracy
-from tercet.rl.hybrid import RegretAccount
+from tercet.rl.hybrid import ExplorationBudget
 from tercet.rl.platform import Option, decode
-from tercet.rl.quarantine import Quarantine, Verdict
+from tercet.rl.quarantine import Quarantine, Screening
 from tercet.rl.reasons import Reasons
 from tercet.schemas.experience import Experience
 from tercet.services.orchestrator.decide.decision_policy import DecisionContext, Rejected
@@ -37,8 +37,8 @@ class Policy:
         self._snapshot: PolicySnapshot | None = None
         self._quarantine = Quarantine()
         self._recent: deque[Experience] = deque(maxlen=RECENT)
-        self._budget = budget
-        self._account: RegretAccount | None = None
+        self._budget_share = budget
+        self._budget: ExplorationBudget | None = None
         self._held_back = 0
 
     @property
@@ -64,15 +64,15 @@ class Policy:
 
     def exploration_budget(self) -> tuple[float | None, int]:
         """As `DecisionPolicy.exploration_budget`."""
-        left = None if self._account is None else max(0.0, self._account.saved)
+        left = None if self._budget is None else max(0.0, self._budget.saved)
         return left, self._held_back
 
-    def screen(self, experience: Experience) -> dict[str, Verdict]:
+    def screen(self, experience: Experience) -> dict[str, Screening]:
         """As `DecisionPolicy.screen`; the round is remembered among the recent ones."""
         fleet, marked = experience.fleet, experience.quarantined
         for device in marked:
-            self._quarantine.silence(device)
-        screened = self._quarantine.judge(
+            self._quarantine.exclude(device)
+        screened = self._quarantine.screen(
             platform_of(fleet), experience_of(experience), fleet.profile_ms
         )
         found = {device: v.reason for device, v in screened.items() if v.reason}
@@ -120,11 +120,11 @@ class Policy:
             return None
 
     def _explore(self, snapshot: PolicySnapshot, context: DecisionContext) -> dict[str, Option]:
-        if self._budget is not None and self._account is None:
-            self._account = snapshot.initial_account(self._budget, context)
+        if self._budget_share is not None and self._budget is None:
+            self._budget = snapshot.initial_budget(self._budget_share, context)
         quarantined = self._recent[-1].quarantined if self._recent else ()
-        chosen, self._account = snapshot.explore(context, self._rng, self._account, quarantined)
-        self._held_back += self._account is not None and snapshot.head is None
+        chosen, self._budget = snapshot.explore(context, self._rng, self._budget, quarantined)
+        self._held_back += self._budget is not None and snapshot.head is None
         return chosen
 
     def _recent_rounds(self) -> RecentRounds | None:
@@ -154,11 +154,11 @@ def by_profile(context: DecisionContext) -> dict[str, Option]:
     for i, device in enumerate(devices):
         for k, option in enumerate(platform.options):
             profile = fleet.profile_ms.get(platform.node(device, option), {})
-            costs[i, k, :] = profile.get(option.variant, OUT_OF_REACH_MS)
+            costs[i, k, :] = profile.get(option.variant, UNAVAILABLE_MS)
     home = [platform.edges.index(platform.home[platform.devices.index(d)]) for d in devices]
     accuracies = (platform.accuracy[o.variant] for o in platform.options)
     solution = solve(
-        avoiding(platform, devices, costs, context.unavailable),
+        without_unavailable(platform, devices, costs, context.unavailable),
         platform.option_accuracy,
         required_accuracy(context.parsed_goal, accuracies),
         [o.tier for o in platform.options],

@@ -9,15 +9,15 @@ import numpy as np
 
 from tercet.rl.experience import Experience
 from tercet.rl.features import Profile
-from tercet.rl.hybrid import HybridSettings, RegretAccount, decide, explore, from_bytes
+from tercet.rl.hybrid import ExplorationBudget, HybridSettings, decide, explore, from_bytes
 from tercet.rl.hybrid.explanation import reasons
-from tercet.rl.hybrid.validation import costs, objection
+from tercet.rl.hybrid.validation import greedy_costs, rejection_reason
 from tercet.rl.platform import Option, Platform
 from tercet.rl.reasons import Reasons
 from tercet.services.orchestrator.decide.decision_policy import DecisionContext
 
 INITIAL_BUDGET_ROUNDS = 20.0
-"""Rounds whose whole time a new regret account holds: at first there is only exploration."""
+"""Rounds whose whole time a new exploration budget holds: at first there is only exploration."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ class PolicySnapshot:
     def objection(self, present: PolicySnapshot | None, recent: RecentRounds) -> str:
         """Why this must not replace `present` (`tercet.rl.hybrid.validation`); empty if it may."""
         former = None if present is None else present._parameters
-        return objection(self._parameters, former, recent.platform, recent.rounds, recent.profile)
+        return rejection_reason(
+            self._parameters, former, recent.platform, recent.rounds, recent.profile
+        )
 
     def costs(self, other: PolicySnapshot, recent: RecentRounds) -> tuple[float, float]:
         """Average ms of this version's greedy assignment and of another's."""
         both = (self._parameters, other._parameters)
-        own, others = costs(both, recent.platform, recent.rounds, recent.profile)
+        own, others = greedy_costs(both, recent.platform, recent.rounds, recent.profile)
         return own, others
 
     def greedy(self, context: DecisionContext, rng: np.random.Generator) -> dict[str, Option]:
@@ -71,30 +73,30 @@ class PolicySnapshot:
         self,
         context: DecisionContext,
         rng: np.random.Generator,
-        account: RegretAccount | None,
+        budget: ExplorationBudget | None,
         not_sampled: Collection[str],
-    ) -> tuple[dict[str, Option], RegretAccount | None]:
-        """Decide by one random head if the account can pay; also return the account after it.
+    ) -> tuple[dict[str, Option], ExplorationBudget | None]:
+        """Decide by one random head if the budget can pay; also return the budget after it.
 
         Raises ValueError for parameters of other options.
         """
-        decision, account = explore(
+        decision, budget = explore(
             self._parameters,
             context.platform,
             context.state,
             context.parsed_goal,
             self._settings,
             rng,
-            account,
+            budget,
             context.fleet.profile_ms,
             context.unavailable,
             not_sampled,
         )
         self.head, self._not_sampled = decision.head, frozenset(not_sampled)
-        return decision.assignment, account
+        return decision.assignment, budget
 
-    def initial_account(self, share: float, context: DecisionContext) -> RegretAccount:
-        """An account with the time of `INITIAL_BUDGET_ROUNDS` rounds."""
+    def initial_budget(self, share: float, context: DecisionContext) -> ExplorationBudget:
+        """An budget with the time of `INITIAL_BUDGET_ROUNDS` rounds."""
         expected = decide(
             self._parameters,
             context.platform,
@@ -102,7 +104,7 @@ class PolicySnapshot:
             context.parsed_goal,
             profile=context.fleet.profile_ms,
         )
-        return RegretAccount(share, INITIAL_BUDGET_ROUNDS * expected.average_ms)
+        return ExplorationBudget(share, INITIAL_BUDGET_ROUNDS * expected.average_ms)
 
     def explain(
         self, context: DecisionContext, in_force: dict[str, Option], head: int | None

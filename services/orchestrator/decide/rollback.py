@@ -178,7 +178,7 @@ def round_closed(state: VersionState, experience: Experience) -> Step:
         return state, ()
     windows = copy(state.windows)
     conditions = experience.goal, experience.active, experience.fleet.options
-    finding = windows.see(version, used, conditions)
+    finding = windows.add(version, used, conditions)
     state = replace(state, windows=windows)
     match finding:
         case Finding.GOOD:
@@ -211,9 +211,9 @@ def compared(
     present, windows = state.usable(state.in_force), copy(state.windows)
     better = costs is not None and costs[1] <= costs[0] * (1 - BETTER)
     if present is None or former is None or not better:
-        windows.accept()
+        windows.accept_change()
         return replace(state, windows=windows), ()
-    windows.try_former()
+    windows.start_comparison()
     state = replace(state, windows=windows, rollbacks=state.rollbacks + 1)
     return _return_to(state.with_version(replace(present, suspected=True)), former)
 

@@ -20,7 +20,7 @@ async def screen(policy: PolicyProcess, experience: Experience) -> Experience:
         update={
             "quarantined": {**experience.quarantined, **found},
             "divided": {d: v.factor for d, v in screened.items() if v.factor != 1.0},
-            "doubted": tuple(d for d, v in screened.items() if v.doubted),
+            "doubted": tuple(d for d, v in screened.items() if v.retract),
         }
     )
 

@@ -80,7 +80,7 @@ class VersionState:
     @property
     def comparing(self) -> bool:
         """Whether the last good version decides, to be compared with a suspected one."""
-        return self.windows.on_trial
+        return self.windows.comparing
 
     @property
     def holds(self) -> bool:

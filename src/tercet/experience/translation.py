@@ -71,7 +71,7 @@ def _offered(nodes: list[Capability]) -> list[Option]:
 
 
 def platform_of(fleet: Fleet) -> Platform:
-    """The fleet as `rl` knows it."""
+    """The fleet as a platform of `rl`."""
     return Platform(
         devices=fleet.devices,
         home=fleet.home,
@@ -83,7 +83,7 @@ def platform_of(fleet: Fleet) -> Platform:
 
 
 def state_of(active: Iterable[str], conditions: Mapping[str, Condition]) -> State:
-    """The state as `rl` knows it."""
+    """The state as one of `rl`."""
     return State(
         active=tuple(active),
         nodes={
@@ -114,7 +114,7 @@ def experience_of(message: messages.Experience) -> Experience:
         next_state=state_of(message.active, message.next_state),
         goal=parse_goal(message.goal),
         censored=frozenset(message.censored),
-        doubted=frozenset(message.doubted),
+        retracted=frozenset(message.doubted),
         id=str(message.id),
     )
 

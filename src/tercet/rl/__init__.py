@@ -1,1 +1,2 @@
-"""The thinking: pure functions and plain data; no clock, socket, file or global random state."""
+"""Decisions and training: pure functions and plain data, without clock, socket, file or global
+random state."""

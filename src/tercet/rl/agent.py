@@ -1,4 +1,4 @@
-"""The interface that all agents share: act, be greedy, learn from what came back."""
+"""The interface that all agents share: act, greedy, observe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Agent(Protocol):
         ...
 
     def greedy(self, state: State, goal: Goal) -> Assignment:
-        """What it believes to be best now; changes nothing and costs no real step."""
+        """The assignment that it estimates to be best; changes nothing and costs no real step."""
         ...
 
     def observe(self, experience: Experience) -> None:

@@ -1,4 +1,4 @@
-"""What cannot be reached is priced out: the solver takes it only when there is nothing else."""
+"""A prohibitive cost for unavailable options: the solver takes them only for want of others."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tercet.rl.platform import Platform
 
 Floats = NDArray[np.float64]
 
-OUT_OF_REACH_MS = 1e6
+UNAVAILABLE_MS = 1e6
 """Cost of an option whose node cannot run it: the solver takes it last."""
 
 
-def avoiding(
+def without_unavailable(
     platform: Platform, devices: tuple[str, ...], table: Floats, unavailable: Collection[str]
 ) -> Floats:
-    """The cost table [n, O, L] with the options of nodes that cannot run them priced out."""
+    """The cost table [n, O, L] with `UNAVAILABLE_MS` where a node cannot run an option."""
     priced = table.copy()
     for i, device in enumerate(devices):
         for k, option in enumerate(platform.options):
-            gone = platform.node(device, option) in unavailable
-            if gone or not platform.offers(device, option):
-                priced[i, k, :] = OUT_OF_REACH_MS
+            missing = platform.node(device, option) in unavailable
+            if missing or not platform.offers(device, option):
+                priced[i, k, :] = UNAVAILABLE_MS
     return priced

@@ -1,4 +1,4 @@
-"""What the goal costs: milliseconds that one point of accuracy less would save."""
+"""The price of the goal: milliseconds that one point of accuracy less would save."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def price(
     """Cost at `required` less the cost at one point less, both of the solver: ms per point.
 
     `best` is the solution at `required`; the other arguments are those of `solve`. The optimum
-    over whole assignments is a staircase in the goal, so its slope at one place is nothing or
-    unbounded, while the saving over a whole point is what an operator would see. Zero when the
+    over whole assignments is a step function of the goal, so its slope at one point is zero or
+    unbounded. The saving over a whole point is what an operator would observe. Zero when the
     goal does not bind; None when no assignment meets it.
     """
     if not best.feasible or not len(best.choice):

@@ -1,7 +1,7 @@
 """The solver beyond enumeration: prices for accuracy and for load, repair, local search, a gap.
 
 With several edges there are too many load vectors to list. Given a price λ for accuracy and a
-number c of devices in the cloud, edges have nothing to do with each other any more: each edge
+number c of devices in the cloud, the edges are independent of each other: each edge
 tries every load of its own and keeps the best, which is a sort. Climbing over λ (and over a toll
 that makes exactly c devices choose the cloud) gives a lower bound; the answers on the way are
 repaired to meet the goal and improved by single changes and exchanges.
@@ -105,8 +105,8 @@ def _edge(
     """Best load of one edge on its own: gain [C] <= 0, who goes there [C, h], their option."""
     cases, most = len(worth), len(here)
     if not most:
-        nobody = np.zeros((cases, 0), dtype=np.int64)
-        return np.zeros(cases), nobody.astype(bool), nobody
+        none = np.zeros((cases, 0), dtype=np.int64)
+        return np.zeros(cases), none.astype(bool), none
     on_edge = (problem.node[here] == edge)[None]
     gain, taken = np.zeros(cases), np.zeros((cases, most), dtype=bool)
     option = np.zeros((cases, most), dtype=np.int64)

@@ -1,8 +1,8 @@
-"""Whether response times got worse, and whether the policy is why: windows of rounds, by Welch.
+"""Whether response times got worse, and whether the policy is the cause: Welch's test on windows.
 
-A window of rounds is compared with the last good one. What is *worse* puts the version in force
-on trial: the caller lets the last good version decide for one window. If that is faster again, it
-was the policy; if not, the world has become slower for all versions alike.
+A window of rounds is compared with the last good one. When it is *worse*, the version in force is
+suspected, and the caller lets the last good version decide for one window. If that is faster, the
+policy was the cause; if not, the world has become slower for all versions alike.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from statistics import NormalDist, fmean, variance
 WINDOW = 20
 """Rounds of a window."""
 MARGIN = 0.15
-"""Slower by this share is tolerated: a window is worse only when it is surely slower than that."""
-CALM = 0.05
-"""Slower by no more than this share is as good; between it and `worse` nothing is concluded."""
-PATIENCE = 5
-"""Windows of which nothing is concluded; the next that is not worse is the new measure."""
+"""Share that is tolerated: a window is worse only when it is significantly slower than that."""
+TOLERANCE = 0.05
+"""Slower by no more than this share is as good; between it and worse, a window is unclear."""
+MAX_UNCLEAR_WINDOWS = 5
+"""Unclear windows on end; the next that is not worse is the new baseline."""
 RECOVERY = 0.05
-"""Faster by this share, surely, than the version on trial: then that was to blame."""
+"""Share by which the former version must be faster for the policy to be the cause."""
 LEVEL = 0.01
-"""Chance, per comparison, of calling a window worse that is slower by just `MARGIN`; one that is
-not slower at all is called worse far more rarely."""
+"""Probability, per comparison, that a window slower by just `MARGIN` is found worse; for a window
+that is not slower it is far lower."""
 
 Response = Mapping[str, float]
 """One round: device to milliseconds."""
 
 
 class Finding(Enum):
-    """What a full window says."""
+    """The result of a full window."""
 
     GOOD = "as good as the last good one, or the first of its kind"
     WORSE = "worse than the last good one"
@@ -42,7 +42,7 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two windows: the later's response time over the earlier's, and how sure that is."""
+    """Two windows: the later's response time over the earlier's, and its error."""
 
     ratio: float
     deviation: float
@@ -51,7 +51,7 @@ class Comparison:
     """Degrees of freedom of that error (Welch and Satterthwaite)."""
 
     def slower(self, margin: float, level: float = LEVEL) -> bool:
-        """Whether the later is slower by more than a share, wrongly so with chance `level`."""
+        """Whether the later is slower by more than a share, at significance `level`."""
         excess = log(self.ratio) - log(1 + margin)
         return excess > quantile(1 - level, self.freedom) * self.deviation
 
@@ -60,7 +60,7 @@ def compare(before: Sequence[Response], after: Sequence[Response]) -> Comparison
     """Compare log response times of two windows, device by device, so that one missing in a
     round does not move its average. Devices in fewer than half of either's rounds are left out.
 
-    With fewer than two rounds on either side nothing is sure.
+    With fewer than two rounds on either side the error is infinite.
     """
     devices = _regular(before) & _regular(after)
     usual = {d: fmean(log(max(r[d], 1e-3)) for r in before if d in r) for d in devices}
@@ -76,8 +76,8 @@ def compare(before: Sequence[Response], after: Sequence[Response]) -> Comparison
 
 def _regular(rounds: Sequence[Response]) -> set[str]:
     """Devices in at least half of the rounds."""
-    everyone = {device for response in rounds for device in response}
-    return {d for d in everyone if 2 * sum(d in r for r in rounds) >= len(rounds)}
+    devices = {device for response in rounds for device in response}
+    return {d for d in devices if 2 * sum(d in r for r in rounds) >= len(rounds)}
 
 
 def _levels(rounds: Sequence[Response], usual: Mapping[str, float]) -> list[float]:
@@ -87,8 +87,10 @@ def _levels(rounds: Sequence[Response], usual: Mapping[str, float]) -> list[floa
 
 
 def quantile(share: float, freedom: float) -> float:
-    """Of Student's distribution, by its expansion around the normal one: good to 2 % from five
-    degrees of freedom on, and windows have more."""
+    """Of Student's distribution, by its expansion around the normal one.
+
+    Its error is below 2 % from five degrees of freedom on, and windows have more.
+    """
     z, n = NormalDist().inv_cdf(share), max(freedom, 1.0)
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
@@ -97,30 +99,30 @@ def quantile(share: float, freedom: float) -> float:
 
 
 class DegradationMonitor:
-    """Gathers rounds into windows and compares each with the last good one."""
+    """Collects rounds in windows and compares each with the last good one."""
 
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
-        self._place: Hashable = None
+        self._conditions: Hashable = None
         self._rounds: list[Response] = []
         self._baseline: list[Response] | None = None
-        self._worse: list[Response] = []
+        self._suspect: list[Response] = []
         self._unclear = 0
         """Windows since the last good one."""
         self.first: int | None = None
         """The version that began the present window."""
-        self.on_trial = False
-        """Whether the present window is a former version's, against the one that was worse."""
+        self.comparing = False
+        """Whether the present window is a former version's, compared with the suspected one."""
 
-    def see(self, version: int, response: Response, place: Hashable = None) -> Finding | None:
-        """Enter a round that was decided by a version; what a window says when it is full.
+    def add(self, version: int, response: Response, conditions: Hashable = None) -> Finding | None:
+        """Add a round that was decided by a version; return the result of a full window.
 
-        `place`: what must be equal for rounds to be comparable; with another, all begins anew.
+        Rounds are comparable only under equal `conditions`; after a change it starts again.
         """
-        if place != self._place:
-            tried, self._place = self.on_trial, place
+        if conditions != self._conditions:
+            compared, self._conditions = self.comparing, conditions
             self.restart()
-            if tried:
+            if compared:
                 return Finding.WORLD
         if not self._rounds:
             self.first = version
@@ -128,37 +130,41 @@ class DegradationMonitor:
         if len(self._rounds) < self._window:
             return None
         done, self._rounds = self._rounds, []
-        return self._verdict(done) if self.on_trial else self._judge(done)
+        return (
+            self._compare_with_suspect(done)
+            if self.comparing
+            else self._compare_with_baseline(done)
+        )
 
-    def _judge(self, done: list[Response]) -> Finding | None:
+    def _compare_with_baseline(self, done: list[Response]) -> Finding | None:
         found = None if self._baseline is None else compare(self._baseline, done)
         if found is not None and found.slower(MARGIN):
-            self._worse, self._unclear = done, 0
+            self._suspect, self._unclear = done, 0
             return Finding.WORSE
-        if found is None or found.ratio <= 1 + CALM or self._unclear >= PATIENCE:
+        if found is None or found.ratio <= 1 + TOLERANCE or self._unclear >= MAX_UNCLEAR_WINDOWS:
             self._baseline, self._unclear = done, 0
             return Finding.GOOD
         self._unclear += 1
         return None
 
-    def _verdict(self, done: list[Response]) -> Finding:
-        self.on_trial = False
-        if compare(done, self._worse).slower(RECOVERY):
+    def _compare_with_suspect(self, done: list[Response]) -> Finding:
+        self.comparing = False
+        if compare(done, self._suspect).slower(RECOVERY):
             self._baseline = done
             return Finding.POLICY
         self._baseline = None
         return Finding.WORLD
 
-    def try_former(self) -> None:
+    def start_comparison(self) -> None:
         """The next window is a former version's; to be called after `WORSE`."""
-        self.on_trial, self._rounds = True, []
+        self.comparing, self._rounds = True, []
 
-    def accept(self) -> None:
-        """It is nobody's fault: the next window is the new measure; to be called after `WORSE`."""
+    def accept_change(self) -> None:
+        """The world has changed: the next window is the new baseline; call it after `WORSE`."""
         self._baseline = None
 
     def restart(self) -> None:
-        """Begin anew: nothing is good yet, and nothing on trial."""
+        """Start again: without a baseline, and without a suspected version."""
         self._rounds, self._baseline, self.first = [], None, None
         self._unclear = 0
-        self.on_trial = False
+        self.comparing = False

@@ -69,6 +69,6 @@ class Experience:
     """Mean concurrency measured on each shared node (`--async`); None: count the assignment."""
     member: int | None = None
     """Which member of the ensemble planned this; None for a real one."""
-    doubted: frozenset[str] = frozenset()
+    retracted: frozenset[str] = frozenset()
     """Devices whose recent labels must be retracted (`tercet.rl.quarantine`)."""
     id: str = ""

@@ -87,7 +87,7 @@ def search(problem: Problem, bounded: Bounded, width: int, incumbent_cost: float
 
 
 def _empty(vectors: int, nodes: int) -> Front:
-    """One label per load vector: nobody is assigned yet."""
+    """One label per load vector: no device is assigned yet."""
     zeros, none = np.zeros(vectors), np.zeros(vectors, dtype=np.int64)
     used = np.zeros((vectors, nodes), dtype=np.int64)
     return Front(np.arange(vectors), used, zeros, none, zeros, none, none)

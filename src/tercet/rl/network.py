@@ -105,7 +105,7 @@ def to_bytes(parameters: Parameters) -> bytes:
 
 
 def from_bytes(data: bytes) -> Parameters:
-    """Read what `to_bytes` wrote; ValueError says what is wrong with anything else."""
+    """Read what `to_bytes` wrote; raises ValueError with the reason for anything else."""
     try:
         parameters: Parameters = safetensors.numpy.load(data)
     except (SafetensorError, ValueError, KeyError) as error:

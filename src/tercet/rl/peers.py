@@ -1,8 +1,8 @@
-"""What one device may be expected to measure, judged by what the others measured alike.
+"""The response time to expect of one device, from the outcomes of the other devices.
 
-A cell is one option on one node under one load (local options share a cell: the nodes differ, and
-start-up profiles say by how much). Every device speaks with one voice in a cell, its median, and
-the cell with the median of the others': one liar among three voices or more moves nothing.
+A cell is one option on one node under one load. Local options share a cell: the nodes differ, by
+what start-up profiles state. A device counts once in a cell, by its median, and the expectation is
+the median over the other devices: one false median among three or more changes nothing.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tercet.rl.platform import Assignment, Option, Platform, loads
 
 KEPT = 16
 """Labels kept of each device in each cell."""
-VOICES = 2
-"""Others that must have been in a cell, or at a place, before they say what to expect there."""
-STEEPEST = 1.5
-"""Power of its load with which a shared node may slow down."""
+MIN_PEERS = 2
+"""Other devices with outcomes in a cell, or on a node, that an expectation requires."""
+MAX_EXPONENT = 1.5
+"""Largest power of its load with which a shared node slows down."""
 
 
 LOCAL, ANY = "local", Option("any", "L")
@@ -29,7 +29,7 @@ LOCAL, ANY = "local", Option("any", "L")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Where a request ran, as what, and beside how many."""
+    """Node, option and load of a request."""
 
     where: str
     """The node; `local` for every device's own."""
@@ -38,16 +38,16 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Likely:
-    """Between how many milliseconds an outcome should lie."""
+class ExpectedRange:
+    """The range, in milliseconds, in which an outcome is expected."""
 
     low: float
     high: float
     exact: bool
-    """Whether others were in the very cell."""
+    """Whether it is from outcomes in the same cell."""
 
-    def beyond(self, ms: float) -> float:
-        """How far outside `ms` is, in log milliseconds; 0 inside."""
+    def deviation(self, ms: float) -> float:
+        """Distance of `ms` from the range, in log milliseconds; 0 inside."""
         return max(math.log(ms / self.high), 0.0) + min(math.log(ms / self.low), 0.0)
 
 
@@ -64,62 +64,62 @@ def cells(platform: Platform, assignment: Assignment) -> dict[str, Cell]:
 
 @dataclass
 class Peers:
-    """What was believed lately, by place, cell and device; milliseconds beyond the profile's."""
+    """Latest accepted times, by node, cell and device; milliseconds beyond the profile's."""
 
     labels: dict[tuple[Cell, str], deque[float]] = field(default_factory=dict)
-    voices: dict[str, dict[Cell, dict[str, float]]] = field(default_factory=dict)
-    """Place to cell to device to the median of its labels there."""
+    medians: dict[str, dict[Cell, dict[str, float]]] = field(default_factory=dict)
+    """Node to cell to device to the median of its labels there."""
 
     def add(self, cell: Cell, device: str, ms: float, compute: float) -> None:
-        """Take in one label; `compute` is what the node's profile says of it, 0 if unknown."""
+        """Add one label; `compute` is the compute time in the node's profile, 0 if unknown."""
         cell = _compared(cell, compute)
         kept = self.labels.setdefault((cell, device), deque(maxlen=KEPT))
         kept.append(ms - compute)
-        self.voices.setdefault(cell.where, {}).setdefault(cell, {})[device] = median(kept)
+        self.medians.setdefault(cell.where, {}).setdefault(cell, {})[device] = median(kept)
 
-    def keep(self, devices: Collection[str], places: Collection[str]) -> None:
-        """Forget devices and places that have gone."""
-        if all(d in devices and c.where in places for c, d in self.labels):
+    def keep(self, devices: Collection[str], nodes: Collection[str]) -> None:
+        """Drop devices and nodes that have left."""
+        if all(d in devices and c.where in nodes for c, d in self.labels):
             return
-        old, self.labels, self.voices = self.labels, {}, {}
+        old, self.labels, self.medians = self.labels, {}, {}
         for (cell, device), kept in old.items():
-            if device in devices and cell.where in places:
+            if device in devices and cell.where in nodes:
                 self.labels[cell, device] = kept
-                self.voices.setdefault(cell.where, {}).setdefault(cell, {})[device] = median(kept)
+                self.medians.setdefault(cell.where, {}).setdefault(cell, {})[device] = median(kept)
 
-    def expected(self, cell: Cell, device: str, compute: float) -> Likely | None:
-        """What the others make likely; None where they have not been.
+    def expected(self, cell: Cell, device: str, compute: float) -> ExpectedRange | None:
+        """The range to expect from the others' outcomes; None when there are too few.
 
-        The middle voice of the cell, or what lies between the two middle ones: of two, either may
-        be right. With fewer voices, all that the others found at that place, brought to this load.
+        The median of the cell, or the range between its two middle values. With too few in the
+        cell, the range of all outcomes of the others on that node, scaled to this load.
         """
         cell = _compared(cell, compute)
-        place = self.voices.get(cell.where, {})
-        heard = sorted(ms for d, ms in place.get(cell, {}).items() if d != device)
-        if len(heard) >= VOICES:
-            low, high = heard[(len(heard) - 1) // 2], heard[len(heard) // 2]
+        node = self.medians.get(cell.where, {})
+        others = sorted(ms for d, ms in node.get(cell, {}).items() if d != device)
+        if len(others) >= MIN_PEERS:
+            low, high = others[(len(others) - 1) // 2], others[len(others) // 2]
         else:
             rough = [
-                (ms * min(1.0, ratio), ms * max(1.0, ratio) ** STEEPEST)
-                for other, voices in place.items()
+                (ms * min(1.0, ratio), ms * max(1.0, ratio) ** MAX_EXPONENT)
+                for other, medians in node.items()
                 for ratio in (cell.load / other.load,)
-                for d, ms in voices.items()
+                for d, ms in medians.items()
                 if d != device
             ]
-            if len({d for v in place.values() for d in v if d != device}) < VOICES:
+            if len({d for v in node.values() for d in v if d != device}) < MIN_PEERS:
                 return None
             low, high = min(r[0] for r in rough), max(r[1] for r in rough)
         least = max(compute / 4, 1e-3)
-        exact = len(heard) >= VOICES
-        return Likely(max(low + compute, least), max(high + compute, least), exact)
+        exact = len(others) >= MIN_PEERS
+        return ExpectedRange(max(low + compute, least), max(high + compute, least), exact)
 
 
 def _compared(cell: Cell, compute: float) -> Cell:
-    """Where a profile is known, what comes on top of it is alike for all local options."""
+    """Beyond a known profile, local options have the same additional time: they share a cell."""
     return Cell(cell.where, ANY, cell.load) if compute and cell.where == LOCAL else cell
 
 
 def compute_ms(platform: Platform, device: str, option: Option, profile: Profile | None) -> float:
-    """What the profile of the node that runs an option says of it, milliseconds; 0 if nothing."""
+    """Compute time of an option in the profile of its node, milliseconds; 0 if unknown."""
     known: Mapping[str, float] = (profile or {}).get(platform.node(device, option), {})
     return known.get(option.variant, 0.0)

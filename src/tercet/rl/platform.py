@@ -1,4 +1,4 @@
-"""What an operator knows of a platform before anything is measured: who, where, which options."""
+"""A platform as it is known before any measurement: devices, nodes, options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tier = Literal["L", "E", "C"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Option:
-    """What one device may be told: a variant and a tier, written `d3@L`."""
+    """The assignment of one device: a variant and a tier, written `d3@L`."""
 
     variant: str
     tier: Tier

@@ -1,14 +1,14 @@
-"""Outcomes that must not teach: impossible ones, and those far from what a device can measure.
+"""Outcomes that must not be learned from: impossible ones, and outliers of a device.
 
-An outcome is held against the device's own history in the same cell (`tercet.rl.peers`), median and
-median absolute deviation of log milliseconds, and where that is short, against what the others
-measured. A change that is real gets through: after a few outcomes that agree with each other it
-is believed, and the device's history begins anew. So does a lie that is kept up, for the two look
-alike. Hence a second line: how far a device is from the others, if it is far, is taken out before
-it teaches, so that no word of its own makes its milliseconds weigh more than anyone else's.
+An outcome is compared with the device's own history in the same cell (`tercet.rl.peers`), by median
+and median absolute deviation of log milliseconds; where the history is short, with the outcomes of
+the other devices. A real change passes: after a few outcomes that agree with each other they are
+accepted, and the device's history starts again. A persistent lie passes likewise, for it looks the
+same. Hence a second rule: the factor by which a device differs from the others on every tier, if it
+is large, is divided out before its outcomes are learned from.
 
-Faster than possible is never believed: nobody is served by a shared node in a third of the time
-that it takes for all others.
+An outcome that is faster than possible is never accepted: a shared node serves no device in a third
+of the time that it takes for all others.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from statistics import median
 
 from tercet.rl.experience import Experience
 from tercet.rl.features import Profile
-from tercet.rl.peers import KEPT, LOCAL, Cell, Likely, Peers, cells, compute_ms
+from tercet.rl.peers import KEPT, LOCAL, Cell, ExpectedRange, Peers, cells, compute_ms
 from tercet.rl.platform import Platform
 
 LONGEST_MS = 600_000.0
 """Ten minutes: nothing that is longer is a response time."""
 FAR = math.log(4.0)
-"""How far an outcome may be from what is expected, in log milliseconds, whatever the spread..."""
+"""Accepted deviation from the expected time, in log milliseconds, whatever the spread..."""
 SPREADS = 6.0
-"""...and in robust standard deviations of the device's own history."""
+"""...and in robust standard deviations of the device's own history; the larger one counts."""
 ENOUGH = 6
 """Outcomes in a cell from which a device has a history there."""
 AGREEING = 5
-"""Odd outcomes on end that agree with each other mean that the device has changed..."""
+"""Consecutive outliers that agree with each other mean that the device has changed..."""
 ALIKE = math.log(2.0)
-"""...if all are this near to their median; two devices that are, that their node has."""
+"""...if all are this near to their median. Two devices that agree: their node has changed."""
 FLOOR = math.log(1.0 / 3.0)
-"""How much faster than everybody else a shared node may serve anyone, in log milliseconds."""
+"""Log of the least share of the others' time in which a shared node may serve a device."""
 WINDOW = 10
-"""Outcomes on a tier over which it is measured how far a device is from the others."""
-SILENCE = 20
-"""Outcomes that do not teach after one that cannot have been."""
+"""Outcomes on a tier over which the deviation of a device from the others is measured."""
+EXCLUDED_OUTCOMES = 20
+"""Outcomes that are not learned from after an impossible one."""
 LEVEL = math.log(2.5)
-"""How far from the others a device must be on every tier for that to be taken out."""
+"""Deviation from the others, on every tier, from which it is divided out."""
 
 ROUNDING_MS = 50.0
-"""Clocks, and what lies between a message and its handling: so much is forgiven."""
+"""Tolerance for clocks, and for the time between a message and its handling."""
 
 
 def impossible(response_ms: float, compute_ms: float, passed_ms: float) -> str:
-    """Why a response time cannot have been; empty when it can.
+    """Why a response time is impossible; empty when it is not.
 
-    `compute_ms` is part of it, and it was reported `passed_ms` after it can have begun.
+    `compute_ms` is part of it, and it was reported `passed_ms` after its earliest begin.
     """
     if not 0.0 < response_ms <= LONGEST_MS:
         return "impossible: not a time that a request takes"
@@ -63,64 +63,64 @@ def impossible(response_ms: float, compute_ms: float, passed_ms: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of one outcome."""
+class Screening:
+    """How one outcome is to be learned from."""
 
     reason: str = ""
-    """Why it must not teach; empty when it may."""
+    """Why it must not be learned from; empty when it may."""
     factor: float = 1.0
-    """What its milliseconds are divided by before it teaches."""
-    doubted: bool = False
-    """From here on its word counts otherwise than before: what it taught is to be forgotten."""
+    """Divisor of its milliseconds before they are learned from."""
+    retract: bool = False
+    """The device is treated otherwise from here on: its recent labels must be retracted."""
 
 
 @dataclass
-class Record:
-    """What is known of one device's word; logarithms of milliseconds."""
+class DeviceRecord:
+    """The outcomes of one device; logarithms of milliseconds."""
 
     history: dict[Cell, deque[float]] = field(default_factory=dict)
-    """What was believed."""
-    odd: deque[float] = field(default_factory=lambda: deque(maxlen=AGREEING))
-    """How far its latest odd outcomes were from what was expected."""
-    beyond: dict[str, deque[float]] = field(default_factory=dict)
-    """How far its latest outcomes on each tier were from the others'."""
-    silenced: int = 0
-    """Outcomes to come that do not teach."""
+    """Accepted outcomes."""
+    outliers: deque[float] = field(default_factory=lambda: deque(maxlen=AGREEING))
+    """Deviation of its latest outliers from the expected time."""
+    deviations: dict[str, deque[float]] = field(default_factory=dict)
+    """Deviation of its latest outcomes on each tier from the others'."""
+    excluded: int = 0
+    """Outcomes to come that are not learned from."""
     standing: tuple[bool, int] = (False, 0)
-    """Whether it is silenced or erratic, and on which side of the others it is."""
+    """Whether it is excluded or erratic, and the sign of its level."""
 
     @property
     def level(self) -> float:
-        """How far it is from the others wherever it runs; 0 when it is not."""
-        middles = [median(b) for b in self.beyond.values() if len(b) >= AGREEING]
-        if not middles:
-            return median(self.odd) if self.changed else 0.0
-        if min(middles) > LEVEL:
-            return min(middles)
-        return max(middles) if max(middles) < -LEVEL else 0.0
+        """Its deviation from the others on every tier; 0 when there is a tier without one."""
+        medians = [median(b) for b in self.deviations.values() if len(b) >= AGREEING]
+        if not medians:
+            return median(self.outliers) if self.changed else 0.0
+        if min(medians) > LEVEL:
+            return min(medians)
+        return max(medians) if max(medians) < -LEVEL else 0.0
 
     @property
     def erratic(self) -> bool:
-        """Whether its outcomes on some tier are now this, now that, and no change explains it."""
+        """Whether its outcomes on some tier scatter, and no change explains it."""
         if self.changed:
             return False
-        full = [b for b in self.beyond.values() if len(b) >= AGREEING]
+        full = [b for b in self.deviations.values() if len(b) >= AGREEING]
         return any(median(abs(x - median(b)) for x in b) > ALIKE for b in full)
 
     @property
     def changed(self) -> bool:
-        """Whether its odd outcomes agree with each other."""
-        full = len(self.odd) == AGREEING
-        return full and max(abs(x - median(self.odd)) for x in self.odd) < ALIKE
+        """Whether its outliers agree with each other."""
+        full = len(self.outliers) == AGREEING
+        return full and max(abs(x - median(self.outliers)) for x in self.outliers) < ALIKE
 
-    def reconsider(self) -> bool:
-        """Whether its standing has just become another one, other than for the better."""
+    def update_standing(self) -> bool:
+        """Update `standing`; whether it has changed for the worse."""
         before, level = self.standing, self.level
-        self.standing = (self.silenced > 0 or self.erratic, (level > 0) - (level < 0))
+        self.standing = (self.excluded > 0 or self.erratic, (level > 0) - (level < 0))
         worse = self.standing[0] and not before[0]
         return worse or (self.standing[1] != 0 and self.standing[1] != before[1])
 
-    def usual(self, cell: Cell) -> tuple[float, float] | None:
+    def expected(self, cell: Cell) -> tuple[float, float] | None:
         """Median and robust standard deviation in a cell; None without a history."""
         seen = self.history.get(cell, ())
         if len(seen) < ENOUGH:
@@ -131,82 +131,82 @@ class Record:
 
 @dataclass
 class Quarantine:
-    """Judges outcome after outcome; its whole state is in its fields."""
+    """Screens outcome after outcome; its whole state is in its fields."""
 
     peers: Peers = field(default_factory=Peers)
-    records: dict[str, Record] = field(default_factory=dict)
-    strange: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Shared node to device to how far its latest odd outcome there was off."""
+    records: dict[str, DeviceRecord] = field(default_factory=dict)
+    outlying: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Shared node to device to the deviation of its latest outlier there."""
 
-    def judge(
+    def screen(
         self, platform: Platform, seen: Experience, profile: Profile | None = None
-    ) -> dict[str, Verdict]:
-        """What becomes of each label of a round; what is believed is remembered."""
-        self._keep(platform)
-        where, verdicts = cells(platform, seen.assignment), {}
+    ) -> dict[str, Screening]:
+        """How each outcome of a round is to be learned from; accepted ones are recorded."""
+        self._drop_absent(platform)
+        where, screened = cells(platform, seen.assignment), {}
         for device, ms in seen.response_ms.items():
-            if device in seen.censored:  # It said nothing that could be judged.
+            if device in seen.censored:  # Not a measured time.
                 continue
             if reason := impossible(ms, 0.0, math.inf):
-                self.silence(device)
-                verdicts[device] = Verdict(reason)
+                self.exclude(device)
+                screened[device] = Screening(reason)
             elif device in where:
                 compute = compute_ms(platform, device, where[device].option, profile)
-                verdicts[device] = self._judge(device, where[device], ms, compute)
-        return verdicts
+                screened[device] = self._screen(device, where[device], ms, compute)
+        return screened
 
-    def silence(self, device: str) -> None:
-        """A device said what cannot have been: what it says next does not teach either."""
-        self.records.setdefault(device, Record()).silenced = SILENCE
+    def exclude(self, device: str) -> None:
+        """A device has reported an impossible time: its next outcomes are not learned from."""
+        self.records.setdefault(device, DeviceRecord()).excluded = EXCLUDED_OUTCOMES
 
-    def _keep(self, platform: Platform) -> None:
-        """Forget devices and nodes that have gone."""
+    def _drop_absent(self, platform: Platform) -> None:
+        """Drop devices and nodes that have left."""
         nodes = {*platform.devices, *platform.edges, platform.cloud, LOCAL}
         self.records = {d: r for d, r in self.records.items() if d in platform.devices}
-        self.strange = {n: s for n, s in self.strange.items() if n in nodes}
+        self.outlying = {n: s for n, s in self.outlying.items() if n in nodes}
         self.peers.keep(platform.devices, nodes)
 
-    def _judge(self, device: str, cell: Cell, ms: float, compute: float) -> Verdict:
-        record, label = self.records.setdefault(device, Record()), math.log(ms)
-        likely = self.peers.expected(cell, device, compute)
-        reason = self._doubt(device, cell, ms, likely)
-        if record.silenced and not reason:
-            record.silenced -= 1
+    def _screen(self, device: str, cell: Cell, ms: float, compute: float) -> Screening:
+        record, label = self.records.setdefault(device, DeviceRecord()), math.log(ms)
+        others = self.peers.expected(cell, device, compute)
+        reason = self._objection(device, cell, ms, others)
+        if record.excluded and not reason:
+            record.excluded -= 1
             reason = "impossible ones came shortly before"
         if record.erratic and not reason:
             reason = "its outcomes scatter"
-        if likely is not None and likely.exact:
-            beyond = record.beyond.setdefault(cell.option.tier, deque(maxlen=WINDOW))
-            beyond.append(likely.beyond(ms))
-        doubted = record.reconsider()
+        if others is not None and others.exact:
+            deviation = record.deviations.setdefault(cell.option.tier, deque(maxlen=WINDOW))
+            deviation.append(others.deviation(ms))
+        retract = record.update_standing()
         if reason:
-            return Verdict(reason, doubted=doubted)
+            return Screening(reason, retract=retract)
         factor = math.exp(record.level)
         record.history.setdefault(cell, deque(maxlen=KEPT)).append(label)
         self.peers.add(cell, device, ms / factor, compute)
-        return Verdict(factor=factor, doubted=doubted)
+        return Screening(factor=factor, retract=retract)
 
-    def _doubt(self, device: str, cell: Cell, ms: float, likely: Likely | None) -> str:
-        """Why an outcome is not believed; empty when it is."""
+    def _objection(self, device: str, cell: Cell, ms: float, others: ExpectedRange | None) -> str:
+        """Why an outcome is not accepted; empty when it is."""
         record, shared = self.records[device], cell.option.tier != "L"
-        usual, beyond = record.usual(cell), 0.0 if likely is None else likely.beyond(ms)
-        limit, off = FAR, beyond - record.level if likely is not None else 0.0
-        if usual is not None:
-            off, limit = math.log(ms) - usual[0], max(FAR, SPREADS * usual[1])
-        too_fast = shared and beyond < FLOOR
+        own, deviation = record.expected(cell), 0.0 if others is None else others.deviation(ms)
+        limit, off = FAR, deviation - record.level if others is not None else 0.0
+        if own is not None:
+            off, limit = math.log(ms) - own[0], max(FAR, SPREADS * own[1])
+        too_fast = shared and deviation < FLOOR
         if abs(off) <= limit and not too_fast:
             return ""
-        if shared and self._others_say_so(cell.where, device, off):
+        if shared and self._node_changed(cell.where, device, off):
             return ""
         if too_fast:
-            record.silenced = SILENCE
+            record.excluded = EXCLUDED_OUTCOMES
             return "impossible: its node serves nobody else as fast"
-        if usual is not None or (likely is not None and likely.exact):
-            record.odd.append(off)
+        if own is not None or (others is not None and others.exact):
+            record.outliers.append(off)
         return "" if record.changed else f"far outside: {math.exp(off):.3g} times what is expected"
 
-    def _others_say_so(self, node: str, device: str, off: float) -> bool:
-        """Whether someone else was as far off on this node: then the node has changed."""
-        strange = self.strange.setdefault(node, {})
-        strange[device] = off
-        return any(abs(off - x) < ALIKE for d, x in strange.items() if d != device)
+    def _node_changed(self, node: str, device: str, off: float) -> bool:
+        """Whether another device deviates likewise on this node: then the node has changed."""
+        outlying = self.outlying.setdefault(node, {})
+        outlying[device] = off
+        return any(abs(off - x) < ALIKE for d, x in outlying.items() if d != device)

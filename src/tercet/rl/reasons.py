@@ -1,4 +1,4 @@
-"""Why an assignment, as plain data: what an explanation needs, and no network."""
+"""The content of an explanation, as plain data without a network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Expectation:
     spread: float
     """Standard deviation between the heads of log milliseconds."""
     sampled_ms: float | None
-    """What the exploring head believes; None when none does."""
+    """Prediction of the exploring head; None when there is none."""
 
     @property
     def bounds_ms(self) -> tuple[float, float]:
@@ -34,7 +34,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """For all devices at once; what they share is computed once."""
+    """For all devices; what they share is computed once."""
 
     greedy: dict[str, Option]
     average_ms: float

@@ -1,1 +1,1 @@
-"""The world: the paper's platform in a box, and worlds that differ from it."""
+"""Simulated worlds: the paper's platform, worlds that differ from it, and their optimum."""

@@ -1,6 +1,6 @@
-"""Worlds that change: Markov links and background load, devices that come and go, one-off shifts.
+"""Worlds that change: Markov links and background load, joining and leaving devices, shifts.
 
-What changes is in the state, as a monitor would see it, except in `hidden_shift`.
+A change is visible in the state, as a monitor would report it, except in `hidden_shift`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Shift(World):
         self.steps = 0
 
     def reset(self, seed: int) -> State:
-        """Back to the time before the shift."""
+        """Start again before the shift."""
         self.steps, self.physics = 0, self.before
         return super().reset(seed)
 
@@ -70,7 +70,7 @@ class Shift(World):
 
 
 def markov(users: int = 5) -> Dynamic:
-    """Scenario B with everything in motion."""
+    """Scenario B in which links, background load and presence change."""
     return Dynamic(paper("B", users))
 
 
@@ -82,7 +82,7 @@ def shift(users: int = 5, at: int = 300) -> Shift:
 
 
 def hidden_shift(users: int = 5, at: int = 300) -> Shift:
-    """The same change, but nothing of it is in the state: only response times tell."""
+    """The same change, but not in the state: only response times show it."""
     world = paper("A", users)
     weak = np.array([i % 5 in (1, 3) for i in range(users)])
     physics = replace(

@@ -40,7 +40,7 @@ class Environment(Protocol):
         ...
 
 
-def lacking(made: object) -> str:
+def missing_members(made: object) -> str:
     """The members of an environment that an object lacks, separated by commas; empty: none."""
     wanted = ("platform", "reset", "step", "expected_ms")
     return ", ".join(name for name in wanted if not hasattr(made, name))

@@ -1,4 +1,4 @@
-"""A Gymnasium view of any environment, so that other people's agents can be measured too."""
+"""A Gymnasium interface to any environment, to measure agents of other projects."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The optimum under the true expected times, and how far an assignment is from it.
 
-Up to 10^5 joint assignments are all evaluated, whatever the environment's structure. Beyond, the
-environment is asked for a cost table, which assumes that devices meet only through the load of a
-node, and the exact solver takes it from there; the assumption is checked on the answer.
+Up to `MAX_ENUMERATED` joint assignments are all evaluated, whatever the environment's structure.
+Beyond, a cost table is computed from the environment, and the exact solver is used. The table
+assumes that devices influence each other only through the load of a node; this is checked on the
+solution.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from tercet.rl.paper.joint import JointActions
 from tercet.rl.platform import Assignment, Platform, encode
 from tercet.sim.environment import Environment, active
 
-MOST = 10**5
+MAX_ENUMERATED = 10**5
+"""Joint assignments that are evaluated one by one."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -38,7 +40,7 @@ class Optimum:
 
 @dataclass
 class Oracle:
-    """Asks `expected_ms`, which no agent may."""
+    """The true optimum of a world, from `expected_ms`, which no agent may use."""
 
     world: Environment
     _state: State | None = None
@@ -51,15 +53,17 @@ class Oracle:
         return required_accuracy(goal, (place.accuracy[o.variant] for o in place.options))
 
     def optimum(self, state: State, goal: Goal) -> Optimum:
-        """The exact optimum; remembered for as long as the very same state object lasts.
+        """The exact optimum; cached as long as the state is the same object.
 
-        Equal is not enough: behind an equal state a world may have changed.
+        Equality is not enough: a world may change while its state stays equal.
         """
         if state is not self._state:
             self._state, self._optima, self._costs = state, {}, None
         if goal not in self._optima:
-            small = len(self.world.platform.options) ** len(state.active) <= MOST
-            self._optima[goal] = self._all(state, goal) if small else self._solved(state, goal)
+            small = len(self.world.platform.options) ** len(state.active) <= MAX_ENUMERATED
+            self._optima[goal] = (
+                self._enumerated(state, goal) if small else self._solved(state, goal)
+            )
         return self._optima[goal]
 
     def average_ms(self, state: State, assignment: Assignment) -> float:
@@ -80,7 +84,7 @@ class Oracle:
             return float(self._costs[int(choice @ weights)]) / best - 1.0
         return float(self.world.expected_ms(state, choice[None])[0].mean()) / best - 1.0
 
-    def _all(self, state: State, goal: Goal) -> Optimum:
+    def _enumerated(self, state: State, goal: Goal) -> Optimum:
         """Evaluate every joint assignment of the active devices."""
         place = self.world.platform
         here = JointActions(_only(place, active(place, state)))
@@ -92,7 +96,7 @@ class Oracle:
         return Optimum(here.digits[best], float(costs[best]), float(accuracy[best]), 0.0)
 
     def _solved(self, state: State, goal: Goal) -> Optimum:
-        """Tabulate, solve, and check that the table told the truth about its optimum."""
+        """Tabulate, solve, and check the table at its optimum."""
         place = self.world.platform
         devices = active(place, state)
         homes = dict(zip(place.devices, place.home, strict=True))

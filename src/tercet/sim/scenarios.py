@@ -1,4 +1,4 @@
-"""Static worlds: the paper's four scenarios, and worlds that nothing was tuned on.
+"""Static worlds: the paper's four scenarios, and worlds on which nothing was tuned.
 
 Every function without required arguments is a factory for `--env tercet.sim.scenarios:<name>`.
 """

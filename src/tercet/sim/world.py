@@ -1,4 +1,4 @@
-"""The platform in a box: response times from physics of our own, noise, and a state that may move.
+"""A simulated platform: response times by the formulas below, noise, and a state that may change.
 
 local    speed_i · local[variant] / (1 - cpu_i)                          + link
 shared   speed_node · (fixed + per_request · load^contention) / (1 - cpu) + link
@@ -29,7 +29,7 @@ BUSIEST = 0.9
 
 @dataclass(frozen=True)
 class Physics:
-    """What the agents have to find out. Arrays follow the platform's devices and nodes."""
+    """The parameters that agents have to learn. Arrays follow the platform's devices and nodes."""
 
     speed: Floats
     """Slowness of each device's own processor, 1 = the paper's, [n]."""
@@ -56,11 +56,11 @@ class World:
         self.initial = state or State(platform.devices)
         self.state = self.initial
         self.rng = np.random.default_rng(0)
-        self._seen: tuple[State, Physics, View] | None = None
+        self._seen: tuple[State, Physics, StateCosts] | None = None
 
     @property
     def platform(self) -> Platform:
-        """What an operator knows."""
+        """Devices, nodes and options; no timings."""
         return self._platform
 
     def reset(self, seed: int) -> State:
@@ -88,13 +88,13 @@ class World:
         """Expected milliseconds, [N, n], of option indexes [N, n]."""
         seen = self._seen
         if seen is None or seen[0] is not state or seen[1] is not self.physics:
-            seen = (state, self.physics, View.of(self._platform, self.physics, state))
+            seen = (state, self.physics, StateCosts.of(self._platform, self.physics, state))
             self._seen = seen
         return seen[2].expected(np.asarray(assignments))
 
 
 @dataclass(frozen=True)
-class View:
+class StateCosts:
     """The physics of one state, as arrays over its n active devices and O options."""
 
     alone: Floats
@@ -106,7 +106,7 @@ class View:
     contention: float
 
     @classmethod
-    def of(cls, platform: Platform, physics: Physics, state: State) -> View:
+    def of(cls, platform: Platform, physics: Physics, state: State) -> StateCosts:
         """Evaluate the module's three lines for every device and option."""
         devices, data = active(platform, state), physics.calibration
         where = [platform.devices.index(d) for d in devices]

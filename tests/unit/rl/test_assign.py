@@ -40,14 +40,14 @@ def test_it_agrees_with_brute_force(seed, n, edges, tightness, shared) -> None:
     assert found.cost == pytest.approx(brute_force(costs, accuracy, required, TIERS, home))
 
 
-def test_a_goal_out_of_reach_is_said_and_the_most_accurate_returned() -> None:
+def test_an_infeasible_goal_is_reported_and_the_most_accurate_returned() -> None:
     costs, accuracy, home = instance(3, 4)
     found = solve(costs, accuracy, 99.0, TIERS, home)
     assert not found.feasible
     assert found.accuracy == pytest.approx(accuracy.max())
 
 
-def test_no_device_is_no_work() -> None:
+def test_no_device_is_an_empty_solution() -> None:
     found = solve(np.zeros((0, 5, 0)), np.ones(5), 0.0, TIERS)
     assert found.feasible and len(found.choice) == 0
 

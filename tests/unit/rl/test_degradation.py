@@ -1,4 +1,4 @@
-"""When response times count as worse: not for noise, soon for what is worse, and whose fault."""
+"""When response times count as worse: not for noise, soon for a real change, and its cause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import stats
 
 from tercet.rl.degradation import (
     LEVEL,
-    PATIENCE,
+    MAX_UNCLEAR_WINDOWS,
     WINDOW,
     DegradationMonitor,
     Finding,
@@ -50,10 +50,10 @@ def times(factor: float, seen: list[dict]) -> list[dict]:
     return [{d: ms * factor for d, ms in r.items()} for r in seen]
 
 
-def fired(watch: DegradationMonitor, seen: list[dict]) -> int | None:
+def fired(monitor: DegradationMonitor, seen: list[dict]) -> int | None:
     """After how many rounds it first found them worse."""
     for k, response in enumerate(seen):
-        if watch.see(1, response) is Finding.WORSE:
+        if monitor.add(1, response) is Finding.WORSE:
             return k + 1
     return None
 
@@ -96,39 +96,39 @@ def test_a_third_slower_is_found_within_three_windows() -> None:
 
 
 @pytest.mark.parametrize(("factor", "finding"), [(1.0, Finding.POLICY), (1.6, Finding.WORLD)])
-def test_the_former_version_tells_whose_fault_it_was(factor: float, finding: Finding) -> None:
-    rng, watch = np.random.default_rng(3), DegradationMonitor()
-    assert fired(watch, rounds(rng, WINDOW) + times(1.6, rounds(rng, WINDOW)))
-    watch.try_former()
-    told = [watch.see(0, r) for r in times(factor, rounds(rng, WINDOW))]
-    assert told[:-1] == [None] * (WINDOW - 1)
-    assert told[-1] is finding
-    assert not watch.on_trial
+def test_the_former_version_shows_the_cause(factor: float, finding: Finding) -> None:
+    rng, monitor = np.random.default_rng(3), DegradationMonitor()
+    assert fired(monitor, rounds(rng, WINDOW) + times(1.6, rounds(rng, WINDOW)))
+    monitor.start_comparison()
+    found = [monitor.add(0, r) for r in times(factor, rounds(rng, WINDOW))]
+    assert found[:-1] == [None] * (WINDOW - 1)
+    assert found[-1] is finding
+    assert not monitor.comparing
 
 
-def test_what_is_accepted_is_the_new_measure() -> None:
-    rng, watch = np.random.default_rng(4), DegradationMonitor()
-    assert fired(watch, rounds(rng, WINDOW) + times(1.6, rounds(rng, WINDOW)))
-    watch.accept()
-    assert fired(watch, times(1.6, rounds(rng, 5 * WINDOW))) is None
+def test_what_is_accepted_is_the_new_baseline() -> None:
+    rng, monitor = np.random.default_rng(4), DegradationMonitor()
+    assert fired(monitor, rounds(rng, WINDOW) + times(1.6, rounds(rng, WINDOW)))
+    monitor.accept_change()
+    assert fired(monitor, times(1.6, rounds(rng, 5 * WINDOW))) is None
 
 
-def test_a_little_slower_for_long_is_the_new_measure() -> None:
-    same, watch = [dict(DEVICES)] * WINDOW, DegradationMonitor()
-    told = [watch.see(1, r) for r in same + times(1.1, same * (PATIENCE + 1))]
-    assert [f for f in told if f] == [Finding.GOOD, Finding.GOOD]
-    assert told[-1] is Finding.GOOD
+def test_a_little_slower_for_long_is_the_new_baseline() -> None:
+    same, monitor = [dict(DEVICES)] * WINDOW, DegradationMonitor()
+    found = [monitor.add(1, r) for r in same + times(1.1, same * (MAX_UNCLEAR_WINDOWS + 1))]
+    assert [f for f in found if f] == [Finding.GOOD, Finding.GOOD]
+    assert found[-1] is Finding.GOOD
 
 
 def test_other_devices_or_another_goal_cannot_be_compared() -> None:
-    rng, watch = np.random.default_rng(5), DegradationMonitor()
+    rng, monitor = np.random.default_rng(5), DegradationMonitor()
     for response in rounds(rng, WINDOW):
-        watch.see(1, response, place="85")
-    told = [watch.see(1, r, place="max") for r in times(3, rounds(rng, WINDOW))]
-    assert set(told) == {None, Finding.GOOD}
+        monitor.add(1, response, conditions="85")
+    found = [monitor.add(1, r, conditions="max") for r in times(3, rounds(rng, WINDOW))]
+    assert set(found) == {None, Finding.GOOD}
 
 
-def test_a_slow_device_that_is_missing_moves_nothing() -> None:
+def test_a_slow_device_that_is_missing_changes_nothing() -> None:
     rng = np.random.default_rng(6)
     before = rounds(rng, WINDOW)
     after = rounds(rng, WINDOW)
@@ -137,7 +137,7 @@ def test_a_slow_device_that_is_missing_moves_nothing() -> None:
     assert compare(before, after).ratio == pytest.approx(1, abs=0.15)
 
 
-def test_without_spread_any_excess_is_sure_and_none_is_not() -> None:
+def test_without_spread_any_excess_is_significant() -> None:
     same = [dict(DEVICES)] * WINDOW
     assert not compare(same, same).slower(0.15)
     assert compare(same, times(1.3, same)).slower(0.15)

@@ -1,4 +1,4 @@
-"""What an explanation says: the table read at the loads of the others, and the goal's price."""
+"""The content of an explanation: the table at the loads of the others, and the goal's price."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_goal_that_binds_has_a_price() -> None:
     assert price(best, costs, accuracy, 66.0, ("L", "L"), [0, 0]) == 50.0
 
 
-def test_a_goal_that_does_not_bind_is_free_and_one_out_of_reach_has_no_price() -> None:
+def test_a_goal_that_does_not_bind_is_free_and_an_infeasible_one_has_no_price() -> None:
     costs, accuracy, home = instance(1, 4)
     for required, expected in ((0.0, 0.0), (99.0, None)):
         best = solve(costs, accuracy, required, TIERS, home)
@@ -74,7 +74,7 @@ def test_each_option_is_read_at_the_load_of_the_others(agent: Hybrid) -> None:
     assert third.sampled_ms is None
 
 
-def test_it_agrees_with_what_is_decided_and_draws_nothing(agent: Hybrid) -> None:
+def test_it_agrees_with_the_decision_and_draws_nothing(agent: Hybrid) -> None:
     assert agent.parameters is not None
     greedy = decide(agent.parameters, PLATFORM, STATE, 85.0)
     one = reasons(agent.parameters, PLATFORM, STATE, 85.0, IN_FORCE, head=1)
@@ -87,7 +87,7 @@ def test_it_agrees_with_what_is_decided_and_draws_nothing(agent: Hybrid) -> None
     assert one.options["a"][0].sampled_ms == sampled[0, 0, 0]
 
 
-def test_a_node_that_does_not_answer_is_not_advised(agent: Hybrid) -> None:
+def test_an_unavailable_node_is_not_recommended(agent: Hybrid) -> None:
     assert agent.parameters is not None
     found = reasons(agent.parameters, PLATFORM, STATE, "max", IN_FORCE, unavailable={"cloud"})
     assert {o.tier for o in found.greedy.values()} <= {"L", "E"}
@@ -109,12 +109,12 @@ def test_errors_are_those_of_the_table(agent: Hybrid) -> None:
 
 
 def test_the_error_is_over_the_latest_rounds() -> None:
-    foresight = PredictionError()
-    assert foresight.error is None
-    foresight.add(np.zeros(0))
-    assert foresight.error is None
-    foresight.add(np.array([3.0, 4.0]))
-    assert foresight.error == pytest.approx(np.sqrt(12.5))
+    error = PredictionError()
+    assert error.error is None
+    error.add(np.zeros(0))
+    assert error.error is None
+    error.add(np.array([3.0, 4.0]))
+    assert error.error == pytest.approx(np.sqrt(12.5))
     for _ in range(50):
-        foresight.add(np.array([0.1]))
-    assert foresight.error == pytest.approx(0.1)
+        error.add(np.array([0.1]))
+    assert error.error == pytest.approx(0.1)

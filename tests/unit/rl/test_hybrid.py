@@ -1,4 +1,4 @@
-"""`hybrid`: it learns, repeats itself exactly, survives a changing platform, and travels."""
+"""`hybrid`: it learns, is reproducible, adapts to a changing platform, and is serialised."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from tercet.rl.experience import Experience, NodeState, State
 from tercet.rl.hybrid import (
+    ExplorationBudget,
     Hybrid,
     HybridSettings,
     PolicyEstimator,
-    RegretAccount,
     SystemModel,
     decide,
     explore,
@@ -31,7 +31,7 @@ SMALL = HybridSettings(members=3, hidden=8)
 
 
 def true_ms(assignment: dict[str, Option]) -> dict[str, float]:
-    """A world of its own: more accurate is slower, shared nodes slow down with load."""
+    """A small world: more accurate is slower, shared nodes slow down with load."""
     edge = sum(o.tier == "E" for o in assignment.values())
     cloud = sum(o.tier == "C" for o in assignment.values())
     times = {"L": 0.0, "E": 60.0 * edge, "C": 40.0 + 50.0 * cloud}
@@ -40,14 +40,14 @@ def true_ms(assignment: dict[str, Option]) -> dict[str, float]:
 
 
 def play(agent: Hybrid, rounds: int, mean_only: bool = False, goal: float = 85.0) -> list[str]:
-    rng, said = np.random.default_rng(7), []
+    rng, chosen = np.random.default_rng(7), []
     for _ in range(rounds):
         assignment = dict(agent.act(STATE, goal))
         ms = {d: x * np.exp(0.05 * rng.normal()) for d, x in true_ms(assignment).items()}
         average = float(np.mean(list(ms.values())))
         agent.observe(Experience(STATE, assignment, {} if mean_only else ms, average, STATE, goal))
-        said.append(" ".join(str(o) for o in assignment.values()))
-    return said
+        chosen.append(" ".join(str(o) for o in assignment.values()))
+    return chosen
 
 
 @pytest.mark.parametrize("mean_only", [False, True])
@@ -84,10 +84,10 @@ def real(assignment: dict[str, Option], **kwargs) -> Experience:
     )
 
 
-def test_parameters_travel_unchanged_and_nonsense_is_refused() -> None:
-    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
-    learner.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
-    sent = learner.fit()
+def test_parameters_are_serialised_unchanged_and_malformed_ones_refused() -> None:
+    policy = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
+    policy.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
+    sent = policy.fit()
     read = from_bytes(to_bytes(sent))
     assert all(np.array_equal(sent[name], read[name]) for name in sent)
     assert (
@@ -104,27 +104,27 @@ def test_parameters_travel_unchanged_and_nonsense_is_refused() -> None:
         from_bytes(to_bytes(sent | {"mean": sent["mean"][:, 1:]}))
 
 
-def test_a_device_never_seen_can_be_told_what_to_do() -> None:
-    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
-    learner.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
-    parameters = learner.fit()
+def test_a_new_device_gets_an_assignment() -> None:
+    policy = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
+    policy.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
+    parameters = policy.fit()
     grown = Platform((*DEVICES, "new"), ("edge",) * 3 + ("edge-2",), PAPER_ACCURACY)
     state = State(("a", "new"))
     decision = decide(parameters, grown, state, 80.0, head=1, rng=np.random.default_rng(2))
     assert set(decision.assignment) == {"a", "new"} and decision.accuracy >= 80.0
-    learner.change_platform(grown)
-    learner.observe(
+    policy.change_platform(grown)
+    policy.observe(
         Experience(state, decision.assignment, {"a": 10.0, "new": 99.0}, 54.5, state, 80.0)
     )
-    assert decide(learner.fit(), grown, state, 80.0).feasible
+    assert decide(policy.fit(), grown, state, 80.0).feasible
 
 
-def test_what_an_unheard_device_takes_is_not_sampled() -> None:
-    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
-    learner.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
-    parameters, rng = learner.fit(), np.random.default_rng(2)
+def test_the_times_of_a_quarantined_device_are_not_sampled() -> None:
+    policy = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
+    policy.observe(real(dict.fromkeys(DEVICES, Option("d3", "L"))))
+    parameters, rng = policy.fit(), np.random.default_rng(2)
     heads = [
-        decide(parameters, PLATFORM, STATE, 80.0, head, rng, unheard=("b",)).table
+        decide(parameters, PLATFORM, STATE, 80.0, head, rng, quarantined=("b",)).table
         for head in range(SMALL.members)
     ]
     for table in heads[1:]:
@@ -132,7 +132,7 @@ def test_what_an_unheard_device_takes_is_not_sampled() -> None:
         assert table[1] == pytest.approx(heads[0][1], rel=0.1)  # each head has its own noise
 
 
-def test_members_learned_apart_plan_together_and_heads_listen_to_their_own() -> None:
+def test_members_trained_apart_plan_together_and_heads_use_their_own_plans() -> None:
     experience = real({"a": Option("d3", "L"), "b": Option("d0", "E"), "c": Option("d0", "C")})
     parts = []
     for slots in ((0, 1), (2,)):
@@ -153,48 +153,48 @@ def test_members_learned_apart_plan_together_and_heads_listen_to_their_own() -> 
 
 
 def test_a_lower_bound_never_lowers_an_expectation() -> None:
-    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
+    policy = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
     slow = dict.fromkeys(DEVICES, Option("d0", "L"))
     for _ in range(5):
-        learner.observe(real(slow))
-    before = decide(learner.fit(), PLATFORM, STATE, "max").table[0, 0, 0]
+        policy.observe(real(slow))
+    before = decide(policy.fit(), PLATFORM, STATE, "max").table[0, 0, 0]
     censored = Experience(
         STATE, slow, dict.fromkeys(DEVICES, 10.0), 10.0, STATE, "max", frozenset(DEVICES)
     )
-    learner.observe(censored)
-    after = decide(learner.fit(), PLATFORM, STATE, "max").table[0, 0, 0]
+    policy.observe(censored)
+    after = decide(policy.fit(), PLATFORM, STATE, "max").table[0, 0, 0]
     assert after == pytest.approx(before, rel=0.1)
 
 
-def test_nobody_active_is_no_decision() -> None:
-    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
-    assert decide(learner.fit(), PLATFORM, State(()), 80.0).assignment == {}
+def test_no_active_device_is_an_empty_decision() -> None:
+    policy = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0))
+    assert decide(policy.fit(), PLATFORM, State(()), 80.0).assignment == {}
 
 
-def test_exploration_spends_no_more_than_its_account_and_never_stops() -> None:
+def test_exploration_spends_no_more_than_its_budget_and_never_stops() -> None:
     agent = Hybrid(PLATFORM, seed=2, settings=SMALL)
     play(agent, 6)
-    rng, account, bold, spent = np.random.default_rng(0), RegretAccount(share=0.02), 0, 0.0
-    safe = agent.decide(STATE, 85.0, None)
+    rng, budget, explored, spent = np.random.default_rng(0), ExplorationBudget(share=0.02), 0, 0.0
+    greedy = agent.decide(STATE, 85.0, None)
     for _ in range(300):
-        decision, account = explore(agent.parameters, PLATFORM, STATE, 85.0, SMALL, rng, account)
-        assert account is not None and account.saved >= -1e-9
-        bold += decision.head is not None
-        picked = read(PLATFORM, safe.devices, decision.assignment, safe.table)
-        spent += np.mean(list(picked.values())) - safe.average_ms
-    assert spent <= 300 * 0.02 * safe.average_ms + 1e-6
-    assert bold > 0
+        decision, budget = explore(agent.parameters, PLATFORM, STATE, 85.0, SMALL, rng, budget)
+        assert budget is not None and budget.saved >= -1e-9
+        explored += decision.head is not None
+        predicted = read(PLATFORM, greedy.devices, decision.assignment, greedy.table)
+        spent += np.mean(list(predicted.values())) - greedy.average_ms
+    assert spent <= 300 * 0.02 * greedy.average_ms + 1e-6
+    assert explored > 0
 
 
-def test_a_measured_profile_orders_variants_before_anything_is_tried() -> None:
+def test_a_measured_profile_ranks_variants_before_any_is_tried() -> None:
     profile = {d: {o.variant: 100.0 / (1 + k) for k, o in enumerate(OPTIONS[:8])} for d in DEVICES}
-    learner = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0), profile)
-    first = decide(learner.fit(), PLATFORM, STATE, "min", profile=profile)
+    policy = PolicyEstimator.create(PLATFORM, SMALL, np.random.default_rng(0), profile)
+    first = decide(policy.fit(), PLATFORM, STATE, "min", profile=profile)
     local = first.table[0, :8, 0]
     assert (np.diff(local) < 0).all()
 
 
-def test_a_new_device_starts_from_what_the_others_taught() -> None:
+def test_a_new_device_starts_from_the_labels_of_the_others() -> None:
     agent = Hybrid(PLATFORM, seed=1, settings=SMALL)
     play(agent, 20)
     grown = Platform((*DEVICES, "new"), ("edge",) * 4, PAPER_ACCURACY)
@@ -204,7 +204,7 @@ def test_a_new_device_starts_from_what_the_others_taught() -> None:
 
 
 @pytest.mark.parametrize("mean_only", [False, True])
-def test_knowledge_survives_a_device_that_joins(mean_only: bool) -> None:
+def test_predictions_stay_when_a_device_joins(mean_only: bool) -> None:
     agent = Hybrid(PLATFORM, seed=1, settings=SMALL)
     play(agent, 25, mean_only)
     before = agent.decide(STATE, 85.0, None)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tercet.rl.paper.dqn import Batch, Memory, Prioritised, Shortlist, learn
-from tercet.rl.paper.joint_network import Adam, JointNetwork, follow, views
+from tercet.rl.paper.dqn import Batch, Memory, PrioritisedMemory, Shortlist, learn
+from tercet.rl.paper.joint_network import Adam, JointNetwork, polyak_update, views
 
 CONTEXT, DEVICES, OPTIONS = 3, 4, 5
 DIGITS = np.stack(np.unravel_index(np.arange(OPTIONS**DEVICES), (OPTIONS,) * DEVICES), axis=1)
@@ -75,7 +75,7 @@ def test_the_step_size_fades_and_the_target_follows() -> None:
         assert moved == pytest.approx(1e-2 / (1 + fade), rel=1e-2)
     target = network((8,))
     before = target.theta.copy()
-    follow(target, steady, 0.25)
+    polyak_update(target, steady, 0.25)
     np.testing.assert_allclose(target.theta, 0.75 * before + 0.25 * steady.theta, rtol=1e-5)
     assert target.layers[0].base is target.theta
 
@@ -92,7 +92,7 @@ def test_memory_overwrites_its_oldest_and_priorities_are_sampled_in_proportion()
     for k in range(3):
         memory.add(np.full(3, k, dtype=np.float32), k, float(k))
     assert memory.action.tolist() == [2, 1] and memory.size == 2
-    kept = Prioritised.of(300, 1, 1.0)
+    kept = PrioritisedMemory.of(300, 1, 1.0)
     for k in range(300):
         kept.add(np.zeros(1, dtype=np.float32), k, 0.0)
     errors = np.zeros(300, dtype=np.float32)

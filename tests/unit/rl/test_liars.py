@@ -1,8 +1,8 @@
-"""One lying device of five: it moves its own decisions, and the others are not slower for it.
+"""One lying device of five: it changes its own decisions, and the others are not slower for it.
 
-Here: that the policy ends where it ends without the lie, and what is learned on the way there. How
-much slower the others are over a whole run is told by many pairs of runs, `python -m benchmarks liars`:
-a few pairs scatter by more than the bar.
+Tested here is that the policy converges to where it converges without the lie. How much slower the
+others are over a whole run takes many pairs of runs, `python -m benchmarks liars`: a few pairs
+scatter by more than the target.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.lying_world import HONEST, LIES
 from benchmarks.result_store import Row
 
 SEEDS = (0, 4)
-"""Who lies, too."""
+"""Also the index of the lying device."""
 ROUNDS = 80
 
 
@@ -34,7 +34,7 @@ def harm(case: str, figure: str, *, defended: bool = True) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lie", LIES)
-def test_a_liar_does_not_move_where_the_others_end(lie: str) -> None:
+def test_a_lying_device_does_not_change_the_policy_of_the_others(lie: str) -> None:
     assert harm(lie, "greedy") <= TARGET
     assert sum(run(lie, seed)["others_refused"] for seed in SEEDS) <= 0.01 * 4 * ROUNDS * len(SEEDS)
 

@@ -1,4 +1,4 @@
-"""What must not teach: impossible times, times far off, and how a real change gets through."""
+"""What must not be learned from: impossible times and outliers; a real change is accepted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tercet.rl.experience import Experience, State
 from tercet.rl.hybrid import HybridSettings
 from tercet.rl.hybrid.ensemble import Ensemble
 from tercet.rl.platform import OPTIONS, PAPER_ACCURACY, Option, Platform
-from tercet.rl.quarantine import AGREEING, SILENCE, Quarantine, Verdict, impossible
+from tercet.rl.quarantine import AGREEING, EXCLUDED_OUTCOMES, Quarantine, Screening, impossible
 
 DEVICES = ("a", "b", "c", "d")
 PLATFORM = Platform(DEVICES, ("edge",) * 4, PAPER_ACCURACY, OPTIONS)
@@ -32,8 +32,8 @@ def settled() -> Quarantine:
     quarantine = Quarantine()
     for _ in range(8):
         for option in MS:
-            verdicts = quarantine.judge(PLATFORM, round_of(option))
-            assert set(verdicts.values()) == {Verdict()}
+            screened = quarantine.screen(PLATFORM, round_of(option))
+            assert set(screened.values()) == {Screening()}
     return quarantine
 
 
@@ -51,101 +51,105 @@ def settled() -> Quarantine:
         (29.5, 30.0, 29.0, ""),
     ],
 )
-def test_what_cannot_have_been(response: float, compute: float, passed: float, why: str) -> None:
+def test_impossible_times_are_found(
+    response: float, compute: float, passed: float, why: str
+) -> None:
     found = impossible(response, compute, passed)
     assert why in found
     assert bool(found) is bool(why)
 
 
-def test_who_said_nothing_is_not_judged_however_long_the_round_took() -> None:
+def test_a_censored_outcome_is_not_screened_however_long_the_round_took() -> None:
     seen = replace(round_of(LOCAL, a=7e5), censored=frozenset("a"))
     quarantine = settled()
-    assert quarantine.judge(PLATFORM, seen).keys() == {"b", "c", "d"}
-    assert quarantine.judge(PLATFORM, round_of(LOCAL))["a"] == Verdict()
+    assert quarantine.screen(PLATFORM, seen).keys() == {"b", "c", "d"}
+    assert quarantine.screen(PLATFORM, round_of(LOCAL))["a"] == Screening()
 
 
-def test_one_outcome_far_off_does_not_teach_and_the_next_does() -> None:
+def test_one_outlier_is_not_accepted_and_the_next_outcome_is() -> None:
     quarantine = settled()
-    assert "far outside" in quarantine.judge(PLATFORM, round_of(LOCAL, a=2000.0))["a"].reason
-    assert quarantine.judge(PLATFORM, round_of(LOCAL))["a"] == Verdict()
+    assert "far outside" in quarantine.screen(PLATFORM, round_of(LOCAL, a=2000.0))["a"].reason
+    assert quarantine.screen(PLATFORM, round_of(LOCAL))["a"] == Screening()
 
 
-def test_what_lies_near_is_believed() -> None:
-    verdicts = settled().judge(PLATFORM, round_of(CLOUD, a=700.0, b=140.0))
-    assert not any(v.reason for v in verdicts.values())
+def test_an_outcome_near_the_expected_time_is_accepted() -> None:
+    screened = settled().screen(PLATFORM, round_of(CLOUD, a=700.0, b=140.0))
+    assert not any(v.reason for v in screened.values())
 
 
-def test_a_real_change_gets_through_after_a_few_that_agree() -> None:
+def test_a_real_change_is_accepted_after_a_few_outcomes_that_agree() -> None:
     """A processor that is throttled: slow where it computes itself, and nowhere else."""
     quarantine, reasons = settled(), []
     for _ in range(AGREEING + 3):
-        reasons.append(quarantine.judge(PLATFORM, round_of(LOCAL, a=500.0))["a"])
-        quarantine.judge(PLATFORM, round_of(CLOUD))
+        reasons.append(quarantine.screen(PLATFORM, round_of(LOCAL, a=500.0))["a"])
+        quarantine.screen(PLATFORM, round_of(CLOUD))
     assert all("far outside" in v.reason for v in reasons[: AGREEING - 1])
-    assert all(v == Verdict() for v in reasons[AGREEING - 1 :])
+    assert all(v == Screening() for v in reasons[AGREEING - 1 :])
 
 
-def test_a_node_that_changes_for_all_has_changed() -> None:
+def test_a_change_of_a_node_is_accepted_when_two_devices_agree() -> None:
     quarantine = settled()
     slow = dict.fromkeys(DEVICES, 6000.0)
-    verdicts = quarantine.judge(PLATFORM, round_of(CLOUD, **slow))
-    assert sum(bool(v.reason) for v in verdicts.values()) == 1  # the first has no company yet
-    verdicts = quarantine.judge(PLATFORM, round_of(CLOUD, **slow))
-    assert not any(v.reason for v in verdicts.values())
+    screened = quarantine.screen(PLATFORM, round_of(CLOUD, **slow))
+    assert (
+        sum(bool(v.reason) for v in screened.values()) == 1
+    )  # no other device agrees with the first yet
+    screened = quarantine.screen(PLATFORM, round_of(CLOUD, **slow))
+    assert not any(v.reason for v in screened.values())
 
 
-def test_a_shared_node_serves_nobody_much_faster_than_all_others() -> None:
+def test_a_shared_node_serves_no_device_much_faster_than_all_others() -> None:
     quarantine = settled()
-    verdict = quarantine.judge(PLATFORM, round_of(CLOUD, a=1.0))["a"]
-    assert verdict.reason.startswith("impossible")
-    assert verdict.doubted
-    for _ in range(SILENCE):
-        assert quarantine.judge(PLATFORM, round_of(LOCAL))["a"].reason
-    assert quarantine.judge(PLATFORM, round_of(LOCAL))["a"] == Verdict()
+    screening = quarantine.screen(PLATFORM, round_of(CLOUD, a=1.0))["a"]
+    assert screening.reason.startswith("impossible")
+    assert screening.retract
+    for _ in range(EXCLUDED_OUTCOMES):
+        assert quarantine.screen(PLATFORM, round_of(LOCAL))["a"].reason
+    assert quarantine.screen(PLATFORM, round_of(LOCAL))["a"] == Screening()
 
 
-def test_slower_than_all_others_wherever_it_runs_is_taken_out() -> None:
-    quarantine, verdict, doubts = Quarantine(), Verdict(), 0
+def test_a_factor_over_all_others_on_every_tier_is_divided_out() -> None:
+    quarantine, screening, retractions = Quarantine(), Screening(), 0
     for _ in range(20):
         for option, ms in MS.items():
-            verdict = quarantine.judge(PLATFORM, round_of(option, a=10 * ms))["a"]
-            doubts += verdict.doubted
-    assert verdict.reason == ""
-    assert verdict.factor == pytest.approx(10.0, rel=0.01)
-    assert doubts == 1
+            screening = quarantine.screen(PLATFORM, round_of(option, a=10 * ms))["a"]
+            retractions += screening.retract
+    assert screening.reason == ""
+    assert screening.factor == pytest.approx(10.0, rel=0.01)
+    assert retractions == 1
 
 
-def test_what_scatters_does_not_teach() -> None:
+def test_outcomes_that_scatter_are_not_accepted() -> None:
     quarantine, rng = settled(), np.random.default_rng(0)
-    batch = 0
+    accepted = 0
     for k in range(60):
         wild = float(np.exp(rng.uniform(0.0, 9.0)))
-        batch += not quarantine.judge(PLATFORM, round_of(LOCAL if k % 2 else CLOUD, a=wild))[
+        accepted += not quarantine.screen(PLATFORM, round_of(LOCAL if k % 2 else CLOUD, a=wild))[
             "a"
         ].reason
-    assert batch <= 6
+    assert accepted <= 6
 
 
-def test_a_profile_says_what_a_device_of_its_own_kind_needs() -> None:
-    """Eight times slower than the others, as it said before: that is no lie."""
+def test_a_profile_sets_the_expected_time_of_a_slower_device() -> None:
+    """Eight times slower than the others, as its profile states."""
     quarantine = Quarantine()
     profile = {d: {"d3": 80.0} for d in DEVICES} | {"a": {"d3": 640.0}}
     for _ in range(10):
-        verdicts = quarantine.judge(PLATFORM, round_of(LOCAL, a=645.0), profile)
-        assert set(verdicts.values()) == {Verdict()}
+        screened = quarantine.screen(PLATFORM, round_of(LOCAL, a=645.0), profile)
+        assert set(screened.values()) == {Screening()}
 
 
-def test_who_has_gone_is_forgotten() -> None:
+def test_devices_that_have_left_are_dropped() -> None:
     quarantine = settled()
     rest = Platform(DEVICES[:1], ("edge",), PAPER_ACCURACY, OPTIONS)
     alone = Experience(State(("a",)), {"a": LOCAL}, {"a": 80.0}, 80.0, State(("a",)), "min")
-    quarantine.judge(rest, alone)
+    quarantine.screen(rest, alone)
     assert set(quarantine.records) == {"a"}
     assert {d for _, d in quarantine.peers.labels} == {"a"}
 
 
-def test_what_a_device_taught_is_taken_back_as_if_it_had_not_spoken() -> None:
-    def batch(*, lies: bool) -> Ensemble:
+def test_retracted_labels_leave_no_trace() -> None:
+    def trained(*, lies: bool) -> Ensemble:
         rng = np.random.default_rng(0)
         ensemble = Ensemble.create(PLATFORM, HybridSettings(), 2, rng)
         for k in range(12):
@@ -154,9 +158,9 @@ def test_what_a_device_taught_is_taken_back_as_if_it_had_not_spoken() -> None:
             ensemble.observe(seen if lies else replace(seen, response_ms=honest))
         return ensemble
 
-    liar, silent = batch(lies=True), batch(lies=False)
-    liar.observe(replace(round_of(LOCAL), response_ms={}, assignment={}, doubted=frozenset("a")))
-    for a, b in zip(liar.regressors, silent.regressors, strict=True):
+    lying, reference = trained(lies=True), trained(lies=False)
+    lying.observe(replace(round_of(LOCAL), response_ms={}, assignment={}, retracted=frozenset("a")))
+    for a, b in zip(lying.regressors, reference.regressors, strict=True):
         assert a.linear.count == pytest.approx(b.linear.count)
         own = a.layout.device_columns("a")
         assert len(own) > 0

@@ -22,7 +22,7 @@ def test_each_mass_falls_into_its_leaf(capacity) -> None:
     np.testing.assert_array_equal(tree.find(mass), expected)
 
 
-def test_a_leaf_named_twice_takes_the_last_priority() -> None:
+def test_a_leaf_set_twice_takes_the_last_priority() -> None:
     tree = SumTree(10)
     tree.set(np.array([3, 3]), np.array([5.0, 2.0]))
     assert tree.total == 2.0 and tree[np.array([3])].tolist() == [2.0]

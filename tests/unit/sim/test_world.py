@@ -1,4 +1,4 @@
-"""The platform in a box: its physics, its invariants, its Gymnasium manners."""
+"""The simulated platform: its response times, its invariants, its Gymnasium interface."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tercet.sim.gym import Orchestration
 from tercet.sim.scenarios import crowded, many_edges, other_models, paper, unequal
 
 
-def test_one_device_at_the_edge_takes_what_was_calibrated() -> None:
+def test_one_device_at_the_edge_takes_the_calibrated_time() -> None:
     world = paper("A", 2)
     ms = world.expected_ms(world.initial, np.array([[8, 7], [8, 8], [9, 9]]))
     assert ms[0] == pytest.approx([310.02, 72.35])
@@ -38,7 +38,7 @@ def test_links_repeat_beyond_five_users() -> None:
 
 
 @pytest.mark.parametrize("world", [paper(), unequal(), crowded(), many_edges(4, 2), markov(4)])
-def test_steps_repeat_with_the_seed_and_average_to_what_is_expected(world) -> None:
+def test_steps_repeat_with_the_seed_and_average_to_the_expected_time(world) -> None:
     state = world.reset(3)
     devices = active(world.platform, state)
     choice = np.arange(len(devices)) % 10
@@ -75,7 +75,7 @@ def test_an_unknown_scenario_is_refused() -> None:
         paper("E")
 
 
-def test_everything_moves_in_the_dynamic_world_and_someone_is_always_there() -> None:
+def test_every_state_changes_in_the_dynamic_world_and_a_device_is_always_active() -> None:
     world = Dynamic(paper("A", 3), link_flip=0.2, load_move=0.2, leave=0.3)
     state, seen = world.reset(0), set()
     for _ in range(200):
@@ -120,10 +120,10 @@ def test_a_missed_goal_costs() -> None:
     assert fast[1] < accurate[1] and fast[3]
 
 
-def test_joint_actions_beyond_reason_are_refused() -> None:
+def test_too_many_joint_actions_are_refused() -> None:
     with pytest.raises(ValueError, match="too many"):
         Orchestration(paper("A", 9), "min", "joint")
 
 
-def test_an_empty_state_has_nobody() -> None:
+def test_an_empty_state_has_no_active_device() -> None:
     assert active(paper().platform, State(())) == ()

@@ -16,10 +16,10 @@ Two models that may live in different processes, a planner, and one function on 
 
     data = to_bytes(parameters); parameters = from_bytes(data)       # ValueError when malformed
 
-    decision, account = explore(parameters, platform, state, goal, settings, rng, account)
+    decision, budget = explore(parameters, platform, state, goal, settings, rng, budget)
     decision = decide(parameters, platform, state, goal)             # greedy: mean of the heads
 
-`account` is None, or a `RegretAccount(share=0.05)` that bounds the cost of exploration; pass the
+`budget` is None, or a `ExplorationBudget(share=0.05)` that bounds the cost of exploration; pass the
 returned one to the next call. `observe` is cheap, and `fit` takes a few milliseconds for five
 devices; call it once per round or less often. Parameters name their columns, so they can be used
 for a platform on which devices have since joined or left; a model is adapted with
@@ -34,7 +34,7 @@ the same to all, or to none.
 from tercet.rl.hybrid.agent import Hybrid
 from tercet.rl.hybrid.decision import Decision, decide
 from tercet.rl.hybrid.direct import PolicyEstimator
-from tercet.rl.hybrid.exploration import RegretAccount, explore, explore_head
+from tercet.rl.hybrid.exploration import ExplorationBudget, explore, explore_head
 from tercet.rl.hybrid.planning import plan
 from tercet.rl.hybrid.settings import HybridSettings
 from tercet.rl.hybrid.system_model import StatePredictor, SystemModel
@@ -42,11 +42,11 @@ from tercet.rl.network import Parameters, from_bytes, stack, to_bytes
 
 __all__ = [
     "Decision",
+    "ExplorationBudget",
     "Hybrid",
     "HybridSettings",
     "Parameters",
     "PolicyEstimator",
-    "RegretAccount",
     "StatePredictor",
     "SystemModel",
     "decide",

@@ -52,7 +52,7 @@ class Hybrid:
         self.model.change_platform(platform, profile)
 
     def act(self, state: State, goal: Goal) -> Assignment:
-        """Thompson sampling by one random head, or epsilon-greedy when the settings say so."""
+        """Thompson sampling by one random head, or epsilon-greedy by the settings."""
         epsilon = self.settings.epsilon
         if epsilon is not None and self.rng.random() < epsilon:
             return self._random(state, goal)
@@ -66,9 +66,9 @@ class Hybrid:
     def decide(self, state: State, goal: Goal, head: int | None) -> Decision:
         """Decide with the newest parameters."""
         rng = self.rng if head is not None else None
-        unheard = self.policy.ensemble.unheard
+        quarantined = self.policy.ensemble.quarantined
         shown = self.parameters, self.platform, state, goal
-        return decide(*shown, head, rng, self.profile, unheard=unheard)
+        return decide(*shown, head, rng, self.profile, quarantined=quarantined)
 
     def observe(self, experience: Experience) -> None:
         """One turn of all three loops."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assign import solve
-from tercet.rl.availability import avoiding
+from tercet.rl.availability import without_unavailable
 from tercet.rl.experience import State
 from tercet.rl.features import FeatureEncoder, Profile, Rows
 from tercet.rl.goal import Goal, required_accuracy
@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Decision:
-    """An assignment and what it was based on."""
+    """An assignment and its basis."""
 
     assignment: dict[str, Option]
     predicted_ms: dict[str, float]
@@ -41,7 +41,7 @@ class Decision:
     table: Floats
     """Predicted milliseconds [n, O, n]: device, option, load of its node (index = load - 1)."""
     spread: Floats
-    """Standard deviation between heads of log milliseconds, same shape: how unsure it is."""
+    """Standard deviation between heads of log milliseconds, same shape: the uncertainty."""
 
 
 def decide(
@@ -53,17 +53,17 @@ def decide(
     rng: np.random.Generator | None = None,
     profile: Profile | None = None,
     unavailable: Collection[str] = (),
-    unheard: Collection[str] = (),
+    quarantined: Collection[str] = (),
 ) -> Decision:
     """Choose one option per active device; nodes that are `unavailable` only if nothing else is.
 
     `head` None is greedy; otherwise a Thompson sample of that head (modulo M), for which `rng`
-    draws what no head has seen. Devices that are `unheard` do not teach just now: what they take
-    is not sampled. Deterministic given its arguments and the state of `rng`.
+    draws columns without labels. The times of `quarantined` devices are not sampled, for nothing is
+    learned of them now. Deterministic given its arguments and the state of `rng`.
     """
     devices = tuple(d for d in platform.devices if d in state.active)
-    table, spread = tables(parameters, platform, state, devices, head, rng, profile, unheard)
-    table = avoiding(platform, devices, table, unavailable)
+    table, spread = tables(parameters, platform, state, devices, head, rng, profile, quarantined)
+    table = without_unavailable(platform, devices, table, unavailable)
     required = required_accuracy(goal, (platform.accuracy[o.variant] for o in platform.options))
     home = [platform.edges.index(e) for d, e in zip(platform.devices, platform.home, strict=True)
             if d in state.active]  # fmt: skip
@@ -93,7 +93,7 @@ def tables(
     head: int | None,
     rng: np.random.Generator | None,
     profile: Profile | None = None,
-    unheard: Collection[str] = (),
+    quarantined: Collection[str] = (),
 ) -> tuple[Floats, Floats]:
     """Predicted milliseconds and spread of log milliseconds, [n, O, n] both."""
     layout = layout_of(platform, hidden_width(parameters))
@@ -106,7 +106,7 @@ def tables(
         variance = float((noise**2).mean())
     else:
         level = samples[head % members(parameters)]
-        quiet = np.array([d in unheard for d in devices], dtype=bool)[where[0]]
+        quiet = np.array([d in quarantined for d in devices], dtype=bool)[where[0]]
         if quiet.any():
             level = level.copy()
             level[quiet] = log_response(parameters, layout, rows[quiet], mean).mean(axis=0)

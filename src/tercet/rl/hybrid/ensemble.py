@@ -51,7 +51,7 @@ class Ensemble:
     streak: dict[str, int] = field(default_factory=dict)
     """Consecutive surprises, per device."""
     alarms: int = 0
-    unheard: frozenset[str] = frozenset()
+    quarantined: frozenset[str] = frozenset()
     """Devices whose latest outcome was quarantined: no head explores for them."""
 
     @classmethod
@@ -70,7 +70,7 @@ class Ensemble:
 
     def observe(self, experience: Experience) -> None:
         """Take in one real experience; cheap, `fit` updates the parameters."""
-        for device in sorted(experience.doubted):
+        for device in sorted(experience.retracted):
             for regressor in self.regressors:
                 regressor.retract(device)
         batch = training_batch(self.layout, experience, self.profile)
@@ -78,7 +78,9 @@ class Ensemble:
             return
         self.experiences += 1
         if experience.response_ms:
-            self.unheard = frozenset(experience.assignment.keys() - experience.response_ms.keys())
+            self.quarantined = frozenset(
+                experience.assignment.keys() - experience.response_ms.keys()
+            )
         for regressor in self.regressors:
             regressor.discount(1.0 - 1.0 / self.settings.memory)
         surprise = self._surprise_of(batch)
@@ -134,7 +136,7 @@ class Ensemble:
             sample, hint = regressor.draw(self.rng), hints[k] if hints else None
             if hint is not None:
                 sample = sample + regressor.shift_towards(hint)
-            for device in self.unheard:
+            for device in self.quarantined:
                 sample[regressor.layout.device_columns(device)] = 0.0
             parts.append(_parameters(regressor, sample))
         return stack(parts)

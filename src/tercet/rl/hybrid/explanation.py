@@ -1,4 +1,4 @@
-"""Why an assignment: what the heads expect of every option, with all others where they are."""
+"""Why an assignment: the prediction for every option, at the present loads of the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assign import Solution, solve
-from tercet.rl.availability import avoiding
+from tercet.rl.availability import without_unavailable
 from tercet.rl.constraint import price
 from tercet.rl.experience import State
 from tercet.rl.features import Profile
@@ -30,9 +30,9 @@ def reasons(
     head: int | None = None,
     profile: Profile | None = None,
     unavailable: Collection[str] = (),
-    unheard: Collection[str] = (),
+    quarantined: Collection[str] = (),
 ) -> Reasons:
-    """Look at the parameters as `decide` does, draw nothing. Raises ValueError if they do not fit.
+    """As `decide`, without drawing. Raises ValueError when the parameters do not fit.
 
     `in_force` gives the loads; a device without one counts nowhere.
     """
@@ -40,8 +40,8 @@ def reasons(
     table, spread = tables(parameters, platform, state, devices, None, None, profile)
     sampled = None
     if head is not None:
-        sampled, _ = tables(parameters, platform, state, devices, head, None, profile, unheard)
-    costs = avoiding(platform, devices, table, unavailable)
+        sampled, _ = tables(parameters, platform, state, devices, head, None, profile, quarantined)
+    costs = without_unavailable(platform, devices, table, unavailable)
     required = required_accuracy(goal, (platform.accuracy[o.variant] for o in platform.options))
     home = [platform.edges.index(platform.home[platform.devices.index(d)]) for d in devices]
     problem = (costs, platform.option_accuracy, required, [o.tier for o in platform.options], home)
@@ -64,7 +64,7 @@ def _expectations(
     spread: Floats,
     sampled: Floats | None,
 ) -> dict[str, tuple[Expectation, ...]]:
-    """Read each device's entries at the loads that the others bring about."""
+    """Read each device's entries at the loads of the others."""
     where = {d: platform.node(d, in_force[d]) for d in devices if d in in_force}
     found = {}
     for i, device in enumerate(devices):

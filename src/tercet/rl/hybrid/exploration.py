@@ -1,9 +1,9 @@
-"""Exploring without a bill: a head decides, but only what the regret account can pay for.
+"""Exploration within a budget: a random head decides as long as the budget covers its cost.
 
-Each round pays `share` of the best expected average into the account; an exploratory assignment
-costs what it is expected to lose, by the mean of the heads, against the greedy one. What is too
-dear now is executed once enough has been saved, so a bounded budget slows exploration down but
-never ends it: no lock-in.
+Each round adds `share` of the best expected average to the budget. An exploratory assignment costs
+the expected loss, by the mean of the heads, against the greedy one. An assignment that costs too
+much now is executed when enough has been saved. So a budget slows exploration down but never ends
+it, and no option is excluded for ever.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from tercet.rl.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)
-class RegretAccount:
+class ExplorationBudget:
     """Expected regret that may be spent: `saved` milliseconds of average response time."""
 
     share: float
-    """Paid in per round, as a share of the greedy assignment's expected average; 0.05 bounds the
+    """Added per round, as a share of the greedy assignment's expected average; 0.05 bounds the
     long-run expected regret by 5 %."""
     saved: float = 0.0
 
-    def after(self, income: float, spent: float) -> RegretAccount:
-        """The account after a round; frozen, so the caller keeps the newest."""
-        return RegretAccount(self.share, self.saved + income - spent)
+    def after(self, income: float, spent: float) -> ExplorationBudget:
+        """The budget after a round; frozen, so the caller keeps the newest."""
+        return ExplorationBudget(self.share, self.saved + income - spent)
 
 
 def explore(
@@ -43,27 +43,29 @@ def explore(
     goal: Goal,
     settings: HybridSettings,
     rng: np.random.Generator,
-    account: RegretAccount | None = None,
+    budget: ExplorationBudget | None = None,
     profile: Profile | None = None,
     unavailable: Collection[str] = (),
-    unheard: Collection[str] = (),
-) -> tuple[Decision, RegretAccount | None]:
-    """Decide for one round by one random head; greedy when the account cannot pay for it.
+    quarantined: Collection[str] = (),
+) -> tuple[Decision, ExplorationBudget | None]:
+    """Decide for one round by one random head; greedy when the budget does not cover it.
 
-    Without an account the head always decides; what `unheard` devices take is not sampled, for
-    nothing is learned of it just now. Returns the decision and the account after it.
+    Without a budget the head always decides. The times of `quarantined` devices are not sampled,
+    for nothing is learned of them now. Returns the decision and the budget after it.
     """
     head = explore_head(settings, rng)
-    bold = decide(parameters, platform, state, goal, head, rng, profile, unavailable, unheard)
-    if account is None or head is None or not bold.devices:
-        return bold, account
-    safe = decide(parameters, platform, state, goal, None, None, profile, unavailable)
-    expected = read(platform, bold.devices, bold.assignment, safe.table)
-    loss = max(0.0, sum(expected.values()) / len(expected) - safe.average_ms)
-    income = account.share * safe.average_ms
-    if loss <= account.saved + income:
-        return bold, account.after(income, loss)
-    return safe, account.after(income, 0.0)
+    exploring = decide(
+        parameters, platform, state, goal, head, rng, profile, unavailable, quarantined
+    )
+    if budget is None or head is None or not exploring.devices:
+        return exploring, budget
+    greedy = decide(parameters, platform, state, goal, None, None, profile, unavailable)
+    expected = read(platform, exploring.devices, exploring.assignment, greedy.table)
+    loss = max(0.0, sum(expected.values()) / len(expected) - greedy.average_ms)
+    income = budget.share * greedy.average_ms
+    if loss <= budget.saved + income:
+        return exploring, budget.after(income, loss)
+    return greedy, budget.after(income, 0.0)
 
 
 def explore_head(settings: HybridSettings, rng: np.random.Generator) -> int | None:

@@ -1,4 +1,4 @@
-"""Planning: members of the system model imagine rounds that might be worth knowing about.
+"""Planning: members of the system model predict rounds that are worth exploring.
 
 Algorithm 1, lines 21-33. The K best actions of line 27 come from the solver instead of sorting
 10^n of them: each member's own optimum, then perturbations of it that still meet the goal.

@@ -1,8 +1,8 @@
-"""Whether new parameters may decide: finite, and no worse on what was measured lately.
+"""Whether new parameters may decide: finite, and no worse on the latest measurements.
 
-Two questions, each with a stated margin: do they foresee the latest rounds about as well as the
-present ones, and does their greedy assignment cost no more? Costs are off policy: what was
-measured in the same cell counts; what neither has seen is judged by both alike.
+Two comparisons, each with a stated margin: their prediction error on the latest rounds, and the
+cost of their greedy assignment. Costs are estimated off policy: a measured cell has its measured
+cost, any other the mean of both predictions.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ from tercet.rl.hybrid.prediction_error import log_errors
 from tercet.rl.network import Parameters
 from tercet.rl.platform import Assignment, Platform, loads
 
-LEAST = 8
-"""Rounds that are looked at; before there are so many, nothing is compared."""
+MIN_ROUNDS = 8
+"""Rounds that are compared; with fewer, new parameters are accepted."""
 COST_MARGIN = 0.25
-"""How much dearer than the present one's a new greedy assignment may be, as a share."""
+"""Share by which a new greedy assignment may cost more than the present one's."""
 ERROR_FACTOR, ERROR_MARGIN = 2.0, 0.3
 """A new error may be so many times the present one, plus so much, in log milliseconds."""
 
 
-def objection(
+def rejection_reason(
     new: Parameters,
     present: Parameters | None,
     platform: Platform,
     seen: Sequence[Experience],
     profile: Profile | None = None,
 ) -> str:
-    """Why `new` must not take over from `present`; empty when it may. `seen`: oldest first."""
+    """Why `new` must not replace `present`; empty when it may. `seen`: oldest first."""
     if not all(bool(np.isfinite(t).all()) for t in new.values()):
         return "not finite"
-    if present is None or len(seen) < LEAST:
+    if present is None or len(seen) < MIN_ROUNDS:
         return ""
-    recent = list(seen[-LEAST:])
+    recent = list(seen[-MIN_ROUNDS:])
     before, after = (_error(p, platform, recent, profile) for p in (present, new))
     if after > ERROR_FACTOR * before + ERROR_MARGIN:
-        return f"foresees the latest rounds worse: error {after:.2f}, the present one {before:.2f}"
-    cost, best = costs((present, new), platform, recent, profile)
+        return f"predicts the latest rounds worse: error {after:.2f}, the present one {before:.2f}"
+    cost, best = greedy_costs((present, new), platform, recent, profile)
     if best > cost * (1 + COST_MARGIN):
         return f"its best costs {best:.1f} ms, the present one's {cost:.1f} ms"
     return ""
 
 
-def costs(
-    rivals: Sequence[Parameters],
+def greedy_costs(
+    candidates: Sequence[Parameters],
     platform: Platform,
     seen: Sequence[Experience],
     profile: Profile | None = None,
 ) -> list[float]:
-    """What each one's greedy assignment costs now, average milliseconds, by the latest rounds."""
-    recent, now = list(seen[-LEAST:]), seen[-1]
-    choices = tuple(decide(p, platform, now.state, now.goal, profile=profile) for p in rivals)
+    """Cost of each one's greedy assignment now, average milliseconds, by the latest rounds."""
+    recent, now = list(seen[-MIN_ROUNDS:]), seen[-1]
+    choices = tuple(decide(p, platform, now.state, now.goal, profile=profile) for p in candidates)
     measured = _measured(platform, recent)
     return [_cost(platform, choice.assignment, measured, choices) for choice in choices]
 
@@ -86,13 +86,13 @@ def _measured(platform: Platform, seen: list[Experience]) -> Cells:
 
 
 def _cost(
-    platform: Platform, assignment: Assignment, measured: Cells, judges: tuple[Decision, ...]
+    platform: Platform, assignment: Assignment, measured: Cells, decisions: tuple[Decision, ...]
 ) -> float:
-    """Average milliseconds of an assignment: as measured, else the judges' mean."""
+    """Average milliseconds of an assignment: as measured, else the mean prediction."""
     load, total = loads(platform, assignment), 0.0
     for device, option in assignment.items():
         count = round(load[platform.node(device, option)])
         cell = device, platform.index[option], count - 1
-        said = [float(j.table[j.devices.index(cell[0]), cell[1], cell[2]]) for j in judges]
-        total += measured.get((device, str(option), count), float(np.mean(said)))
+        predicted = [float(j.table[j.devices.index(cell[0]), cell[1], cell[2]]) for j in decisions]
+        total += measured.get((device, str(option), count), float(np.mean(predicted)))
     return total / max(len(assignment), 1)

@@ -16,9 +16,9 @@ import numpy as np
 
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
-from tercet.rl.paper.dqn import Prioritised, Shortlist, learn
+from tercet.rl.paper.dqn import PrioritisedMemory, Shortlist, learn
 from tercet.rl.paper.joint import Cost, JointActions, context
-from tercet.rl.paper.joint_network import Adam, Floats, JointNetwork, follow
+from tercet.rl.paper.joint_network import Adam, Floats, JointNetwork, polyak_update
 from tercet.rl.platform import Assignment, Platform
 
 
@@ -39,18 +39,18 @@ class HybridPaperSettings:
     best_actions: int = 64
     """K."""
     keep_first_guess: bool = False
-    """As printed, line 33 leaves r as the model first guessed it, however wrong that was; then Q
-    believes early errors for ever. False: planned costs follow the model as it learns."""
+    """As printed, line 33 keeps r as the model first predicted it, so early errors stay in Q.
+    False: planned costs follow the model as it is trained."""
     average: float = 0.02
     """Share by which the target network Q' follows Q at each update. The listing copies it whole
-    once per session; averaging is steadier, and decides."""
+    once per session; averaging is more stable. Q' decides."""
     refresh: int = 50
     """Real steps between two scorings of all joint actions, by Q' and by the system model."""
     epsilon: float = 0.3
     """Constant in the listing."""
     nearby: float = 0.8
     """Share of line 9's random actions that change only one device of the greedy one; the listing
-    does not say from which distribution they come."""
+    does not define their distribution."""
     hidden: tuple[int, ...] = (128, 64)
     rate: float = 1e-3
     """Adam's step size at first."""
@@ -66,12 +66,12 @@ class HybridPaperSettings:
     priority: float = 0.0
 
 
-Told = tuple[float, State]
-"""What a real step returns to the algorithm: cost (see `tercet.rl.paper.joint.Cost.scaled`), next state."""
+StepResult = tuple[float, State]
+"""Result of a real step for the algorithm: its cost (`joint.Cost.scaled`), and the next state."""
 
 
 class HybridPaper:
-    """An `tercet.rl.agent.Agent` around the algorithm, which asks for real steps by `yield`."""
+    """A `tercet.rl.agent.Agent` around the algorithm, which asks for real steps by `yield`."""
 
     def __init__(
         self, platform: Platform, seed: int = 0, settings: HybridPaperSettings | None = None
@@ -90,8 +90,8 @@ class HybridPaper:
         self.q_optimizer = Adam(self.q, self.settings.rate, self.settings.fade)
         self.system_optimizer = Adam(self.system, self.settings.rate, self.settings.fade)
         capacity, inputs = self.settings.capacity, self.q.inputs
-        self.direct = Prioritised.of(capacity, inputs, self.settings.priority)  # line 3
-        self.plan = Prioritised.of(capacity, inputs, self.settings.priority)
+        self.direct = PrioritisedMemory.of(capacity, inputs, self.settings.priority)  # line 3
+        self.plan = PrioritisedMemory.of(capacity, inputs, self.settings.priority)
         self.planned_at: dict[int, int] = {}
         self.modelled_steps, self.steps, self.rescored = 0, 0, 0
         self.best_value = 0.0
@@ -118,13 +118,13 @@ class HybridPaper:
 
     def observe(self, experience: Experience) -> None:
         """Hand the result of the real step to the algorithm."""
-        told = (self.cost.scaled(self.cost.of(experience)), experience.next_state)
-        self.pending = self.run.send(told)
+        result = (self.cost.scaled(self.cost.of(experience)), experience.next_state)
+        self.pending = self.run.send(result)
 
-    def _algorithm(self) -> Generator[int, Told, None]:
+    def _algorithm(self) -> Generator[int, StepResult, None]:
         """Lines 4 to 38; yields a joint action wherever the listing takes a real step."""
         settings, epoch = self.settings, 0
-        while True:  # line 4, without an end: the run is ended from outside
+        while True:  # line 4; the caller ends the run
             epoch += 1
             alpha = min(1.0, epoch / settings.epochs)  # line 5
             for _ in range(_share(1 - alpha / 2, settings.direct_sessions)):  # line 7
@@ -147,12 +147,12 @@ class HybridPaper:
             if self.steps >= self.rescored + settings.refresh:
                 self._rescore()
 
-    def _suggest(self) -> Generator[int, Told, None]:
+    def _suggest(self) -> Generator[int, StepResult, None]:
         """Lines 24 to 34. The next state of line 25 is the present one: nothing else is seen."""
         promising = self._promising()
         scores = self.system(promising.rows)  # line 24
         most = min(self.settings.best_actions, len(scores) - 1)
-        self._follow()
+        self._refresh_planned_costs()
         for k in np.argpartition(scores, most)[:most].tolist():  # lines 26 to 28
             action = int(promising.actions[k])
             at = self.planned_at.get(action)
@@ -166,8 +166,8 @@ class HybridPaper:
             else:
                 self.plan.memory.rows[at, : self.width] = self._context()  # line 33
 
-    def _follow(self) -> None:
-        """Planned costs become what the model predicts now; real ones are facts and stay."""
+    def _refresh_planned_costs(self) -> None:
+        """Set planned costs to the model's present predictions; real ones stay."""
         settings, memory = self.settings, self.plan.memory
         if memory.size and not settings.real_planning and not settings.keep_first_guess:
             memory.cost[: memory.size] = self.system(memory.rows[: memory.size])
@@ -178,17 +178,17 @@ class HybridPaper:
         if random and self.rng.random() >= self.settings.nearby:
             return int(self.rng.integers(self.joint.count))
         action = self.shortlist.best(self.q)[0]
-        return self.joint.beside(action, self.rng) if random else action
+        return self.joint.neighbour(action, self.rng) if random else action
 
-    def _update(self, buffer: Prioritised, network: JointNetwork, optimizer: Adam) -> None:
-        """One prioritised minibatch, as far as there is anything to learn from."""
+    def _update(self, buffer: PrioritisedMemory, network: JointNetwork, optimizer: Adam) -> None:
+        """One prioritised minibatch; nothing while the buffer is empty."""
         if not buffer.memory.size:
             return
         settings = self.settings
         at, weight = buffer.sample(settings.batch, self.rng)
         batch = buffer.memory.batch(at, settings.discount * self.best_value, weight)
         buffer.prioritise(at, learn(network, optimizer, batch))
-        follow(self.target, network, settings.average)  # lines 16, 38
+        polyak_update(self.target, network, settings.average)  # lines 16, 38
 
     def _update_system(self) -> None:
         """Lines 19 and 20: D_world holds what D_direct holds, drawn uniformly."""
@@ -198,7 +198,7 @@ class HybridPaper:
         learn(self.system, self.system_optimizer, batch)
 
     def _context(self) -> Floats:
-        """What the networks see of the present state, remembered while the very same one lasts."""
+        """The networks' input for the present state, cached as long as it is the same object."""
         if self.seen is None or self.seen[0] is not self.state:
             self.seen = (self.state, context(self.platform, self.state).astype(np.float32))
         return self.seen[1]
@@ -209,7 +209,7 @@ class HybridPaper:
         return row
 
     def _promising(self) -> Shortlist:
-        """The best joint actions by the system model, listed afresh every `refresh` real steps."""
+        """The best joint actions by the system model, listed again every `refresh` real steps."""
         due = self.suggested is None or self.steps >= self.suggested[0] + self.settings.refresh
         if self.suggested is None or due or self.suggested[1] is not self.state:
             listed = Shortlist.of(self.system, self._context(), self.joint.digits)

@@ -1,4 +1,4 @@
-"""Deep Q-learning over joint actions: memory, update, and the few actions worth a second look.
+"""Deep Q-learning over joint actions: memory, update, and a list of the most promising actions.
 
 Used by `adadeep` and `hybrid-paper`; the network is `tercet.rl.paper.joint_network`.
 """
@@ -92,7 +92,7 @@ class Memory:
 
 
 @dataclass
-class Prioritised:
+class PrioritisedMemory:
     """A memory with priorities (Schaul et al., 2016); uniform when the exponent is 0."""
 
     memory: Memory
@@ -101,7 +101,7 @@ class Prioritised:
     highest: float = 1.0
 
     @classmethod
-    def of(cls, capacity: int, width: int, exponent: float) -> Prioritised:
+    def of(cls, capacity: int, width: int, exponent: float) -> PrioritisedMemory:
         """Empty."""
         return cls(Memory.of(capacity, width), SumTree(capacity), exponent)
 

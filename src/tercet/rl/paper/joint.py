@@ -1,4 +1,4 @@
-"""Joint actions: what the paper's agents choose from, one number for all devices together.
+"""Joint actions: the choices of the paper's agents, one number for all devices together.
 
 With n devices and O options there are O^n of them, which is why these agents end at about five
 devices. A joint action is written in base O, first device first.
@@ -18,7 +18,7 @@ from tercet.rl.features import signals
 from tercet.rl.goal import Goal, met, required_accuracy
 from tercet.rl.platform import Assignment, Option, Platform
 
-MOST = 10**6
+MAX_JOINT_ACTIONS = 10**6
 """Joint actions that an agent may enumerate."""
 
 Integers = NDArray[np.int64]
@@ -32,7 +32,7 @@ class JointActions:
     platform: Platform
 
     def __post_init__(self) -> None:
-        if self.count > MOST:
+        if self.count > MAX_JOINT_ACTIONS:
             raise ValueError(
                 f"{len(self.platform.options)}^{len(self.platform.devices)} joint actions are too "
                 "many to enumerate; only hybrid works with so many devices"
@@ -68,7 +68,7 @@ class JointActions:
         pairs = zip(self.platform.devices, chosen, strict=True)
         return {device: options[k] for device, k in pairs if device in present}
 
-    def beside(self, action: int, rng: np.random.Generator) -> int:
+    def neighbour(self, action: int, rng: np.random.Generator) -> int:
         """A random joint action in which one device of `action` has another option."""
         at = int(rng.integers(len(self.platform.devices)))
         options, power = len(self.platform.options), self.powers[at]
@@ -85,7 +85,7 @@ class JointActions:
 
 @dataclass
 class Cost:
-    """The paper's reward, turned round: mean response time, or a penalty when the goal is missed.
+    """The paper's reward, negated: mean response time, or a penalty when the goal is missed.
 
     The paper prints no penalty. Here a missed goal costs `factor` times the slowest mean seen.
     """
@@ -121,5 +121,5 @@ class Cost:
 
 
 def context(platform: Platform, state: State) -> Floats:
-    """The state as the joint agents' networks see it, [n * signals]."""
+    """The state as the input of the networks, [n * signals]."""
     return signals(platform, state).ravel()

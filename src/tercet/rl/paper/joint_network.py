@@ -1,10 +1,10 @@
 """A small network over joint actions, in plain numpy: forward, backward, Adam.
 
 A joint action enters as one hot digit per device, beside the context and a constant; so the
-network generalises over actions (the usual one output per action would not), and its first layer
-is a table look-up per device when all O^n are scored. At this size a framework spends its time
-between the operations rather than in them. All parameters lie in one vector, so that an update is
-a few operations on it, whatever the number of layers.
+network generalises over actions (one output per action would not), and its first layer is a table
+look-up per device when all O^n are scored. At this size most of a framework's time is overhead
+between operations. All parameters are in one vector, so an update is a few operations on it,
+whatever the number of layers.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class JointNetwork:
         return scores.ravel()
 
     def gradient(self, rows: Floats, slope: Floats, active: list[Floats]) -> Floats:
-        """Gradient of sum(slope · cost) by all parameters; `active` as `forward` gave it."""
+        """Gradient of sum(slope · cost) by all parameters; `active` from `forward`."""
         found = np.empty_like(self.theta)
         parts = views(found, self.shapes)
         back = slope[:, None]
@@ -91,7 +91,7 @@ class JointNetwork:
         return found
 
     def forward(self, rows: Floats) -> tuple[Floats, list[Floats]]:
-        """Costs [B], and what each hidden layer gave on the way, which `gradient` needs."""
+        """Costs [B], and the activations of the hidden layers, which `gradient` needs."""
         value, active = rows @ self.layers[0], []
         for weight, offset in zip(self.layers[1::2], self.layers[2::2], strict=True):
             np.maximum(value, 0.0, out=value)
@@ -140,10 +140,10 @@ class Adam:
         self.network.theta -= root
 
 
-def follow(target: JointNetwork, network: JointNetwork, share: float) -> None:
+def polyak_update(target: JointNetwork, network: JointNetwork, share: float) -> None:
     """Move the target network towards `network` by `share` (Polyak averaging).
 
-    The target decides: at a constant step size the network itself keeps jumping between
+    The target decides: at a constant step size the network itself keeps alternating between
     assignments that differ by a few percent.
     """
     target.theta += share * (network.theta - target.theta)
