@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +12,15 @@ import pytest
 from PIL import Image
 
 from tercet.models import manifest
+from tests.system.cli.invoke import invoke
 from tests.unit.models import small_classifier
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 220, 40), "blue": (40, 40, 220)}
 
 
-def tercet(*told: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tercet.cli", "models", *map(str, told)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def answered(*told: object) -> Any:
-    done = tercet(*told, "--json")
-    assert done.returncode == 0, done.stderr
+def answered(*arguments: object) -> Any:
+    done = invoke("models", *map(str, arguments), "--json")
+    assert done.code == 0, done.stderr
     return json.loads(done.stdout)
 
 
@@ -64,7 +58,7 @@ def test_a_model_of_ones_own_from_file_to_profile(models: Path, tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("arguments", "reason"),
     [
         (["import", "none.h5"], "none.h5 is missing"),
         (["import", "model.pt"], "not .h5"),
@@ -73,8 +67,10 @@ def test_a_model_of_ones_own_from_file_to_profile(models: Path, tmp_path: Path, 
         (["profile"], "manifest.json is missing"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, told: list[str], reason: str) -> None:
-    done = tercet(*told, "--models", tmp_path / "nothing")
-    assert done.returncode == 2 and not done.stdout
+def test_bad_input_is_one_line_and_exit_2(
+    tmp_path: Path, arguments: list[str], reason: str
+) -> None:
+    done = invoke("models", *arguments, "--models", str(tmp_path / "nothing"))
+    assert done.code == 2 and not done.stdout
     assert reason in done.stderr.strip().splitlines()[-1]
     assert "Traceback" not in done.stderr

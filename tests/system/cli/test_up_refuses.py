@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tercet.cli import run
 from tests.conftest import Server
+from tests.system.cli.invoke import invoke, tercet
 
 
 def refused(*arguments: str, models: Path, tmp_path: Path) -> str:
     """The one line that `tercet up` says before it ends with 2."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "tercet.cli", "up", *arguments],
-        env={**os.environ, "TERCET_MODELS": str(models), "TMPDIR": str(scratch)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
+    done = invoke("up", *arguments, TERCET_MODELS=str(models), TMPDIR=str(scratch))
+    assert done.code == 2, done.stderr
     assert done.stdout == ""
     assert list(scratch.iterdir()) == []
     lines = [line for line in done.stderr.splitlines() if line.startswith("tercet: ")]
@@ -51,11 +43,19 @@ def test_a_folder_that_is_not_there(models: Path, tmp_path: Path) -> None:
     assert "nowhere" in refused("--images=nowhere", models=models, tmp_path=tmp_path)
 
 
+@pytest.fixture
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker must answer at once."""
+    monkeypatch.setattr(run, "CONNECT_TIMEOUT_S", 0.3)
+
+
+@pytest.mark.usefixtures("short_wait")
 def test_a_broker_that_is_not_there(models: Path, tmp_path: Path) -> None:
     line = refused("--bus=nats://127.0.0.1:9", models=models, tmp_path=tmp_path)
     assert "127.0.0.1:9" in line
 
 
+@pytest.mark.usefixtures("short_wait")
 def test_a_broker_url_that_is_none(models: Path, tmp_path: Path) -> None:
     assert "nonsense" in refused("--bus=http://nonsense", models=models, tmp_path=tmp_path)
 
@@ -111,24 +111,11 @@ def test_a_corrupt_picture_is_named_and_skipped(models: Path, tmp_path: Path) ->
     folder.mkdir()
     shutil.copy(Path("src/tercet/models/photographs/china.jpg"), folder / "good.jpg")
     (folder / "bad.jpg").write_bytes(b"\xff\xd8 not a jpeg")
-    done = subprocess.run(
-        [sys.executable, "-m", "tercet.cli", "up", f"--images={folder}", "--goal=95"],
-        env={**os.environ, "TERCET_MODELS": str(models)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
+    done = invoke("up", f"--images={folder}", "--goal=95", TERCET_MODELS=str(models))
+    assert done.code == 2
     assert "skipped picture bad.jpg" in done.stderr
     assert "good.jpg" not in done.stderr
 
 
 def test_help_shows_examples() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tercet.cli", "up", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "tercet up --rounds 60 --goal 80" in " ".join(done.stdout.split())
+    assert "tercet up --rounds 60 --goal 80" in " ".join(tercet("up", "--help").split())

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tercet.cli import running_system
 from tercet.messaging.bus import Bus
 from tercet.messaging.control import read_goal, read_policy, write_policy
 from tercet.messaging.parameter_store import ParameterStore
@@ -21,21 +18,7 @@ from tercet.schemas.versions import Version, Versions
 from tests.conftest import Server
 from tests.integration.services.fixtures import NODES
 from tests.integration.services.test_learning import ROUNDS
-
-
-def tercet(*arguments: str, code: int = 0) -> str:
-    """Run a verb; its stdout, or where it is refused what it says on stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tercet.cli", *arguments],
-        env={k: v for k, v in os.environ.items() if not k.startswith("TERCET_")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr if code == 2 else done.stdout
+from tests.system.cli.invoke import tercet
 
 
 async def test_the_goal_is_set_and_read(bus: Bus, server: Server) -> None:
@@ -162,7 +145,8 @@ def test_topology_is_applied_twice(server: Server) -> None:
 @pytest.mark.parametrize(
     "verb", ["goal", "status", "audit", "reset --yes", "topology apply", "policy list"], ids=str
 )
-def test_without_a_broker_each_verb_says_so(verb: str, tmp_path: Path) -> None:
+def test_without_a_broker_each_verb_says_so(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_system, "CONNECT_TIMEOUT_S", 0.3)
     said = tercet(*verb.split(), "--bus=nats://127.0.0.1:9", code=2)
     assert "127.0.0.1:9" in said
 
