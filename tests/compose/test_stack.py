@@ -22,7 +22,7 @@ from tercet.schemas.outcome import Outcome
 from tests.compose.keys import secure, settings
 from tests.compose.project import ROOT, docker
 from tests.integration.messaging.test_bus import outcome
-from tests.integration.security.fleet import admit
+from tests.integration.security.fleet import add_user
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site with one more user, for the simulated fleet of the test."""
     folder = tmp_path_factory.mktemp("keys") / "site"
     secure(folder, "init")
-    admit(folder, ["hub"])
+    add_user(folder, ["hub"])
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Single services as processes: a request travels, SIGTERM drains, bad settings are named."""
+"""Single services as processes: requests are answered, SIGTERM drains, bad settings are named."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def last_event(process: subprocess.Popen[str]) -> dict:
 
 
 async def ready(bus: Bus) -> Capability:
-    heard: asyncio.Queue[Capability] = asyncio.Queue()
-    subscription = await bus.subscribe(Capability, heard.put)
-    capability = await asyncio.wait_for(heard.get(), 60)
+    received: asyncio.Queue[Capability] = asyncio.Queue()
+    subscription = await bus.subscribe(Capability, received.put)
+    capability = await asyncio.wait_for(received.get(), 60)
     await subscription.unsubscribe()
     return capability
 
@@ -68,7 +68,7 @@ async def classify(bus: Bus, jpeg: bytes, variant: str) -> Classification:
     )
 
 
-async def test_inference_answers_every_variant_and_refuses_nonsense(
+async def test_inference_answers_for_every_variant_and_refuses_bad_requests(
     bus: Bus, start: Start, photographs: list[Picture]
 ) -> None:
     start("inference", node="edge-1", tier="edge", profile_repeats="1")
@@ -88,15 +88,15 @@ async def test_inference_answers_every_variant_and_refuses_nonsense(
         assert word in answer.reason
 
 
-async def test_sigterm_in_the_middle_of_a_request_still_answers_it(
+async def test_a_request_is_answered_when_sigterm_comes_during_it(
     bus: Bus, start: Start, photographs: list[Picture]
 ) -> None:
     service = start("inference", node="edge-1", tier="edge", cpu_share="0.01", profile_repeats="1")
     await ready(bus)
-    asked = asyncio.create_task(classify(bus, photographs[0].jpeg, "d3"))
+    request = asyncio.create_task(classify(bus, photographs[0].jpeg, "d3"))
     await asyncio.sleep(0.05)
     service.send_signal(signal.SIGTERM)
-    answer = await asked
+    answer = await request
     assert (answer.status, answer.emulated) == ("ok", True)
     assert await asyncio.to_thread(service.wait, 10) == 0
     with pytest.raises(NoAnswer):
@@ -106,25 +106,25 @@ async def test_sigterm_in_the_middle_of_a_request_still_answers_it(
 async def test_a_device_that_starts_first_falls_back_until_its_node_is_known(
     bus: Bus, start: Start
 ) -> None:
-    """Nothing is wrong then, so nothing is buried."""
-    heard: asyncio.Queue[Outcome] = asyncio.Queue()
-    await bus.subscribe(Outcome, heard.put)
-    start("orchestrator", "--role=decide", nodes="9")  # So many do not come: it opens no round.
+    """That is no fault, so there is no dead letter."""
+    received: asyncio.Queue[Outcome] = asyncio.Queue()
+    await bus.subscribe(Outcome, received.put)
+    start("orchestrator", "--role=decide", nodes="9")  # There are fewer: it opens no round.
     await responding(bus, "orchestrator")
     start("gateway", node="cam-1", idle="0.1")
-    refused = await asyncio.wait_for(heard.get(), 60)
-    assert (refused.assigned, refused.executed) == (None, "d0@L")
+    outcome = await asyncio.wait_for(received.get(), 60)
+    assert (outcome.assigned, outcome.executed) == (None, "d0@L")
     start("inference", node="cam-1", tier="device", home="edge-1", profile_repeats="1")
-    while refused.assigned is None:
-        refused = await asyncio.wait_for(heard.get(), 60)
-    assert (refused.fallback, await dead_letters(bus)) == ("none", [])
+    while outcome.assigned is None:
+        outcome = await asyncio.wait_for(received.get(), 60)
+    assert (outcome.fallback, await dead_letters(bus)) == ("none", [])
 
 
 async def test_a_monitor_reports(bus: Bus, start: Start) -> None:
-    heard: asyncio.Queue[Telemetry] = asyncio.Queue()
-    await bus.subscribe(Telemetry, heard.put)
+    received: asyncio.Queue[Telemetry] = asyncio.Queue()
+    await bus.subscribe(Telemetry, received.put)
     service = start("monitor", node="cam-1", period="0.2")
-    telemetry = await asyncio.wait_for(heard.get(), 60)
+    telemetry = await asyncio.wait_for(received.get(), 60)
     assert telemetry.node == "cam-1"
     assert 0 < telemetry.condition.link_ms < 1000
     assert telemetry.memory_mib > 0
@@ -133,7 +133,7 @@ async def test_a_monitor_reports(bus: Bus, start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "settings", "words"),
+    ("module", "settings", "reason"),
     [
         ("monitor", {"period": "soon"}, "TERCET_PERIOD"),
         ("monitor", {"node": "a.b"}, "TERCET_NODE"),
@@ -143,29 +143,29 @@ async def test_a_monitor_reports(bus: Bus, start: Start) -> None:
         ("gateway", {"images": "/nowhere"}, "/nowhere"),
     ],
 )
-def test_what_cannot_start_says_why_in_one_line(
-    start: Start, module: str, settings: dict[str, str], words: str
+def test_a_service_that_cannot_start_logs_the_reason_in_one_line(
+    start: Start, module: str, settings: dict[str, str], reason: str
 ) -> None:
     service = start(module, **settings)
     event = last_event(service)
     assert service.returncode == 2
     assert event["event"] == "misconfigured"
-    assert words in event["reason"]
+    assert reason in event["reason"]
     assert "\n" not in event["reason"]
 
 
-async def test_a_second_process_of_a_name_is_told_and_the_first_goes_on(
+async def test_a_second_process_of_a_name_exits_and_the_first_continues(
     bus: Bus, start: Start
 ) -> None:
-    heard: asyncio.Queue[Telemetry] = asyncio.Queue()
-    await bus.subscribe(Telemetry, heard.put)
+    received: asyncio.Queue[Telemetry] = asyncio.Queue()
+    await bus.subscribe(Telemetry, received.put)
     first = start("monitor", node="cam-1", period="0.2")
-    await asyncio.wait_for(heard.get(), 60)
+    await asyncio.wait_for(received.get(), 60)
     second = start("monitor", node="cam-1", period="0.2")
     event = await asyncio.to_thread(last_event, second)
     assert (second.returncode, event["event"]) == (2, "misconfigured")
     assert "cam-1 runs already" in event["reason"]
-    while not heard.empty():
-        heard.get_nowait()
-    await asyncio.wait_for(heard.get(), 60)
+    while not received.empty():
+        received.get_nowait()
+    await asyncio.wait_for(received.get(), 60)
     assert first.poll() is None

@@ -32,7 +32,7 @@ from tercet.schemas.outcome import Outcome
 from tercet.schemas.request import Request
 from tercet.schemas.telemetry import Telemetry
 from tests.integration.messaging.test_bus import outcome
-from tests.integration.security.fleet import admit
+from tests.integration.security.fleet import add_user
 
 CONFIGURATION = Path(__file__).parents[3] / "compose" / "broker"
 
@@ -78,7 +78,7 @@ def keys(tmp_path: Path) -> Path:
     site.add_node(folder, "edge", "edge-1")
     site.add_broker(folder, "edge-1", ["127.0.0.1"])
     site.save(folder)
-    admit(folder, ["hub", "edge-1"])
+    add_user(folder, ["hub", "edge-1"])
     return folder
 
 

@@ -1,4 +1,4 @@
-"""A secured site and its real broker: TLS, nkeys, rights; nothing is faked."""
+"""A secured site and its real broker, with TLS, nkeys and rights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ include "site/hosts/hub/broker/security.conf"
 
 
 class Secured:
-    """A broker that lets in whom its site knows."""
+    """A broker that accepts the users of its site."""
 
     def __init__(self, directory: Path) -> None:
         self.folder, self.directory = directory / "site", directory
@@ -63,7 +63,7 @@ class Secured:
         self.url = json.loads(ports.read_text())["nats"][0].replace("nats://", "tls://")
 
     def reload(self) -> None:
-        """As the warden has it done, by the other way that the broker knows."""
+        """Reload as the config reloader does, but by a signal."""
         self.process.send_signal(signal.SIGHUP)
 
     def key(self, user: str) -> Path:
@@ -81,7 +81,7 @@ class Secured:
 
     @asynccontextmanager
     async def client(self, user: str) -> AsyncIterator[tuple[Client, list[str]]]:
-        """A bare client of a user, and what the broker refuses it."""
+        """A NATS client of a user, and the errors by which the broker refuses it something."""
         refused: list[str] = []
 
         async def on_error(error: Exception) -> None:
@@ -111,7 +111,7 @@ def secured(tmp_path: Path) -> Iterator[Secured]:
 
 @pytest.fixture
 async def declared(secured: Secured) -> Secured:
-    """The same, with streams declared by the one user who may."""
+    """The same, with streams declared by the user with the right to do so."""
     async with connect(secured.settings("topology"), "topology") as bus:
         await declare(bus.js)
     return secured

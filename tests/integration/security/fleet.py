@@ -1,4 +1,4 @@
-"""A user of a test's own who may everything: it plays a whole fleet on one connection."""
+"""A user with all rights, for a test that runs a whole fleet on one connection."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import nkeys
 USERS = "jetstream: enabled\n    users: [\n"
 
 
-def admit(folder: Path, brokers: Iterable[str]) -> Path:
-    """Write it into what a site's brokers enforce; return the file of its key."""
+def add_user(folder: Path, brokers: Iterable[str]) -> Path:
+    """Add it to the users of a site's brokers; return the file of its key."""
     seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
     key = folder / "fleet.nk"
     key.write_bytes(seed)

@@ -1,4 +1,4 @@
-"""The doors of a secured broker: no key, no TLS, a revoked key, a new one."""
+"""Access to a secured broker: without a key or TLS, with a revoked key, with a new one."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from tercet.messaging.security.errors import SiteError
 from tercet.messaging.security.site import Site
 from tests.integration.security.conftest import Secured
 
-PATIENCE = 5.0
-"""Seconds in which a revoked user must be out."""
+RELOAD_TIMEOUT_S = 5.0
+"""Seconds in which a revoked user must be disconnected."""
 
 
 def context(secured: Secured) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(secured.folder / "ca" / "ca.pem"))
 
 
-async def test_nobody_comes_in_without_a_key(secured: Secured) -> None:
+async def test_a_client_without_a_key_is_refused(secured: Secured) -> None:
     with pytest.raises(NatsError, match=r"(?i)authorization"):
         await nats.connect(secured.url, tls=context(secured), allow_reconnect=False)
 
 
-async def test_nobody_comes_in_without_tls(secured: Secured) -> None:
-    """A client that speaks plain text hears the broker's greeting, and no more."""
+async def test_a_client_without_tls_is_refused(secured: Secured) -> None:
+    """A plain-text client receives the broker's greeting, and no more."""
     host, port = secured.url.removeprefix("tls://").rsplit(":", 1)
     reader, writer = await asyncio.open_connection(host, int(port))
     greeting = await reader.readline()
@@ -48,8 +48,8 @@ async def test_another_authority_is_not_trusted(secured: Secured) -> None:
 
 
 @pytest.fixture
-def warden(secured: Secured) -> Iterator[None]:
-    """The real agent beside the broker."""
+def reloader(secured: Secured) -> Iterator[None]:
+    """The config reloader beside the broker."""
     settings = {
         "TERCET_BUS_URL": secured.url,
         "TERCET_BUS_CREDENTIALS": str(secured.key("warden")),
@@ -65,7 +65,7 @@ def warden(secured: Secured) -> Iterator[None]:
     )
     assert process.stderr is not None
     while "reloaded" not in (line := process.stderr.readline()):
-        assert line, "the warden died"
+        assert line, "the config reloader exited"
     yield
     process.terminate()
     process.wait(timeout=10)
@@ -77,48 +77,48 @@ async def ended(client: object) -> None:
         await asyncio.sleep(0.02)
 
 
-async def entered(secured: Secured, user: str) -> None:
-    """Until the broker lets a user in."""
+async def accepted(secured: Secured, user: str) -> None:
+    """Wait until the broker accepts a user."""
     while True:
         try:
             async with secured.client(user) as (client, _):
                 await client.flush()
             return
-        except (NatsError, OSError):  # Refused, or hung up on while it still introduces itself.
+        except (NatsError, OSError):  # Refused, or disconnected during the handshake.
             await asyncio.sleep(0.05)
 
 
-async def test_a_revoked_device_is_thrown_out_and_the_others_stay(
-    secured: Secured, warden: None
+async def test_a_revoked_device_is_disconnected_and_the_others_stay(
+    secured: Secured, reloader: None
 ) -> None:
     async with (
         secured.client("device-cam-1") as (revoked, _),
         secured.client("device-cam-2") as (other, _),
     ):
         site = Site.load(secured.folder)
-        gone = site.revoke(secured.folder, "cam-1")
-        assert set(gone) == {"device-cam-1", "monitor-cam-1", "inference-cam-1"}
+        removed = site.revoke(secured.folder, "cam-1")
+        assert set(removed) == {"device-cam-1", "monitor-cam-1", "inference-cam-1"}
         site.save(secured.folder)
-        await asyncio.wait_for(ended(revoked), PATIENCE)
+        await asyncio.wait_for(ended(revoked), RELOAD_TIMEOUT_S)
         await other.flush()
         assert other.is_connected
 
 
-async def test_a_new_device_is_let_in_and_a_rotated_key_replaces_the_old(
-    secured: Secured, warden: None
+async def test_a_new_device_is_accepted_and_a_rotated_key_replaces_the_old(
+    secured: Secured, reloader: None
 ) -> None:
     site = Site.load(secured.folder)
     site.add_node(secured.folder, "device", "cam-7", "edge-1")
     site.save(secured.folder)
-    await asyncio.wait_for(entered(secured, "device-cam-7"), PATIENCE)
+    await asyncio.wait_for(accepted(secured, "device-cam-7"), RELOAD_TIMEOUT_S)
     async with secured.client("device-cam-7") as (old, _):
         site.rotate(secured.folder, "device-cam-7")
         site.save(secured.folder)
-        await asyncio.wait_for(ended(old), PATIENCE)
-        await asyncio.wait_for(entered(secured, "device-cam-7"), PATIENCE)
+        await asyncio.wait_for(ended(old), RELOAD_TIMEOUT_S)
+        await asyncio.wait_for(accepted(secured, "device-cam-7"), RELOAD_TIMEOUT_S)
 
 
-def test_what_makes_no_sense_is_refused(secured: Secured) -> None:
+def test_an_impossible_change_is_refused(secured: Secured) -> None:
     with pytest.raises(SiteError, match="no such user"):
         secured.site.revoke(secured.folder, "nobody")
     with pytest.raises(SiteError, match="already"):
@@ -127,8 +127,8 @@ def test_what_makes_no_sense_is_refused(secured: Secured) -> None:
         secured.site.add_node(secured.folder, "device", "cam.*", "edge-1")
 
 
-def test_secrets_are_for_their_owner_only(secured: Secured) -> None:
-    """By their own mode, or, for a container's user to read, by that of the folder they lie in."""
+def test_secrets_are_readable_by_their_owner_only(secured: Secured) -> None:
+    """By their own mode, or (for files that a container's user reads) by that of their folder."""
     secrets = [*secured.folder.rglob("*.nk"), *secured.folder.rglob("*.key")]
     assert secrets
     for file in secrets:
@@ -166,7 +166,7 @@ def test_an_edge_that_is_revoked_loses_its_broker_and_its_link(secured: Secured)
 
 
 async def certificate(secured: Secured) -> str:
-    """What the broker shows to whoever comes now."""
+    """The certificate that the broker presents now."""
     host, port = secured.url.removeprefix("tls://").rsplit(":", 1)
     reader, writer = await asyncio.open_connection(host, int(port))
     await reader.readline()
@@ -176,8 +176,8 @@ async def certificate(secured: Secured) -> str:
     return ssl.DER_cert_to_PEM_cert(shown).strip()
 
 
-async def test_a_certificate_is_renewed_without_disturbing_anyone(
-    secured: Secured, warden: None
+async def test_a_certificate_is_renewed_while_clients_stay_connected(
+    secured: Secured, reloader: None
 ) -> None:
     before = await certificate(secured)
     async with secured.client("device-cam-1") as (client, _):
@@ -185,7 +185,7 @@ async def test_a_certificate_is_renewed_without_disturbing_anyone(
         renewed = site.renew(secured.folder, "hub").read_text().strip()
         assert renewed != before
         site.save(secured.folder)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(RELOAD_TIMEOUT_S):
             while await certificate(secured) != renewed:
                 pass
         await client.flush()

@@ -66,7 +66,7 @@ OTHERS = (
 
 
 def subjects() -> list[str]:
-    """Every subject of the catalogue with real names in it, and those that matter beside it."""
+    """Every subject of the catalogue with real names in it, and others with rights of their own."""
     found = []
     for template in CATALOGUE:
         subject = CATALOGUE[template].SUBJECT
@@ -80,19 +80,19 @@ def subjects() -> list[str]:
 REFUSAL = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
 
 
-async def cell(secured: Secured, user: str) -> dict[str, str]:
-    """What one user may do with each subject: `p`, `s`, both or nothing.
+async def rights_of(secured: Secured, user: str) -> dict[str, str]:
+    """Rights of one user for each subject: `p`, `s`, both or none.
 
-    The broker names the subject of each refusal, in an order of its own and without capitals.
+    The broker names the subject of each refusal, in any order and in lower case.
     """
     async with secured.client(user) as (client, refused):
         for subject in subjects():
             if subject != ">":
                 await client.publish(subject, b"")
-            heard = await client.subscribe(subject)
+            subscription = await client.subscribe(subject)
             await client.flush()
-            await heard.unsubscribe()
-        for _ in range(100):  # The last refusals are still to be told to us.
+            await subscription.unsubscribe()
+        for _ in range(100):  # Until the last refusals have arrived.
             await client.flush()
     found = {match.groups() for text in refused if (match := REFUSAL.search(text.lower()))}
     marks = {}
@@ -123,8 +123,8 @@ def render(cells: dict[str, dict[str, str]]) -> str:
 
 @pytest.mark.slow
 async def test_every_cell_is_as_intended(secured: Secured) -> None:
-    """Write the intention anew with TERCET_WRITE=1, and read the difference."""
-    found = render({user: await cell(secured, user) for user in USERS})
+    """Write the document with TERCET_WRITE=1, and review the difference."""
+    found = render({user: await rights_of(secured, user) for user in USERS})
     if os.environ.get("TERCET_WRITE"):
         DOCUMENT.write_text(found)
     assert found == DOCUMENT.read_text()

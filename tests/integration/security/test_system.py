@@ -1,4 +1,4 @@
-"""The whole system on a secured broker: every service as its own user, and none is refused."""
+"""The whole system on a secured broker: each service as its own user, and none is refused."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ROUNDS = 5
 
 
 def user_of(name: str) -> str:
-    """Processes of `tercet up` are named after their service and node; a device after itself."""
+    """User of a process of `tercet up`, which is named by its service and node, or its device."""
     if name.startswith("world-model"):
         return "world-model"
     return f"device-{name}" if name.startswith("device-") else name
 
 
 @pytest.mark.slow
-async def test_all_services_do_their_work_with_their_rights_alone(
+async def test_all_services_work_with_their_own_rights(
     declared: Secured, models: Path, tmp_path: Path
 ) -> None:
     site = declared.site
@@ -40,10 +40,10 @@ async def test_all_services_do_their_work_with_their_rights_alone(
     logs.mkdir()
     config = process_plan.RunConfig(goal="85", period=0.1, devices=2, nodes=4, models=models)
     supervisor = Supervisor(logs)
-    heard: set[str] = set()
+    decided: set[str] = set()
 
     async def on_decision(decision: Decision) -> None:
-        heard.add(decision.device)
+        decided.add(decision.device)
 
     try:
         for child in process_plan.children(config, declared.url, after=0):
@@ -56,10 +56,10 @@ async def test_all_services_do_their_work_with_their_rights_alone(
         async with connect(declared.settings("listener"), "listener") as outside:
             await outside.subscribe(Decision, on_decision)
             async with connect(declared.settings("dashboard"), "dashboard") as watching:
-                await learned(watching, ROUNDS)
+                await trained(watching, ROUNDS)
     finally:
         await supervisor.stop()
-    assert heard == {"device-1", "device-2"}
+    assert decided == {"device-1", "device-2"}
     refused = [
         line
         for log in sorted(logs.glob("*.log"))
@@ -69,8 +69,8 @@ async def test_all_services_do_their_work_with_their_rights_alone(
     assert refused == []
 
 
-async def learned(bus: Bus, rounds: int) -> None:
-    """Until so many rounds have closed, and policy and members were published since."""
+async def trained(bus: Bus, rounds: int) -> None:
+    """Wait until so many rounds have closed, and parameters were published since."""
     owners: set[str] = set()
 
     async def on_parameters(message: Parameters) -> None:

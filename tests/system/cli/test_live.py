@@ -16,15 +16,13 @@ from typing import Any
 
 import pytest
 from pyarrow import parquet
-from typer.main import get_command
 from typer.testing import CliRunner
 
-from tercet.cli.app import app
+from tercet.cli.app import app, load
 from tercet.cli.experience import COLUMNS
-from tercet.cli.reference import FILE, text
 from tercet.process.child import with_parent_death_signal
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 VERBS = (
     "goal",
@@ -39,59 +37,64 @@ VERBS = (
     "experience export",
     "topology",
 )
-"""Those that look at a running system, or steer it; `up` and what needs containers apart."""
+"""Verbs that read or change a running system; not `up` and those that need containers."""
 ENDLESS = {"tercet watch", "tercet decisions --follow"}
 QUIET = {"NO_COLOR": "1", "COLUMNS": "200"}
 
 
 def examples(verb: str) -> list[str]:
     """The commands that a verb's help shows."""
-    command: Any = get_command(app)
-    for word in verb.split():
-        command = command.commands[word]
-    said = CliRunner().invoke(app, [*verb.split(), "--help"], env={**QUIET, "COLUMNS": "999"})
+    name, *inside = verb.split()
+    command: Any = load(name)
+    for each in inside:
+        command = command.commands[each]
+    shown = CliRunner().invoke(app, [*verb.split(), "--help"], env={**QUIET, "COLUMNS": "999"})
     found = re.findall(r"\[bold\](.*?)\[/\]", command.epilog)
-    assert all(example in said.output for example in found)
+    assert all(example in shown.output for example in found)
     return found
 
 
 @dataclass(frozen=True)
-class Site:
-    """A simulated system that runs, and where its verbs find it."""
+class System:
+    """A simulated system that runs, and the environment in which verbs find it."""
 
     environment: dict[str, str]
     folder: Path
 
     def run(self, command: str, code: int = 0) -> str:
-        """A verb in this process, as typed; what it printed."""
-        words = command.removeprefix("tercet ").split()
-        said = CliRunner().invoke(app, words, env={**self.environment, **QUIET})
-        assert said.exit_code == code, (said.output, said.exception)
-        return said.stdout
+        """Run a verb in this process, as typed; its output."""
+        arguments = command.removeprefix("tercet ").split()
+        done = CliRunner().invoke(app, arguments, env={**self.environment, **QUIET})
+        assert done.exit_code == code, (done.output, done.exception)
+        return done.stdout
 
     def json(self, command: str) -> Any:
         return json.loads(self.run(f"{command} --json"))
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    folder = tmp_path_factory.mktemp("system")
     environment = {**os.environ, "XDG_STATE_HOME": str(folder)}
-    arguments = ["--world=tests.system.cli.worlds:site", "--period=0.3", f"--logs={folder}/logs"]
-    with (folder / "said").open("w") as said:
+    arguments = [
+        "--world=tests.system.cli.worlds:two_devices",
+        "--period=0.3",
+        f"--logs={folder}/logs",
+    ]
+    with (folder / "output").open("w") as output:
         up = subprocess.Popen(
             with_parent_death_signal([sys.executable, "-m", "tercet.cli", "up", *arguments]),
             env=environment,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
         )
     try:
         deadline = time.monotonic() + 90
-        while "round 10" not in (folder / "said").read_text():
-            assert time.monotonic() < deadline, (folder / "said").read_text()
-            assert up.poll() is None, (folder / "said").read_text()
+        while "round 10" not in (folder / "output").read_text():
+            assert time.monotonic() < deadline, (folder / "output").read_text()
+            assert up.poll() is None, (folder / "output").read_text()
             time.sleep(0.2)
-        yield Site(environment, folder)
+        yield System(environment, folder)
     finally:
         up.send_signal(signal.SIGINT)
         up.wait(timeout=60)
@@ -99,33 +102,33 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_example_of_the_help_runs(
-    site: Site, verb: str, monkeypatch: pytest.MonkeyPatch
+    system: System, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(site.folder)
+    monkeypatch.chdir(system.folder)
     found = examples(verb)
     assert found
     for command in found:
         assert command.startswith(f"tercet {verb}")
         if command in ENDLESS:
-            assert first_line(site, command)
+            assert first_line(system, command)
         elif "URL" not in command:
-            assert site.run(command)
+            assert system.run(command)
 
 
-def at_a_terminal() -> None:
-    """Ctrl-C is heeded even where the tests themselves run in the background, and ignore it."""
+def with_default_sigint() -> None:
+    """Take SIGINT even where the tests run in the background and ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def first_line(site: Site, command: str, ended_by: int | None = signal.SIGINT) -> str:
-    """What an endless verb says first; then a signal, or a reader that leaves, is no failure."""
-    words = command.removeprefix("tercet ").split()
+def first_line(system: System, command: str, ended_by: int | None = signal.SIGINT) -> str:
+    """First line of an endless verb, which then ends with 0 by a signal or a closed pipe."""
+    arguments = command.removeprefix("tercet ").split()
     process = subprocess.Popen(
-        with_parent_death_signal([sys.executable, "-m", "tercet.cli", *words]),
-        env=site.environment,
+        with_parent_death_signal([sys.executable, "-m", "tercet.cli", *arguments]),
+        env=system.environment,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=at_a_terminal,
+        preexec_fn=with_default_sigint,
     )
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -137,8 +140,8 @@ def first_line(site: Site, command: str, ended_by: int | None = signal.SIGINT) -
 
 
 @pytest.mark.parametrize("command", sorted(ENDLESS))
-def test_a_reader_that_leaves_ends_it_well(site: Site, command: str) -> None:
-    assert first_line(site, command, ended_by=None)
+def test_a_closed_pipe_ends_an_endless_verb_with_0(system: System, command: str) -> None:
+    assert first_line(system, command, ended_by=None)
 
 
 @pytest.mark.parametrize(
@@ -157,15 +160,15 @@ def test_a_reader_that_leaves_ends_it_well(site: Site, command: str) -> None:
         "topology apply",
     ],
 )
-def test_each_verb_speaks_json(site: Site, command: str) -> None:
-    assert site.json(command)
+def test_each_verb_prints_json(system: System, command: str) -> None:
+    assert system.json(command)
 
 
-def test_json_goes_through_a_pipe(site: Site) -> None:
+def test_json_goes_through_a_pipe(system: System) -> None:
     line = f"{sys.executable} -m tercet.cli status --json | {sys.executable} -m json.tool"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line],
-        env=site.environment,
+        env=system.environment,
         check=True,
         capture_output=True,
         text=True,
@@ -173,58 +176,60 @@ def test_json_goes_through_a_pipe(site: Site) -> None:
     assert set(json.loads(done.stdout)["goal_set"]) == {"by", "at"}
 
 
-def test_what_is_explained_is_what_the_message_says(site: Site) -> None:
-    told = site.json("explain device-1")
-    assert {o["option"] for o in told["options"]} >= {"d0@L", "d7@L", "d0@E", "d0@C"}
-    assert all(o["predicted_ms"] > 0 for o in told["options"])
-    assert told["price_ms"] is not None
-    assert told["trips"]
-    assert "ms per point of accuracy" in site.run("explain device-1")
+def test_an_explanation_has_the_fields_of_its_message(system: System) -> None:
+    explanation = system.json("explain device-1")
+    assert {o["option"] for o in explanation["options"]} >= {"d0@L", "d7@L", "d0@E", "d0@C"}
+    assert all(o["predicted_ms"] > 0 for o in explanation["options"])
+    assert explanation["price_ms"] is not None
+    assert explanation["trips"]
+    assert "ms per point of accuracy" in system.run("explain device-1")
     assert (
         "has not published a capability"
-        in CliRunner().invoke(app, ["explain", "stranger"], env=site.environment).exception.args[0]
+        in CliRunner()
+        .invoke(app, ["explain", "stranger"], env=system.environment)
+        .exception.args[0]
     )
 
 
-def test_decisions_are_replayed_in_order_and_of_one_device(site: Site) -> None:
-    told = site.json("decisions --replay=1h --device=device-1")
-    assert {d["device"] for d in told} == {"device-1"}
-    assert [d["at"] for d in told] == sorted(d["at"] for d in told)
-    lines = site.run("decisions --last 3").splitlines()
+def test_decisions_are_replayed_in_order_and_of_one_device(system: System) -> None:
+    found = system.json("decisions --replay=1h --device=device-1")
+    assert {d["device"] for d in found} == {"device-1"}
+    assert [d["at"] for d in found] == sorted(d["at"] for d in found)
+    lines = system.run("decisions --last 3").splitlines()
     assert lines[1].split("\t")[:3] == ["at", "device", "option"]
     assert len(lines) >= 5  # more when one is made meanwhile
 
 
-def test_exploring_is_paused_and_goes_on(site: Site) -> None:
-    site.run("explore off")
+def test_exploration_is_paused_and_resumed(system: System) -> None:
+    system.run("explore off")
     deadline = time.monotonic() + 30
-    while site.json("watch --rounds=1")["policy"] != "greedy":
+    while system.json("watch --rounds=1")["policy"] != "greedy":
         assert time.monotonic() < deadline
-    told = site.json("explain device-1")
-    assert (told["exploring"], told["head"]) == (False, None)
-    site.run("explore on")
-    while site.json("watch --rounds=1")["policy"] != "explore":
+    explanation = system.json("explain device-1")
+    assert (explanation["exploring"], explanation["head"]) == (False, None)
+    system.run("explore on")
+    while system.json("watch --rounds=1")["policy"] != "explore":
         assert time.monotonic() < deadline
-    changes = site.json("status")["steering"]
+    changes = system.json("status")["steering"]
     assert [c["value"] for c in changes if c["what"] == "exploration.v1"][-2:] == ["False", "True"]
 
 
-def test_experience_is_exported(site: Site, tmp_path: Path) -> None:
+def test_experience_is_exported(system: System, tmp_path: Path) -> None:
     file = tmp_path / "run.parquet"
-    said = site.json(f"experience export --parquet={file}")
+    done = system.json(f"experience export --parquet={file}")
     table = parquet.read_table(file)
     assert table.column_names == [name for name, _, _ in COLUMNS]
-    assert said["rows"] == table.num_rows == 2 * said["rounds"]
+    assert done["rows"] == table.num_rows == 2 * done["rounds"]
     assert set(table["device"].to_pylist()) == {"device-1", "device-2"}
     assert list(tmp_path.iterdir()) == [file]
-    lost = CliRunner().invoke(
-        app, ["experience", "export", "--parquet", "/nowhere/x"], env=site.environment
+    refused = CliRunner().invoke(
+        app, ["experience", "export", "--parquet", "/nowhere/x"], env=system.environment
     )
-    assert "/nowhere" in str(lost.exception)
+    assert "/nowhere" in str(refused.exception)
 
 
-def test_the_doctor_finds_it_healthy(site: Site) -> None:
-    found = site.json("doctor")
+def test_doctor_reports_a_healthy_system(system: System) -> None:
+    found = system.json("doctor")
     assert found["healthy"]
     assert {f["check"] for f in found["findings"]} >= {
         "broker",
@@ -234,13 +239,8 @@ def test_the_doctor_finds_it_healthy(site: Site) -> None:
     }
 
 
-def test_everything_is_forgotten_and_learned_again(site: Site) -> None:
-    """Last, for the others need what was learned."""
+def test_a_reset_empties_the_streams_and_training_starts_anew(system: System) -> None:
+    """Last: the other tests need the experience."""
     (example,) = examples("reset")
-    assert site.run(example).startswith("forgot ")
-    assert site.json("audit --settle=60")["balances"]
-
-
-def test_the_reference_is_current() -> None:
-    """After a verb or an option was changed: `python -m tercet.cli.reference`."""
-    assert FILE.read_text() == text()
+    assert system.run(example).startswith("forgot ")
+    assert system.json("audit --settle=60")["balances"]

@@ -1,4 +1,4 @@
-"""The notebook runs from start to end on an exported run, and draws what it promises."""
+"""The notebook runs on an exported run and draws its figures."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ async def test_it_draws_an_exported_run(bus: Bus, server: Server, tmp_path: Path
     )
     outputs = [o for cell in json.loads(done.read_text())["cells"] for o in cell.get("outputs", ())]
     pictures = [o for o in outputs if "image/png" in o.get("data", {})]
-    said = "".join(line for o in outputs for line in o.get("text", ()))
+    printed = "".join(line for o in outputs for line in o.get("text", ()))
     assert len(pictures) == 2
-    assert f"{2 * len(ROUNDS)} rows, rounds 1 to {len(ROUNDS)}" in said
-    assert said.count(" of 20 rounds") == 2
+    assert f"{2 * len(ROUNDS)} rows, rounds 1 to {len(ROUNDS)}" in printed
+    assert printed.count(" of 20 rounds") == 2
     assert {o["output_type"] for o in outputs} <= {"stream", "display_data"}
 
 
 def test_it_is_committed_without_results() -> None:
-    """They would be somebody's, of some day."""
+    """Results would be those of one host and one day."""
     cells = json.loads(NOTEBOOK.read_text())["cells"]
     assert all(not c["outputs"] and c["execution_count"] is None for c in cells if "outputs" in c)

@@ -1,4 +1,4 @@
-"""`tercet secure init`: all of a site or nothing of it, and an authority is never replaced."""
+"""`tercet secure init` makes a whole site or nothing, and never replaces an authority."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tercet.cli.usage_error import UsageError
 from tercet.messaging.security.errors import SiteError
 
 
-def init(folder: Path, *words: str) -> str:
-    done = CliRunner().invoke(app, ["init", f"--site={folder}", *words], catch_exceptions=True)
+def init(folder: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(app, ["init", f"--site={folder}", *arguments], catch_exceptions=True)
     if isinstance(done.exception, UsageError | SiteError):
         return str(done.exception)
     assert done.exit_code == 0, done.output
@@ -21,7 +21,7 @@ def init(folder: Path, *words: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("arguments", "expected"),
     [
         (("--device=a=e", "--device=b"), "--device b: write NAME=EDGE"),
         (("--edge=e", "--edge=e"), "there is such a user already"),
@@ -29,10 +29,10 @@ def init(folder: Path, *words: str) -> str:
         (("--host=not a host!",), "broker hub: 'not a host!' is no host name or address"),
     ],
 )
-def test_a_mistake_leaves_nothing_half_made(
-    words: tuple[str, ...], expected: str, tmp_path: Path
+def test_a_refused_site_leaves_no_folder(
+    arguments: tuple[str, ...], expected: str, tmp_path: Path
 ) -> None:
-    assert expected in init(tmp_path / "site", *words)
+    assert expected in init(tmp_path / "site", *arguments)
     assert not (tmp_path / "site").exists()
     assert "users" in init(tmp_path / "site")
 
@@ -46,13 +46,13 @@ def test_an_authority_is_never_replaced(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".new-*"))
 
 
-def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+def test_an_unusable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert init(tmp_path / "file") == f"--site {tmp_path / 'file'}: not a folder"
     assert init(Path("/proc/nope")).startswith("--site /proc/nope: ")
 
 
-def test_a_home_that_is_not_there_yet_is_said(tmp_path: Path) -> None:
+def test_a_missing_home_edge_is_reported(tmp_path: Path) -> None:
     assert "there is no edge edge-9 yet" in init(tmp_path / "a", "--device=cam-1=edge-9")
-    told = init(tmp_path / "b", "--edge=edge-9", "--device=cam-1=edge-9")
-    assert "there is no edge" not in told
+    output = init(tmp_path / "b", "--edge=edge-9", "--device=cam-1=edge-9")
+    assert "there is no edge" not in output

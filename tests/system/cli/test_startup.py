@@ -11,6 +11,7 @@ import pytest
 from typer.core import TyperCommand, TyperGroup
 
 from tercet.cli.app import VERBS, load
+from tercet.cli.reference import FILE, text
 
 MACHINE_LEARNING = {"numpy", "torch", "onnx", "onnxruntime", "h5py", "safetensors", "scipy", "PIL"}
 OTHER_VERBS = {"docker", "matplotlib", "cryptography", "starlette", "uvicorn", "pyarrow"}
@@ -67,3 +68,8 @@ def test_each_command_has_an_example(verb: str) -> None:
 
     for command in commands(load(verb)):
         assert f"[bold]tercet {verb}" in (command.epilog or ""), command.name
+
+
+def test_the_reference_is_current() -> None:
+    """After a verb or an option was changed: `python -m tercet.cli.reference`."""
+    assert FILE.read_text() == text()

@@ -1,4 +1,4 @@
-"""The summary of a run: the goal in force, and lines for a pipe."""
+"""The summary of a run: the goal in force at its end, and lines for a pipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tercet.cli.summary import show_summary, summarise
 from tests.integration.services.test_learning import ROUNDS, experience
 
 
-def test_the_goal_is_the_one_in_force_in_the_end() -> None:
+def test_the_goal_is_the_one_in_force_at_the_end() -> None:
     record = RunRecord()
     assert summarise(record, "85")["goal"] == "85"
     record.add(ROUNDS[0].model_copy(update={"goal": "85"}))

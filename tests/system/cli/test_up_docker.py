@@ -1,4 +1,4 @@
-"""The verbs of containers say in one line what they cannot do, before anything is done."""
+"""The verbs of containers refuse bad input in one line, before anything is done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "reason"),
     [
         (("up", "--docker", "--world", "paper-A"), "--world does not go with --docker"),
         (("up", "--docker", "--json"), "--json does not go with --docker"),
@@ -20,10 +20,10 @@ import pytest
         (("scale", "world-model", "3"), "no Docker engine answers"),
     ],
 )
-def test_it_is_told_in_one_line(words: tuple[str, ...], told: str) -> None:
+def test_a_refusal_is_one_line(arguments: tuple[str, ...], reason: str) -> None:
     nowhere = {**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"}
-    command = [sys.executable, "-m", "tercet.cli", *words]
+    command = [sys.executable, "-m", "tercet.cli", *arguments]
     done = subprocess.run(command, env=nowhere, capture_output=True, text=True)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert reason in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

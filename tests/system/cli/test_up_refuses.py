@@ -14,7 +14,7 @@ from tests.system.cli.invoke import invoke, tercet
 
 
 def refused(*arguments: str, models: Path, tmp_path: Path) -> str:
-    """The one line that `tercet up` says before it ends with 2."""
+    """The line that `tercet up` prints before it exits with 2."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     done = invoke("up", *arguments, TERCET_MODELS=str(models), TMPDIR=str(scratch))
@@ -28,7 +28,7 @@ def refused(*arguments: str, models: Path, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("goal", ["101", "-3", "good", "nan", "95"])
-def test_a_goal_that_cannot_be(goal: str, models: Path, tmp_path: Path) -> None:
+def test_an_impossible_goal(goal: str, models: Path, tmp_path: Path) -> None:
     line = refused(f"--goal={goal}", models=models, tmp_path=tmp_path)
     assert goal in line
 
@@ -39,7 +39,7 @@ def test_a_folder_without_pictures(models: Path, tmp_path: Path) -> None:
     assert str(folder) in refused(f"--images={folder}", models=models, tmp_path=tmp_path)
 
 
-def test_a_folder_that_is_not_there(models: Path, tmp_path: Path) -> None:
+def test_a_missing_folder(models: Path, tmp_path: Path) -> None:
     assert "nowhere" in refused("--images=nowhere", models=models, tmp_path=tmp_path)
 
 
@@ -50,18 +50,18 @@ def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_wait")
-def test_a_broker_that_is_not_there(models: Path, tmp_path: Path) -> None:
+def test_an_unreachable_broker(models: Path, tmp_path: Path) -> None:
     line = refused("--bus=nats://127.0.0.1:9", models=models, tmp_path=tmp_path)
     assert "127.0.0.1:9" in line
 
 
 @pytest.mark.usefixtures("short_wait")
-def test_a_broker_url_that_is_none(models: Path, tmp_path: Path) -> None:
+def test_a_malformed_broker_url(models: Path, tmp_path: Path) -> None:
     assert "nonsense" in refused("--bus=http://nonsense", models=models, tmp_path=tmp_path)
 
 
 @pytest.mark.parametrize("option", ["logs", "store", "models"])
-def test_a_folder_that_is_none(option: str, models: Path, tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder(option: str, models: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     line = refused(f"--{option}={file}", models=models, tmp_path=tmp_path)
@@ -75,7 +75,7 @@ def test_a_store_beside_a_broker(models: Path, tmp_path: Path) -> None:
     assert not store.exists()
 
 
-def test_a_world_that_is_none(models: Path, tmp_path: Path) -> None:
+def test_an_object_that_is_no_world(models: Path, tmp_path: Path) -> None:
     line = refused("--world=builtins:dict", models=models, tmp_path=tmp_path)
     assert "made something without platform, reset, step, expected_ms" in line
 
@@ -106,7 +106,7 @@ def test_a_damaged_model_file(harm: str, models: Path, tmp_path: Path) -> None:
 
 
 def test_a_corrupt_picture_is_named_and_skipped(models: Path, tmp_path: Path) -> None:
-    """The rest would run: the line about the goal comes only after the pictures were accepted."""
+    """The other picture is used: the goal is refused only after the pictures were accepted."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     shutil.copy(Path("src/tercet/models/photographs/china.jpg"), folder / "good.jpg")

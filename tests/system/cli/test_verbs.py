@@ -34,8 +34,8 @@ async def test_the_goal_is_set_and_read(bus: Bus, server: Server) -> None:
 async def test_a_goal_above_every_variant_is_refused(bus: Bus, server: Server) -> None:
     for node in NODES:
         await bus.publish(node)
-    said = tercet("goal", "95", f"--bus={server.url}", code=2)
-    assert "above the best variant's accuracy (d0, 89.9 %)" in said
+    refusal = tercet("goal", "95", f"--bus={server.url}", code=2)
+    assert "above the best variant's accuracy (d0, 89.9 %)" in refusal
     assert await read_goal(bus) is None
 
 
@@ -59,16 +59,16 @@ BAD = Version(version=5, at=clock.now(), learned=50, refused="slower \x1b[2J")
 LAST = Version(version=7, at=clock.now(), learned=70)
 
 
-async def noted(bus: Bus, **said: object) -> None:
-    """As if a decider had noted it."""
-    versions = Versions(versions=(GOOD, BAD, LAST), in_force=7, **said)
+async def record(bus: Bus, **fields: object) -> None:
+    """Record versions as the orchestrator does."""
+    versions = Versions(versions=(GOOD, BAD, LAST), in_force=7, **fields)
     await (await ParameterStore.open(bus)).record(versions)
 
 
-async def test_versions_are_listed_with_what_became_of_them(bus: Bus, server: Server) -> None:
+async def test_versions_are_listed_with_their_states(bus: Bus, server: Server) -> None:
     at = f"--bus={server.url}"
     assert tercet("policy", "list", at) == "versions: none\n"
-    await noted(bus, good=3, pinned=3)
+    await record(bus, good=3, pinned=3)
     await write_policy(bus, PolicySet(action="pin", version=3, by="ann"))
     rows = json.loads(tercet("policy", "list", at, "--json"))
     assert [(row["version"], row["rounds_learned"]) for row in rows] == [(3, 30), (5, 50), (7, 70)]
@@ -80,40 +80,40 @@ async def test_versions_are_listed_with_what_became_of_them(bus: Bus, server: Se
     assert "0 refused, 0 times rolled back, exploring unbounded, 0 rounds held back" in line
 
 
-async def test_a_version_is_pinned_and_let_go(bus: Bus, server: Server) -> None:
+async def test_a_version_is_pinned_and_released(bus: Bus, server: Server) -> None:
     at = f"--bus={server.url}"
     assert "no version is known" in tercet("policy", "pin", at, code=2)
-    await noted(bus, good=3)
+    await record(bus, good=3)
     assert "no such version is known: 4; there are 3, 7" in tercet("policy", "pin", "4", at, code=2)
     assert "version 5 was refused: slower" in tercet("policy", "pin", "5", at, code=2)
     assert "not both" in tercet("policy", "pin", "3", "--off", at, code=2)
     assert await read_policy(bus) is None
     assert tercet("policy", "pin", at).startswith("pinned version 7 (set by ")
     assert tercet("policy", "pin", "3", at).startswith("pinned version 3 (set by ")
-    word = await read_policy(bus)
-    assert word is not None
-    assert (word.action, word.version) == ("pin", 3)
+    setting = await read_policy(bus)
+    assert setting is not None
+    assert (setting.action, setting.version) == ("pin", 3)
     assert json.loads(tercet("policy", "pin", "--off", at, "--json"))["action"] == "release"
-    told = json.loads(tercet("status", at, "--json"))["steering"]
-    assert [row["what"] for row in told] == ["policy.v1"] * 3
-    assert all(row["by"] for row in told)
+    steering = json.loads(tercet("status", at, "--json"))["steering"]
+    assert [row["what"] for row in steering] == ["policy.v1"] * 3
+    assert all(row["by"] for row in steering)
 
 
 async def test_there_must_be_something_to_roll_back_to(bus: Bus, server: Server) -> None:
     at = f"--bus={server.url}"
     await (await ParameterStore.open(bus)).record(Versions(versions=(BAD, LAST), in_force=7))
     assert "nothing to roll back to" in tercet("policy", "rollback", at, code=2)
-    await noted(bus, good=3, pinned=7)
+    await record(bus, good=3, pinned=7)
     assert "version 7 is pinned; first" in tercet("policy", "rollback", at, code=2)
     assert await read_policy(bus) is None
-    await noted(bus, good=3)
+    await record(bus, good=3)
     assert tercet("policy", "rollback", at).startswith("back to version 3 (set by ")
-    word = await read_policy(bus)
-    assert word is not None
-    assert word.action == "rollback"
+    setting = await read_policy(bus)
+    assert setting is not None
+    assert setting.action == "rollback"
 
 
-async def test_reset_forgets_only_on_purpose(bus: Bus, server: Server) -> None:
+async def test_reset_needs_confirmation(bus: Bus, server: Server) -> None:
     await bus.publish(ROUNDS[0])
     at = f"--bus={server.url}"
     assert "--yes" in tercet("reset", at, code=2)
@@ -125,8 +125,8 @@ async def test_reset_forgets_only_on_purpose(bus: Bus, server: Server) -> None:
 async def test_an_account_that_does_not_balance_is_a_failure(bus: Bus, server: Server) -> None:
     await bus.publish(ROUNDS[0])
     await (await ParameterStore.open(bus)).publish("policy", b"x", learned=1, ids="f" * 32)
-    said = tercet("audit", f"--bus={server.url}", "--settle=0", code=1)
-    assert "policy: 1 in effect, DOES NOT BALANCE" in said
+    output = tercet("audit", f"--bus={server.url}", "--settle=0", code=1)
+    assert "policy: 1 in effect, DOES NOT BALANCE" in output
 
 
 def test_topology_is_shown_without_a_broker() -> None:
@@ -145,14 +145,16 @@ def test_topology_is_applied_twice(server: Server) -> None:
 @pytest.mark.parametrize(
     "verb", ["goal", "status", "audit", "reset --yes", "topology apply", "policy list"], ids=str
 )
-def test_without_a_broker_each_verb_says_so(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_verb_names_the_broker_that_does_not_answer(
+    verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(running_system, "CONNECT_TIMEOUT_S", 0.3)
-    said = tercet(*verb.split(), "--bus=nats://127.0.0.1:9", code=2)
-    assert "127.0.0.1:9" in said
+    reason = tercet(*verb.split(), "--bus=nats://127.0.0.1:9", code=2)
+    assert "127.0.0.1:9" in reason
 
 
 @pytest.mark.parametrize("verb", ["up", "goal", "status", "audit", "reset", "topology", "policy"])
 def test_each_verb_has_help_with_an_example(verb: str) -> None:
-    said = " ".join(tercet(verb, "--help").split())
-    assert "Example" in said
-    assert f"tercet {verb}" in said
+    shown = " ".join(tercet(verb, "--help").split())
+    assert "Example" in shown
+    assert f"tercet {verb}" in shown

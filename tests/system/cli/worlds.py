@@ -1,4 +1,4 @@
-"""A small simulated site whose devices are called as those of `tercet up`."""
+"""A small simulated world whose devices have the names of those of `tercet up`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tercet.sim.scenarios import paper
 from tercet.sim.world import World
 
 
-def site() -> World:
+def two_devices() -> World:
     """Two devices, one edge, one cloud."""
     world = paper("A", 2)
     names = {"S1": "device-1", "S2": "device-2", "edge": "edge-1"}

@@ -1,4 +1,4 @@
-"""The dashboard on a secured broker: its rights suffice, and steering is another right."""
+"""The dashboard on a secured broker: its rights suffice; changes need another right."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.security.conftest import Secured
 
 
 @contextmanager
-def watching(secured: Secured, user: str, log: Path) -> Iterator[int]:
+def dashboard(secured: Secured, user: str, log: Path) -> Iterator[int]:
     """A dashboard with one user's rights; yields its port once it listens."""
     port = broker.free_port()
     settings = {
@@ -55,18 +55,18 @@ def post_goal(port: int, goal: str) -> tuple[int, str]:
         return answer.status, answer.read().decode()
 
 
-async def test_a_dashboard_hears_all_and_steers_only_by_right(
+async def test_a_dashboard_changes_the_goal_only_with_the_right(
     declared: Secured, tmp_path: Path
 ) -> None:
     log = tmp_path / "steering.log"
-    with watching(declared, "steering-dashboard", log) as port:
+    with dashboard(declared, "steering-dashboard", log) as port:
         assert post_goal(port, "80")[0] == 200
     assert "violation" not in log.read_text().lower()
     log = tmp_path / "watching.log"
-    with watching(declared, "dashboard", log) as port:
+    with dashboard(declared, "dashboard", log) as port:
         assert "violation" not in log.read_text().lower()
-        status, words = post_goal(port, "70")
-        assert (status, "nothing was changed" in words) == (503, True)
+        status, answer = post_goal(port, "70")
+        assert (status, "nothing was changed" in answer) == (503, True)
     async with connect(declared.settings("operator"), "operator") as bus:
         goal = await read_goal(bus)
     assert goal is not None
