@@ -91,9 +91,9 @@ async def test_inference_answers_for_every_variant_and_refuses_bad_requests(
 async def test_a_request_is_answered_when_sigterm_comes_during_it(
     bus: Bus, start: Start, photographs: list[Picture]
 ) -> None:
-    service = start("inference", node="edge-1", tier="edge", cpu_share="0.01", profile_repeats="1")
+    service = start("inference", node="edge-1", tier="edge", cpu_share="0.03", profile_repeats="1")
     await ready(bus)
-    request = asyncio.create_task(classify(bus, photographs[0].jpeg, "d3"))
+    request = asyncio.create_task(classify(bus, photographs[0].jpeg, "d0"))
     await asyncio.sleep(0.05)
     service.send_signal(signal.SIGTERM)
     answer = await request
