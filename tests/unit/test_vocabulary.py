@@ -35,7 +35,6 @@ IN_NAMES = frozenset(OLD_WORDS.split())
 
 ALLOWED = {
     # Stored or transmitted: fields of JSON, names of users and durables, environment variables.
-    "learner": "the user name, durable prefix, role field and metric label of the trainer",
     "LEARNER": "the role of the user `learner`",
     "obeyed": "field of policy.v1's state, schemas/versions.py",
     "unheeded": "field of policy.v1's state, schemas/versions.py",
@@ -50,7 +49,6 @@ ALLOWED = {
     # The field's own terms.
     "patience": "epochs without improvement before training stops",
     "complaints": "errors and warnings of a browser's console, tests/integration/dashboard",
-    "test_a_measured_profile_orders_variants_before_anything_is_tried": "the verb",
     "test_quantiles_are_those_of_students_distribution": "Student's t",
 }
 """Name to why it stays."""

@@ -1,4 +1,4 @@
-"""Learner, member and planner, without a bus: what arrives twice counts once, plans come back."""
+"""Trainer, member and planner without a bus: duplicates count once, plans are learned from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPEED = {"d0@L": 100.0, "d3@L": 20.0, "d7@L": 25.0, "d0@E": 40.0, "d0@C": 15.0}
 
 
 def experience(number: int, a: str, b: str, purpose: str = "learn") -> Experience:
-    """A round of a small world in which two at one node wait for each other."""
+    """A round of a small world in which two devices at one node wait for each other."""
     executed = {"a": a, "b": b}
     crowd = 2.0 if a == b and a[-1] != "L" else 1.0
     response = {device: SPEED[option] * crowd for device, option in executed.items()}
@@ -42,12 +42,12 @@ ROUNDS = [experience(k + 1, a, b) for k, (a, b) in enumerate((x, y) for x in SPE
 
 
 def test_what_arrives_twice_counts_once() -> None:
-    learner, member = Trainer(seed=0), Member(0, seed=0)
-    assert learner.real(ROUNDS[0])
-    assert not learner.real(ROUNDS[0])
+    trainer, member = Trainer(seed=0), Member(0, seed=0)
+    assert trainer.real(ROUNDS[0])
+    assert not trainer.real(ROUNDS[0])
     assert member.real(ROUNDS[0])
     assert not member.real(ROUNDS[0])
-    assert (learner.learned, member.learned) == (1, 1)
+    assert (trainer.learned, member.learned) == (1, 1)
 
 
 def test_evaluation_is_not_learned_from() -> None:
@@ -56,17 +56,17 @@ def test_evaluation_is_not_learned_from() -> None:
     assert not Member(0, seed=0).real(shown)
 
 
-def test_nothing_seen_nothing_said() -> None:
+def test_without_experience_there_are_no_parameters() -> None:
     assert Trainer(seed=0).update() is None
     assert Member(0, seed=0).update() is None
 
 
-def test_the_learned_policy_avoids_the_crowd() -> None:
+def test_the_trained_policy_avoids_a_loaded_node() -> None:
     """One in the cloud, one local: each alone. The profile would send both to the cloud."""
-    learner, policy = Trainer(seed=0), Policy(seed=0)
+    trainer, policy = Trainer(seed=0), Policy(seed=0)
     for shown in ROUNDS * 2:
-        learner.real(shown.model_copy(update={"id": shown.id}))
-    blob = learner.update()
+        trainer.real(shown.model_copy(update={"id": shown.id}))
+    blob = trainer.update()
     assert blob is not None
     policy.adopt(1, blob)
     chosen = policy.choose("greedy", context(goal="min"))
@@ -74,8 +74,8 @@ def test_the_learned_policy_avoids_the_crowd() -> None:
     assert sorted(chosen.values()) == ["d0@C", "d3@L"]
 
 
-def test_plans_go_from_members_to_the_learner() -> None:
-    planner, learner = Planner(), Trainer(seed=0)
+def test_plans_go_from_members_to_the_trainer() -> None:
+    planner, trainer = Planner(), Trainer(seed=0)
     for slot in range(2):
         member = Member(slot, seed=0)
         for shown in ROUNDS:
@@ -83,53 +83,53 @@ def test_plans_go_from_members_to_the_learner() -> None:
         blob = member.update()
         assert blob is not None
         planner.load(slot, 3, blob)
-    learner.real(ROUNDS[0])
+    trainer.real(ROUNDS[0])
     job = plan_after(ROUNDS[0])
     batches = planner.plan(job)
     assert [(b.member, b.version) for b in batches] == [(0, 3), (1, 3)]
     assert [b.id for b in planner.plan(job)] == [b.id for b in batches]
     for batch in batches:
         assert len(batch.choice) == job.transitions
-        assert learner.planned(batch)
-        assert not learner.planned(batch)
+        assert trainer.planned(batch)
+        assert not trainer.planned(batch)
 
 
-def test_a_planner_that_knows_no_member_imagines_nothing() -> None:
+def test_a_planner_without_members_plans_nothing() -> None:
     job = Plan(goal="85", fleet=fleet(), active=("a",), state={})
     assert Planner().plan(job) == []
 
 
 def test_plans_of_another_fleet_are_stale() -> None:
-    planner, learner, member = Planner(), Trainer(seed=0), Member(0, seed=0)
+    planner, trainer, member = Planner(), Trainer(seed=0), Member(0, seed=0)
     member.real(ROUNDS[0])
-    learner.real(ROUNDS[0])
+    trainer.real(ROUNDS[0])
     planner.load(0, 1, member.update() or b"")
     job = plan_after(ROUNDS[0])
     other = job.fleet.model_copy(update={"home": ("edge-1", "edge-2")})
     (batch,) = planner.plan(job.model_copy(update={"fleet": other}))
-    assert not learner.planned(batch)
-    assert learner.stale == 1
+    assert not trainer.planned(batch)
+    assert trainer.stale == 1
 
 
-def test_plans_of_parameters_long_past_are_stale() -> None:
-    planner, learner, member = Planner(), Trainer(seed=0, max_plan_age=2), Member(0, seed=0)
+def test_plans_of_old_parameters_are_stale() -> None:
+    planner, trainer, member = Planner(), Trainer(seed=0, max_plan_age=2), Member(0, seed=0)
     member.real(ROUNDS[0])
-    learner.real(ROUNDS[0])
+    trainer.real(ROUNDS[0])
     planner.load(0, 5, member.update() or b"")
-    learner.newest(0, 7)
-    learner.newest(1, 99)  # another member's affair
+    trainer.newest(0, 7)
+    trainer.newest(1, 99)  # of another member
     (batch,) = planner.plan(plan_after(ROUNDS[0]))
-    assert learner.planned(batch)
-    learner.newest(0, 8)
+    assert trainer.planned(batch)
+    trainer.newest(0, 8)
     (batch,) = planner.plan(plan_after(ROUNDS[1]))
-    assert not learner.planned(batch)
-    assert learner.stale == 1
+    assert not trainer.planned(batch)
+    assert trainer.stale == 1
     planner.load(0, 9, member.update() or b"")
     (batch,) = planner.plan(plan_after(ROUNDS[2]))
-    assert learner.planned(batch)
+    assert trainer.planned(batch)
 
 
-def test_a_planner_wants_only_what_is_newer() -> None:
+def test_a_planner_loads_only_newer_versions() -> None:
     planner, member = Planner(), Member(0, seed=0)
     member.real(ROUNDS[0])
     assert planner.is_newer(0, 0)

@@ -1,4 +1,4 @@
-"""Workers as real processes on a real broker, and what is expected of them."""
+"""Workers as real processes on a real broker, and the checks of their results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Workers:
-    """World-model workers by name; their logs are kept for what only they can tell."""
+    """World-model workers by name; their logs are kept for checks of log events."""
 
     def __init__(self, directory: Path, url: str) -> None:
         self._directory, self._url = directory, url
@@ -68,7 +68,7 @@ class Workers:
     def alive(self, name: str) -> bool:
         return self._running[name].poll() is None
 
-    def said(self, name: str, event: str) -> int:
+    def logged(self, name: str, event: str) -> int:
         """How often a worker logged an event."""
         return self._log(name).read_text().count(f'"event": "{event}"')
 
@@ -83,9 +83,9 @@ class Workers:
 
 @pytest.fixture
 def workers(server: Server, tmp_path: Path) -> Iterator[Workers]:
-    crew = Workers(tmp_path, server.url)
-    yield crew
-    crew.clear()
+    running = Workers(tmp_path, server.url)
+    yield running
+    running.clear()
 
 
 async def until(condition: Callable[[], Awaitable[T]], seconds: float = 60.0) -> T:
@@ -152,13 +152,13 @@ def rounds(count: int) -> list[Experience]:
     return found
 
 
-async def say(bus: Bus, experiences: list[Experience]) -> None:
+async def publish(bus: Bus, experiences: list[Experience]) -> None:
     for experience in experiences:
         await bus.publish(experience)
 
 
 class Held:
-    """Holds back what `kind.update` does, in its thread, until `go` is set."""
+    """Delays `kind.update`, in its thread, until `go` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
         self.begun, self.go = asyncio.Event(), threading.Event()
@@ -172,7 +172,7 @@ class Held:
         monkeypatch.setattr(kind, "update", slowly)
 
 
-def lessons(experiences: list[Experience]) -> int:
+def training_rounds(experiences: list[Experience]) -> int:
     return sum(e.purpose == "learn" for e in experiences)
 
 
@@ -182,7 +182,7 @@ async def pointers(bus: Bus) -> list[Parameters]:
     return [pointer for pointer in found if pointer is not None]
 
 
-def tally(experiences: list[Experience]) -> str:
+def digest_of(experiences: list[Experience]) -> str:
     return str(IdDigest(e.id for e in experiences if e.purpose == "learn"))
 
 
@@ -190,22 +190,22 @@ async def learned(bus: Bus, experiences: list[Experience], seconds: float = 60.0
     """Wait until every member has each of these in effect once."""
 
     async def so() -> bool:
-        expected = lessons(experiences), tally(experiences)
+        expected = training_rounds(experiences), digest_of(experiences)
         return [(p.learned, p.ids) for p in await pointers(bus)] == [expected] * MEMBERS
 
     await until(so, seconds)
 
 
 async def as_expected(bus: Bus, experiences: list[Experience]) -> None:
-    """Members must say what they would have said had one process learned all, round by round.
+    """Members must publish what one process would have, trained on all, round by round.
 
-    Equal to the last bits, which depend on how many threads the linear algebra takes.
+    Equal but for the last bits, which depend on the number of threads of the linear algebra.
     """
     store = await ParameterStore.open(bus)
     for slot, pointer in enumerate(await pointers(bus)):
-        said = from_bytes(await store.read(pointer))
+        published = from_bytes(await store.read(pointer))
         expected = from_bytes(learned_here(slot, experiences))
-        for name, array in said.items():
+        for name, array in published.items():
             assert array.dtype == expected[name].dtype
             np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""What a learning process keeps of its stream: the last of it, in order, slice by slice."""
+"""The stored part of the stream: the latest experiences, in order, slice by slice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import uuid4
 from tercet.experience.history import SLICE, History
 from tercet.messaging.bus import Bus
 from tercet.schemas.experience import Experience
-from tests.integration.training.conftest import rounds, say
+from tests.integration.training.conftest import publish, rounds
 
 ONE = rounds(1)[0]
 
@@ -21,21 +21,21 @@ async def slices(history: History, sequence: int) -> list[list[Experience]]:
     return [[experience for _, experience in some] async for some in history.since(sequence)]
 
 
-async def test_all_of_it_comes_in_order_and_as_it_was_said(bus: Bus) -> None:
-    history, said = History(bus, 1000), numbered(2 * SLICE + 5)
-    await say(bus, said)
+async def test_all_experiences_come_in_order_and_unchanged(bus: Bus) -> None:
+    history, experiences = History(bus, 1000), numbered(2 * SLICE + 5)
+    await publish(bus, experiences)
     found = await slices(history, 0)
     assert [len(some) for some in found] == [SLICE, SLICE, 5]
-    assert list(chain.from_iterable(found)) == said
-    assert await slices(history, 2 * SLICE) == [said[2 * SLICE :]]
-    assert await slices(history, len(said)) == []
+    assert list(chain.from_iterable(found)) == experiences
+    assert await slices(history, 2 * SLICE) == [experiences[2 * SLICE :]]
+    assert await slices(history, len(experiences)) == []
 
 
-async def test_the_oldest_is_forgotten_and_the_newest_read_on(bus: Bus) -> None:
-    history, said = History(bus, 10), numbered(25)
-    await say(bus, said[:20])
-    assert await slices(history, 0) == [said[10:20]]
-    await say(bus, said[20:])
-    assert await slices(history, 0) == [said[15:]]
+async def test_the_oldest_is_dropped_and_the_newest_read(bus: Bus) -> None:
+    history, experiences = History(bus, 10), numbered(25)
+    await publish(bus, experiences[:20])
+    assert await slices(history, 0) == [experiences[10:20]]
+    await publish(bus, experiences[20:])
+    assert await slices(history, 0) == [experiences[15:]]
     history.clear()
-    assert await slices(history, 24) == [said[24:]]
+    assert await slices(history, 24) == [experiences[24:]]

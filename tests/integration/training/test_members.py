@@ -1,4 +1,4 @@
-"""Members are a function of the stream; slots ring, read, publish, and are fenced. In process."""
+"""Members are a function of the stream; slots read, publish, and are fenced. In process."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from tests.integration.messaging.test_bus import dead_letters
 from tests.integration.training.conftest import (
     Held,
     learned_here,
-    lessons,
     pointers,
+    publish,
     rounds,
-    say,
+    training_rounds,
     until,
 )
 
-SAID = rounds(40)
+EXPERIENCES = rounds(40)
 
 
 @pytest.mark.parametrize("every", [3, 10, 1000])
-def test_what_a_member_says_depends_on_the_experiences_alone(every: int) -> None:
+def test_parameters_of_a_member_depend_on_the_experiences_alone(every: int) -> None:
     """Whether it updated after each round, or once after all: the same bytes."""
-    assert learned_here(2, SAID, every) == learned_here(2, SAID, 1)
+    assert learned_here(2, EXPERIENCES, every) == learned_here(2, EXPERIENCES, 1)
 
 
 def test_members_differ() -> None:
-    assert learned_here(0, SAID) != learned_here(1, SAID)
+    assert learned_here(0, EXPERIENCES) != learned_here(1, EXPERIENCES)
 
 
 async def slot(bus: Bus, epoch: int, number: int = 0) -> Slot:
@@ -50,18 +50,22 @@ async def slot(bus: Bus, epoch: int, number: int = 0) -> Slot:
 
 
 async def test_what_waits_is_one_update(bus: Bus) -> None:
-    await say(bus, SAID)
+    await publish(bus, EXPERIENCES)
     held = await slot(bus, 1)
-    await held.on_real(SAID[0])
+    await held.on_real(EXPERIENCES[0])
     (pointer,) = await pointers(bus)
-    assert (pointer.version, pointer.learned, pointer.seen) == (0, lessons(SAID), len(SAID))
-    for experience in SAID:
+    assert (pointer.version, pointer.learned, pointer.seen) == (
+        0,
+        training_rounds(EXPERIENCES),
+        len(EXPERIENCES),
+    )
+    for experience in EXPERIENCES:
         await held.on_real(experience)
     assert [p.version for p in await pointers(bus)] == [0]
 
 
-async def test_a_successor_that_has_nothing_new_to_say_says_nothing(bus: Bus) -> None:
-    await say(bus, SAID)
+async def test_a_successor_with_nothing_new_publishes_nothing(bus: Bus) -> None:
+    await publish(bus, EXPERIENCES)
     await (await slot(bus, 1)).catch_up(asyncio.Event())
     successor = await slot(bus, 2)
     await successor.claim()
@@ -72,24 +76,24 @@ async def test_a_successor_that_has_nothing_new_to_say_says_nothing(bus: Bus) ->
 
 async def test_a_late_holder_is_fenced_before_its_successor_has_published(bus: Bus) -> None:
     late, successor = await slot(bus, 1), await slot(bus, 2)
-    await say(bus, SAID[:10])
+    await publish(bus, EXPERIENCES[:10])
     await late.claim()
     await late.catch_up(asyncio.Event())
     await successor.claim()
-    await say(bus, SAID[10:])
+    await publish(bus, EXPERIENCES[10:])
     with pytest.raises(Fenced):
         await late.catch_up(asyncio.Event())
     await successor.catch_up(asyncio.Event())
     (pointer,) = await pointers(bus)
-    assert (pointer.version, pointer.epoch, pointer.learned) == (1, 2, lessons(SAID))
+    assert (pointer.version, pointer.epoch, pointer.learned) == (1, 2, training_rounds(EXPERIENCES))
 
 
 async def test_what_a_late_holder_was_given_goes_to_its_successor_at_once(bus: Bus) -> None:
     late, successor = await slot(bus, 1), await slot(bus, 2)
-    await say(bus, SAID[:10])
+    await publish(bus, EXPERIENCES[:10])
     await late.catch_up(asyncio.Event())
     await successor.claim()
-    await say(bus, SAID[10:12])
+    await publish(bus, EXPERIENCES[10:12])
     with pytest.raises(Fenced):
         await consume(bus, Experience, late.on_real, durable="member-0", stop=asyncio.Event())
     stop = asyncio.Event()
@@ -105,7 +109,7 @@ async def test_what_a_late_holder_was_given_goes_to_its_successor_at_once(bus: B
 
 
 async def test_a_crash_between_publication_and_acknowledgement_counts_once(bus: Bus) -> None:
-    await say(bus, SAID[:5])
+    await publish(bus, EXPERIENCES[:5])
     before = await slot(bus, 1)
 
     async def dies(experience: Experience) -> None:
@@ -120,7 +124,7 @@ async def test_a_crash_between_publication_and_acknowledgement_counts_once(bus: 
     after = await slot(bus, 2)
     await after.claim()
     await after.catch_up(asyncio.Event())
-    for experience in SAID[:6]:
+    for experience in EXPERIENCES[:6]:
         await after.on_real(experience)
     assert [p.learned for p in await pointers(bus)] == [5]
 
@@ -129,19 +133,19 @@ async def test_nothing_is_acknowledged_that_could_not_be_published(
     bus: Bus, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tercet.messaging.bus.PUBLISH_TIMEOUT_S", 0.5)
-    await say(bus, SAID[:5])
+    await publish(bus, EXPERIENCES[:5])
     held = await slot(bus, 1)
     await held.catch_up(asyncio.Event())
-    await say(bus, SAID[5:8])
+    await publish(bus, EXPERIENCES[5:8])
     assert [len(some) async for some in held._history.since(0)] == [8]
     server.kill()
     with pytest.raises(TryLater):
-        await held.on_real(SAID[5])
+        await held.on_real(EXPERIENCES[5])
     server.start()
 
     async def in_effect() -> bool:
         try:
-            await held.on_real(SAID[5])  # redelivered
+            await held.on_real(EXPERIENCES[5])  # redelivered
         except TryLater:
             return False
         return True
@@ -150,36 +154,36 @@ async def test_nothing_is_acknowledged_that_could_not_be_published(
     assert [p.learned for p in await pointers(bus)] == [8]
 
 
-async def test_what_cannot_be_learned_from_is_buried_and_the_rest_learned(bus: Bus) -> None:
+async def test_what_cannot_be_learned_from_is_dead_lettered_and_the_rest_learned(bus: Bus) -> None:
     class Picky(Member):
         def real(self, experience: Experience, sequence: int = 0) -> bool:
-            if experience.id == SAID[3].id:
-                raise ValueError("three is not a number I like")
+            if experience.id == EXPERIENCES[3].id:
+                raise ValueError("cannot be learned from")
             return super().real(experience, sequence)
 
-    await say(bus, SAID[:6])
+    await publish(bus, EXPERIENCES[:6])
     await bus.client.publish("experience.v1.real", b'{"round": "none"}')
     store, stop = await ParameterStore.open(bus), asyncio.Event()
     held = Slot(bus, store, History(bus, 1000), partial(Picky, 0, 0), 1)
     holding = asyncio.create_task(held.hold(stop))
 
-    async def buried() -> bool:
+    async def dead_lettered() -> bool:
         return (await bus.js.stream_info("DEAD")).state.messages == 2
 
-    await until(buried)
+    await until(dead_lettered)
     stop.set()
     await holding
     assert sorted(reason for _, reason in await dead_letters(bus)) == [
         "Experience: round: Input should be a valid integer, unable to parse string as an integer",
-        "ValueError('three is not a number I like')",
+        "ValueError('cannot be learned from')",
     ]
-    assert [p.learned for p in await pointers(bus)] == [lessons(SAID[:6]) - 1]
+    assert [p.learned for p in await pointers(bus)] == [training_rounds(EXPERIENCES[:6]) - 1]
 
 
 async def test_after_a_reset_nothing_old_is_in_effect(bus: Bus) -> None:
     worker = Worker(bus, WorldModelSettings(), await ParameterStore.open(bus))
     stop = asyncio.Event()
-    await say(bus, SAID[:9])
+    await publish(bus, EXPERIENCES[:9])
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(worker.train("member-0", 1, stop))
 
@@ -189,34 +193,36 @@ async def test_after_a_reset_nothing_old_is_in_effect(bus: Bus) -> None:
         await until(lambda: in_effect(9))
         await erase_training_data(bus)
         await worker.on_reset(Reset(by="test"))
-        await say(bus, SAID[10:15])
+        await publish(bus, EXPERIENCES[10:15])
         await until(lambda: in_effect(5))
         stop.set()
     (pointer,) = await pointers(bus)
     assert (pointer.epoch, pointer.round) == (1, 15)
-    assert await (await ParameterStore.open(bus)).read(pointer) == learned_here(0, SAID[10:15])
+    assert await (await ParameterStore.open(bus)).read(pointer) == learned_here(
+        0, EXPERIENCES[10:15]
+    )
 
 
-async def test_a_reset_while_a_member_learns_is_heeded(
+async def test_a_reset_during_an_update_of_a_member_is_applied(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it was learning is not said, and it begins with what came after the reset."""
+    """The update is not published, and it starts again with what came after the reset."""
     held, improving = await slot(bus, 1), Held(monkeypatch, Member)
-    await say(bus, SAID[:9])
+    await publish(bus, EXPERIENCES[:9])
     turn = asyncio.create_task(held.catch_up(asyncio.Event()))
     await improving.begun.wait()
     await erase_training_data(bus)
     held.reset()
     held._history.clear()
-    await say(bus, SAID[10:15])
+    await publish(bus, EXPERIENCES[10:15])
     improving.go.set()
     await turn
     (pointer,) = await pointers(bus)
     assert (pointer.version, pointer.learned) == (0, 5)
 
 
-async def test_parameters_that_are_gone_are_passed_over(bus: Bus) -> None:
-    """A reset, or a quick learner, was faster: nobody is to mend that."""
+async def test_parameters_that_are_gone_are_skipped(bus: Bus) -> None:
+    """After a reset, or a newer version, the announced one is gone: that is no error."""
     store = await ParameterStore.open(bus)
     worker = Worker(bus, WorldModelSettings(), store)
     pointer = await store.publish("member-0", b"one", epoch=1)

@@ -20,7 +20,7 @@ from tercet.services.orchestrator.settings import OrchestratorSettings
 from tercet.services.world_model.member import Member
 from tercet.services.world_model.slot import Slot
 from tests.integration.services.test_learning import ROUNDS
-from tests.integration.training.conftest import say, until
+from tests.integration.training.conftest import publish, until
 
 BEFORE = ROUNDS[:6]
 
@@ -65,7 +65,7 @@ async def test_the_audit_balances_over_a_change_of_options(bus: Bus) -> None:
         policy = PolicyTraining(bus, OrchestratorSettings(), store)
         tasks.create_task(policy.run(stop))
         for number, rounds in enumerate([BEFORE, AFTER]):
-            await say(bus, rounds)
+            await publish(bus, rounds)
             await slot.catch_up(asyncio.Event())
             await policy.on_real(rounds[-1])
 

@@ -1,4 +1,4 @@
-"""Planning jobs are shared by all workers, with slots or without, and outlive the worker."""
+"""Planning jobs are shared by all workers, with slots or without, and survive a killed worker."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from tests.integration.training.conftest import (
     Workers,
     learned,
     pointers,
+    publish,
     rounds,
-    say,
     shared,
     until,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-SAID = rounds(30)
+EXPERIENCES = rounds(30)
 
 
 def jobs(first: int, last: int, transitions: int) -> list[Plan]:
-    return [plan_after(e).model_copy(update={"transitions": transitions}) for e in SAID[first:last]]
+    return [
+        plan_after(e).model_copy(update={"transitions": transitions})
+        for e in EXPERIENCES[first:last]
+    ]
 
 
 async def ask(bus: Bus, asked: list[Plan]) -> None:
@@ -50,24 +53,24 @@ async def done(bus: Bus, asked: list[Plan]) -> list[Planned]:
 
 
 async def test_all_workers_share_jobs_also_those_without_slots(bus: Bus, workers: Workers) -> None:
-    workers.start("learns")
-    await say(bus, SAID)
-    await learned(bus, SAID)
+    workers.start("trains")
+    await publish(bus, EXPERIENCES)
+    await learned(bus, EXPERIENCES)
     newest = {k: pointer.version for k, pointer in enumerate(await pointers(bus))}
     workers.start("plans")
     await shared(bus, [3, 2])
-    workers.signal("learns", signal.SIGSTOP)
+    workers.signal("trains", signal.SIGSTOP)
     early = jobs(0, 5, 20)
     await ask(bus, early)
-    planned = await done(bus, early)  # by one who learned only some of the members itself
+    planned = await done(bus, early)  # by a worker that holds only some of the members
     assert {(b.member, b.version) for b in planned} == set(newest.items())
-    workers.signal("learns", signal.SIGCONT)
+    workers.signal("trains", signal.SIGCONT)
     await shared(bus, [3, 2])
-    before = workers.said("learns", "planned"), workers.said("plans", "planned")
+    before = workers.logged("trains", "planned"), workers.logged("plans", "planned")
     late = jobs(5, 30, 100)
     await ask(bus, late)
     await done(bus, late)
-    after = workers.said("learns", "planned"), workers.said("plans", "planned")
+    after = workers.logged("trains", "planned"), workers.logged("plans", "planned")
     assert after[0] > before[0]
     assert after[1] > before[1]
     assert sum(after) >= len(early) + len(late)
@@ -75,8 +78,8 @@ async def test_all_workers_share_jobs_also_those_without_slots(bus: Bus, workers
 
 async def test_a_killed_workers_job_is_done_by_another(bus: Bus, workers: Workers) -> None:
     workers.start("one")
-    await say(bus, SAID)
-    await learned(bus, SAID)
+    await publish(bus, EXPERIENCES)
+    await learned(bus, EXPERIENCES)
     asked = jobs(0, 6, 2000)
     await ask(bus, asked)
 
@@ -87,5 +90,5 @@ async def test_a_killed_workers_job_is_done_by_another(bus: Bus, workers: Worker
     workers.kill("one")
     workers.start("two")
     await done(bus, asked)
-    assert workers.said("one", "planned") + workers.said("two", "planned") >= len(asked)
-    assert workers.said("one", "planned") < len(asked)
+    assert workers.logged("one", "planned") + workers.logged("two", "planned") >= len(asked)
+    assert workers.logged("one", "planned") < len(asked)

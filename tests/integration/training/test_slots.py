@@ -1,4 +1,4 @@
-"""Workers share the members out, take over from the dead, fence the late: as real processes."""
+"""Workers share the members, take over from ended ones, fence late ones: as real processes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.integration.training.conftest import (
     learned,
     leases,
     pointers,
+    publish,
     rounds,
-    say,
     shared,
     until,
 )
@@ -27,95 +27,97 @@ from tests.integration.training.conftest import (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-async def test_one_worker_holds_all_and_lets_go_when_it_ends(bus: Bus, workers: Workers) -> None:
-    said = rounds(40)
-    await say(bus, said[:30])
+async def test_one_worker_holds_all_slots_and_releases_them_when_it_ends(
+    bus: Bus, workers: Workers
+) -> None:
+    experiences = rounds(40)
+    await publish(bus, experiences[:30])
     workers.start("one")
     await shared(bus, {"one": 5})
-    await say(bus, said[30:])
-    await learned(bus, said)
+    await publish(bus, experiences[30:])
+    await learned(bus, experiences)
     assert [pointer.epoch for pointer in await pointers(bus)] == [1] * 5
-    await as_expected(bus, said)
+    await as_expected(bus, experiences)
     assert await workers.end("one") == 0
     assert await counts(bus) == {}
 
 
 async def test_three_workers_learn_the_same_as_one(bus: Bus, workers: Workers) -> None:
-    said = rounds(60)
+    experiences = rounds(60)
     workers.start("one", "two", "three")
-    await say(bus, said[:20])
+    await publish(bus, experiences[:20])
     await shared(bus, [2, 2, 1])
-    await say(bus, said[20:])
-    await learned(bus, said)
+    await publish(bus, experiences[20:])
+    await learned(bus, experiences)
     before = await leases(bus)
-    await asyncio.sleep(4)  # several periods: nothing moves any more
+    await asyncio.sleep(4)  # several periods: no slot changes its holder any more
     assert await leases(bus) == before
-    await as_expected(bus, said)
+    await as_expected(bus, experiences)
 
 
 async def test_a_killed_workers_slots_are_taken_over(bus: Bus, workers: Workers) -> None:
-    said = rounds(50)
+    experiences = rounds(50)
     workers.start("one", "two")
-    await say(bus, said[:20])
+    await publish(bus, experiences[:20])
     await shared(bus, [3, 2])
-    await learned(bus, said[:20])
-    await say(bus, said[20:30])
+    await learned(bus, experiences[:20])
+    await publish(bus, experiences[20:30])
     workers.kill("one")
     await shared(bus, {"two": 5}, 15)
-    await say(bus, said[30:40])
-    await learned(bus, said[:40])
+    await publish(bus, experiences[30:40])
+    await learned(bus, experiences[:40])
     workers.start("three")
     await shared(bus, [3, 2])
-    await say(bus, said[40:])
-    await learned(bus, said)
-    await as_expected(bus, said)
+    await publish(bus, experiences[40:])
+    await learned(bus, experiences)
+    await as_expected(bus, experiences)
 
 
-async def test_a_stopped_worker_that_wakes_is_fenced(bus: Bus, workers: Workers) -> None:
+async def test_a_stopped_worker_that_continues_is_fenced(bus: Bus, workers: Workers) -> None:
     announced: dict[str, list[tuple[int, int]]] = {}
 
     async def on_parameters(message: Parameters) -> None:
         announced.setdefault(message.owner, []).append((message.epoch, message.version))
 
     await bus.subscribe(Parameters, on_parameters)
-    said = rounds(60)
+    experiences = rounds(60)
     workers.start("one", "two")
     await shared(bus, [3, 2])
-    await say(bus, said[:20])
-    await learned(bus, said[:20])
+    await publish(bus, experiences[:20])
+    await learned(bus, experiences[:20])
     lost = [slot for slot, lease in (await leases(bus)).items() if lease.holder == "one"]
     workers.signal("one", signal.SIGSTOP)
-    await say(bus, said[20:30])
+    await publish(bus, experiences[20:30])
     await shared(bus, {"two": 5}, 15)
-    await say(bus, said[30:40])
-    await learned(bus, said[:40])
+    await publish(bus, experiences[30:40])
+    await learned(bus, experiences[:40])
     workers.signal("one", signal.SIGCONT)
-    await say(bus, said[40:])
+    await publish(bus, experiences[40:])
     await shared(bus, [3, 2])
-    await learned(bus, said)
+    await learned(bus, experiences)
     assert workers.alive("one")
-    assert workers.said("one", "slot lost") + workers.said("one", "slot fenced") >= len(lost)
-    await as_expected(bus, said)
+    assert workers.logged("one", "slot lost") + workers.logged("one", "slot fenced") >= len(lost)
+    await as_expected(bus, experiences)
     for history in announced.values():
         assert history == sorted(set(history))  # epochs and versions only ever grow
 
 
 async def test_workers_beyond_the_slots_hold_none(bus: Bus, workers: Workers) -> None:
-    heard: dict[str, tuple[str, ...]] = {}
+    reported: dict[str, tuple[str, ...]] = {}
 
     async def on_worker(message: Worker) -> None:
-        heard[message.worker] = message.slots
+        reported[message.worker] = message.slots
 
     await bus.subscribe(Worker, on_worker)
     names = [f"w{k}" for k in range(6)]
     workers.start(*names)
     await shared(bus, [1] * 5, 120)
 
-    async def all_heard() -> bool:
-        return sorted(map(len, heard.values())) == [0, 1, 1, 1, 1, 1]
+    async def all_reported() -> bool:
+        return sorted(map(len, reported.values())) == [0, 1, 1, 1, 1, 1]
 
-    await until(all_heard)
-    (spare,) = [name for name, slots in heard.items() if not slots]
+    await until(all_reported)
+    (spare,) = [name for name, slots in reported.items() if not slots]
     victim = next(name for name in names if name != spare)
     workers.kill(victim)
     await shared(bus, {name: 1 for name in names if name != victim}, 15)
@@ -124,19 +126,19 @@ async def test_workers_beyond_the_slots_hold_none(bus: Bus, workers: Workers) ->
 async def test_all_is_held_again_after_a_broker_restart(
     bus: Bus, server: Server, workers: Workers
 ) -> None:
-    said = rounds(40)
+    experiences = rounds(40)
     workers.start("one", "two", "three")
     await shared(bus, [2, 2, 1])
-    await say(bus, said[:20])
-    await learned(bus, said[:20])
+    await publish(bus, experiences[:20])
+    await learned(bus, experiences[:20])
     server.kill()
-    await asyncio.sleep(5)  # longer than a lease lives: nobody may take that for a death
+    await asyncio.sleep(5)  # longer than a lease is valid: no worker may take over slots for that
     before = await started_again(bus, server)
-    await say(bus, said[20:])
-    await learned(bus, said)
+    await publish(bus, experiences[20:])
+    await learned(bus, experiences)
     await shared(bus, [2, 2, 1])
     assert {s: lease.epoch for s, lease in (await leases(bus)).items()} == before
-    await as_expected(bus, said)
+    await as_expected(bus, experiences)
 
 
 async def started_again(bus: Bus, server: Server) -> dict[str, int]:

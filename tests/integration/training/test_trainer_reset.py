@@ -1,4 +1,4 @@
-"""The learning role in process on a real broker: a reset in the middle of a turn."""
+"""The training role in process on a real broker: a reset during an update."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from tercet.schemas.reset import Reset
 from tercet.services.orchestrator.learn.service import PolicyTraining
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tercet.services.orchestrator.settings import OrchestratorSettings
-from tests.integration.training.conftest import Held, rounds, say, until
+from tests.integration.training.conftest import Held, publish, rounds, until
 
-SAID = rounds(15)
+EXPERIENCES = rounds(15)
 
 
-async def test_a_reset_while_the_learner_learns_is_heeded(
+async def test_a_reset_during_an_update_of_the_policy_is_applied(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it was learning is not said, and it begins with what came after the reset."""
+    """The update is not published, and it starts again with what came after the reset."""
     store, improving = await ParameterStore.open(bus), Held(monkeypatch, Trainer)
     here, stop = PolicyTraining(bus, OrchestratorSettings(), store), asyncio.Event()
-    await say(bus, SAID[:9])
+    await publish(bus, EXPERIENCES[:9])
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(here.run(stop))
         await improving.begun.wait()
         await erase_training_data(bus)
         await here.on_reset(Reset(by="test"))
-        await say(bus, SAID[10:15])
+        await publish(bus, EXPERIENCES[10:15])
         improving.go.set()
 
-        async def said() -> bool:
+        async def published() -> bool:
             return await store.pointer("policy") is not None
 
-        await until(said)
+        await until(published)
         stop.set()
     pointer = await store.pointer("policy")
     assert pointer is not None
