@@ -14,6 +14,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+import tercet as tercet_package
+
 ABOUT = "Learns online where each inference runs (device, edge, cloud) and with which model."
 
 VERBS = {
@@ -90,9 +92,7 @@ def load(verb: str) -> TyperCommand | TyperGroup:
 def print_version(wanted: bool) -> None:
     """Print the version of the installed distribution, and exit."""
     if wanted:
-        from importlib.metadata import version
-
-        print(f"tercet {version('tercet')}")
+        print(f"tercet {tercet_package.__version__}")
         raise typer.Exit
 
 

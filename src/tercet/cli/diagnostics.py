@@ -147,7 +147,7 @@ async def services(bus: Bus) -> list[Finding]:
     return found
 
 
-async def buried(bus: Bus) -> list[Finding]:
+async def dead_letters(bus: Bus) -> list[Finding]:
     """Which messages could not be processed in the last hour?"""
     try:
         state = (await bus.js.stream_info("DEAD")).state
@@ -195,4 +195,13 @@ async def disk(_: Bus | None = None) -> list[Finding]:
     return found
 
 
-CHECKS: tuple[Check, ...] = (broker, streams, clock, services, buried, models, disk)
+CHECKS: dict[str, Check] = {
+    "broker": broker,
+    "streams": streams,
+    "clock": clock,
+    "services": services,
+    "buried": dead_letters,
+    "models": models,
+    "disk": disk,
+}
+"""Name of a check, as reported, to the check."""

@@ -43,12 +43,12 @@ async def _examine(url: str | None) -> list[Finding]:
     try:
         async with bus_at(url) as bus:
             findings: list[Finding] = []
-            for check in CHECKS:
+            for name, check in CHECKS.items():
                 try:
                     findings += await check(bus)
                 except (*NATS_ERRORS, ServiceError) as error:
                     advice = "see the findings above"
-                    findings.append(Finding(check.__name__, "wrong", str(error), advice))
+                    findings.append(Finding(name, "wrong", str(error), advice))
             return findings
     except Misconfigured as error:
         advice = "is it running, is the address right, does a firewall block it?"

@@ -8,14 +8,12 @@ use the same TLS files, in compose/broker/.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from tercet.messaging.rights import ANSWER_WITHIN, rights
 from tercet.messaging.roles import ROLES, TOPOLOGY
 from tercet.messaging.security.names import BROKER, HUB, RELOADER
-
-if TYPE_CHECKING:
-    from tercet.messaging.security.site import Site, User
+from tercet.messaging.security.users import User
 
 TEMPLATE = """# Made by `tercet secure`; changes here are lost.
 # Reloaded by tercet.messaging.config_reloader.
@@ -33,36 +31,40 @@ accounts {
 """
 
 
-def security(site: Site, broker: str) -> str:
-    """The file of one broker; that of an edge has only the users of its own devices."""
-    accepted = {
-        n: u for n, u in site.users.items() if u.role in ROLES and _belongs(site, broker, u)
-    }
-    users = [_user(site, name, user) for name, user in accepted.items()]
-    users += [
+def security(users: Mapping[str, User], broker: str, *, place: str, cloud: str) -> str:
+    """The file of one broker; that of an edge has only the users of its own devices.
+
+    `place` is the broker's folder as it sees it, and `cloud` the name of the cloud's node.
+    """
+    lines = [
+        _entry(name, user, cloud)
+        for name, user in users.items()
+        if user.role in ROLES and _belongs(broker, user)
+    ]
+    lines += [
         f"{{ nkey: {user.public} }} # link of broker {user.node}"
-        for user in site.users.values()
+        for user in users.values()
         if user.role == BROKER and broker == HUB != user.node
     ]
-    (reloader,) = [u for u in site.users.values() if u.role == RELOADER and u.node == broker]
+    (reloader,) = [u for u in users.values() if u.role == RELOADER and u.node == broker]
     return TEMPLATE % {
-        "cert": json.dumps(f"{site.place}/server.pem"),
-        "key": json.dumps(f"{site.place}/server.key"),
-        "ca": json.dumps(f"{site.place}/ca.pem"),
+        "cert": json.dumps(f"{place}/server.pem"),
+        "key": json.dumps(f"{place}/server.key"),
+        "ca": json.dumps(f"{place}/ca.pem"),
         "reloader": f"{{ nkey: {reloader.public} }}",
-        "users": "\n".join(f"      {user}" for user in users),
+        "users": "\n".join(f"      {line}" for line in lines),
     }
 
 
-def _belongs(site: Site, broker: str, user: User) -> bool:
+def _belongs(broker: str, user: User) -> bool:
     """Whether a broker accepts a user; the job that declares streams only at its own broker."""
     if user.role == TOPOLOGY.name:
         return user.node == broker
     return broker == HUB or not user.node or broker in (user.node, user.home)
 
 
-def _user(site: Site, name: str, user: User) -> str:
-    granted = rights(ROLES[user.role], name, node=user.node, home=user.home, cloud=site.cloud)
+def _entry(name: str, user: User, cloud: str) -> str:
+    granted = rights(ROLES[user.role], name, node=user.node, home=user.home, cloud=cloud)
     permissions = [
         f"publish: {{ allow: {json.dumps(granted.publish)} }}",
         f"subscribe: {{ allow: {json.dumps(granted.subscribe)} }}",

@@ -33,26 +33,10 @@ from tercet.messaging.security.names import (
     RELOADER,
     STACK_NAMES,
 )
+from tercet.messaging.security.users import Broker, User
 
 PARTS = ("ca", "hosts", "people")
 """Folders of a site."""
-
-
-class User(BaseModel):
-    """One identity on the bus."""
-
-    role: str
-    public: str
-    """Public nkey; `Site.key` is the file of its seed."""
-    node: str = ""
-    """The node it belongs to; of a broker's own users, the broker."""
-    home: str = ""
-
-
-class Broker(BaseModel):
-    """One broker of the site, and the names by which it is reached."""
-
-    hosts: list[str]
 
 
 class Site(BaseModel):
@@ -81,7 +65,10 @@ class Site(BaseModel):
             own = broker_folder(folder, name)
             # The file changes with the certificate, so that the broker is reloaded.
             fingerprint = hashlib.sha256((own / "server.pem").read_bytes()).hexdigest()
-            text = f"{broker_configuration.security(self, name)}# certificate {fingerprint}\n"
+            settings = broker_configuration.security(
+                self.users, name, place=self.place, cloud=self.cloud
+            )
+            text = f"{settings}# certificate {fingerprint}\n"
             write_public(own / "security.conf", text.encode())
         write_public(folder / "site.json", (self.model_dump_json(indent=1) + "\n").encode())
 
