@@ -55,13 +55,13 @@ def parse(pytestconfig: pytest.Config) -> Parse:
 
 
 def errors(parsed: dict[str, Any]) -> list[dict[str, str]]:
-    return [said for said in parsed["said"] if said["level"] == "error"]
+    return [entry for entry in parsed["said"] if entry["level"] == "error"]
 
 
 def test_the_document_is_valid(parse: Parse) -> None:
     parsed = parse(DOCUMENT)
-    for said in parsed["said"]:
-        print(said["level"], said["path"], said["message"])
+    for entry in parsed["said"]:
+        print(entry["level"], entry["path"], entry["message"])
     assert errors(parsed) == []
     assert parsed["version"] == "3.0.0"
     subjects = {message.SUBJECT for message in CATALOGUE.values()}

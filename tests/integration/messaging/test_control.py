@@ -66,7 +66,7 @@ def tercet(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def test_the_command_line_says_the_same_once(bus: Bus, server: Server) -> None:
+async def test_the_command_line_reports_the_same_once(bus: Bus, server: Server) -> None:
     await break_goal(bus)
     with pytest.raises(UnreadableKey) as caught:
         await read_goal(bus)

@@ -20,7 +20,7 @@ async def test_declaring_twice_changes_nothing(bus: Bus) -> None:
     assert await declare.declare(bus.js) == []
 
 
-async def test_a_change_is_told(bus: Bus) -> None:
+async def test_a_change_is_reported(bus: Bus) -> None:
     (change,) = await declare.declare(bus.js, limits(TELEMETRY={"max_age": 3600}))
     assert change.startswith("changed stream TELEMETRY: max_age")
     info = await bus.js.stream_info("TELEMETRY")
