@@ -20,6 +20,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from tercet.messaging import stream_changes
 from tercet.messaging.bus import connect
@@ -33,11 +34,15 @@ from tercet.process.settings import NODE, BusSettings, read
 class TopologySettings(BusSettings):
     """What may differ between installations."""
 
+    model_config = SettingsConfigDict(populate_by_name=True)
+
     replicas: int = Field(1, ge=1, le=5)
     """Copies of each stream, on as many servers of a cluster."""
-    site: str | None = Field(None, pattern=NODE)
+    edge_domain: str | None = Field(None, pattern=NODE, validation_alias="TERCET_SITE")
     """Name of an edge with a broker of its own: declare its streams; unset: those of the hub."""
-    sites: tuple[Annotated[str, Field(pattern=NODE)], ...] = ()
+    edge_domains: tuple[Annotated[str, Field(pattern=NODE)], ...] = Field(
+        (), validation_alias="TERCET_SITES"
+    )
     """On the hub, as JSON: edges (JetStream domains) whose streams it sources."""
     streams: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Other limits, as JSON: stream to `max_age` (s), `max_bytes`, `per_subject`, `duplicates`."""
@@ -55,7 +60,7 @@ def adjusted(settings: TopologySettings) -> list[StreamConfig]:
             raise Misconfigured(f"TERCET_STREAMS: {name}: {sorted(unknown)[0]} is not a limit")
     configs = []
     for stream in STREAMS.values():
-        if settings.site and stream.name not in CAPTURED:
+        if settings.edge_domain and stream.name not in CAPTURED:
             continue
         limits = settings.streams.get(stream.name, {})
         config = replace(
@@ -76,12 +81,12 @@ def _linked(config: StreamConfig, settings: TopologySettings) -> StreamConfig:
     The republished copy serves live subscribers at the hub. Sourcing transfers the stored messages,
     and continues where it stopped when a link fails.
     """
-    if settings.site:
+    if settings.edge_domain:
         config.republish = RePublish(src=">", dest=f"{LIVE}>")
-    elif settings.sites and config.name in CAPTURED:
+    elif settings.edge_domains and config.name in CAPTURED:
         config.sources = [
-            StreamSource(name=config.name, external=ExternalStream(api=f"$JS.{site}.API"))
-            for site in settings.sites
+            StreamSource(name=config.name, external=ExternalStream(api=f"$JS.{domain}.API"))
+            for domain in settings.edge_domains
         ]
     return config
 
@@ -105,7 +110,7 @@ async def declare(
             if loss := await stream_changes.describe_loss(js, config):
                 raise Misconfigured(f"{loss}; --force to do so all the same")
     changes = [change for config in configs if (change := await _put_stream(js, config))]
-    if settings.site:
+    if settings.edge_domain:
         return changes  # Training and deciding take place at the hub.
     for durable in DURABLES.values():
         await js.add_consumer(durable.stream, durable.config())

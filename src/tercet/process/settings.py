@@ -67,5 +67,6 @@ def read(kind: type[S]) -> S:
 def describe_error(error: ValidationError) -> str:
     """Return in one line which variable is wrong, and how."""
     first = error.errors()[0]
-    variable = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+    variable = "_".join(str(part) for part in first["loc"]).upper()
+    variable = variable if variable.startswith(PREFIX) else PREFIX + variable
     return f"{variable}: {first['msg']} (got {first['input']!r})"

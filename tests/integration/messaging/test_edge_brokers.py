@@ -134,8 +134,8 @@ async def site(brokers: Callable[..., None], keys: Path) -> AsyncIterator[Site]:
     async with connect(at[0], "hub") as hub, connect(at[1], "edge") as edge:
         site = Site(hub, edge, link)
         await site.joined()
-        await declare(edge.js, TopologySettings(site="edge-1"))
-        await declare(hub.js, TopologySettings(sites=("edge-1", "edge-9")))
+        await declare(edge.js, TopologySettings(edge_domain="edge-1"))
+        await declare(hub.js, TopologySettings(edge_domains=("edge-1", "edge-9")))
         yield site
     await link.close()
 
@@ -203,9 +203,9 @@ async def test_a_device_finds_its_node_at_the_edge_and_the_hub_finds_it_too(site
 
 async def test_the_edge_has_only_captured_streams_and_declaring_is_idempotent(site: Site) -> None:
     assert {s.config.name for s in await site.edge.js.streams_info()} == set(CAPTURED)
-    assert await declare(site.edge.js, TopologySettings(site="edge-1")) == []
-    assert await declare(site.hub.js, TopologySettings(sites=("edge-1", "edge-9"))) == []
-    (*_, change) = await declare(site.hub.js, TopologySettings(sites=("edge-1",)))
+    assert await declare(site.edge.js, TopologySettings(edge_domain="edge-1")) == []
+    assert await declare(site.hub.js, TopologySettings(edge_domains=("edge-1", "edge-9"))) == []
+    (*_, change) = await declare(site.hub.js, TopologySettings(edge_domains=("edge-1",)))
     assert "edge-9" in change
     await site.edge.publish(Telemetry(node="device-1", condition={"cpu": 0.5}))
     await site.kept(Telemetry, 1)
