@@ -111,8 +111,8 @@ class Chaos:
             back = time.monotonic() - ended if ready else None
         row |= {"lasted": round(ended - began, 1), "back": None if back is None else round(back, 1)}
         self._faults.append(row)
-        _print(f"{row['at']:7.1f} s  {fault!s:16} {fault.target:18} {row['lasted']:5.1f} s, back "
-             f"{'NOT' if back is None else f'after {back:.1f} s'}")  # fmt: skip
+        _print(f"{row['at']:7.1f} s  {fault!s:16} {fault.target:18} {row['lasted']:5.1f} s, "
+             f"{'NOT recovered' if back is None else f'recovered after {back:.1f} s'}")  # fmt: skip
 
     def _on_restart(self, name: str, code: int, reason: str) -> None:
         if code >= 0:
