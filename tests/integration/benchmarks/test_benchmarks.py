@@ -1,29 +1,19 @@
-"""The benchmarks: oracle, steps to optimal, command line, kept cells."""
+"""The benchmarks: oracle, steps to optimal, agents, figure 3, tuning."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
-import numpy as np
 import pytest
 
-from benchmarks import figure3, paper, table5, table6, tune
-from benchmarks.__main__ import main
+from benchmarks import figure3, paper, table5, tune
 from benchmarks.agents import NAMES, build
-from benchmarks.learn import make_environment
-from benchmarks.result_store import Cell, ResultStore
 from benchmarks.training_run import Convergence, Step, converge, play
-from tercet.process import log
 from tercet.rl.assign import solve
 from tercet.rl.experience import State
 from tercet.rl.goal import parse_goal
 from tercet.rl.platform import Option, decode
 from tercet.sim import scenarios
 from tercet.sim.oracle import Oracle, tabulate
-from tercet.sim.world import World, with_node
+from tercet.sim.world import with_node
 
 
 def test_the_oracle_reproduces_the_printed_averages_within_three_percent() -> None:
@@ -135,131 +125,3 @@ def test_printed_steps_match_the_paper() -> None:
     assert paper.printed("hybrid", 3, "max") == 2000
     assert paper.printed("hybrid", 3, 42.0) is None and paper.steps("hybrid", 3, 42.0) == 2000
     assert len(paper.decisions()) == 20 and parse_goal(paper.decisions()[0]["constraint"]) == "min"
-
-
-def square(k: int, calls: list[int]) -> Cell:
-    def compute() -> dict:
-        calls.append(k)
-        return {"value": k * k, "pid": os.getpid()}
-
-    return Cell({"k": k}, compute)
-
-
-def test_a_store_computes_each_cell_once(tmp_path) -> None:
-    calls: list[int] = []
-    path = tmp_path / "cells.jsonl"
-    ResultStore(path, quiet=True).fill([square(1, calls), square(2, calls)])
-    rows = ResultStore(path, quiet=True).fill([square(k, calls) for k in (1, 2, 3)])
-    assert calls == [1, 2, 3]
-    assert [(row["k"], row["value"]) for row in rows] == [(1, 1), (2, 4), (3, 9)]
-    assert ResultStore(path, quiet=True).everything() == rows
-
-
-def test_several_processes_compute_and_the_parent_stores_in_order(tmp_path, capsys) -> None:
-    path = tmp_path / "cells.jsonl"
-    rows = ResultStore(path, jobs=3).fill([square(k, []) for k in range(8)])
-    assert [row["value"] for row in rows] == [k * k for k in range(8)]
-    assert os.getpid() not in {row["pid"] for row in rows}
-    assert sorted(ResultStore(path).everything(), key=lambda row: row["k"]) == rows
-    assert "8/8" in capsys.readouterr().err.splitlines()[-1]
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_cells_finished_before_an_error_are_kept(tmp_path, jobs) -> None:
-    def fail() -> dict:
-        raise ValueError("no such world")
-
-    path = tmp_path / "cells.jsonl"
-    ResultStore(path, quiet=True).fill([square(1, [])])
-    with pytest.raises(ValueError, match="no such world"):
-        ResultStore(path, quiet=True, jobs=jobs).fill(
-            [square(1, []), Cell({"k": 2}, fail), square(3, [])]
-        )
-    assert ResultStore(path).everything()[0]["value"] == 1
-
-
-def test_a_run_without_convergence_is_repeated_under_a_higher_cap(tmp_path) -> None:
-    path = tmp_path / "cells.jsonl"
-
-    def cells(cap: float) -> list[Cell]:
-        return table6.cells(["autoscale"], [2], ["max"], ["A"], ["mean"], 2, cap)
-
-    low, high = cells(0.001), cells(1.0)
-    ResultStore(path).keep(low[0].key, {"steps": None, "cap": 7})
-    ResultStore(path).keep(low[1].key, {"steps": 5, "cap": 7})
-    kept = ResultStore(path)
-    assert [kept._has(cell) for cell in low] == [True, True]
-    assert [kept._has(cell) for cell in high] == [False, True]
-
-
-def test_an_invalid_line_of_cells_is_reported(tmp_path) -> None:
-    path = tmp_path / "cells.jsonl"
-    path.write_text('{"key": {"k": 1}, "value": {}}\n{"key": {"k"\n')
-    with pytest.raises(ValueError, match="line 2: not a finished cell"):
-        ResultStore(path)
-
-
-def three_users() -> World:
-    return scenarios.paper("C", 3)
-
-
-def test_an_environment_is_made_from_its_name_and_bad_names_are_rejected() -> None:
-    assert make_environment(f"{__name__}:three_users").platform.devices == ("S1", "S2", "S3")
-    for spec in (
-        "nonsense",
-        "no.such.module:x",
-        "tercet.sim.scenarios:nothing",
-        "tercet.sim.scenarios:LINKS",
-    ):
-        with pytest.raises(ValueError, match=r"env|environment"):
-            make_environment(spec)
-
-
-def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmarks", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-
-
-def test_learn_prints_one_json_object_per_step() -> None:
-    result = run_benchmarks("learn", "--users", "2", "--steps", "3", "--goal", "85", "--json")
-    lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [line["step"] for line in lines] == [1, 2, 3] and result.returncode == 0
-    assert set(lines[0]) == {"step", "regret", "exact", "accuracy_pct", "response_ms", "seed"}
-    assert all(np.isfinite(line["response_ms"]) for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("learn", "--goal", "850"), "goal must be min, max or a number 0..100"),
-        (("learn", "--agent", "nobody"), "invalid choice"),
-        (("learn", "--env", "nowhere:x"), "cannot make an environment"),
-        (("learn", "--steps", "0"), "whole number from 1"),
-        (("learn", "--agent", "adadeep", "--users", "9"), "too many to enumerate"),
-        (("table6", "--cap", "nan"), "number above 0"),
-        (("table6", "--jobs", "0"), "whole number from 1"),
-    ],
-)
-def test_bad_input_is_one_line_and_status_two(arguments, message, capsys, monkeypatch) -> None:
-    monkeypatch.setattr(log, "configure", lambda *_: None)
-    with pytest.raises(SystemExit) as ended:
-        main([*arguments])
-    stderr = capsys.readouterr().err
-    assert ended.value.code == 2 and message in stderr
-    assert len(stderr.strip().splitlines()) == 1
-
-
-def test_a_missing_extra_is_one_line_and_status_two(capsys, monkeypatch) -> None:
-    monkeypatch.setattr(log, "configure", lambda *_: None)
-    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
-    with pytest.raises(SystemExit) as ended:
-        main(["peers", "--fresh", "--goal", "85", "--seeds", "1"])
-    assert ended.value.code == 2
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert message == "benchmarks: stable_baselines3 is not installed: pip install -e '.[peers]'"
-
-
-def test_bad_input_ends_the_process_with_status_two() -> None:
-    result = run_benchmarks("nothing")
-    assert result.returncode == 2 and "invalid choice" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
