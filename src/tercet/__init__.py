@@ -2,7 +2,7 @@
 
 
 def __getattr__(name: str) -> str:
-    """`__version__`, as pyproject.toml says it; read when asked for, since it costs milliseconds."""
+    """`__version__` as in pyproject.toml; read on access, since that costs milliseconds."""
     if name != "__version__":
         raise AttributeError(f"module 'tercet' has no attribute {name!r}")
     from importlib.metadata import version

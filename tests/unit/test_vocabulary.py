@@ -39,7 +39,6 @@ ALLOWED = {
     "obeyed": "field of policy.v1's state, schemas/versions.py",
     "unheeded": "field of policy.v1's state, schemas/versions.py",
     "on_trial": "field of policy.v1's state, schemas/versions.py",
-    "buried": "name of a check in `tercet doctor --json`, src/tercet/cli/diagnostics.py",
     "verdict": "field of `tercet doctor --json`",
     "connect_patience": "TERCET_CONNECT_PATIENCE",
     "dashboard_patience": "TERCET_DASHBOARD_PATIENCE",
@@ -55,8 +54,8 @@ ALLOWED = {
 
 ANYWHERE = re.compile(
     r"(?<![\"'])\b(bury|buried|burial|overhears?|overheard|Conductor|Roster|Thinker|newborn"
-    r"|condemn(ed|s)?|acquit(s|ted)?|unobeyed|zoo|Errands|Rivals|the durable rings|finish its sentence"
-    r"|nobody dies)\b(?![\"'])"
+    r"|condemn(ed|s)?|acquit(s|ted)?|unobeyed|zoo|Errands|Rivals|the durable rings"
+    r"|finish its sentence|nobody dies)\b(?![\"'])"
 )
 """Words and phrases that have no other meaning here; a word in quotes is a field's name."""
 
@@ -67,9 +66,6 @@ HISTORY = (
     "tests/unit/test_vocabulary.py",
 )
 """Records of the past keep their words."""
-
-SPOKEN = {("src/tercet/cli/diagnostics.py", "buried")}
-"""File and word: a name that is also transmitted."""
 
 
 def files(*patterns: str) -> Iterator[Path]:
@@ -131,7 +127,6 @@ def test_no_text_contains_the_words() -> None:
         if not str(file.relative_to(ROOT)).startswith(HISTORY)
         for number, line in enumerate(file.read_text().splitlines(), 1)
         if (match := ANYWHERE.search(line))
-        and (str(file.relative_to(ROOT)), match[0]) not in SPOKEN
     ]
     assert sorted(found) == []
 
@@ -143,6 +138,6 @@ def test_a_word_is_found_within_a_name(name: str, word: str) -> None:
     assert word in parts(name)
 
 
-def test_every_allowed_name_is_used() -> None:
+def test_every_allowed_name_is_used_somewhere() -> None:
     used = {name for file in files("*.py") for name in defined(file.read_text())}
     assert sorted(ALLOWED.keys() - used) == []
