@@ -78,7 +78,7 @@ def _enumerate(problem: Problem) -> Solution:
     if narrow.choice is not None and narrow.cost < cost:
         incumbent, cost = narrow.choice, narrow.cost
     found = label_search.search(
-        problem, bounded.below(cost), width=label_search.MOST, incumbent_cost=cost
+        problem, bounded.below(cost), width=label_search.MAX_LABELS, incumbent_cost=cost
     )
     if found.choice is not None and found.cost < cost:
         incumbent, cost = found.choice, found.cost

@@ -32,5 +32,5 @@ def required_accuracy(goal: Goal, accuracies: Iterable[float]) -> float:
 
 
 def met(average: float, required: float) -> bool:
-    """Tell whether an average accuracy satisfies the requirement."""
+    """Return whether an average accuracy satisfies the requirement."""
     return average >= required - SLACK

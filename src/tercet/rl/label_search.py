@@ -19,7 +19,7 @@ from tercet.rl.problem import Problem
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MOST = 200_000
+MAX_LABELS = 200_000
 """Labels kept per device; when there are more, the search is cut and the gap reported."""
 
 
@@ -126,7 +126,7 @@ def _may_finish(problem: Problem, loads: Integers, front: Front, device: int) ->
 
 
 def _undominated(front: Front, n: int) -> Integers:
-    """Indexes of labels that none with the same vector and filling beats in both respects."""
+    """Indexes of labels that no label with the same vector and filling dominates."""
     key = front.vector.astype(np.int64)
     for k in range(front.used.shape[1]):
         key = key * (n + 1) + front.used[:, k]

@@ -23,14 +23,14 @@ SKETCH, CLIMBS = 8, 20
 tighten the bound, fewer leave more for the exact search."""
 
 FEW = 50
-"""So few load vectors are searched faster than their bounds climb any further..."""
+"""Number of load vectors below which searching them is faster than improving their bounds..."""
 
 MANY, POLISH = 30, 200
-"""...unless there are many devices: then the few load vectors left climb on, for the exact search
-takes time that grows with the gap (measured: 50 devices 8 times, 100 devices 8 times faster)."""
+"""...unless there are many devices: then their bounds are improved further, for the time of the
+exact search grows with the gap (measured: 8 times faster with 50 and with 100 devices)."""
 
 CHUNK = 1_000_000
-"""Table entries handled at once, so that memory stays bounded."""
+"""Table entries processed at once: a bound of the memory."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One assignment problem: the cost table, who may go where, and the load vectors there are."""
+"""One assignment problem: the cost table, the node of each option, and the load vectors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MOST_LOADS = 100_000
-"""Load vectors that are still enumerated; beyond, the solver decomposes (DESIGN, section 5)."""
+"""Load vectors that are enumerated at most; beyond, the solver decomposes."""
 
 LOCAL = -1
 """Node index of an option that runs on the device itself."""
@@ -108,7 +108,7 @@ class Problem:
         return box if box > 4 * MOST_LOADS else len(self.load_vectors())
 
     def load_vectors(self) -> Integers:
-        """Every way in which the nodes may be loaded, [V, nodes]."""
+        """Every possible load vector, [V, nodes]."""
         box = np.indices(tuple(self.reach + 1)).reshape(self.nodes, -1).T
         return np.ascontiguousarray(box[box.sum(axis=1) <= self.n])
 
@@ -121,7 +121,7 @@ class Problem:
         return np.where(load > 0, self.costs[device, option, np.maximum(load, 1) - 1], np.inf)
 
     def loads_of(self, choices: Integers) -> Integers:
-        """Loads [N, nodes] that the assignments [N, n] bring about."""
+        """Loads [N, nodes] of the assignments [N, n]."""
         used = self.node[np.arange(self.n), choices]  # [N, n]
         return np.stack([(used == k).sum(axis=1) for k in range(self.nodes)], axis=1)
 

@@ -44,7 +44,7 @@ class SumTree:
         self.sums[inner] = self.leaves[inner].sum(axis=1)
 
     def find(self, mass: Floats) -> Integers:
-        """The leaf in which each cumulative `mass` (0..total) falls."""
+        """The leaf that contains each cumulative `mass` (0..total)."""
         mass = np.asarray(mass, dtype=np.float64)
         ends = np.cumsum(self.sums)
         inner = np.minimum(np.searchsorted(ends, mass, side="right"), len(ends) - 1)
