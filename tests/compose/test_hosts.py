@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,12 @@ class Hosts:
     def uplink(self) -> tuple[str, str]:
         """The network and the container that lead from the edge to the cloud."""
         return WORLD, f"{self.edge.name}-relay-1"
+
+
+def all_at_once(action: Callable[[Project], None], *projects: Project) -> None:
+    """Start or remove projects that do not depend on each other."""
+    with ThreadPoolExecutor(len(projects)) as pool:
+        list(pool.map(action, projects))
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +126,12 @@ def hosts(network: None, site: Path) -> Iterator[Hosts]:
         )
         for name in DEVICES
     ]
-    with ExitStack() as stack:
-        for project in (edge, cloud, *devices):
-            stack.callback(project.down)
-            project.up()
+    try:
+        edge.up()
+        all_at_once(Project.up, cloud, *devices)
         yield Hosts(site, cloud, edge)
+    finally:
+        all_at_once(Project.down, edge, cloud, *devices)
 
 
 async def decided(bus: Bus) -> None:
@@ -195,7 +203,7 @@ async def test_an_unknown_upstream_is_named_in_the_log(hosts: Hosts) -> None:
     try:
         edge.up("relay", "broker")
         async with asyncio.timeout(30):
-            line = await asyncio.to_thread(edge.first_line, "relay", "upstream away")
+            line = await asyncio.to_thread(edge.first_line, "relay", "upstream unreachable")
         assert "nowhere" in line
     finally:
         edge.down()
