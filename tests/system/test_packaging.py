@@ -118,28 +118,6 @@ def test_the_wheel_holds_every_module_and_data_file_of_the_tree(installed: Path)
     assert {name for name in found if name.endswith(".py")} == modules
 
 
-EVERY_MODULE = """
-import importlib, json, pkgutil, sys
-from pathlib import Path
-import tercet
-for module in pkgutil.walk_packages(tercet.__path__, "tercet."):
-    if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
-names = {}
-for name, module in list(sys.modules.items()):
-    if getattr(module, "__file__", None):
-        names.setdefault(str(Path(module.__file__).resolve()), []).append(name)
-root = Path(tercet.__file__).resolve().parents[2]
-print(json.dumps({f: n for f, n in names.items() if len(n) > 1 and Path(f).is_relative_to(root)}))
-"""
-
-
-def test_no_module_is_loaded_under_two_names() -> None:
-    """From the root of the tree, where `services` and `schemas` could be imported as well."""
-    output = run(sys.executable, "-c", EVERY_MODULE, folder=ROOT)
-    assert json.loads(output.splitlines()[-1]) == {}
-
-
 def test_an_editable_installation_imports_the_working_tree(tmp_path: Path, unpacked: Path) -> None:
     """Its path file leads to `src`; nothing else of the tree becomes importable."""
     wheel = build("editable", unpacked, tmp_path)
