@@ -31,7 +31,7 @@ print(getattr(build_meta, f"build_{kind}")(folder))
 """
 """What a front end such as `python -m build --no-isolation` runs; it needs no network."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def run(*command: str, folder: Path, **environment: str) -> str:
@@ -129,6 +129,7 @@ def test_an_editable_installation_imports_the_working_tree(tmp_path: Path, unpac
 PROBE = "import tercet.services.monitor.settings as module; print(module.__file__)"
 
 
+@pytest.mark.slow
 def test_a_project_with_packages_of_the_same_names_shadows_nothing(
     installed: Path, tmp_path: Path, models: Path
 ) -> None:
