@@ -18,8 +18,8 @@ from benchmarks.live_system import LiveSystem, live_system, wait_for_rounds
 from benchmarks.lying_world import HONEST, LIES, LyingWorld
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
-from tercet.messaging.replay import replay
-from tercet.rl.platform import Option
+from tercet.messaging.stream_reader import replay
+from tercet.rl.options import Option
 from tercet.schemas.experience import Experience
 
 ROUNDS, LAST = 120, 40

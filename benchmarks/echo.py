@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tercet.messaging.app import run
 from tercet.messaging.bus import Bus
+from tercet.messaging.service_runner import run
 from tercet.process.settings import BusSettings
 
 SUBJECT = "echo.v1"

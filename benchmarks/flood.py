@@ -6,8 +6,8 @@ import asyncio
 
 from pydantic import Field
 
-from tercet.messaging.app import run
 from tercet.messaging.bus import Bus
+from tercet.messaging.service_runner import run
 from tercet.process.settings import BusSettings
 from tercet.schemas.request import Request
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tercet.messaging import broker, declare
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.control import write_goal
+from tercet.messaging.operator_settings import write_goal
 from tercet.process.settings import BusSettings
 from tercet.process.supervisor import Child, Supervisor, module, service
 from tercet.schemas.goal import GoalSet

@@ -18,10 +18,10 @@ from typing import Any
 
 from benchmarks.echo import SUBJECT
 from benchmarks.live_system import LiveSystem, benchmark_module, live_system
-from tercet.messaging.app import run
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.replay import last_per_subject
 from tercet.messaging.responder import responding
+from tercet.messaging.service_runner import run
+from tercet.messaging.stream_reader import last_per_subject
 from tercet.models.classifier import Classifier, photograph
 from tercet.models.images import decode
 from tercet.models.model_directory import ensure

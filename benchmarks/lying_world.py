@@ -16,7 +16,8 @@ import numpy as np
 
 from tercet.rl.experience import Outcome, State
 from tercet.rl.features import Profile
-from tercet.rl.platform import Assignment, Option, encode
+from tercet.rl.options import Option
+from tercet.rl.platform import Assignment, encode
 from tercet.sim.scenarios import paper
 from tercet.sim.world import World
 

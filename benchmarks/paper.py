@@ -11,8 +11,8 @@ from tercet.rl.goal import Goal, parse_goal
 
 @cache
 def table(name: str) -> tuple[dict[str, str], ...]:
-    """Rows of `sim/paper/<name>.csv`."""
-    text = (files("tercet.sim") / "paper" / f"{name}.csv").read_text(encoding="utf-8")
+    """Rows of `sim/paper_data/<name>.csv`."""
+    text = (files("tercet.sim") / "paper_data" / f"{name}.csv").read_text(encoding="utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
 

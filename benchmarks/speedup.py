@@ -12,7 +12,8 @@ from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
 from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
-from tercet.rl.platform import Option, mean_accuracy
+from tercet.rl.options import Option
+from tercet.rl.platform import mean_accuracy
 from tercet.sim import scenarios
 from tercet.sim.oracle import Oracle
 

@@ -12,8 +12,8 @@ import random
 
 from pydantic import Field
 
-from tercet.messaging.app import run
 from tercet.messaging.bus import Bus
+from tercet.messaging.service_runner import run
 from tercet.process.settings import BusSettings
 from tercet.process.waiting import within
 from tercet.schemas.capability import Capability

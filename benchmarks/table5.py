@@ -9,7 +9,8 @@ from benchmarks.summary import Row, markdown
 from benchmarks.table6 import feedback_of, hold_steps
 from benchmarks.training_run import converge
 from tercet.rl.goal import Goal, parse_goal
-from tercet.rl.platform import Option, decode, mean_accuracy
+from tercet.rl.options import Option
+from tercet.rl.platform import decode, mean_accuracy
 from tercet.sim import scenarios
 from tercet.sim.oracle import Oracle
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.chaos import shifted_clock
 from tercet.messaging import broker, declare
 from tercet.messaging.bus import connect
-from tercet.messaging.control import write_goal
+from tercet.messaging.operator_settings import write_goal
 from tercet.messaging.relay import query_relay
 from tercet.messaging.relay_link import OFF
 from tercet.models.cpu_share import EMULATED_CPU_SHARES

@@ -1,6 +1,6 @@
 """Start the dashboard: `python -m tercet.services.dashboard`."""
 
-from tercet.messaging.app import run
+from tercet.messaging.service_runner import run
 from tercet.services.dashboard.service import main
 from tercet.services.dashboard.settings import DashboardSettings
 

@@ -25,7 +25,7 @@ SHUTDOWN_TIMEOUT_S = 2
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signal handlers; `tercet.messaging.app` installs its own."""
+    """uvicorn without its signal handlers; `tercet.messaging.service_runner` installs its own."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

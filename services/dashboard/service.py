@@ -7,8 +7,8 @@ import time
 from collections.abc import Coroutine
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import write_exploration, write_goal
 from tercet.messaging.nats_errors import NATS_ERRORS
+from tercet.messaging.operator_settings import write_exploration, write_goal
 from tercet.process import log
 from tercet.process.errors import TryLater
 from tercet.process.waiting import within

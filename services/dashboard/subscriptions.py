@@ -9,9 +9,9 @@ import asyncio
 import time
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import ControlReader
+from tercet.messaging.operator_settings import ControlReader
 from tercet.messaging.parameter_store import ParameterStore
-from tercet.messaging.replay import last_per_subject, replay
+from tercet.messaging.stream_reader import last_per_subject, replay
 from tercet.messaging.topology import MEMBERS
 from tercet.process import log
 from tercet.process.errors import NoAnswer, TryLater, Unprocessable

@@ -1,6 +1,6 @@
 """Start a gateway: `python -m tercet.services.gateway`."""
 
-from tercet.messaging.app import run
+from tercet.messaging.service_runner import run
 from tercet.services.gateway.service import main
 from tercet.services.gateway.settings import GatewaySettings
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tercet.rl.goal import Goal, met, parse_goal, required_accuracy
-from tercet.rl.platform import Option
+from tercet.rl.options import Option
 
 DEFAULT_OPTION = Option("d0", "L")
 """Used when no local variant is known to meet the goal."""

@@ -13,7 +13,7 @@ from tercet.messaging.bus import Bus
 from tercet.models.classifier import Classifier
 from tercet.process import log
 from tercet.process.errors import NoAnswer, Unprocessable
-from tercet.rl.platform import Option
+from tercet.rl.options import Option
 from tercet.schemas.classification import Classification
 from tercet.schemas.decision import Decision
 from tercet.schemas.fleet import Label

@@ -8,7 +8,7 @@ from itertools import cycle
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.outbox import Outbox
-from tercet.messaging.replay import last_on_subject
+from tercet.messaging.stream_reader import last_on_subject
 from tercet.models.classifier import Classifier
 from tercet.models.errors import AssetError
 from tercet.models.images import Picture, load_pictures

@@ -1,6 +1,6 @@
 """Start inference: `python -m tercet.services.inference`."""
 
-from tercet.messaging.app import run
+from tercet.messaging.service_runner import run
 from tercet.services.inference.service import main
 from tercet.services.inference.settings import InferenceSettings
 

@@ -1,6 +1,6 @@
 """Start a monitor: `python -m tercet.services.monitor`."""
 
-from tercet.messaging.app import run
+from tercet.messaging.service_runner import run
 from tercet.services.monitor.service import main
 from tercet.services.monitor.settings import MonitorSettings
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from tercet.messaging.app import run
+from tercet.messaging.service_runner import run
 from tercet.services.orchestrator.settings import OrchestratorSettings
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Start the simulator: `python -m tercet.services.simulator`."""
 
-from tercet.messaging.app import run
+from tercet.messaging.service_runner import run
 from tercet.services.simulator.service import main
 from tercet.services.simulator.settings import SimulatorSettings
 

@@ -6,7 +6,7 @@ import math
 
 from tercet.experience.translation import state_of
 from tercet.rl.goal import parse_goal
-from tercet.rl.platform import Option
+from tercet.rl.options import Option
 from tercet.schemas.experience import Experience
 from tercet.schemas.truth import Truth
 from tercet.sim.environment import Environment

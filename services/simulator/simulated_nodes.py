@@ -9,7 +9,8 @@ from tercet.process import log
 from tercet.process.errors import NoAnswer, Unprocessable
 from tercet.rl.experience import State
 from tercet.rl.features import Profile
-from tercet.rl.platform import Option, Platform
+from tercet.rl.options import Option
+from tercet.rl.platform import Platform
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.fleet import Condition

@@ -1,6 +1,6 @@
 """Start a world-model worker: `python -m tercet.services.world_model`."""
 
-from tercet.messaging.app import run
+from tercet.messaging.service_runner import run
 from tercet.services.world_model.service import main
 from tercet.services.world_model.settings import WorldModelSettings
 

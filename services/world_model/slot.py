@@ -16,7 +16,7 @@ from tercet.experience.history import Entry, History
 from tercet.messaging.bus import Bus
 from tercet.messaging.durable import consume
 from tercet.messaging.parameter_store import ParameterStore
-from tercet.messaging.recent import RecentIds
+from tercet.messaging.recent_ids import RecentIds
 from tercet.process import log, metrics
 from tercet.process.errors import TryLater, Unprocessable
 from tercet.process.waiting import within

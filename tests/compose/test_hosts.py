@@ -13,7 +13,7 @@ import pytest
 
 from tercet.messaging.broker import free_port
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.replay import replay
+from tercet.messaging.stream_reader import replay
 from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
 from tests.compose.keys import secure, settings

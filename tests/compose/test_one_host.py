@@ -14,7 +14,7 @@ import pytest
 
 from tercet.messaging import inspection
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import replay
+from tercet.messaging.stream_reader import replay
 from tercet.models.images import Picture
 from tercet.schemas.classification import Classification
 from tercet.schemas.decision import Decision

@@ -14,7 +14,7 @@ import pytest
 
 from tercet.messaging.broker import free_port
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.replay import replay
+from tercet.messaging.stream_reader import replay
 from tercet.process.child import with_parent_death_signal
 from tercet.process.errors import TryLater
 from tercet.schemas.decision import Decision

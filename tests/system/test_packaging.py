@@ -20,8 +20,8 @@ DATA = (
     "tercet/schemas/json/decision.v1.json",
     "tercet/services/dashboard/static/index.html",
     "tercet/services/dashboard/static/vendor/uPlot.min.js",
-    "tercet/sim/paper/calibration.json",
-    "tercet/sim/paper/table5_decisions.csv",
+    "tercet/sim/paper_data/calibration.json",
+    "tercet/sim/paper_data/table5_decisions.csv",
 )
 BUILD = """
 import sys

@@ -9,8 +9,8 @@ from tercet.process import log
 from tercet.process.errors import ServiceError, TryLater
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.outcome import Outcome
-from tercet.services.orchestrator.decide.decision_policy import DecisionContext
 from tercet.services.orchestrator.decide.node_registry import NodeRegistry
+from tercet.services.orchestrator.decide.policy_interface import DecisionContext
 from tercet.services.orchestrator.decide.rate_limit import RateLimiter
 from tercet.services.orchestrator.decide.round_record import RoundRecord
 from tercet.services.orchestrator.decide.schedule import PROFILE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-from tercet.rl.reasons import Reasons
+from tercet.rl.explanation_data import Reasons
 from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Choice, Explanation, Trip
 from tercet.schemas.fleet import Fleet

@@ -8,15 +8,16 @@ import numpy as np
 
 from tercet.experience.translation import experience_of, platform_of
 from tercet.process import log
-from tercet.rl.assign import solve
+from tercet.rl.assignment_solver import solve
 from tercet.rl.availability import UNAVAILABLE_MS, without_unavailable
+from tercet.rl.explanation_data import Reasons
 from tercet.rl.goal import required_accuracy
 from tercet.rl.hybrid import ExplorationBudget
-from tercet.rl.platform import Option, decode
+from tercet.rl.options import Option
+from tercet.rl.platform import decode
 from tercet.rl.quarantine import Quarantine, Screening
-from tercet.rl.reasons import Reasons
 from tercet.schemas.experience import Experience
-from tercet.services.orchestrator.decide.decision_policy import DecisionContext, Rejected
+from tercet.services.orchestrator.decide.policy_interface import DecisionContext, Rejected
 from tercet.services.orchestrator.decide.policy_snapshot import PolicySnapshot, RecentRounds
 from tercet.services.orchestrator.decide.schedule import CLOUD, EDGE, EXPLORE, GREEDY, LOCAL
 

@@ -16,7 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tercet.process import log
 from tercet.process.child import with_parent_death_signal
-from tercet.services.orchestrator.decide.decision_policy import ERRORS, DecisionPolicy
+from tercet.services.orchestrator.decide.policy_interface import ERRORS, DecisionPolicy
 from tercet.services.orchestrator.decide.remote_call import (
     LENGTHS,
     Frame,

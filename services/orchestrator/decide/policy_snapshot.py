@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tercet.rl.experience import Experience
+from tercet.rl.explanation_data import Reasons
 from tercet.rl.features import Profile
 from tercet.rl.hybrid import ExplorationBudget, HybridSettings, decide, explore, from_bytes
 from tercet.rl.hybrid.explanation import reasons
 from tercet.rl.hybrid.validation import greedy_costs, rejection_reason
-from tercet.rl.platform import Option, Platform
-from tercet.rl.reasons import Reasons
-from tercet.services.orchestrator.decide.decision_policy import DecisionContext
+from tercet.rl.options import Option
+from tercet.rl.platform import Platform
+from tercet.services.orchestrator.decide.policy_interface import DecisionContext
 
 INITIAL_BUDGET_ROUNDS = 20.0
 """Rounds whose whole time a new exploration budget holds: at first there is only exploration."""

@@ -1,4 +1,4 @@
-"""The versions of the policy: carries out what `rollback` decides, and stores the state."""
+"""The versions of the policy: carries out the actions of the transitions, stores the state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import ControlReader
+from tercet.messaging.operator_settings import ControlReader
 from tercet.messaging.parameter_store import ParameterStore, read_versions
 from tercet.process import log, metrics
 from tercet.process.errors import Gone, TryLater, Unprocessable
@@ -16,15 +16,15 @@ from tercet.schemas.experience import Experience
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.versions import Version
-from tercet.services.orchestrator.decide import rollback
-from tercet.services.orchestrator.decide.decision_policy import Rejected
+from tercet.services.orchestrator.decide import version_transitions
+from tercet.services.orchestrator.decide.policy_interface import Rejected
 from tercet.services.orchestrator.decide.policy_process import PolicyProcess
-from tercet.services.orchestrator.decide.rollback import Action, Step
 from tercet.services.orchestrator.decide.version_state import (
     KnownVersion,
     VersionState,
     pointer_of,
 )
+from tercet.services.orchestrator.decide.version_transitions import Action, Step
 
 WRITE_PERIOD_S = 1.0
 """Seconds between two writes of the state, at least."""
@@ -51,7 +51,7 @@ class PolicyVersions:
 
     async def on_parameters(self, pointer: Parameters) -> None:
         """A version was announced."""
-        await self._apply(partial(rollback.announced, pointer=pointer))
+        await self._apply(partial(version_transitions.announced, pointer=pointer))
         self.announced.set()
 
     async def on_policy(self, _: PolicySet) -> None:
@@ -60,7 +60,7 @@ class PolicyVersions:
 
     async def reset(self) -> None:
         """Forget all versions."""
-        await self._apply(rollback.was_reset)
+        await self._apply(version_transitions.was_reset)
 
     async def refresh(self) -> None:
         """Read what may have been announced while the broker was unreachable. Raises TryLater."""
@@ -76,13 +76,13 @@ class PolicyVersions:
         if stored is None:
             return
         known = [KnownVersion.of(row, await self._kept_blob(row)) for row in stored.versions]
-        await self._apply(partial(rollback.recalled, stored=stored, known=tuple(known)))
+        await self._apply(partial(version_transitions.recalled, stored=stored, known=tuple(known)))
 
     async def adopt(self) -> None:
         """Apply the operator's last command, then adopt the newest version if it may decide."""
         await self.apply_command()
         try:
-            await self._apply(rollback.round_opens)
+            await self._apply(version_transitions.round_opens)
         except TryLater as error:
             _log.warning("version not adopted yet", reason=str(error))
 
@@ -94,7 +94,7 @@ class PolicyVersions:
             command = await self._control.policy()
             self._command_due = False
             if command is not None and command.id != self.state.command:
-                await self._apply(partial(rollback.commanded, command=command))
+                await self._apply(partial(version_transitions.commanded, command=command))
                 facts = {"action": command.action, "version": command.version, "by": command.by}
                 _log.info("operator command handled", **facts, pending=self.state.pending_reason)
                 await self._write()
@@ -107,7 +107,7 @@ class PolicyVersions:
         self.exploration_budget = await self._policy.exploration_budget()
         self._write_due = True
         try:
-            await self._apply(partial(rollback.round_closed, experience=experience))
+            await self._apply(partial(version_transitions.round_closed, experience=experience))
         except TryLater as error:
             _log.warning("good version not kept yet", reason=str(error))
 
@@ -157,19 +157,19 @@ class PolicyVersions:
     async def _carry_out(self, action: Action) -> Transition | None:
         """Do one thing; return the event that follows from it. Raises TryLater."""
         match action:
-            case rollback.Adopt(pointer):
+            case version_transitions.Adopt(pointer):
                 return await self._adopt(pointer)
-            case rollback.ReturnTo(KnownVersion(version=version, blob=bytes(blob))):
+            case version_transitions.ReturnTo(KnownVersion(version=version, blob=bytes(blob))):
                 await self._policy.adopt(version, blob, unchecked=True)
-            case rollback.KeepBlob(KnownVersion(version=version, blob=bytes(blob))):
+            case version_transitions.KeepBlob(KnownVersion(version=version, blob=bytes(blob))):
                 key = await self._store.keep(blob)
-                return partial(rollback.blob_kept, version=version, key=key)
-            case rollback.CompareCosts(KnownVersion(blob=bytes(blob)) as known):
+                return partial(version_transitions.blob_kept, version=version, key=key)
+            case version_transitions.CompareCosts(KnownVersion(blob=bytes(blob)) as known):
                 costs = await self._policy.costs(blob)
                 facts = {"version": self.state.in_force, "former": known.version, "ms": costs}
                 _log.warning("response times got worse: versions compared", **facts)
-                return partial(rollback.compared, former=known, costs=costs)
-            case rollback.ForgetParameters():
+                return partial(version_transitions.compared, former=known, costs=costs)
+            case version_transitions.ForgetParameters():
                 await self._policy.forget()
         return None
 
@@ -178,14 +178,16 @@ class PolicyVersions:
             blob = await self._store.read(pointer)
             await self._policy.adopt(pointer.version, blob)
         except Rejected as error:
-            return partial(rollback.failed_validation, pointer=pointer, reason=str(error))
+            return partial(
+                version_transitions.failed_validation, pointer=pointer, reason=str(error)
+            )
         except Gone as error:
             _log.info("version passed over", reason=str(error))
         except (Unprocessable, ValueError) as error:
             body = pointer.model_dump_json().encode()
             await self._bus.dead_letter(pointer.subject, body, str(error))
         else:
-            return partial(rollback.adopted, known=KnownVersion(pointer, blob))
+            return partial(version_transitions.adopted, known=KnownVersion(pointer, blob))
         return None
 
     async def _kept_blob(self, row: Version) -> bytes | None:

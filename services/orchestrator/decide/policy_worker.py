@@ -10,8 +10,8 @@ import os
 import sys
 from typing import BinaryIO
 
-from tercet.services.orchestrator.decide.decision_policy import ERRORS, DecisionPolicy
 from tercet.services.orchestrator.decide.policy import Policy
+from tercet.services.orchestrator.decide.policy_interface import ERRORS, DecisionPolicy
 from tercet.services.orchestrator.decide.remote_call import Interface, MalformedFrame, read_frame
 
 NICE = 5

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_message
+from tercet.messaging.stream_reader import last_message
 from tercet.process import log
 from tercet.process.errors import TryLater
 from tercet.process.waiting import first_of
@@ -14,7 +14,7 @@ from tercet.schemas.experience import Experience
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
 from tercet.services.orchestrator.decide.decider_state import DeciderState
-from tercet.services.orchestrator.decide.decision_policy import DecisionContext
+from tercet.services.orchestrator.decide.policy_interface import DecisionContext
 from tercet.services.orchestrator.decide.policy_process import PolicyProcess
 from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
 from tercet.services.orchestrator.decide.round_metrics import RoundMetrics

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import ControlReader
-from tercet.messaging.replay import last_per_subject
+from tercet.messaging.operator_settings import ControlReader
+from tercet.messaging.stream_reader import last_per_subject
 from tercet.process import log
 from tercet.process.errors import TryLater
 from tercet.process.waiting import within

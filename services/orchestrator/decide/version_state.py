@@ -52,7 +52,7 @@ class KnownVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class VersionState:
-    """Changed by the functions of `tercet.services.orchestrator.decide.rollback` only."""
+    """Changed by the functions of `version_transitions.py` only."""
 
     in_force: int | None = None
     adopted_round: int = 0

@@ -16,7 +16,7 @@ import numpy as np
 from tercet.experience.history import Entry
 from tercet.experience.training import Training
 from tercet.experience.translation import experience_of, planned_experiences, platform_of
-from tercet.messaging.recent import RecentIds
+from tercet.messaging.recent_ids import RecentIds
 from tercet.process import log, metrics
 from tercet.rl.features import Profile
 from tercet.rl.hybrid import HybridSettings, PolicyEstimator, decide, to_bytes

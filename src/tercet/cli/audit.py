@@ -14,7 +14,7 @@ from tercet.cli.running_system import Url, bus_at
 from tercet.experience.digest import IdDigest
 from tercet.messaging import inspection
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import replay
+from tercet.messaging.stream_reader import replay
 from tercet.schemas.experience import Experience
 
 EPILOG = "Example: [bold]tercet audit[/] exits with 1 when an account does not balance."

@@ -9,8 +9,8 @@ import typer
 
 from tercet.cli.input_checks import port_or_free
 from tercet.cli.running_system import CONNECT_TIMEOUT_S, Url, find
-from tercet.messaging.app import live
 from tercet.messaging.bus import Bus
+from tercet.messaging.service_runner import live
 from tercet.services.dashboard.service import main
 from tercet.services.dashboard.settings import DEFAULT_PORT, DashboardSettings
 

@@ -15,7 +15,7 @@ from tercet.cli.output import Json, as_json, clean, show
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import first_sequence_since, replay, tail
+from tercet.messaging.stream_reader import first_sequence_since, replay, tail
 from tercet.schemas.decision import Decision
 
 EPILOG = (

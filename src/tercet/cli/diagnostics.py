@@ -15,7 +15,7 @@ from platformdirs import user_state_path
 from tercet.messaging import clock_skew, declare, inspection, stream_changes
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
-from tercet.messaging.replay import first_sequence_since, last_per_subject
+from tercet.messaging.stream_reader import first_sequence_since, last_per_subject
 from tercet.models.errors import AssetError
 from tercet.models.manifest import default_directory, load
 from tercet.process.errors import NoAnswer

@@ -14,7 +14,7 @@ from tercet.cli.durations import seconds
 from tercet.cli.output import Json, as_json
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
-from tercet.messaging.replay import first_sequence_since, replay
+from tercet.messaging.stream_reader import first_sequence_since, replay
 from tercet.schemas.experience import Experience
 from tercet.schemas.fleet import Condition
 

@@ -11,7 +11,7 @@ import typer
 
 from tercet.cli.output import Json, as_json, clean
 from tercet.cli.running_system import Url, bus_at
-from tercet.messaging.control import read_exploration, write_exploration
+from tercet.messaging.operator_settings import read_exploration, write_exploration
 from tercet.schemas.exploration import Exploration
 
 EPILOG = (

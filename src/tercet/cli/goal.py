@@ -13,8 +13,8 @@ from tercet.cli.output import Json, as_json, clean
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import read_goal, write_goal
-from tercet.messaging.replay import last_per_subject
+from tercet.messaging.operator_settings import read_goal, write_goal
+from tercet.messaging.stream_reader import last_per_subject
 from tercet.schemas.capability import Capability
 from tercet.schemas.goal import GoalSet
 

@@ -14,7 +14,7 @@ from tercet.cli.output import Json, as_json, clean, show_rows
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import read_policy, write_policy
+from tercet.messaging.operator_settings import read_policy, write_policy
 from tercet.messaging.parameter_store import read_versions
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.versions import Version, Versions

@@ -14,8 +14,8 @@ from tercet.cli.running_system import registered, targets_file, write_targets
 from tercet.cli.usage_error import UsageError
 from tercet.messaging import broker, declare, inspection
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.control import write_goal
-from tercet.messaging.replay import last_message, tail
+from tercet.messaging.operator_settings import write_goal
+from tercet.messaging.stream_reader import last_message, tail
 from tercet.process.settings import BusSettings
 from tercet.process.supervisor import Child, Supervisor
 from tercet.schemas.capability import Capability

@@ -12,9 +12,14 @@ from tercet.cli.output import Json, as_json, clean, show_rows
 from tercet.cli.running_system import Url, bus_at
 from tercet.messaging import inspection
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import UnreadableKey, read_exploration, read_goal, read_policy
+from tercet.messaging.operator_settings import (
+    UnreadableKey,
+    read_exploration,
+    read_goal,
+    read_policy,
+)
 from tercet.messaging.parameter_store import read_versions
-from tercet.messaging.replay import last_message, last_per_subject
+from tercet.messaging.stream_reader import last_message, last_per_subject
 from tercet.schemas.capability import Capability
 from tercet.schemas.experience import Experience
 from tercet.schemas.policy import PolicySet

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import replay
+from tercet.messaging.stream_reader import replay
 from tercet.schemas.experience import Experience
 
 Entry = tuple[int, Experience]

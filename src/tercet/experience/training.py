@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from tercet.experience.digest import IdDigest
 from tercet.experience.translation import experience_of, platform_of
-from tercet.messaging.recent import RecentIds
+from tercet.messaging.recent_ids import RecentIds
 from tercet.rl import experience as rl
 from tercet.rl.features import Profile
 from tercet.rl.hybrid import Parameters

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from tercet.rl.experience import Experience, NodeState, State
 from tercet.rl.goal import parse_goal
-from tercet.rl.platform import OPTIONS, Option, Platform
+from tercet.rl.options import OPTIONS, Option
+from tercet.rl.platform import Platform
 from tercet.schemas import experience as messages
 from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Condition, Fleet

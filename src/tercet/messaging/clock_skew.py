@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
-from tercet.messaging.replay import last_raw_per_subject
+from tercet.messaging.stream_reader import last_raw_per_subject
 from tercet.schemas.telemetry import Telemetry
 
 REQUESTS = 5

@@ -15,9 +15,9 @@ from pathlib import Path
 from nats.errors import NoRespondersError
 from pydantic import Field
 
-from tercet.messaging.app import run
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
+from tercet.messaging.service_runner import run
 from tercet.process import log
 from tercet.process.settings import BusSettings
 from tercet.process.waiting import within

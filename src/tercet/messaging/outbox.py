@@ -19,7 +19,7 @@ from pathlib import Path
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
 from tercet.messaging.parsing import parse
-from tercet.messaging.replay import last_on_subject
+from tercet.messaging.stream_reader import last_on_subject
 from tercet.process import log, metrics
 from tercet.process.errors import TryLater, Unprocessable
 from tercet.process.waiting import first_of, within

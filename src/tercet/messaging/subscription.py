@@ -12,7 +12,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 
 from tercet.messaging.nats_errors import NATS_ERRORS
 from tercet.messaging.parsing import M, parse
-from tercet.messaging.recent import RecentIds
+from tercet.messaging.recent_ids import RecentIds
 from tercet.messaging.topology import LIVE, captured
 from tercet.process import log, metrics, tracing
 from tercet.process.errors import Unprocessable

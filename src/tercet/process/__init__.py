@@ -13,5 +13,5 @@
 | `child`      | child processes that receive SIGTERM when their parent exits                     |
 | `waiting`    | waits for events with a time limit                                               |
 
-`tercet.messaging.app` combines them: it runs one service from start to exit.
+`tercet.messaging.service_runner` combines them: it runs one service from start to exit.
 """

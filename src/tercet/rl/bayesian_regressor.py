@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.cholesky import CholeskyFactor
-from tercet.rl.evidence import Evidence
+from tercet.rl.feature_layout import GROUPS, Layout
 from tercet.rl.features import Rows
-from tercet.rl.layout import GROUPS, Layout
 from tercet.rl.mean_labels import MeanLabels
 from tercet.rl.network import hidden_features
+from tercet.rl.sufficient_statistics import Evidence
 
 Floats = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ class BayesianRegressor:
     log_weight: float = 0.0
     """Logarithm of the present weight of the very first label."""
     mean: Floats = field(init=False)
-    """BayesianRegressor mean of the last layer, [D]."""
+    """Posterior mean of the last layer, [D]."""
     _seen: Evidence = field(init=False)
     _touched: NDArray[np.int64] = field(init=False)
     _factor: CholeskyFactor = field(init=False)

@@ -1,7 +1,7 @@
 """From (device, option, load, condition) to features, for any number of devices and edges.
 
 A row is one prediction to make: device i under option o when its node serves `load` devices. It
-has a few sparse columns (device, option, node, load; `tercet.rl.layout`) and a dense vector z, the
+has a few sparse columns (device, option, node, load; `feature_layout.py`) and a dense vector z, the
 input of the hidden layer. Identity is not in z, so z has the same width on every platform.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.experience import State
-from tercet.rl.layout import KNOTS, SIGNALS, TIERS, Layout
+from tercet.rl.feature_layout import KNOTS, SIGNALS, TIERS, Layout
 from tercet.rl.platform import Platform
 
 Floats = NDArray[np.float64]

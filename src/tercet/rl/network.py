@@ -26,8 +26,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from tercet.rl.feature_layout import GROUPS, Layout
 from tercet.rl.features import Rows
-from tercet.rl.layout import GROUPS, Layout
 
 Floats = NDArray[np.float64]
 Parameters = dict[str, NDArray[Any]]

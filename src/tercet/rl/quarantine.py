@@ -1,11 +1,11 @@
 """Outcomes that must not be learned from: impossible ones, and outliers of a device.
 
-An outcome is compared with the device's own history in the same cell (`tercet.rl.peers`), by median
-and median absolute deviation of log milliseconds; where the history is short, with the outcomes of
-the other devices. A real change passes: after a few outcomes that agree with each other they are
-accepted, and the device's history starts again. A persistent lie passes likewise, for it looks the
-same. Hence a second rule: the factor by which a device differs from the others on every tier, if it
-is large, is divided out before its outcomes are learned from.
+An outcome is compared with the device's own history in the same cell (`peer_expectation.py`), by
+median and median absolute deviation of log milliseconds; where the history is short, with the
+outcomes of the other devices. A real change passes: after a few outcomes that agree with each other
+they are accepted, and the device's history starts again. A persistent false report passes likewise,
+because it cannot be distinguished from a change. Hence a second rule: the factor by which a device
+differs from the others on every tier, if it is large, is divided out before training.
 
 An outcome that is faster than possible is never accepted: a shared node serves no device in a third
 of the time that it takes for all others.
@@ -20,7 +20,7 @@ from statistics import median
 
 from tercet.rl.experience import Experience
 from tercet.rl.features import Profile
-from tercet.rl.peers import KEPT, LOCAL, Cell, ExpectedRange, Peers, cells, compute_ms
+from tercet.rl.peer_expectation import KEPT, LOCAL, Cell, ExpectedRange, Peers, cells, compute_ms
 from tercet.rl.platform import Platform
 
 LONGEST_MS = 600_000.0

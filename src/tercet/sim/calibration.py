@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from tercet.rl.platform import PAPER_VARIANTS
+from tercet.rl.options import PAPER_VARIANTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Calibration:
 def calibration() -> Calibration:
     """Read the packaged file once."""
     data = json.loads(
-        (files("tercet.sim") / "paper" / "calibration.json").read_text(encoding="utf-8")
+        (files("tercet.sim") / "paper_data" / "calibration.json").read_text(encoding="utf-8")
     )
     return Calibration(
         local=tuple(float(data["local"][v]) for v in PAPER_VARIANTS),

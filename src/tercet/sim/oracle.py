@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assign import solve
+from tercet.rl.assignment_solver import solve
 from tercet.rl.experience import State
 from tercet.rl.goal import Goal, met, required_accuracy
 from tercet.rl.paper.joint import JointActions

@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from tercet.rl.experience import NodeState, State
-from tercet.rl.platform import PAPER_ACCURACY, PAPER_VARIANTS, Platform
+from tercet.rl.options import PAPER_ACCURACY, PAPER_VARIANTS
+from tercet.rl.platform import Platform
 from tercet.sim.world import WEAK, Physics, World
 
 LINKS = {"A": ("RRRRR", "R"), "B": ("RWRWR", "W"), "C": ("WWWRR", "R"), "D": ("WWWWW", "W")}

@@ -7,10 +7,11 @@ import pytest
 from benchmarks import figure3, paper, table5, tune
 from benchmarks.agents import NAMES, build
 from benchmarks.training_run import Convergence, Step, converge, play
-from tercet.rl.assign import solve
+from tercet.rl.assignment_solver import solve
 from tercet.rl.experience import State
 from tercet.rl.goal import parse_goal
-from tercet.rl.platform import Option, decode
+from tercet.rl.options import Option
+from tercet.rl.platform import decode
 from tercet.sim import scenarios
 from tercet.sim.oracle import Oracle, tabulate
 from tercet.sim.world import with_node

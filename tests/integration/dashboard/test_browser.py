@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import read_exploration, read_goal, write_goal
+from tercet.messaging.operator_settings import read_exploration, read_goal, write_goal
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.fleet import Condition

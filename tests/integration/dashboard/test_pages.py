@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import read_exploration, read_goal, write_goal
-from tercet.messaging.replay import last_per_subject
+from tercet.messaging.operator_settings import read_exploration, read_goal, write_goal
+from tercet.messaging.stream_reader import last_per_subject
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.exploration import Exploration

@@ -12,7 +12,7 @@ import pytest
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.parameter_store import ParameterStore
-from tercet.messaging.replay import last_message, replay
+from tercet.messaging.stream_reader import last_message, replay
 from tercet.messaging.topology import MEMBERS
 from tercet.schemas.decision import Decision
 from tercet.schemas.experience import Experience

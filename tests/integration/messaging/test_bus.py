@@ -8,8 +8,8 @@ import pytest
 
 from tercet.messaging.bus import Bus, connect
 from tercet.messaging.parameter_store import ParameterStore
-from tercet.messaging.replay import last_message
 from tercet.messaging.responder import RawRequest, responding
+from tercet.messaging.stream_reader import last_message
 from tercet.process.errors import Misconfigured, NoAnswer, RateLimited, Unprocessable
 from tercet.process.settings import BusSettings
 from tercet.schemas.capability import Capability

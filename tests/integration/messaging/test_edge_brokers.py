@@ -19,9 +19,9 @@ from tercet.messaging import broker
 from tercet.messaging.bus import Bus, M, connect
 from tercet.messaging.declare import TopologySettings, declare
 from tercet.messaging.relay_link import RelayLink
-from tercet.messaging.replay import last_per_subject, tail
 from tercet.messaging.security import site as sites
 from tercet.messaging.security.names import MOUNT_POINT
+from tercet.messaging.stream_reader import last_per_subject, tail
 from tercet.messaging.topology import CAPTURED, STREAMS, stream_of
 from tercet.process.child import with_parent_death_signal
 from tercet.process.errors import NoAnswer

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tercet.messaging import inspection
 from tercet.messaging.bus import Bus
 from tercet.messaging.lease import Leases
-from tercet.messaging.recent import RecentIds
+from tercet.messaging.recent_ids import RecentIds
 from tercet.messaging.slot_balancer import share
 from tercet.schemas.round import Round
 

@@ -14,7 +14,7 @@ import pytest
 from tercet.messaging import outbox
 from tercet.messaging.bus import Bus
 from tercet.messaging.outbox import Outbox
-from tercet.messaging.replay import replay
+from tercet.messaging.stream_reader import replay
 from tercet.schemas import clock
 from tercet.schemas.fleet import Label
 from tercet.schemas.outcome import Outcome

@@ -9,7 +9,7 @@ import pytest
 
 from tercet.messaging import declare, topology
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import read_policy, write_policy
+from tercet.messaging.operator_settings import read_policy, write_policy
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.reset import erase_training_data
 from tercet.process.errors import Fenced, Gone, Unprocessable

@@ -142,7 +142,7 @@ def test_the_containers_know_the_scenarios_of_the_paper() -> None:
     parts = (Path(__file__).parents[3] / "compose" / "parts.yaml").read_text()
     written = re.search(r"TERCET_SCENARIOS: >-\n(.*?\})\n", parts, re.DOTALL)
     assert written is not None
-    table = (files("tercet.sim") / "paper" / "table4_scenarios.csv").read_text().splitlines()
+    table = (files("tercet.sim") / "paper_data" / "table4_scenarios.csv").read_text().splitlines()
     names = {"E": "edge-1", **{f"S{k}": f"device-{k}" for k in range(1, 6)}}
     found = {scenario: set(weak) for scenario, weak in json.loads(written[1]).items()}
     assert found == {

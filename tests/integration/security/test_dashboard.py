@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tercet.messaging import broker
 from tercet.messaging.bus import connect
-from tercet.messaging.control import read_goal
+from tercet.messaging.operator_settings import read_goal
 from tercet.process.child import with_parent_death_signal
 from tests.integration.security.conftest import Secured
 

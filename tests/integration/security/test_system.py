@@ -10,7 +10,7 @@ import pytest
 
 from tercet.cli import process_plan
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.replay import last_message
+from tercet.messaging.stream_reader import last_message
 from tercet.process.supervisor import Supervisor
 from tercet.schemas.decision import Decision
 from tercet.schemas.experience import Experience

@@ -8,7 +8,7 @@ from tercet.schemas.experience import Experience
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
-from tercet.services.orchestrator.decide.decision_policy import DecisionContext
+from tercet.services.orchestrator.decide.policy_interface import DecisionContext
 from tercet.services.orchestrator.decide.round_record import RoundRecord
 from tercet.services.orchestrator.learn.trainer import Trainer
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tercet.experience.translation import fleet_of
-from tercet.rl.platform import Option
+from tercet.rl.options import Option
 from tercet.services.orchestrator.decide.policy import Policy
 from tercet.services.orchestrator.decide.schedule import EVALUATED, GREEDY, Schedule
 from tercet.services.orchestrator.learn.trainer import Trainer

@@ -14,7 +14,7 @@ from tercet.messaging.responder import RawRequest, responding
 from tercet.models.classifier import Classifier
 from tercet.models.images import Picture
 from tercet.process.errors import NoAnswer, RateLimited, TryLater
-from tercet.rl.platform import Option
+from tercet.rl.options import Option
 from tercet.schemas.classification import Classification
 from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tercet.experience.translation import fleet_of, platform_of
-from tercet.rl.platform import Option
+from tercet.rl.options import Option
 from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Condition
 from tercet.schemas.telemetry import Telemetry

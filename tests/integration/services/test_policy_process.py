@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from tercet.rl.platform import Option
-from tercet.rl.reasons import Reasons
+from tercet.rl.explanation_data import Reasons
+from tercet.rl.options import Option
 from tercet.schemas.fleet import Condition
 from tercet.services.orchestrator.decide import remote_call
-from tercet.services.orchestrator.decide.decision_policy import DecisionContext, Rejected
 from tercet.services.orchestrator.decide.policy import Policy
+from tercet.services.orchestrator.decide.policy_interface import DecisionContext, Rejected
 from tercet.services.orchestrator.decide.policy_process import (
     INTERFACE,
     PolicyProcess,

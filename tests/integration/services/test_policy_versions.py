@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import write_policy
+from tercet.messaging.operator_settings import write_policy
 from tercet.messaging.parameter_store import ParameterStore, read_versions
 from tercet.rl.degradation import WINDOW
 from tercet.schemas.learning import Learning

@@ -11,10 +11,10 @@ from nats.errors import NoRespondersError
 from safetensors.numpy import load, save
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import write_goal
+from tercet.messaging.operator_settings import write_goal
 from tercet.messaging.parameter_store import ParameterStore
-from tercet.messaging.replay import replay
 from tercet.messaging.reset import erase_training_data
+from tercet.messaging.stream_reader import replay
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.experience import Experience

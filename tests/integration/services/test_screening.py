@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from tercet.experience.translation import experience_of
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import replay
+from tercet.messaging.stream_reader import replay
 from tercet.process.errors import NoAnswer, Unprocessable
 from tercet.schemas.decision import Decision
 from tercet.schemas.experience import Experience

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import replay
+from tercet.messaging.stream_reader import replay
 from tercet.models.images import Picture
 from tercet.process import tracing
 from tercet.schemas.capability import Capability

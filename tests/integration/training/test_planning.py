@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import replay
+from tercet.messaging.stream_reader import replay
 from tercet.messaging.topology import MEMBERS
 from tercet.schemas.plan import Plan
 from tercet.schemas.planned import Planned

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from tercet.cli.output import clean, drawn
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import write_goal
+from tercet.messaging.operator_settings import write_goal
 from tercet.process.child import with_parent_death_signal
 from tercet.schemas.goal import GoalSet
 from tests.conftest import Server

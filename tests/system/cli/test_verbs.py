@@ -8,9 +8,9 @@ import pytest
 
 from tercet.cli import running_system
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import read_goal, read_policy, write_policy
+from tercet.messaging.operator_settings import read_goal, read_policy, write_policy
 from tercet.messaging.parameter_store import ParameterStore
-from tercet.messaging.replay import last_message
+from tercet.messaging.stream_reader import last_message
 from tercet.schemas import clock
 from tercet.schemas.experience import Experience
 from tercet.schemas.policy import PolicySet

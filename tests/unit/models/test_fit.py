@@ -26,8 +26,8 @@ from tercet.models.train import Training
 from tercet.models.training_config import PreparedData, TrainingConfig, prepare
 from tercet.services.inference.service import capability
 from tercet.services.inference.settings import InferenceSettings
-from tercet.services.orchestrator.decide.decision_policy import DecisionContext
 from tercet.services.orchestrator.decide.policy import by_profile
+from tercet.services.orchestrator.decide.policy_interface import DecisionContext
 from tests.unit.models import digits, keras_fixture
 
 VERB = [sys.executable, "-m", "tercet.cli", "models", "fit", "--px", "32", "--no-flip"]

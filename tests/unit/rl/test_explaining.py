@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tercet.rl.assign import solve
-from tercet.rl.constraint import price
+from tercet.rl.assignment_solver import solve
 from tercet.rl.experience import Experience
+from tercet.rl.goal_price import price
 from tercet.rl.hybrid import Hybrid, decide
 from tercet.rl.hybrid.decision import tables
 from tercet.rl.hybrid.explanation import reasons
 from tercet.rl.hybrid.prediction_error import PredictionError, log_errors
-from tercet.rl.platform import Option
+from tercet.rl.options import Option
 from tests.unit.rl.instances import TIERS, instance
-from tests.unit.rl.test_assign import brute_force
+from tests.unit.rl.test_assignment_solver import brute_force
 from tests.unit.rl.test_hybrid import PLATFORM, SMALL, STATE, play, true_ms
 
 IN_FORCE = {"a": Option("d0", "C"), "b": Option("d0", "C"), "c": Option("d3", "L")}

@@ -22,7 +22,8 @@ from tercet.rl.hybrid import (
     to_bytes,
 )
 from tercet.rl.hybrid.decision import read
-from tercet.rl.platform import OPTIONS, PAPER_ACCURACY, Option, Platform, mean_accuracy
+from tercet.rl.options import OPTIONS, PAPER_ACCURACY, Option
+from tercet.rl.platform import Platform, mean_accuracy
 
 DEVICES = ("a", "b", "c")
 PLATFORM = Platform(DEVICES, ("edge",) * 3, PAPER_ACCURACY)

@@ -11,7 +11,8 @@ import pytest
 from tercet.rl.experience import Experience, State
 from tercet.rl.hybrid import HybridSettings
 from tercet.rl.hybrid.ensemble import Ensemble
-from tercet.rl.platform import OPTIONS, PAPER_ACCURACY, Option, Platform
+from tercet.rl.options import OPTIONS, PAPER_ACCURACY, Option
+from tercet.rl.platform import Platform
 from tercet.rl.quarantine import AGREEING, EXCLUDED_OUTCOMES, Quarantine, Screening, impossible
 
 DEVICES = ("a", "b", "c", "d")

@@ -10,7 +10,8 @@ import pytest
 from tercet.rl.experience import State
 from tercet.rl.hybrid import decide, from_bytes, to_bytes
 from tercet.rl.network import NAMES
-from tercet.rl.platform import PAPER_ACCURACY, Platform
+from tercet.rl.options import PAPER_ACCURACY
+from tercet.rl.platform import Platform
 
 STORED = (Path(__file__).parent / "written_by_torch.safetensors").read_bytes()
 """Two members after three rounds of two devices, written by `safetensors.torch.save`."""

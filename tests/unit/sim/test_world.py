@@ -9,7 +9,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from tercet.rl.experience import State
-from tercet.rl.platform import Option, decode
+from tercet.rl.options import Option
+from tercet.rl.platform import decode
 from tercet.sim.dynamic import Dynamic, markov, shift
 from tercet.sim.environment import active
 from tercet.sim.gym import Orchestration

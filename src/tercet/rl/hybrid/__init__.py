@@ -33,9 +33,9 @@ the same to all, or to none.
 
 from tercet.rl.hybrid.agent import Hybrid
 from tercet.rl.hybrid.decision import Decision, decide
-from tercet.rl.hybrid.direct import PolicyEstimator
 from tercet.rl.hybrid.exploration import ExplorationBudget, explore, explore_head
 from tercet.rl.hybrid.planning import plan
+from tercet.rl.hybrid.policy_estimator import PolicyEstimator
 from tercet.rl.hybrid.settings import HybridSettings
 from tercet.rl.hybrid.system_model import StatePredictor, SystemModel
 from tercet.rl.network import Parameters, from_bytes, stack, to_bytes

@@ -13,9 +13,9 @@ from tercet.rl.experience import Experience, State
 from tercet.rl.features import Profile
 from tercet.rl.goal import Goal
 from tercet.rl.hybrid.decision import Decision, decide
-from tercet.rl.hybrid.direct import PolicyEstimator
 from tercet.rl.hybrid.exploration import explore_head
 from tercet.rl.hybrid.planning import plan
+from tercet.rl.hybrid.policy_estimator import PolicyEstimator
 from tercet.rl.hybrid.settings import HybridSettings
 from tercet.rl.hybrid.system_model import SystemModel
 from tercet.rl.network import Parameters, select

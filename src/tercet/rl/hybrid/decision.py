@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assign import solve
+from tercet.rl.assignment_solver import solve
 from tercet.rl.availability import without_unavailable
 from tercet.rl.experience import State
+from tercet.rl.feature_layout import Layout, layout_of
 from tercet.rl.features import FeatureEncoder, Profile, Rows
 from tercet.rl.goal import Goal, required_accuracy
-from tercet.rl.layout import Layout, layout_of
 from tercet.rl.network import Parameters, align, hidden_width, log_response, members
-from tercet.rl.platform import Assignment, Option, Platform, decode
+from tercet.rl.options import Option
+from tercet.rl.platform import Assignment, Platform, decode
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

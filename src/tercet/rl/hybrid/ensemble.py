@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.bayesian_regressor import BayesianRegressor
-from tercet.rl.evidence import Evidence
 from tercet.rl.experience import Experience
+from tercet.rl.feature_layout import Layout
 from tercet.rl.features import Profile
 from tercet.rl.hybrid.settings import HybridSettings
 from tercet.rl.hybrid.training_batch import TrainingBatch, training_batch
-from tercet.rl.layout import Layout
 from tercet.rl.network import Parameters, pack, stack
 from tercet.rl.platform import Platform
+from tercet.rl.sufficient_statistics import Evidence
 
 GROWTH = 1.1
 """Growth of the number of labels after which spreads and noise are refitted."""

@@ -7,16 +7,16 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assign import Solution, solve
+from tercet.rl.assignment_solver import Solution, solve
 from tercet.rl.availability import without_unavailable
-from tercet.rl.constraint import price
 from tercet.rl.experience import State
+from tercet.rl.explanation_data import Expectation, Reasons
 from tercet.rl.features import Profile
 from tercet.rl.goal import Goal, required_accuracy
+from tercet.rl.goal_price import price
 from tercet.rl.hybrid.decision import tables
 from tercet.rl.network import Parameters
 from tercet.rl.platform import Assignment, Platform, decode
-from tercet.rl.reasons import Expectation, Reasons
 
 Floats = NDArray[np.float64]
 

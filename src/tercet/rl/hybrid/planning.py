@@ -14,7 +14,8 @@ from tercet.rl.goal import Goal, met, required_accuracy
 from tercet.rl.hybrid.decision import decide, read
 from tercet.rl.hybrid.system_model import StatePredictor
 from tercet.rl.network import Parameters, members
-from tercet.rl.platform import Option, Platform, mean_accuracy
+from tercet.rl.options import Option
+from tercet.rl.platform import Platform, mean_accuracy
 
 
 def plan(

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.experience import Experience
+from tercet.rl.feature_layout import Layout
 from tercet.rl.features import Profile
 from tercet.rl.hybrid.training_batch import training_batch
-from tercet.rl.layout import Layout
 from tercet.rl.network import Parameters, align, hidden_width, log_response
 from tercet.rl.platform import Platform
 

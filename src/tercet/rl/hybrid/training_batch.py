@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.experience import Experience
+from tercet.rl.feature_layout import Layout
 from tercet.rl.features import FeatureEncoder, Profile, Rows
-from tercet.rl.layout import Layout
 from tercet.rl.platform import loads
 
 Floats = NDArray[np.float64]

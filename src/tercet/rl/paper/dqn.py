@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.paper.joint_network import Adam, Floats, JointNetwork
-from tercet.rl.replay import SumTree
+from tercet.rl.replay_buffer import SumTree
 
 Integers = NDArray[np.int64]
 

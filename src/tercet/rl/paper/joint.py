@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from tercet.rl.experience import Experience, State
 from tercet.rl.features import signals
 from tercet.rl.goal import Goal, met, required_accuracy
-from tercet.rl.platform import Assignment, Option, Platform
+from tercet.rl.options import Option
+from tercet.rl.platform import Assignment, Platform
 
 MAX_JOINT_ACTIONS = 10**6
 """Joint actions that an agent may enumerate."""

@@ -12,7 +12,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.platform import Option, Platform
+from tercet.rl.options import Option
+from tercet.rl.platform import Platform
 
 KNOTS = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024.0])
 """Loads at which a node's curve may bend away from a straight line in log load."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tercet.rl.evidence import Evidence
 from tercet.rl.experience import Experience
 from tercet.rl.features import Profile, Rows
 from tercet.rl.hybrid.ensemble import Ensemble
@@ -22,7 +21,8 @@ from tercet.rl.hybrid.settings import HybridSettings
 from tercet.rl.hybrid.training_batch import TrainingBatch, training_batch
 from tercet.rl.network import Parameters
 from tercet.rl.platform import Platform
-from tercet.rl.replay import Replay
+from tercet.rl.replay_buffer import Replay
+from tercet.rl.sufficient_statistics import Evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.prices import start
-from tercet.rl.problem import LOCAL, UNIT, Problem
+from tercet.rl.assignment_problem import LOCAL, UNIT, Problem
+from tercet.rl.lagrangian_bounds import start
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

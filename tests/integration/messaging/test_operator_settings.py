@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import ControlReader, UnreadableKey, read_goal, write_goal
+from tercet.messaging.operator_settings import ControlReader, UnreadableKey, read_goal, write_goal
 from tercet.schemas.goal import GoalSet
 from tests.conftest import Server
 

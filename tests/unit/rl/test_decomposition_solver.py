@@ -7,9 +7,9 @@ import pytest
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from tercet.rl import decompose
-from tercet.rl.assign import solve
-from tercet.rl.problem import Problem
+from tercet.rl import decomposition_solver
+from tercet.rl.assignment_problem import Problem
+from tercet.rl.assignment_solver import solve
 from tests.unit.rl.instances import TIERS, instance
 
 
@@ -72,7 +72,7 @@ def test_decomposition_is_feasible_bounded_and_close(seed: int, edges: int) -> N
     costs, accuracy, home = instance(seed, 8, edges)
     required = float(np.quantile(accuracy, 0.6))
     problem = Problem.of(costs, accuracy, required, TIERS, home)
-    choice, bound = decompose.search(problem)
+    choice, bound = decomposition_solver.search(problem)
     exact = solve(costs, accuracy, required, TIERS, home)
     assert problem.units[choice].sum() >= problem.required_units
     assert bound <= exact.cost * 8 * (1 + 1e-9) <= problem.total_cost(choice) * (1 + 2e-9)

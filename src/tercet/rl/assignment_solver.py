@@ -1,10 +1,10 @@
-"""The one solver: a cost table and a goal become the best assignment (DESIGN, section 5).
+"""The one solver: a cost table and a goal become the best assignment.
 
 Devices influence each other only through the load of a shared node. With the loads of all nodes
 fixed, a multiple-choice knapsack with exact counts remains. While there are at most `MOST_LOADS`
-load vectors, all of them are bounded at once by prices (`tercet.rl.prices`), and the few that may
-still hold the optimum are searched exactly (`tercet.rl.label_search`). Beyond that number,
-`tercet.rl.decompose` solves with a reported gap.
+load vectors, a Lagrangian bound is computed for all of them at once (`lagrangian_bounds.py`), and
+the few that may still hold the optimum are searched exactly (`exact_search.py`). Beyond that
+number, `decomposition_solver.py` solves with a reported gap.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl import decompose, label_search, prices
-from tercet.rl.problem import MOST_LOADS, Problem
+from tercet.rl import decomposition_solver, exact_search, lagrangian_bounds
+from tercet.rl.assignment_problem import MOST_LOADS, Problem
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -65,20 +65,20 @@ def solve(
         best = solve(costs, accuracy, relaxed, tiers, home)
         return Solution(best.choice, best.cost, best.accuracy, best.gap, best.exact, feasible=False)
     if problem.load_count > MOST_LOADS:
-        choice, bound = decompose.search(problem)
+        choice, bound = decomposition_solver.search(problem)
         return _solution(problem, choice, bound)
     return _enumerate(problem)
 
 
 def _enumerate(problem: Problem) -> Solution:
     """Bound every load vector, then search those whose bound is below the incumbent."""
-    bounded = prices.bound(problem, problem.load_vectors())
-    narrow = label_search.search(problem, bounded, width=BEAM)
+    bounded = lagrangian_bounds.bound(problem, problem.load_vectors())
+    narrow = exact_search.search(problem, bounded, width=BEAM)
     incumbent, cost = bounded.incumbent, bounded.incumbent_cost
     if narrow.choice is not None and narrow.cost < cost:
         incumbent, cost = narrow.choice, narrow.cost
-    found = label_search.search(
-        problem, bounded.below(cost), width=label_search.MAX_LABELS, incumbent_cost=cost
+    found = exact_search.search(
+        problem, bounded.below(cost), width=exact_search.MAX_LABELS, incumbent_cost=cost
     )
     if found.choice is not None and found.cost < cost:
         incumbent, cost = found.choice, found.cost

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.replay import last_message, last_per_subject, replay
+from tercet.messaging.stream_reader import last_message, last_per_subject, replay
 from tercet.schemas.capability import Capability
 from tercet.schemas.outcome import Outcome
 from tests.integration.messaging.test_bus import capability, outcome

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assign import Solution, solve
+from tercet.rl.assignment_solver import Solution, solve
 
 Floats = NDArray[np.float64]
 

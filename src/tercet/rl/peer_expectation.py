@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from tercet.rl.features import Profile
-from tercet.rl.platform import Assignment, Option, Platform, loads
+from tercet.rl.options import Option
+from tercet.rl.platform import Assignment, Platform, loads
 
 KEPT = 16
 """Labels kept of each device in each cell."""

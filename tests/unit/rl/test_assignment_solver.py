@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tercet.rl.assign import solve
+from tercet.rl.assignment_problem import Problem
+from tercet.rl.assignment_solver import solve
 from tercet.rl.goal import SLACK
-from tercet.rl.problem import Problem
 from tests.unit.rl.instances import TIERS, instance
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tercet.rl.platform import Option
+from tercet.rl.options import Option
 
 BOUND = 1.645
 """Standard deviations from the middle to the 5 % and the 95 % bound of a normal distribution."""
@@ -41,5 +41,5 @@ class Reasons:
     accuracy: float
     feasible: bool
     price_ms: float | None
-    """See `tercet.rl.constraint`."""
+    """See `tercet.rl.goal_price`."""
     options: dict[str, tuple[Expectation, ...]]

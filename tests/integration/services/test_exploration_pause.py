@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.control import UnreadableKey, read_exploration, write_exploration
-from tercet.messaging.replay import replay
+from tercet.messaging.operator_settings import UnreadableKey, read_exploration, write_exploration
+from tercet.messaging.stream_reader import replay
 from tercet.schemas.exploration import Exploration
 from tests.integration.services.test_round_controller import deciding, experiences
 

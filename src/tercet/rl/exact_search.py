@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.prices import Bounded, reduce, root
-from tercet.rl.problem import Problem
+from tercet.rl.assignment_problem import Problem
+from tercet.rl.lagrangian_bounds import Bounded, reduce, root
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

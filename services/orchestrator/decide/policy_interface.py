@@ -8,10 +8,10 @@ from typing import Protocol
 
 from tercet.experience.translation import platform_of, state_of
 from tercet.rl.experience import State
+from tercet.rl.explanation_data import Reasons
 from tercet.rl.goal import Goal, parse_goal
 from tercet.rl.platform import Platform
 from tercet.rl.quarantine import Screening
-from tercet.rl.reasons import Reasons
 from tercet.schemas.experience import Experience
 from tercet.schemas.fleet import Condition, Fleet
 

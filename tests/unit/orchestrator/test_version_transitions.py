@@ -14,19 +14,19 @@ from tercet.schemas.fleet import Fleet
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.versions import Version, Versions
-from tercet.services.orchestrator.decide import rollback
-from tercet.services.orchestrator.decide.rollback import (
-    Adopt,
-    CompareCosts,
-    ForgetParameters,
-    KeepBlob,
-    ReturnTo,
-)
+from tercet.services.orchestrator.decide import version_transitions
 from tercet.services.orchestrator.decide.version_state import (
     EARLIER,
     KEPT,
     KnownVersion,
     VersionState,
+)
+from tercet.services.orchestrator.decide.version_transitions import (
+    Adopt,
+    CompareCosts,
+    ForgetParameters,
+    KeepBlob,
+    ReturnTo,
 )
 
 FLEET = Fleet(devices=("a",), home=("e",), options=("d0@L",), accuracy_pct={"d0": 90.0})
@@ -73,11 +73,11 @@ def closed(version: int | None, ms: float, number: int, **fields: Any) -> Experi
     )
 
 
-def window(state: VersionState, ms: float) -> rollback.Step:
+def window(state: VersionState, ms: float) -> version_transitions.Step:
     """A full window of the version in force; only its last round may need actions."""
     for number in range(WINDOW):
         found = closed(state.in_force, ms + number % 3, number + 1)
-        state, actions = rollback.round_closed(state, found)
+        state, actions = version_transitions.round_closed(state, found)
         assert actions == () or number == WINDOW - 1
     return state, actions
 
@@ -88,47 +88,49 @@ def suspected() -> VersionState:
     state = replace(state, good=0)
     state, actions = window(state, 200.0)
     assert actions == (CompareCosts(known(0, "5")),)
-    state, actions = rollback.compared(state, known(0, "5"), (200.0, 100.0))
+    state, actions = version_transitions.compared(state, known(0, "5"), (200.0, 100.0))
     assert actions == (ReturnTo(known(0, "5")),)
     return state
 
 
 def test_a_newer_version_is_adopted_before_the_next_round() -> None:
-    state, actions = rollback.announced(VersionState(), pointer(0, round_=4))
+    state, actions = version_transitions.announced(VersionState(), pointer(0, round_=4))
     assert (actions, state.newest_round, state.adopted_round) == ((), 4, 0)
-    state, actions = rollback.round_opens(state)
+    state, actions = version_transitions.round_opens(state)
     assert actions == (Adopt(pointer(0, round_=4)),)
-    state, actions = rollback.adopted(state, KnownVersion(pointer(0, round_=4), b"blob"))
+    state, actions = version_transitions.adopted(state, KnownVersion(pointer(0, round_=4), b"blob"))
     assert (actions, state.in_force, state.adopted_round, state.candidate) == ((), 0, 4, None)
-    assert rollback.round_opens(state) == (state, ())
+    assert version_transitions.round_opens(state) == (state, ())
 
 
 @pytest.mark.parametrize("version", [0, 1])
 def test_a_version_that_is_not_newer_is_passed_over(version: int) -> None:
-    state, _ = rollback.announced(having(known(1)), pointer(version))
-    state, actions = rollback.round_opens(state)
+    state, _ = version_transitions.announced(having(known(1)), pointer(version))
+    state, actions = version_transitions.round_opens(state)
     assert (actions, state.candidate) == ((), None)
 
 
 @pytest.mark.parametrize("hold", [{"pinned": 0}, {"rest": 1}])
 def test_a_candidate_waits_while_newer_versions_are_held(hold: dict[str, int]) -> None:
-    state, _ = rollback.announced(having(known(0), **hold), pointer(1))
-    assert rollback.round_opens(state) == (state, ())
+    state, _ = version_transitions.announced(having(known(0), **hold), pointer(1))
+    assert version_transitions.round_opens(state) == (state, ())
 
 
 def test_a_version_that_fails_validation_stays_rejected_and_counts_as_seen() -> None:
-    state, actions = rollback.failed_validation(having(known(0)), pointer(1, round_=9), "worse")
+    state, actions = version_transitions.failed_validation(
+        having(known(0)), pointer(1, round_=9), "worse"
+    )
     assert (actions, state.in_force, state.rejections, state.adopted_round) == ((), 0, 1, 9)
     assert state.newest_decided == 1
     assert barred(state) == {1: "worse"}
-    after, _ = rollback.commanded(state, PolicySet(action="pin", version=1))
+    after, _ = version_transitions.commanded(state, PolicySet(action="pin", version=1))
     assert after.pending_reason == "version 1 was refused: worse"
 
 
 def test_a_good_window_keeps_the_version_and_its_blob_once() -> None:
     state, actions = window(having(known(0)), 100.0)
     assert (state.good, actions) == (0, (KeepBlob(known(0)),))
-    state, _ = rollback.blob_kept(state, 0, "7")
+    state, _ = version_transitions.blob_kept(state, 0, "7")
     state, actions = window(state, 100.0)
     assert (state.good, actions) == (0, ())
 
@@ -139,16 +141,16 @@ def test_only_greedy_rounds_with_usable_outcomes_count() -> None:
         {"greedy": {}},
         {"quarantined": {"a": "impossible"}},
     ):
-        assert rollback.round_closed(state, closed(0, 1.0, 1, **fields)) == (state, ())
-    assert rollback.round_closed(state, closed(None, 1.0, 1)) == (state, ())
+        assert version_transitions.round_closed(state, closed(0, 1.0, 1, **fields)) == (state, ())
+    assert version_transitions.round_closed(state, closed(None, 1.0, 1)) == (state, ())
     pinned = replace(state, pinned=0)
-    assert rollback.round_closed(pinned, closed(0, 1.0, 1)) == (pinned, ())
+    assert version_transitions.round_closed(pinned, closed(0, 1.0, 1)) == (pinned, ())
 
 
 def test_a_round_does_not_change_the_state_that_it_was_given() -> None:
-    state, _ = rollback.round_closed(having(known(0)), closed(0, 1.0, 1))
+    state, _ = version_transitions.round_closed(having(known(0)), closed(0, 1.0, 1))
     before = list(state.windows._rounds)
-    rollback.round_closed(state, closed(0, 1.0, 2))
+    version_transitions.round_closed(state, closed(0, 1.0, 2))
     assert state.windows._rounds == before
 
 
@@ -158,7 +160,7 @@ def test_without_a_faster_former_version_nothing_is_tried() -> None:
     worse, actions = window(state, 200.0)
     assert len(actions) == 1
     for costs in (None, (200.0, 190.0)):
-        after, actions = rollback.compared(worse, known(0, "5"), costs)
+        after, actions = version_transitions.compared(worse, known(0, "5"), costs)
         assert (after.in_force, after.comparing, after.rollbacks, actions) == (1, False, 0, ())
     only, _ = window(having(known(0)), 100.0)
     only, actions = window(only, 200.0)
@@ -185,15 +187,15 @@ def test_when_all_versions_are_slower_the_suspected_one_decides_again() -> None:
     state, actions = window(suspected(), 200.0)
     assert (state.rejections, barred(state), actions) == (0, {}, ())
     assert state.candidate is not None and state.candidate.version == 1
-    _, actions = rollback.round_opens(state)
+    _, actions = version_transitions.round_opens(state)
     assert [a.pointer.version for a in actions if isinstance(a, Adopt)] == [1]
 
 
 def test_a_pin_keeps_the_blob_and_ends_a_comparison() -> None:
-    state, actions = rollback.commanded(suspected(), PolicySet(action="pin", version=1))
+    state, actions = version_transitions.commanded(suspected(), PolicySet(action="pin", version=1))
     assert actions == (KeepBlob(known(1)), ReturnTo(known(1)))
     assert (state.pinned, state.in_force, state.comparing, barred(state)) == (1, 1, False, {})
-    state, actions = rollback.commanded(state, PolicySet(action="release"))
+    state, actions = version_transitions.commanded(state, PolicySet(action="release"))
     assert (state.pinned, state.pending_reason, actions) == (None, "", ())
 
 
@@ -210,7 +212,7 @@ def test_a_command_that_cannot_be_applied_leaves_its_reason(
     state: VersionState, command: dict[str, Any], reason: str
 ) -> None:
     sent = PolicySet(**command)
-    after, actions = rollback.commanded(state, sent)
+    after, actions = version_transitions.commanded(state, sent)
     assert after.pending_reason.startswith(reason)
     assert (after.command, actions) == (sent.id, ())
     assert replace(after, command=None, pending_reason="") == state
@@ -218,7 +220,7 @@ def test_a_command_that_cannot_be_applied_leaves_its_reason(
 
 def test_a_rollback_on_command_rejects_and_rests() -> None:
     state = having(known(0, "1"), known(1, "2"), known(2))
-    state, actions = rollback.commanded(state, PolicySet(action="rollback", by="ann"))
+    state, actions = version_transitions.commanded(state, PolicySet(action="rollback", by="ann"))
     assert actions == (ReturnTo(known(1, "2")),)
     assert (state.in_force, state.good, state.rollbacks, state.rest) == (1, 1, 1, WINDOW)
     assert barred(state) == {2: "rolled back by ann"}
@@ -233,17 +235,17 @@ def test_a_restart_returns_to_the_pinned_or_the_good_version() -> None:
     lost = tuple(KnownVersion.of(row, None) for row in rows)
     readable = (known(1, "1"), *lost, known(2, "2"))
     stored = Versions(good=1, pinned=2, obeyed=PolicySet(action="pin").id)
-    state, actions = rollback.recalled(VersionState(), stored, readable)
+    state, actions = version_transitions.recalled(VersionState(), stored, readable)
     assert (state.pinned, state.good, actions) == (2, 1, (ReturnTo(known(2, "2")),))
     assert (state.newest_decided, state.command) == (4, stored.obeyed)
     assert (sorted(state.versions), state.suspected) == ([1, 2, 3, 4], [])
-    state, actions = rollback.recalled(VersionState(), stored, readable[:-1])
+    state, actions = version_transitions.recalled(VersionState(), stored, readable[:-1])
     assert (state.pinned, state.command, actions) == (None, None, (ReturnTo(known(1, "1")),))
 
 
 def test_a_reset_forgets_all_but_the_counts_and_the_command() -> None:
     state = having(known(0), rejections=2, rollbacks=1, command=PolicySet(action="pin").id)
-    fresh, actions = rollback.was_reset(replace(state, pinned=0, candidate=pointer(1)))
+    fresh, actions = version_transitions.was_reset(replace(state, pinned=0, candidate=pointer(1)))
     assert actions == (ForgetParameters(),)
     expected = VersionState(command=state.command, rejections=2, rollbacks=1)
     assert replace(fresh, windows=expected.windows) == expected
@@ -252,8 +254,8 @@ def test_a_reset_forgets_all_but_the_counts_and_the_command() -> None:
 def test_few_versions_are_remembered() -> None:
     state = VersionState()
     for version in range(2 * EARLIER):
-        state, _ = rollback.adopted(state, known(version))
+        state, _ = version_transitions.adopted(state, known(version))
         if version < 2 * KEPT:
-            state, _ = rollback.blob_kept(state, version, str(version))
+            state, _ = version_transitions.blob_kept(state, version, str(version))
     assert sum(bool(k.kept) for k in state.versions.values()) == KEPT
     assert len(state.versions) == EARLIER + KEPT + 2  # ...the one in force, and the former.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.problem import UNIT, Problem
+from tercet.rl.assignment_problem import UNIT, Problem
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tercet.rl.replay import BRANCH, Replay, SumTree
+from tercet.rl.replay_buffer import BRANCH, Replay, SumTree
 
 
 @pytest.mark.parametrize("capacity", [1, 5, BRANCH, BRANCH + 1, 1000])

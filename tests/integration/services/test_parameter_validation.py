@@ -11,8 +11,8 @@ from safetensors.numpy import load, save
 from tercet.messaging.bus import Bus
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.schemas.learning import Learning
-from tercet.services.orchestrator.decide.decision_policy import Rejected
 from tercet.services.orchestrator.decide.policy import RECENT, Policy
+from tercet.services.orchestrator.decide.policy_interface import Rejected
 from tests.integration.services.fixtures import context, fleet, trained_on
 from tests.integration.services.test_learning import ROUNDS
 from tests.integration.services.test_round_controller import deciding, experiences
@@ -42,7 +42,7 @@ def test_parameters_that_are_not_finite_are_rejected() -> None:
 
 def test_parameters_that_predict_worse_are_rejected() -> None:
     policy, blob = experienced()
-    with pytest.raises(Rejected, match="foresees the latest rounds worse"):
+    with pytest.raises(Rejected, match="predicts the latest rounds worse"):
         policy.adopt(2, changed(blob, mean=-load(blob)["mean"]))
     assert policy.version == 1
 
