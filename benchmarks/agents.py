@@ -1,4 +1,4 @@
-"""Agents by name, with their settings; every table builds them system."""
+"""Agents by name, with their settings; every table builds them here."""
 
 from __future__ import annotations
 

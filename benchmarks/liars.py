@@ -27,7 +27,7 @@ EARLY = 40
 GOAL = 85.0
 TARGET = 0.02
 """Largest mean slowdown of the other devices."""
-ONE_SIDED = 1.645
+ONE_SIDED_95_QUANTILE = 1.645
 """Standard errors above a mean: one-sided 95 % bound of the true mean."""
 ALL = "all five lies"
 FIGURES = ("executed", "early", "later", "greedy")
@@ -137,7 +137,7 @@ def compared(figure: str, ratios: list[float]) -> Row:
     return {
         figure: round(fmean(ratios), 5),
         f"{figure}_error": round(error, 5),
-        f"{figure}_below": round(fmean(ratios) + ONE_SIDED * error, 5),
+        f"{figure}_below": round(fmean(ratios) + ONE_SIDED_95_QUANTILE * error, 5),
     }
 
 

@@ -53,7 +53,7 @@ async def decider(bus: Bus, settings: BusSettings, stop: asyncio.Event) -> None:
 
     async def answer(request: Request) -> Decision:
         variant = request.device.removeprefix(NODE)
-        return Decision.because(
+        return Decision.caused_by(
             request, device=request.device, option=f"{variant}@L", node=request.device,
             goal="min", policy="fixed", policy_version=None, round=None, round_id=None,
         )  # fmt: skip

@@ -30,7 +30,7 @@ RATE_SECONDS = 5.0
 """Seconds in which the rate is measured."""
 DECISION_TIMEOUT_S = 0.5
 """Timeout of a device for a decision."""
-LANES = 4
+CONCURRENT_REQUESTS = 4
 """Requests of the sampler that may be open at once."""
 PAUSE = 0.01
 """Seconds between two samples."""
@@ -114,14 +114,17 @@ async def _request(bus: Bus) -> str:
 async def _sampled(
     bus: Bus, seconds: float, sample_memory: Callable[[], None] = lambda: None
 ) -> dict[str, Any]:
-    """Request decisions and echoes alternately on LANES lanes for `seconds`."""
+    """Request decisions and echoes alternately in CONCURRENT_REQUESTS loops for `seconds`."""
     ends = {"accepted": 0, "refused": 0, "silent": 0}
     decisions: list[float] = []
     echoes: list[float] = []
     until = time.monotonic() + seconds
     silent = sum(
         await asyncio.gather(
-            *(_lane(bus, until, ends, decisions, echoes, sample_memory) for _ in range(LANES))
+            *(
+                _request_loop(bus, until, ends, decisions, echoes, sample_memory)
+                for _ in range(CONCURRENT_REQUESTS)
+            )
         )
     )
     row: dict[str, Any] = {**ends, "echoes_silent": silent}
@@ -132,7 +135,7 @@ async def _sampled(
     return row
 
 
-async def _lane(
+async def _request_loop(
     bus: Bus,
     until: float,
     ends: dict[str, int],

@@ -47,7 +47,7 @@ def random_experiences(rounds: int, seed: int = 0) -> list[Experience]:
         outcome = world.step(assignment)
         executed = {d: str(o) for d, o in assignment.items()}
         experiences.append(
-            Experience.because(
+            Experience.caused_by(
                 Round(number=number, devices=place.devices, policy="random"),
                 round=number,
                 policy="random",

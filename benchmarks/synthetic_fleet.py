@@ -94,7 +94,7 @@ class SyntheticFleet:
         option = self.options[device]
         node = self.fleet.node(device, option)
         round_fields = {"round": opened.number, "round_id": opened.id}
-        decision = Decision.because(
+        decision = Decision.caused_by(
             opened,
             device,
             device=device,
@@ -109,7 +109,7 @@ class SyntheticFleet:
         parts = {"decision_ms": 1.0, "compute_ms": compute * self.rng.lognormvariate(0, 0.1)}
         if tier != "L":
             parts |= {"network_ms": 6.0, "queue_ms": self.rng.expovariate(0.2)}
-        outcome = Outcome.because(
+        outcome = Outcome.caused_by(
             decision,
             device,
             device=device,
@@ -126,7 +126,7 @@ class SyntheticFleet:
     def experience(self, opened: Round, times: dict[str, float]) -> Experience:
         """The experience of a round."""
         accuracies = [ACCURACY[option.split("@")[0]] for option in self.options.values()]
-        return Experience.because(
+        return Experience.caused_by(
             opened,
             round=opened.number,
             policy=opened.policy,

@@ -59,7 +59,7 @@ async def connected(bus: str) -> Client:
     """Connect, and stay connected for ever; end with one line when no broker answers at first."""
 
     async def on_error(error: Exception) -> None:
-        print("bus trouble:", error or type(error).__name__, file=sys.stderr)
+        print("connection error:", error or type(error).__name__, file=sys.stderr)
 
     try:
         async with asyncio.timeout(5):

@@ -69,7 +69,7 @@ def _without_description(field: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if field is None else {k: v for k, v in field.items() if k != "description"}
 
 
-def grows(frozen: dict[str, Any], current: dict[str, Any]) -> bool:
+def is_compatible(frozen: dict[str, Any], current: dict[str, Any]) -> bool:
     """Whether `current` only adds optional fields to `frozen`, in it and in its parts.
 
     Descriptions may change.
@@ -82,7 +82,7 @@ def grows(frozen: dict[str, Any], current: dict[str, Any]) -> bool:
         ):
             return False
     return all(
-        name in current.get("$defs", {}) and grows(part, current["$defs"][name])
+        name in current.get("$defs", {}) and is_compatible(part, current["$defs"][name])
         for name, part in frozen.get("$defs", {}).items()
     )
 
@@ -96,7 +96,9 @@ def write(directory: Path = FROZEN) -> None:
     directory.mkdir(exist_ok=True)
     for kind in CATALOGUE:
         file = directory / f"{kind}.json"
-        if file.exists() and not grows(json.loads(file.read_text()), json.loads(json_schema(kind))):
+        if file.exists() and not is_compatible(
+            json.loads(file.read_text()), json.loads(json_schema(kind))
+        ):
             raise ValueError(f"{kind} changes more than additions: make it a new version")
     for kind in CATALOGUE:
         (directory / f"{kind}.json").write_text(json_schema(kind))

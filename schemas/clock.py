@@ -20,7 +20,7 @@ def now() -> datetime:
     return _clock()
 
 
-def go_by(clock: Clock | None) -> None:
+def set_clock(clock: Clock | None) -> None:
     """Use another clock; None: the host's again."""
     global _clock
     _clock = clock or _host

@@ -39,7 +39,7 @@ class Choice(Part):
     greedy: bool = Field(False, description="it would be chosen without exploration")
 
 
-class Trip(Part):
+class RequestTiming(Part):
     """Parts of one past request's response time; their sum is about `response_ms`."""
 
     at: AwareDatetime
@@ -82,4 +82,6 @@ class Explanation(Message):
         description="what the goal costs: ms of average response time that one point of average "
         "accuracy less would save (difference quotient of the solver); null: not known",
     )
-    trips: tuple[Trip, ...] = Field((), description="last requests, newest first, at most 20")
+    trips: tuple[RequestTiming, ...] = Field(
+        (), description="last requests, newest first, at most 20"
+    )

@@ -52,7 +52,7 @@ class Message(BaseModel):
         return cls.SUBJECT.format_map(_Wildcards(tokens))
 
     @classmethod
-    def because(cls, cause: Message, key: str = "", **fields: Any) -> Self:
+    def caused_by(cls, cause: Message, key: str = "", **fields: Any) -> Self:
         """Return a consequence of `cause`; its derived id makes a second publication harmless.
 
         `key` distinguishes several consequences of one cause.

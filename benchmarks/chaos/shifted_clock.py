@@ -42,7 +42,7 @@ def with_shifted_clock(command: Sequence[str]) -> tuple[str, ...]:
 
 def main() -> None:
     """Shift the clock, then run the module that the first argument names."""
-    clock.go_by(ShiftedClock(Path(os.environ[VARIABLE])))
+    clock.set_clock(ShiftedClock(Path(os.environ[VARIABLE])))
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

@@ -73,7 +73,7 @@ class RequestPipeline:
         result = await self._execute(jpeg, plan)
         end = time.perf_counter()
         service_ms = result.answer.queue_ms + result.answer.compute_ms
-        return Outcome.because(
+        return Outcome.caused_by(
             plan.decision or request,
             device=self._settings.node,
             node=result.node,
@@ -96,7 +96,7 @@ class RequestPipeline:
         device = self._settings.node
         if opened is None:
             return Request(device=device)
-        return Request.because(opened, key=self._secret, device=device, round_id=opened.id)
+        return Request.caused_by(opened, key=self._secret, device=device, round_id=opened.id)
 
     async def _plan(self, request: Request) -> ExecutionPlan:
         """Request a decision; without one, use the local fallback."""
@@ -107,7 +107,7 @@ class RequestPipeline:
             if option.tier == "L" and local and option.variant not in local:
                 raise Unprocessable(f"decision: option: unknown variant {option.variant}")
         except NoAnswer as error:
-            _log.info("no decision", reason=str(error))
+            _log.info("no decision: local fallback", reason=str(error))
             return ExecutionPlan(*self._fallback.choose(), None, "no-decision")
         except Unprocessable as error:
             _log.error("bad decision", reason=str(error))

@@ -1,4 +1,4 @@
-"""The service: one request per round, or by itself when no round comes."""
+"""The gateway: sends one request per round, or at an interval of its own when no round comes."""
 
 from __future__ import annotations
 

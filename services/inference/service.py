@@ -1,4 +1,4 @@
-"""The service: receive pictures, classify them in workers, reply with labels."""
+"""The inference service: receive pictures, classify them in workers, reply with labels."""
 
 from __future__ import annotations
 

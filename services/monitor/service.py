@@ -1,4 +1,4 @@
-"""The service: measure once per period and publish telemetry."""
+"""The monitor: measure once per period and publish telemetry."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class RegretEvaluator:
 
     def truth(self, experience: Experience) -> Truth:
         """The message about the round that was evaluated last."""
-        return Truth.because(
+        return Truth.caused_by(
             experience,
             round=experience.round,
             goal=experience.goal,

@@ -69,7 +69,7 @@ class SimulatedNodes:
         )
 
     async def _request(self, device: str, opened: Round) -> tuple[Option, Decision | None]:
-        request = Request.because(opened, key=device, device=device, round_id=opened.id)
+        request = Request.caused_by(opened, key=device, device=device, round_id=opened.id)
         try:
             decision = await self._bus.request(request, Decision, DECISION_TIMEOUT_S)
             option = Option.parse(decision.option)
@@ -77,7 +77,7 @@ class SimulatedNodes:
                 return option, decision
             _log.error("decision names no option of the world", option=decision.option)
         except (NoAnswer, Unprocessable) as error:
-            _log.warning("no decision", device=device, reason=str(error))
+            _log.warning("simulated device got no decision", device=device, reason=str(error))
         return FALLBACK, None
 
 
@@ -140,7 +140,7 @@ def outcome(
     response_ms: float,
 ) -> Outcome:
     """The outcome of one device, in virtual time."""
-    return Outcome.because(
+    return Outcome.caused_by(
         decision or opened,
         key=device,
         device=device,

@@ -95,7 +95,7 @@ class Worker:
         for batch in batches:
             await self._bus.publish(batch)
         metrics.PLANNED.labels("imagined").inc(len(batches))
-        _log.debug("planned", job=str(job.id))
+        _log.debug("planning job done", job=str(job.id))
 
     async def on_parameters(self, message: Parameters) -> None:
         """Load the parameters that a member has announced."""

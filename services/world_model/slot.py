@@ -131,7 +131,12 @@ class Slot:
             _log.warning("slot start postponed", slot=self._owner, reason=str(error))
             await within(release, error.delay)
             return False
-        _log.info("recalled", slot=self._owner, learned=self._member.learned, seen=self._seen)
+        _log.info(
+            "training state restored",
+            slot=self._owner,
+            learned=self._member.learned,
+            seen=self._seen,
+        )
         return True
 
     def _take_in(self, entries: list[Entry]) -> None:
@@ -140,7 +145,7 @@ class Slot:
                 self._member.real(experience, sequence)
             except Exception as error:
                 # Raised, it would be raised again in every successor, which reads it back.
-                _log.exception("not learned from", slot=self._owner, sequence=sequence)
+                _log.exception("experience skipped", slot=self._owner, sequence=sequence)
                 self._refused.add(experience.id, repr(error))
             self._seen = sequence
 

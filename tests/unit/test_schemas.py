@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tercet.schemas.catalogue import CATALOGUE, FROZEN, grows, json_schema, write
+from tercet.schemas.catalogue import CATALOGUE, FROZEN, is_compatible, json_schema, write
 from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.planned import Planned
@@ -19,7 +19,7 @@ from tercet.schemas.round import Round
 @pytest.mark.parametrize("kind", CATALOGUE)
 def test_a_version_only_grows(kind: str) -> None:
     frozen = json.loads((FROZEN / f"{kind}.json").read_text())
-    assert grows(frozen, json.loads(json_schema(kind)))
+    assert is_compatible(frozen, json.loads(json_schema(kind)))
 
 
 @pytest.mark.parametrize("kind", CATALOGUE)
@@ -43,10 +43,10 @@ def test_a_changed_version_is_not_written(tmp_path: Path) -> None:
 def test_growth_is_distinguished_from_change() -> None:
     old = {"properties": {"a": {"type": "string"}}, "required": ["a"]}
     more = {"properties": {"a": {"type": "string"}, "b": {"type": "number"}}, "required": ["a"]}
-    assert grows(old, more)
-    assert not grows(old, {**more, "required": ["a", "b"]})
-    assert not grows(old, {"properties": {"a": {"type": "number"}}, "required": ["a"]})
-    assert not grows(old, {"properties": {}, "required": []})
+    assert is_compatible(old, more)
+    assert not is_compatible(old, {**more, "required": ["a", "b"]})
+    assert not is_compatible(old, {"properties": {"a": {"type": "number"}}, "required": ["a"]})
+    assert not is_compatible(old, {"properties": {}, "required": []})
 
 
 @pytest.mark.parametrize("kind", CATALOGUE)
@@ -63,9 +63,9 @@ def test_subjects_carry_the_id() -> None:
 
 def test_a_consequence_derives_its_id() -> None:
     opened = Round(number=1, devices=("a", "b"), policy="explore")
-    one = Request.because(opened, key="a", device="a")
-    again = Request.because(opened, key="a", device="a")
-    other = Request.because(opened, key="b", device="b")
+    one = Request.caused_by(opened, key="a", device="a")
+    again = Request.caused_by(opened, key="a", device="a")
+    other = Request.caused_by(opened, key="b", device="b")
     assert one.id == again.id != other.id
     assert one.cause == opened.id
 

@@ -85,7 +85,8 @@ class DeciderState:
     def add_outcome(self, outcome: Outcome) -> None:
         """The device is present; a shared node that did not answer it is avoided for a while.
 
-        Only the node counts that the device was assigned: else it could take any from all.
+        Only the node that the device was assigned is marked, so that a device cannot make others
+        avoid arbitrary nodes.
         """
         device, assigned = outcome.device, self.in_force.get(outcome.device)
         self.registry.mark_present(device, self.now())

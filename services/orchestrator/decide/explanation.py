@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from tercet.rl.explanation_data import Reasons
 from tercet.schemas.explain import Explain
-from tercet.schemas.explanation import Choice, Explanation, Trip
+from tercet.schemas.explanation import Choice, Explanation, RequestTiming
 from tercet.schemas.fleet import Fleet
 from tercet.schemas.outcome import Outcome
 from tercet.services.orchestrator.decide.decider_state import DeciderState
 from tercet.services.orchestrator.decide.policy_process import PolicyProcess
 
-MAX_TRIPS = 20
+MAX_TIMINGS = 20
 """Latest requests that are kept for each device."""
 MIN_AGE_S = 1.0
 """Seconds for which one computation serves all devices..."""
@@ -42,14 +42,14 @@ class Explainer:
 
     def __init__(self, state: DeciderState, policy: PolicyProcess) -> None:
         self._state, self._policy = state, policy
-        self._trips: dict[str, deque[Outcome]] = defaultdict(lambda: deque(maxlen=MAX_TRIPS))
+        self._timings: dict[str, deque[Outcome]] = defaultdict(lambda: deque(maxlen=MAX_TIMINGS))
         self._current: CurrentReasons | None = None
 
     def add_outcome(self, outcome: Outcome) -> None:
         """Keep one request of a device that is known."""
         fleet = self._state.registry.fleet
         if fleet is not None and outcome.device in fleet.devices:
-            self._trips[outcome.device].appendleft(outcome)
+            self._timings[outcome.device].appendleft(outcome)
 
     async def explain(self, request: Explain) -> Explanation:
         """Answer; raises as `DeciderState.fleet_with`."""
@@ -57,7 +57,7 @@ class Explainer:
         fleet = state.fleet_with(device)
         current = await self._current_reasons(fleet)
         record, reasons = state.open_round, current.reasons
-        return Explanation.because(
+        return Explanation.caused_by(
             request,
             device=device,
             goal=current.goal,
@@ -71,7 +71,7 @@ class Explainer:
             accuracy_pct=reasons.accuracy if reasons else None,
             feasible=reasons.feasible if reasons else True,
             price_ms=reasons.price_ms if reasons else None,
-            trips=tuple(trip(outcome) for outcome in self._trips[device]),
+            trips=tuple(timing(outcome) for outcome in self._timings[device]),
         )
 
     async def _current_reasons(self, fleet: Fleet) -> CurrentReasons:
@@ -131,9 +131,9 @@ def choices(
     return tuple(listed)
 
 
-def trip(outcome: Outcome) -> Trip:
+def timing(outcome: Outcome) -> RequestTiming:
     """One request as an explanation shows it."""
-    return Trip(**{name: getattr(outcome, name) for name in Trip.model_fields})
+    return RequestTiming(**{name: getattr(outcome, name) for name in RequestTiming.model_fields})
 
 
 def _bounded(ms: float | None) -> float | None:

@@ -44,7 +44,7 @@ class Policy:
 
     @property
     def version(self) -> int | None:
-        """Of the parameters in force."""
+        """Version of the parameters in force."""
         return None if self._snapshot is None else self._snapshot.version
 
     def adopt(self, version: int, blob: bytes, unchecked: bool = False) -> None:
@@ -104,7 +104,7 @@ class Policy:
         try:
             return self._snapshot.explain(context, options, head), head
         except ValueError as error:
-            _log.warning("cannot be explained", version=self.version, reason=str(error))
+            _log.warning("assignment not explained", version=self.version, reason=str(error))
             return None, None
 
     def _by_parameters(self, name: str, context: DecisionContext) -> dict[str, Option] | None:

@@ -93,5 +93,5 @@ class DecisionPolicy(Protocol):
     def exploration_budget(self) -> tuple[float | None, int]:
         """Return the milliseconds that exploration may still cost, and rounds held back.
 
-        None: there is no limit. A round is held back when it is greedy for want of budget.
+        None: there is no limit. A round is held back when it is greedy because the budget is spent.
         """

@@ -25,8 +25,8 @@ from tercet.services.orchestrator.decide.remote_call import (
     lengths,
 )
 
-ATTEMPTS = 3
-"""Processes in which a call is tried before it counts as one that ends them."""
+MAX_ATTEMPTS = 3
+"""Calls are tried in this many processes; then the call itself is taken to be the cause."""
 EXIT_TIMEOUT_S = 1.0
 """Seconds from the end of its input to the end of the process, else it is killed."""
 INTERFACE = Interface(DecisionPolicy, ERRORS)
@@ -65,7 +65,7 @@ class PolicyProcess:
         self._lock = asyncio.Lock()
         self._blob: bytes | None = None
         self.version: int | None = None
-        """Of the parameters in force; None before any, and after `forget`."""
+        """Version of the parameters in force; None before any, and after `forget`."""
 
     _adopt = _remote(DecisionPolicy.adopt)
     choose = _remote(DecisionPolicy.choose)
@@ -99,7 +99,7 @@ class PolicyProcess:
         call = INTERFACE.calls[name]
         question = call.question(*args, **kwargs)
         async with self._lock:
-            for _ in range(ATTEMPTS):
+            for _ in range(MAX_ATTEMPTS):
                 try:
                     return call.result(
                         await _exchange(await self._running(), question), INTERFACE.errors

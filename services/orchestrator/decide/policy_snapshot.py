@@ -97,7 +97,7 @@ class PolicySnapshot:
         return decision.assignment, budget
 
     def initial_budget(self, share: float, context: DecisionContext) -> ExplorationBudget:
-        """An budget with the time of `INITIAL_BUDGET_ROUNDS` rounds."""
+        """A budget of the time of `INITIAL_BUDGET_ROUNDS` rounds."""
         expected = decide(
             self._parameters,
             context.platform,

@@ -182,7 +182,7 @@ class PolicyVersions:
                 version_transitions.failed_validation, pointer=pointer, reason=str(error)
             )
         except Gone as error:
-            _log.info("version passed over", reason=str(error))
+            _log.info("version no longer stored", reason=str(error))
         except (Unprocessable, ValueError) as error:
             body = pointer.model_dump_json().encode()
             await self._bus.dead_letter(pointer.subject, body, str(error))

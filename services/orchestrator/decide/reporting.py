@@ -1,4 +1,4 @@
-"""`learning.v1.decider`: how deciding goes."""
+"""`learning.v1.decider`: the decider's progress, for the dashboard and `tercet status`."""
 
 from __future__ import annotations
 

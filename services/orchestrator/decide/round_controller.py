@@ -103,7 +103,7 @@ class RoundController:
         try:
             await self._bus.publish(experience)
         except TryLater as error:
-            _log.error("experience lost", round=number, reason=str(error))
+            _log.error("experience not published", round=number, reason=str(error))
             return False
         self.metrics.add(experience, record.outcomes.values())
         await dead_letter_quarantined(self._bus, record, experience)

@@ -64,7 +64,7 @@ class RoundRecord:
             for d in self.assigned
         }
         accuracy = [self.fleet.accuracy_pct[o.partition("@")[0]] for o in executed.values()]
-        return Experience.because(
+        return Experience.caused_by(
             self.opened,
             round=self.opened.number,
             purpose=self.opened.purpose,

@@ -1,4 +1,4 @@
-"""The shell of the deciding role: requests are answered from a table, rounds run beside."""
+"""The deciding role: answers requests from a table and, in a separate task, runs rounds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DEFAULT_OPTION = "d0@L"
 
 
 async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) -> None:
-    """Answer requests and conduct rounds until `stop`."""
+    """Answer requests and run rounds until `stop`."""
     async with policy_process(settings.seed, settings.regret_budget) as policy:
         state = DeciderState(
             NodeRegistry(settings.absent, settings.forget),
@@ -84,7 +84,7 @@ async def answer(state: DeciderState, policy: PolicyProcess, request: Request) -
     record = state.open_round
     in_round = record is not None and request.round_id == record.opened.id
     metrics.DECISIONS.labels(state.policy_name).inc()
-    return Decision.because(
+    return Decision.caused_by(
         request,
         device=device,
         option=option,

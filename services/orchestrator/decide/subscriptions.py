@@ -56,7 +56,7 @@ class Subscriptions:
             try:
                 await self._refresh()
             except TryLater as error:
-                _log.warning("cannot refresh", reason=str(error))
+                _log.warning("stored settings not read", reason=str(error))
 
     async def _refresh(self) -> None:
         """Read what operators set, and the pointer to the policy."""
@@ -71,7 +71,7 @@ class Subscriptions:
 
     async def _on_capability(self, message: Capability) -> None:
         if not self._state.registry.add_capability(message, self._state.now()):
-            _log.warning("node left out: no option would be left", node=message.node)
+            _log.warning("capability ignored: no option would remain", node=message.node)
 
     async def _on_telemetry(self, message: Telemetry) -> None:
         self._state.registry.add_telemetry(message, self._state.now())

@@ -16,7 +16,7 @@ EARLIER, KEPT, BARRED = 16, 4, 16
 
 @dataclass(frozen=True, slots=True)
 class KnownVersion:
-    """A version, and what became of it."""
+    """A version: its pointer, its parameters, and whether it was rejected or is suspected."""
 
     pointer: Parameters
     blob: bytes | None = field(default=None, repr=False)
@@ -66,7 +66,7 @@ class VersionState:
     versions: Mapping[int, KnownVersion] = field(default_factory=dict)
     windows: DegradationMonitor = field(default_factory=DegradationMonitor)
     """Response times of the present window; copied before it changes."""
-    rest: int = 0
+    cooldown_rounds: int = 0
     """Rounds until newer versions may be adopted after a rollback."""
     streak: int = 0
     """Rollbacks since a version was good."""
@@ -83,9 +83,9 @@ class VersionState:
         return self.windows.comparing
 
     @property
-    def holds(self) -> bool:
+    def newer_versions_blocked(self) -> bool:
         """Whether newer versions must wait."""
-        return self.pinned is not None or self.comparing or self.rest > 0
+        return self.pinned is not None or self.comparing or self.cooldown_rounds > 0
 
     @property
     def newest_round(self) -> int:

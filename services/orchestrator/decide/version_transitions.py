@@ -21,11 +21,11 @@ from tercet.schemas.policy import PolicySet
 from tercet.schemas.versions import Versions
 from tercet.services.orchestrator.decide.version_state import KEPT, KnownVersion, VersionState
 
-BETTER = 0.1
-"""By this share the last good version must be expected to be faster, else nothing is tried."""
-RESTS = 3
-"""After each rollback in a row newer versions wait longer: 0, 1, 3, at most 7 windows."""
-WORSE = f"response times got worse by more than {MARGIN:.0%}, and better without it"
+MIN_IMPROVEMENT = 0.1
+"""Share by which the last good version must be expected to be faster; else it is not tried."""
+MAX_COOLDOWN_DOUBLINGS = 3
+"""Newer versions wait 0, 1, 3, then 7 windows after consecutive rollbacks, and no longer."""
+DEGRADATION_REASON = f"response times got worse by more than {MARGIN:.0%}, and better without it"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def announced(state: VersionState, pointer: Parameters) -> Step:
 def round_opens(state: VersionState) -> Step:
     """A round is about to open."""
     candidate = state.candidate
-    if state.holds or candidate is None:
+    if state.newer_versions_blocked or candidate is None:
         return state, ()
     newer = candidate.version > state.newest_decided
     return replace(state, candidate=None), (Adopt(candidate),) if newer else ()
@@ -125,7 +125,7 @@ def was_reset(state: VersionState) -> Step:
 
 
 def commanded(state: VersionState, command: PolicySet) -> Step:
-    """An operator's last command is applied once; one that cannot be leaves its reason."""
+    """Apply an operator's last command once; store the reason when it cannot be applied."""
     reason, actions, after = "", tuple[Action, ...](), state
     match command.action:
         case "release":
@@ -139,7 +139,7 @@ def commanded(state: VersionState, command: PolicySet) -> Step:
 
 
 def _pin(state: VersionState, version: int | None) -> tuple[str, *Step]:
-    """Hold a version, or the one in force; a comparison that it interrupts has shown nothing."""
+    """Hold a version, or the one in force; a running comparison ends without a result."""
     wanted = state.in_force if version is None else version
     if wanted is None:
         return "no version is in force yet", state, ()
@@ -149,12 +149,12 @@ def _pin(state: VersionState, version: int | None) -> tuple[str, *Step]:
         return f"version {wanted} {reason}", state, ()
     state = replace(_accepted(state), pinned=wanted, windows=DegradationMonitor())
     found = state.versions[wanted]
-    state, actions = _return_to(replace(state, rest=0, streak=0), found)
+    state, actions = _return_to(replace(state, cooldown_rounds=0, streak=0), found)
     return "", state, (*_keep(found), *actions)
 
 
 def _roll_back(state: VersionState, reason: str) -> tuple[str, *Step]:
-    """Return to the last good version, reject the one in force, and rest for a window."""
+    """Return to the last good version, reject the one in force, and adopt none for a window."""
     if state.pinned is not None:
         return f"version {state.pinned} is pinned", state, ()
     present = state.usable(state.in_force)
@@ -163,15 +163,16 @@ def _roll_back(state: VersionState, reason: str) -> tuple[str, *Step]:
         return "there is no former good version to return to", state, ()
     state, actions = _return_to(replace(state, good=good.version), good)
     state = replace(_rejected(state, present.pointer, reason), rollbacks=state.rollbacks + 1)
-    return "", replace(state, windows=DegradationMonitor(), rest=WINDOW, streak=0), actions
+    state = replace(state, windows=DegradationMonitor(), cooldown_rounds=WINDOW, streak=0)
+    return "", state, actions
 
 
 def round_closed(state: VersionState, experience: Experience) -> Step:
     """A learning round has ended: enter it into the window, and act on a full window."""
     if state.pinned is not None:
         return state, ()
-    if state.rest > 0:
-        return replace(state, rest=state.rest - 1), ()
+    if state.cooldown_rounds > 0:
+        return replace(state, cooldown_rounds=state.cooldown_rounds - 1), ()
     version, times = experience.policy_version, experience.response_ms
     used = {d: ms for d, ms in times.items() if d not in experience.quarantined}
     if version is None or not used or experience.assigned != experience.greedy:
@@ -193,9 +194,9 @@ def round_closed(state: VersionState, experience: Experience) -> Step:
             return compared(state, former, None)
         case Finding.POLICY:
             for known in state.suspected:
-                state = _rejected(state, known.pointer, WORSE)
-            rest = WINDOW * (2 ** min(state.streak, RESTS) - 1)
-            return replace(state, rest=rest, streak=state.streak + 1), ()
+                state = _rejected(state, known.pointer, DEGRADATION_REASON)
+            cooldown = WINDOW * (2 ** min(state.streak, MAX_COOLDOWN_DOUBLINGS) - 1)
+            return replace(state, cooldown_rounds=cooldown, streak=state.streak + 1), ()
         case Finding.WORLD:
             return _accepted(state), ()
     return state, ()
@@ -209,7 +210,7 @@ def compared(
     `costs`: expected ms of the version in force and of the former one; None: unknown.
     """
     present, windows = state.usable(state.in_force), copy(state.windows)
-    better = costs is not None and costs[1] <= costs[0] * (1 - BETTER)
+    better = costs is not None and costs[1] <= costs[0] * (1 - MIN_IMPROVEMENT)
     if present is None or former is None or not better:
         windows.accept_change()
         return replace(state, windows=windows), ()

@@ -203,7 +203,7 @@ class PolicyTraining:
 
 def plan_after(experience: Experience) -> Plan:
     """A planning job that starts from the state in which a round ended."""
-    return Plan.because(
+    return Plan.caused_by(
         experience,
         goal=experience.goal,
         fleet=experience.fleet,

@@ -76,7 +76,7 @@ class Trainer(Training[PolicyEstimator]):
         try:
             return learn()
         except Exception:
-            _log.exception("not learned from", id=str(message.id))
+            _log.exception("experience skipped", id=str(message.id))
             return False
 
     def real(self, experience: Experience, sequence: int = 0) -> bool:

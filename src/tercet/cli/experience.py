@@ -121,7 +121,7 @@ def _schema(arrow: Any) -> Any:
 
 
 def _write(table: Any, file: Path) -> None:
-    """Write beside, then move: a reader never sees half a file."""
+    """Write to a temporary file, then rename it: a reader never sees a partial file."""
     from pyarrow import parquet
 
     draft = file.with_name(f".{file.name}.part")

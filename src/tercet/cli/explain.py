@@ -12,7 +12,7 @@ from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.process.errors import NoAnswer, Unprocessable
 from tercet.schemas.explain import Explain
-from tercet.schemas.explanation import Choice, Explanation, Trip
+from tercet.schemas.explanation import Choice, Explanation, RequestTiming
 
 EPILOG = (
     "Examples: [bold]tercet explain device-1[/] prints all options and the last requests. "
@@ -41,10 +41,12 @@ def explain(
     for line in summary_lines(explanation):
         print(clean(line))
     show("options", OPTIONS, [_option(choice) for choice in explanation.options])
-    trips = explanation.trips[:MAX_REQUESTS]
-    longest = max((trip.response_ms for trip in trips), default=1.0)
+    timings = explanation.trips[:MAX_REQUESTS]
+    longest = max((timing.response_ms for timing in timings), default=1.0)
     terminal = is_terminal()
-    rows = [(*_trip(trip), *([bar(trip, longest)] if terminal else ())) for trip in trips]
+    rows = [
+        (*_timing_row(timing), *([bar(timing, longest)] if terminal else ())) for timing in timings
+    ]
     columns = (*TRIPS, *(["░ decision ▒ network ▓ queue █ compute"] if terminal else ()))
     show("last requests, newest first", columns, rows)
 
@@ -115,16 +117,16 @@ def _option(choice: Choice) -> tuple[object, ...]:
 TRIPS = ("at", "ran", "on", "why", "response ms", "decision", "network", "queue", "compute")
 
 
-def _trip(trip: Trip) -> tuple[object, ...]:
-    why = "as decided" if trip.fallback == "none" else trip.fallback
-    parts = (number(None if trip.simulated else getattr(trip, name)) for name, _ in PARTS)
-    at = f"{trip.at:%H:%M:%S}"
-    return at, trip.executed, trip.node, why, number(trip.response_ms), *parts
+def _timing_row(timing: RequestTiming) -> tuple[object, ...]:
+    why = "as decided" if timing.fallback == "none" else timing.fallback
+    parts = (number(None if timing.simulated else getattr(timing, name)) for name, _ in PARTS)
+    at = f"{timing.at:%H:%M:%S}"
+    return at, timing.executed, timing.node, why, number(timing.response_ms), *parts
 
 
-def bar(trip: Trip, longest: float) -> str:
+def bar(timing: RequestTiming, longest: float) -> str:
     """A request as a bar; its parts' lengths in proportion to the longest request shown."""
     scale = WIDTH / max(longest, 1e-9)
-    if trip.simulated:
-        return "▁" * round(trip.response_ms * scale)
-    return "".join(mark * round(getattr(trip, name) * scale) for name, mark in PARTS)
+    if timing.simulated:
+        return "▁" * round(timing.response_ms * scale)
+    return "".join(mark * round(getattr(timing, name) * scale) for name, mark in PARTS)

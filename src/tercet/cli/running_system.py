@@ -83,7 +83,7 @@ async def bus_at(url: str | None) -> AsyncIterator[Bus]:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write beside, then move: a reader never sees half a file."""
+    """Write to a temporary file, then rename it: a reader never sees a partial file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(".part")
     draft.write_text(text)

@@ -143,7 +143,7 @@ def planned_message(job: Plan, member: int, version: int, planned: Iterable[Expe
     """The transitions that one member planned for a job, as one message."""
     options = {text: k for k, text in enumerate(job.fleet.options)}
     rows = list(planned)
-    return Planned.because(
+    return Planned.caused_by(
         job,
         key=f"{member}",
         member=member,

@@ -61,7 +61,7 @@ async def _bound(
         try:
             return await bus.retry(bind)
         except TryLater as error:
-            _log.warning("not bound", durable=durable, reason=str(error))
+            _log.warning("durable consumer not bound", durable=durable, reason=str(error))
     return None
 
 
@@ -96,7 +96,7 @@ async def _deliver(bus: Bus, raw: Msg, kind: type[M], handle: Handler[M]) -> Non
             _log.warning("postponed", reason=str(error), delay=error.delay)
             await raw.nak(delay=error.delay)
         except Exception as error:
-            _log.exception("handler failed")
+            _log.exception("durable handler failed")
             if attempt < MAX_DELIVER:
                 await raw.nak(delay=2.0**attempt / 10)
             else:

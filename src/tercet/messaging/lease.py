@@ -3,8 +3,8 @@
 A holder renews its lease by writing it again. An observer considers a lease expired when its
 revision has not changed for `ttl` seconds of the observer's own clock, so clocks of hosts are never
 compared. The epoch counts changes of holder. A holder's publications carry it, and those with an
-older epoch are refused (`tercet.messaging.parameter_store`), so a worker that was suspended while
-it lost its lease does no harm.
+older epoch are refused (`tercet.messaging.parameter_store`). A worker that was suspended while it
+lost its lease therefore cannot overwrite what the new holder has published.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ async def _serve(settings: RelaySettings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with relaying(settings) as relay:
-        _log.info("up", upstream=settings.upstream, links=relay.show())
+        _log.info("relay started", upstream=settings.upstream, links=relay.show())
         await stop.wait()
 
 

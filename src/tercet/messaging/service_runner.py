@@ -71,14 +71,14 @@ async def live(name: str, main: Main[S], settings: S) -> None:
             async with notifying_watchdog(), deadline, connect(settings, name, stop) as bus:
                 health.bus = bus
                 if not stop.is_set():
-                    _log.info("up", **({"health_port": port} if port else {}))
+                    _log.info("service started", **({"health_port": port} if port else {}))
                     async with hold_name(bus, name, settings):
                         await main(bus, settings, stop)
     except TimeoutError as error:
         if deadline.expired():
             raise GracePeriodExceeded from error
         raise
-    _log.info("down")
+    _log.info("service stopped")
 
 
 def _facts(settings: BusSettings) -> dict[str, str]:

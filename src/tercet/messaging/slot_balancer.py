@@ -107,7 +107,9 @@ class SlotBalancer:
         try:
             await self._work(slot, epoch, release)
         except Fenced as fenced:
-            _log.warning("slot fenced", slot=slot, epoch=epoch, reason=str(fenced))
+            _log.warning(
+                "slot taken over by another worker", slot=slot, epoch=epoch, reason=str(fenced)
+            )
         finally:
             await self._leases.release(slot)
             del self._release[slot]

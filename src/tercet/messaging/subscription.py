@@ -76,7 +76,7 @@ async def subscribe(
             with metrics.handling(name), tracing.span(name, raw.headers):
                 await handle(message)
         except Exception:
-            _log.exception("handler failed", subject=raw.subject)
+            _log.exception("subscription handler failed", subject=raw.subject)
 
     patterns = (pattern, LIVE + pattern) if republished else (pattern,)
     add = partial(

@@ -4,6 +4,16 @@ Counting costs about a microsecond, whether or not `/metrics` is served (`tercet
 Label values are kinds, policies, variants that ran, and names that were validated, so a client
 cannot make their number grow. A gauge has at least one label, so that a process which never sets
 it does not report 0.
+
+Names of metrics and values of labels are stored by whoever collects them, so they are never
+renamed. Some are older than the words used elsewhere:
+
+* `tercet_buried`: dead letters.
+* `tercet_turned_away`: requests that were refused or dropped because a queue was full.
+* `tercet_refused{what="stranger"}`: requests of a node that is unknown, or is no device; `request`
+  and `outcome` count messages above a device's rate.
+* `tercet_planned_batches{fate="imagined"}`: planned batches that a world-model worker published;
+  the trainer used those that are `learned`, and dropped those that are `stale`.
 """
 
 from __future__ import annotations

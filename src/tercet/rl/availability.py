@@ -1,4 +1,4 @@
-"""A prohibitive cost for unavailable options: the solver takes them only for want of others."""
+"""A prohibitive cost for unavailable options: the solver chooses them only as a last resort."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
 With several edges there are too many load vectors to list. Given a price λ for accuracy and a
 number c of devices in the cloud, the edges are independent of each other: each edge
-tries every load of its own and keeps the best, which is a sort. Climbing over λ (and over a toll
-that makes exactly c devices choose the cloud) gives a lower bound; the answers on the way are
-repaired to meet the goal and improved by single changes and exchanges.
+tries every load of its own and keeps the best, which is a sort. Subgradient ascent over λ, and over
+a price of the cloud at which exactly c devices choose it, gives a lower bound. The minimisers of
+the steps are repaired to meet the goal and improved by single changes and exchanges.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from tercet.rl.lagrangian_bounds import start
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-CLIMBS = (15, 60)
+PASS_STEPS = (15, 60)
 """Subgradient steps over the two prices, for every load of the cloud at once, in two passes."""
 
-REPAIRED = 16
+MAX_REPAIRED = 16
 """Answers repaired to meet the goal: the cheapest, with a rough price on what they miss."""
 
-POLISHED = 3
+MAX_IMPROVED = 3
 """Of all answers met, so many of the cheapest are improved by local search."""
 
 
@@ -32,25 +32,25 @@ def search(problem: Problem) -> tuple[Integers, float]:
     """Return a good feasible assignment [n] and a lower bound of the optimal total cost."""
     best, bound = improve(problem, start(problem)), -np.inf
     cost = problem.total_cost(best)
-    for climbs in CLIMBS:  # steps are as long as the incumbent is bad: a good one first
-        climbed, answers = _climb(problem, cost, climbs)
-        bound = max(bound, climbed)
-        best, cost = _polish(problem, answers, best, cost)
+    for steps in PASS_STEPS:  # steps are as long as the incumbent is bad: a good one first
+        found, answers = _ascend(problem, cost, steps)
+        bound = max(bound, found)
+        best, cost = _improve_candidates(problem, answers, best, cost)
         if cost - bound <= 1e-9 * abs(cost):
             break
     return best, min(bound, cost)
 
 
-def _polish(
+def _improve_candidates(
     problem: Problem, answers: Integers, best: Integers, cost: float
 ) -> tuple[Integers, float]:
     """Repair all answers, improve the cheapest, and keep the best of all."""
     missing = np.maximum(0, problem.required_units - problem.units[answers].sum(axis=1)) / UNIT
     rate = float(problem.costs[:, :, 0].std() / max(problem.accuracy.std(), 1e-9))
-    near = np.argsort(problem.total_costs(answers) + rate * missing, kind="stable")[:REPAIRED]
+    near = np.argsort(problem.total_costs(answers) + rate * missing, kind="stable")[:MAX_REPAIRED]
     repaired = np.unique(np.stack([repair(problem, answers[k]) for k in near]), axis=0)
     order = np.argsort(problem.total_costs(repaired), kind="stable")
-    for choice in repaired[order[:POLISHED]]:
+    for choice in repaired[order[:MAX_IMPROVED]]:
         improved = improve(problem, choice)
         total = problem.total_cost(improved)
         if total < cost:
@@ -58,27 +58,27 @@ def _polish(
     return best, cost
 
 
-def _climb(problem: Problem, target: float, climbs: int) -> tuple[float, Integers]:
+def _ascend(problem: Problem, target: float, steps: int) -> tuple[float, Integers]:
     """Bound the optimum over all loads of the cloud; also every distinct answer on the way."""
     clouds = np.arange(int(problem.reach[-1]) + 1)
     spread = max(float(problem.accuracy.std()), 1e-9)
-    price, toll = np.zeros(len(clouds)), np.zeros(len(clouds))
+    price, cloud_price = np.zeros(len(clouds)), np.zeros(len(clouds))
     top, answers = np.full(len(clouds), -np.inf), []
-    for climb in range(climbs):
-        value, answer = _relaxed(problem, clouds, price / spread, toll)
+    for index in range(steps):
+        value, answer = _relaxed(problem, clouds, price / spread, cloud_price)
         top = np.maximum(top, value)
         answers.append(answer)
         short = (problem.n * problem.required - problem.accuracy[answer].sum(axis=1)) / spread
         crowd = problem.loads_of(answer)[:, -1] - clouds
         length = np.maximum(short**2 + crowd**2, 1e-12)
-        step = (1.0 - climb / (2 * climbs)) * np.maximum(target - value, 0.0) / length
+        step = (1.0 - index / (2 * steps)) * np.maximum(target - value, 0.0) / length
         price = np.maximum(0.0, price + step * short)
-        toll = toll + step * crowd
+        cloud_price = cloud_price + step * crowd
     return float(top.min()), np.unique(np.concatenate(answers), axis=0)
 
 
 def _relaxed(
-    problem: Problem, clouds: Integers, price: Floats, toll: Floats
+    problem: Problem, clouds: Integers, price: Floats, cloud_price: Floats
 ) -> tuple[Floats, Integers]:
     """Solve the relaxed problem for each load of the cloud: its value [C] and answers [C, n]."""
     worth = price[:, None, None] * problem.accuracy
@@ -86,11 +86,13 @@ def _relaxed(
     cloud_cost = problem.costs[:, :, load].transpose(2, 0, 1)  # [C, n, O]
     in_cloud = problem.node == problem.nodes - 1
     barred = in_cloud[None] & (clouds[:, None, None] == 0)
-    alone = np.where(in_cloud[None], cloud_cost + toll[:, None, None], problem.costs[None, :, :, 0])
+    alone = np.where(
+        in_cloud[None], cloud_cost + cloud_price[:, None, None], problem.costs[None, :, :, 0]
+    )
     alone = np.where((in_cloud | (problem.node == LOCAL))[None] & ~barred, alone - worth, np.inf)
     answer = alone.argmin(axis=2)
     least = np.take_along_axis(alone, answer[..., None], axis=2)[..., 0]  # [C, n]
-    value = least.sum(axis=1) + price * problem.required * problem.n - toll * clouds
+    value = least.sum(axis=1) + price * problem.required * problem.n - cloud_price * clouds
     for edge in range(problem.nodes - 1):
         here = np.flatnonzero((problem.node == edge).any(axis=1))
         gain, taken, option = _edge(problem, edge, here, worth, least)

@@ -62,7 +62,7 @@ def search(problem: Problem, bounded: Bounded, width: int, incumbent_cost: float
     if not len(bounded.loads):
         return Found(None, np.inf, incumbent_cost)
     table = problem.table(bounded.loads)
-    reduced = reduce(problem, table, bounded.price, bounded.toll, problem.accuracy)
+    reduced = reduce(problem, table, bounded.price, bounded.load_price, problem.accuracy)
     least = reduced.min(axis=2)
     waste = reduced - least[:, :, None]
     floor = root(problem, bounded, least)

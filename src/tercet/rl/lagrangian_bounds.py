@@ -1,9 +1,9 @@
-"""Lower bounds by prices: one for accuracy, one for a place on each node (Lagrangian dual).
+"""Lower bounds from the Lagrangian dual: one price for accuracy, one for a place on each node.
 
-For every load vector, relax "accuracy is enough" and "exactly so many devices on each node".
-With any prices the relaxed problem falls apart into devices, and its value bounds the cost from
-below. Prices climb by Polyak's subgradient step; whatever the devices answer on the way is a
-candidate assignment, so an incumbent falls out for free.
+For every load vector, two constraints are relaxed: the minimum accuracy, and the number of devices
+on each node. At any prices the relaxed problem separates by device, and its value is a lower bound
+of the cost. Prices follow Polyak's subgradient step. The minimiser of each step is a candidate
+assignment; the cheapest one that meets the goal is the incumbent.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from tercet.rl.assignment_problem import UNIT, Problem
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-SKETCH, CLIMBS = 8, 20
+FIRST_PASS_STEPS, SECOND_PASS_STEPS = 8, 20
 """Subgradient steps for every load vector, then for those that may still hold the optimum. More
-tighten the bound, fewer leave more for the exact search."""
+steps tighten the bound, fewer leave more load vectors for the exact search."""
 
-FEW = 50
+MAX_UNREFINED_VECTORS = 50
 """Number of load vectors below which searching them is faster than improving their bounds..."""
 
-MANY, POLISH = 30, 200
+MIN_DEVICES_FOR_FINAL_PASS, FINAL_PASS_STEPS = 30, 200
 """...unless there are many devices: then their bounds are improved further, for the time of the
 exact search grows with the gap (measured: 8 times faster with 50 and with 100 devices)."""
 
-CHUNK = 1_000_000
-"""Table entries processed at once: a bound of the memory."""
+MAX_TABLE_ENTRIES = 1_000_000
+"""Table entries processed at once: limits the memory."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Bounded:
     """Lower bound of the total cost under each load vector, [V]."""
     price: Floats
     """Price of accuracy, cost per percent, [V]."""
-    toll: Floats
+    load_price: Floats
     """Price of a place on each node, [V, nodes]; may be negative: a subsidy."""
     incumbent: Integers
     incumbent_cost: float
@@ -56,13 +56,13 @@ class Bounded:
             loads=self.loads[keep],
             bound=self.bound[keep],
             price=self.price[keep],
-            toll=self.toll[keep],
+            load_price=self.load_price[keep],
         )
 
 
 def bound(problem: Problem, loads: Integers) -> Bounded:
     """Bound every load vector; vectors that cannot beat the incumbent are left out."""
-    size = max(1, CHUNK // max(1, problem.n * len(problem.accuracy)))
+    size = max(1, MAX_TABLE_ENTRIES // max(1, problem.n * len(problem.accuracy)))
     best = start(problem)
     cost = problem.total_cost(best)
     parts = []
@@ -70,10 +70,10 @@ def bound(problem: Problem, loads: Integers) -> Bounded:
         some = loads[first : first + size]
         zeros = np.zeros(len(some))
         none = Bounded(some, zeros - np.inf, zeros, np.zeros(some.shape), best, cost)
-        part = _climb(problem, none, SKETCH)
+        part = _ascend(problem, none, FIRST_PASS_STEPS)
         part = part.below(part.incumbent_cost)
-        if len(part.loads) > FEW:
-            part = _climb(problem, part, CLIMBS)
+        if len(part.loads) > MAX_UNREFINED_VECTORS:
+            part = _ascend(problem, part, SECOND_PASS_STEPS)
         if part.incumbent_cost < cost:
             best, cost = part.incumbent, part.incumbent_cost
         parts.append(part)
@@ -81,13 +81,13 @@ def bound(problem: Problem, loads: Integers) -> Bounded:
         loads=np.concatenate([p.loads for p in parts]),
         bound=np.concatenate([p.bound for p in parts]),
         price=np.concatenate([p.price for p in parts]),
-        toll=np.concatenate([p.toll for p in parts]),
+        load_price=np.concatenate([p.load_price for p in parts]),
         incumbent=best,
         incumbent_cost=cost,
     )
     joined = joined.below(cost)
-    if problem.n >= MANY and len(joined.loads):
-        joined = _climb(problem, joined, POLISH)
+    if problem.n >= MIN_DEVICES_FOR_FINAL_PASS and len(joined.loads):
+        joined = _ascend(problem, joined, FINAL_PASS_STEPS)
     return joined.below(joined.incumbent_cost)
 
 
@@ -99,24 +99,24 @@ def start(problem: Problem) -> Integers:
     return cheapest
 
 
-def _climb(problem: Problem, known: Bounded, climbs: int) -> Bounded:
-    """Raise the prices of all load vectors at once, from where they are."""
+def _ascend(problem: Problem, known: Bounded, steps: int) -> Bounded:
+    """Subgradient ascent of the prices of all load vectors at once, from their present values."""
     loads, best, cost = known.loads, known.incumbent, known.incumbent_cost
     table = problem.table(loads)
     spread = max(float(problem.accuracy.std()), 1e-9)  # one price unit is as much as one place
     gain = problem.accuracy / spread
     need = problem.n * problem.required / spread
-    price, toll, top = known.price * spread, known.toll, known.bound
-    best_price, best_toll = price, toll
-    for climb in range(climbs if len(loads) else 0):
-        reduced = reduce(problem, table, price, toll, gain)
+    price, load_price, top = known.price * spread, known.load_price, known.bound
+    best_price, best_load_price = price, load_price
+    for index in range(steps if len(loads) else 0):
+        reduced = reduce(problem, table, price, load_price, gain)
         answer = reduced.argmin(axis=2)
         value = np.take_along_axis(reduced, answer[..., None], axis=2).sum(axis=(1, 2))
-        value += price * need - (toll * loads).sum(axis=1)
+        value += price * need - (load_price * loads).sum(axis=1)
         better = value > top
         top = np.where(better, value, top)
         best_price = np.where(better, price, best_price)
-        best_toll = np.where(better[:, None], toll, best_toll)
+        best_load_price = np.where(better[:, None], load_price, best_load_price)
         enough = problem.units[answer].sum(axis=1) >= problem.required_units
         if enough.any():
             candidates = answer[enough]
@@ -128,16 +128,18 @@ def _climb(problem: Problem, known: Bounded, climbs: int) -> Bounded:
         short = need - gain[answer].sum(axis=1)
         crowd = problem.loads_of(answer) - loads
         length = short**2 + (crowd**2).sum(axis=1)
-        step = (1.0 - climb / (2 * climbs)) * (cost - value) / np.maximum(length, 1e-12)
+        step = (1.0 - index / (2 * steps)) * (cost - value) / np.maximum(length, 1e-12)
         step = np.where(np.isfinite(step), step, 0.0)
         price = np.maximum(0.0, price + step * short)
-        toll = toll + step[:, None] * crowd
-    return Bounded(loads, top, best_price / spread, best_toll, best, cost)
+        load_price = load_price + step[:, None] * crowd
+    return Bounded(loads, top, best_price / spread, best_load_price, best, cost)
 
 
-def reduce(problem: Problem, table: Floats, price: Floats, toll: Floats, gain: Floats) -> Floats:
+def reduce(
+    problem: Problem, table: Floats, price: Floats, load_price: Floats, gain: Floats
+) -> Floats:
     """Cost less what accuracy is worth plus what a place costs, [V, n, O]."""
-    padded = np.concatenate([toll, np.zeros((len(toll), 1))], axis=1)
+    padded = np.concatenate([load_price, np.zeros((len(load_price), 1))], axis=1)
     reduced: Floats = table - price[:, None, None] * gain + padded[:, problem.node]
     return reduced
 
@@ -146,5 +148,5 @@ def root(problem: Problem, bounded: Bounded, least: Floats) -> Floats:
     """Bound [V] from the devices' least reduced costs [V, n] at the stored prices."""
     need = problem.required_units / UNIT
     value: Floats = least.sum(axis=1) + bounded.price * need
-    value -= (bounded.toll * bounded.loads).sum(axis=1)
+    value -= (bounded.load_price * bounded.loads).sum(axis=1)
     return value

@@ -25,23 +25,23 @@ from tercet.rl.platform import Platform
 
 LONGEST_MS = 600_000.0
 """Ten minutes: nothing that is longer is a response time."""
-FAR = math.log(4.0)
+MIN_TOLERANCE = math.log(4.0)
 """Accepted deviation from the expected time, in log milliseconds, whatever the spread..."""
-SPREADS = 6.0
+TOLERANCE_DEVIATIONS = 6.0
 """...and in robust standard deviations of the device's own history; the larger one counts."""
-ENOUGH = 6
+MIN_HISTORY = 6
 """Outcomes in a cell from which a device has a history there."""
 AGREEING = 5
 """Consecutive outliers that agree with each other mean that the device has changed..."""
-ALIKE = math.log(2.0)
+AGREEMENT_TOLERANCE = math.log(2.0)
 """...if all are this near to their median. Two devices that agree: their node has changed."""
-FLOOR = math.log(1.0 / 3.0)
+MIN_SHARED_RATIO = math.log(1.0 / 3.0)
 """Log of the least share of the others' time in which a shared node may serve a device."""
 WINDOW = 10
 """Outcomes on a tier over which the deviation of a device from the others is measured."""
 EXCLUDED_OUTCOMES = 20
 """Outcomes that are not learned from after an impossible one."""
-LEVEL = math.log(2.5)
+MIN_DEVICE_FACTOR = math.log(2.5)
 """Deviation from the others, on every tier, from which it is divided out."""
 
 ROUNDING_MS = 50.0
@@ -71,7 +71,7 @@ class Screening:
     factor: float = 1.0
     """Divisor of its milliseconds before they are learned from."""
     retract: bool = False
-    """The device is treated otherwise from here on: its recent labels must be retracted."""
+    """Whether the device's status has changed, so that its recent labels must be retracted."""
 
 
 @dataclass
@@ -95,9 +95,9 @@ class DeviceRecord:
         medians = [median(b) for b in self.deviations.values() if len(b) >= AGREEING]
         if not medians:
             return median(self.outliers) if self.changed else 0.0
-        if min(medians) > LEVEL:
+        if min(medians) > MIN_DEVICE_FACTOR:
             return min(medians)
-        return max(medians) if max(medians) < -LEVEL else 0.0
+        return max(medians) if max(medians) < -MIN_DEVICE_FACTOR else 0.0
 
     @property
     def erratic(self) -> bool:
@@ -105,13 +105,16 @@ class DeviceRecord:
         if self.changed:
             return False
         full = [b for b in self.deviations.values() if len(b) >= AGREEING]
-        return any(median(abs(x - median(b)) for x in b) > ALIKE for b in full)
+        return any(median(abs(x - median(b)) for x in b) > AGREEMENT_TOLERANCE for b in full)
 
     @property
     def changed(self) -> bool:
         """Whether its outliers agree with each other."""
         full = len(self.outliers) == AGREEING
-        return full and max(abs(x - median(self.outliers)) for x in self.outliers) < ALIKE
+        return (
+            full
+            and max(abs(x - median(self.outliers)) for x in self.outliers) < AGREEMENT_TOLERANCE
+        )
 
     def update_standing(self) -> bool:
         """Update `standing`; whether it has changed for the worse."""
@@ -123,7 +126,7 @@ class DeviceRecord:
     def expected(self, cell: Cell) -> tuple[float, float] | None:
         """Median and robust standard deviation in a cell; None without a history."""
         seen = self.history.get(cell, ())
-        if len(seen) < ENOUGH:
+        if len(seen) < MIN_HISTORY:
             return None
         middle = median(seen)
         return middle, 1.4826 * median(abs(x - middle) for x in seen)
@@ -190,10 +193,10 @@ class Quarantine:
         """Why an outcome is not accepted; empty when it is."""
         record, shared = self.records[device], cell.option.tier != "L"
         own, deviation = record.expected(cell), 0.0 if others is None else others.deviation(ms)
-        limit, off = FAR, deviation - record.level if others is not None else 0.0
+        limit, off = MIN_TOLERANCE, deviation - record.level if others is not None else 0.0
         if own is not None:
-            off, limit = math.log(ms) - own[0], max(FAR, SPREADS * own[1])
-        too_fast = shared and deviation < FLOOR
+            off, limit = math.log(ms) - own[0], max(MIN_TOLERANCE, TOLERANCE_DEVIATIONS * own[1])
+        too_fast = shared and deviation < MIN_SHARED_RATIO
         if abs(off) <= limit and not too_fast:
             return ""
         if shared and self._node_changed(cell.where, device, off):
@@ -209,4 +212,4 @@ class Quarantine:
         """Whether another device deviates likewise on this node: then the node has changed."""
         outlying = self.outlying.setdefault(node, {})
         outlying[device] = off
-        return any(abs(off - x) < ALIKE for d, x in outlying.items() if d != device)
+        return any(abs(off - x) < AGREEMENT_TOLERANCE for d, x in outlying.items() if d != device)

@@ -36,7 +36,7 @@ def capability(node: str, ms: float = 1.0) -> Capability:
 
 
 async def decide(request: Request) -> Decision:
-    return Decision.because(
+    return Decision.caused_by(
         request, device=request.device, option="d3@L", node="cam-1", goal="85", policy="test"
     )
 

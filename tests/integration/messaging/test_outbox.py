@@ -170,19 +170,19 @@ async def test_a_clock_that_is_set_by_days_drops_nothing(
 ) -> None:
     """A small host boots with a wrong clock, which is set once it has a network."""
     try:
-        clock.go_by(lambda: datetime.now(UTC) - timedelta(days=400))
+        clock.set_clock(lambda: datetime.now(UTC) - timedelta(days=400))
         box = Outbox(bus, Outcome, spool, max_bytes=ROOM, max_age=AGE)
         server.kill()
         await lost(bus)
         await box.put(made(1))
-        clock.go_by(None)
+        clock.set_clock(None)
         await box.put(made(2))
         assert (box.waiting, box.dropped) == (2, 0)
-        clock.go_by(lambda: datetime.now(UTC) - timedelta(days=400))
+        clock.set_clock(lambda: datetime.now(UTC) - timedelta(days=400))
         again = Outbox(bus, Outcome, spool, max_bytes=ROOM, max_age=AGE)
         assert again.waiting == 2
     finally:
-        clock.go_by(None)
+        clock.set_clock(None)
     server.start()
 
 

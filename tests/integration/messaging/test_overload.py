@@ -21,7 +21,7 @@ MANY = 3000
 
 
 def decision(request: Request) -> Decision:
-    return Decision.because(request, device=request.device, option="d0@L", node=request.device,
+    return Decision.caused_by(request, device=request.device, option="d0@L", node=request.device,
                             goal="85", policy="fixed")  # fmt: skip
 
 

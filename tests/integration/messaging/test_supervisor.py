@@ -120,8 +120,11 @@ def test_no_file_of_the_working_directory_shadows_a_package(tmp_path: Path) -> N
     ("text", "reason"),
     [
         ("", "its log is empty"),
-        ('{"event": "up"}\n{"event": "misconfigured", "reason": "no broker"}\n', "no broker"),
-        ('{"event": "down"}\n', "down"),
+        (
+            '{"event": "service started"}\n{"event": "misconfigured", "reason": "no broker"}\n',
+            "no broker",
+        ),
+        ('{"event": "service stopped"}\n', "service stopped"),
         ("Traceback\nValueError: x\n  +------------------------------------\n", "ValueError: x"),
         ("[]\n", "[]"),
     ],
@@ -145,14 +148,14 @@ def test_of_a_long_log_only_the_end_is_read(tmp_path: Path) -> None:
 
 def test_a_shifted_clock_shifts_messages_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "shift"
-    clock.go_by(ShiftedClock(file))
+    clock.set_clock(ShiftedClock(file))
     try:
         for text, hours in (("7200", 2), ("-18000", -5), ("soon", 0), ("1e99", 0)):
             file.write_text(text)
             ahead = Request(device="x").at - datetime.now(UTC)
             assert abs(ahead - timedelta(hours=hours)) < timedelta(minutes=1)
     finally:
-        clock.go_by(None)
+        clock.set_clock(None)
     assert abs(Request(device="x").at - datetime.now(UTC)) < timedelta(minutes=1)
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(minutes=1)
 

@@ -149,7 +149,7 @@ def test_the_error_is_measured_before_a_round_is_learned() -> None:
     for who in (Trainer(seed=0), Member(slot=1, seed=0)):
         for round_ in ROUNDS:
             who.real(round_)
-        assert who.prediction_error.error is None  # nothing was published to foresee with
+        assert who.prediction_error.error is None  # no parameters were published
         who.update()
         fresh = ROUNDS[-1].model_copy(update={"id": uuid4(), "round": 99})
         who.real(fresh)

@@ -48,7 +48,7 @@ async def services(
     requested: list[tuple[str, str]] = []
 
     async def decide(request: Request) -> Decision:
-        return Decision.because(
+        return Decision.caused_by(
             request, device=request.device, option=option, node="sky", goal="80", policy="test"
         )
 

@@ -20,7 +20,7 @@ def experience(number: int, a: str, b: str, purpose: str = "learn") -> Experienc
     executed = {"a": a, "b": b}
     crowd = 2.0 if a == b and a[-1] != "L" else 1.0
     response = {device: SPEED[option] * crowd for device, option in executed.items()}
-    return Experience.because(
+    return Experience.caused_by(
         Round(number=number, devices=("a", "b"), policy="explore"),
         round=number,
         purpose=purpose,

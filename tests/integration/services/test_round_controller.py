@@ -49,13 +49,13 @@ async def deciding(
 
     async def on_round(opened: Round) -> None:
         for device in opened.devices:
-            request = Request.because(opened, key=device, device=device, round_id=opened.id)
+            request = Request.caused_by(opened, key=device, device=device, round_id=opened.id)
             decision = await bus.request(request, Decision, 2)
             took = 10.0 if takes is None else takes(decision.option)
             if takes is not None:
                 await asyncio.sleep(took / 1000)
             await bus.publish(
-                Outcome.because(
+                Outcome.caused_by(
                     decision,
                     device=device,
                     node=decision.node,

@@ -96,7 +96,7 @@ async def test_outcomes_that_come_too_often_are_ignored(bus: Bus) -> None:
         opened = Round(number=99, devices=("a",), policy="explore")
         for k in range(40):
             facts = {"node": "a", "executed": "d0@L", "response_ms": 1.0}
-            await bus.publish(Outcome.because(opened, key=f"{k}", device="a", **facts))
+            await bus.publish(Outcome.caused_by(opened, key=f"{k}", device="a", **facts))
         for _ in range(600):
             if counted("tercet_refused_total", what="outcome") >= before + 20:
                 break

@@ -148,7 +148,7 @@ def rounds(count: int) -> list[Experience]:
         if k % 10 == 9:
             more["purpose"] = "evaluate"
         fields = {**shown.model_dump(exclude={"id", "cause", "at"}), **more}
-        found.append(Experience.because(shown, key=str(k), **fields))
+        found.append(Experience.caused_by(shown, key=str(k), **fields))
     return found
 
 

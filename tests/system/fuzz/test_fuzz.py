@@ -116,8 +116,8 @@ async def test_no_message_stops_the_system(capsys: pytest.CaptureFixture[str]) -
 
 
 DEFECTS = (
-    "handler failed", "answer failed", "call failed", "report not published", "not learned from",
-    "update failed",
+    "durable handler failed", "subscription handler failed", "answer failed", "call failed",
+    "report not published", "experience skipped", "update failed",
 )  # fmt: skip
 """Log events of valid messages that could not be handled."""
 

@@ -1,4 +1,4 @@
-"""A reader of the deciding role needs no more than five floors, none of them long."""
+"""The modules of the deciding role import each other at most five levels deep; none is long."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_a_version_that_is_not_newer_is_passed_over(version: int) -> None:
     assert (actions, state.candidate) == ((), None)
 
 
-@pytest.mark.parametrize("hold", [{"pinned": 0}, {"rest": 1}])
+@pytest.mark.parametrize("hold", [{"pinned": 0}, {"cooldown_rounds": 1}])
 def test_a_candidate_waits_while_newer_versions_are_held(hold: dict[str, int]) -> None:
     state, _ = version_transitions.announced(having(known(0), **hold), pointer(1))
     assert version_transitions.round_opens(state) == (state, ())
@@ -169,18 +169,23 @@ def test_without_a_faster_former_version_nothing_is_tried() -> None:
 
 def test_a_version_that_made_it_worse_is_rejected() -> None:
     state = suspected()
-    assert (state.in_force, state.comparing, state.holds, state.rollbacks) == (0, True, True, 1)
+    assert (state.in_force, state.comparing, state.newer_versions_blocked, state.rollbacks) == (
+        0,
+        True,
+        True,
+        1,
+    )
     state, actions = window(state, 100.0)
-    assert (state.rejections, state.comparing, state.rest, actions) == (1, False, 0, ())
+    assert (state.rejections, state.comparing, state.cooldown_rounds, actions) == (1, False, 0, ())
     assert "better without it" in barred(state)[1]
     assert state.streak == 1
 
 
 def test_after_rollbacks_in_a_row_newer_versions_wait_longer() -> None:
     state, _ = window(replace(suspected(), streak=2), 100.0)
-    assert (state.rest, state.streak) == (3 * WINDOW, 3)
+    assert (state.cooldown_rounds, state.streak) == (3 * WINDOW, 3)
     state, _ = window(state, 100.0)
-    assert state.rest == 2 * WINDOW
+    assert state.cooldown_rounds == 2 * WINDOW
 
 
 def test_when_all_versions_are_slower_the_suspected_one_decides_again() -> None:
@@ -222,7 +227,7 @@ def test_a_rollback_on_command_rejects_and_rests() -> None:
     state = having(known(0, "1"), known(1, "2"), known(2))
     state, actions = version_transitions.commanded(state, PolicySet(action="rollback", by="ann"))
     assert actions == (ReturnTo(known(1, "2")),)
-    assert (state.in_force, state.good, state.rollbacks, state.rest) == (1, 1, 1, WINDOW)
+    assert (state.in_force, state.good, state.rollbacks, state.cooldown_rounds) == (1, 1, 1, WINDOW)
     assert barred(state) == {2: "rolled back by ann"}
 
 
