@@ -25,6 +25,8 @@ from tests.integration.training.conftest import (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 EXPERIENCES = rounds(30)
+DONE = "planning job done"
+"""Log event of a worker that has published what it planned."""
 
 
 def jobs(first: int, last: int, transitions: int) -> list[Plan]:
@@ -66,11 +68,11 @@ async def test_all_workers_share_jobs_also_those_without_slots(bus: Bus, workers
     assert {(b.member, b.version) for b in planned} == set(newest.items())
     workers.signal("trains", signal.SIGCONT)
     await shared(bus, [3, 2])
-    before = workers.logged("trains", "planning job done"), workers.logged("plans", "planned")
+    before = workers.logged("trains", DONE), workers.logged("plans", DONE)
     late = jobs(5, 30, 100)
     await ask(bus, late)
     await done(bus, late)
-    after = workers.logged("trains", "planning job done"), workers.logged("plans", "planned")
+    after = workers.logged("trains", DONE), workers.logged("plans", DONE)
     assert after[0] > before[0]
     assert after[1] > before[1]
     assert sum(after) >= len(early) + len(late)
@@ -90,7 +92,5 @@ async def test_a_killed_workers_job_is_done_by_another(bus: Bus, workers: Worker
     workers.kill("one")
     workers.start("two")
     await done(bus, asked)
-    assert workers.logged("one", "planning job done") + workers.logged("two", "planned") >= len(
-        asked
-    )
-    assert workers.logged("one", "planning job done") < len(asked)
+    assert workers.logged("one", DONE) + workers.logged("two", DONE) >= len(asked)
+    assert workers.logged("one", DONE) < len(asked)
