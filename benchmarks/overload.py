@@ -143,7 +143,7 @@ async def _request_loop(
     echoes: list[float],
     sample_memory: Callable[[], None],
 ) -> int:
-    """One lane: one request after the other; the number of echoes without a reply."""
+    """Send one request after the other; return the number of echoes without a reply."""
     silent = 0
     while time.monotonic() < until:
         start = time.perf_counter()
