@@ -165,6 +165,7 @@ def test_sigint_during_the_start_leaves_nothing(up: Callable[..., Run]) -> None:
     assert run.end()["rounds"] == 0
 
 
+@pytest.mark.slow
 def test_a_second_run_continues_from_the_streams_of_the_first(
     up: Callable[..., Run], tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ from tests.unit.test_architecture import ROOT, imports
 FORMER_NAMES = {"bench", "cli", "rl", "runtime", "schemas", "services", "sim", "zoo"}
 """Top-level names that the package had: they may belong to a user's own modules."""
 FOLDERS = ("src/tercet", "services", "schemas", "benchmarks", "tests", "examples", "compose")
+OUR_FOLDERS = tuple(f"{ROOT / folder}/" for folder in FOLDERS)
+"""Not the whole tree: a virtual environment may lie in it."""
 SERVICES = sorted(file.parent.name for file in (ROOT / "services").glob("*/__main__.py"))
 
 DUPLICATES = """
@@ -23,7 +25,7 @@ import collections, json, os, sys
 names = collections.defaultdict(list)
 for name, module in list(sys.modules.items()):
     file = getattr(module, "__file__", None)
-    if file and (name.partition(".")[0] == "tercet" or os.path.realpath(file).startswith(ROOT)):
+    if file and os.path.realpath(file).startswith(OURS):
         names[os.path.realpath(file)].append(name)
 print(json.dumps({"modules": len(names), "twice": [n for n in names.values() if len(n) > 1]}))
 """
@@ -49,7 +51,12 @@ def python(code: str, **names: str) -> subprocess.Popen[str]:
     constants = "".join(f"{name} = {value!r}\n" for name, value in names.items())
     unreachable = {"TERCET_BUS_URL": "nats://127.0.0.1:9", "TERCET_CONNECT_PATIENCE": "0.1"}
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", f"ROOT = {str(ROOT)!r}\n{constants}{code}{DUPLICATES}"],
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            f"ROOT = {str(ROOT)!r}\nOURS = {OUR_FOLDERS!r}\n{constants}{code}{DUPLICATES}",
+        ],
         env={**os.environ, **unreachable},
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -59,7 +66,8 @@ def python(code: str, **names: str) -> subprocess.Popen[str]:
 
 
 def found(process: subprocess.Popen[str]) -> dict:
-    out, errors = process.communicate(timeout=100)
+    with process:
+        out, errors = process.communicate(timeout=100)
     assert process.returncode == 0, errors
     return json.loads(out.splitlines()[-1])
 
@@ -73,8 +81,8 @@ def test_no_module_of_the_package_is_loaded_under_two_names() -> None:
 def test_no_service_loads_a_module_under_two_names() -> None:
     processes = {name: python(RUN, MODULE=f"tercet.services.{name}") for name in SERVICES}
     assert len(processes) >= 7
-    for name, process in processes.items():
-        loaded = found(process)
+    reports = {name: found(process) for name, process in processes.items()}
+    for name, loaded in reports.items():
         assert loaded["twice"] == [], name
         assert loaded["modules"] > 20, name
 

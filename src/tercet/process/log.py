@@ -86,7 +86,6 @@ def _formatter() -> logging.Formatter:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,

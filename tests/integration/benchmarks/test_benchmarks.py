@@ -85,8 +85,8 @@ def test_every_agent_is_deterministic_for_a_seed(name) -> None:
 
 @pytest.mark.parametrize("name", ["autoscale", "autoscale-optimistic", "hybrid"])
 def test_agents_find_the_optimum_of_two_users(name) -> None:
-    world, hold = scenarios.paper("A", 2), 40 if name == "hybrid" else 100
-    result = converge(world, build(name, world.platform, 0), 80.0, 3000, 0, hold=lambda s: hold)
+    world = scenarios.paper("A", 2)
+    result = converge(world, build(name, world.platform, 0), 80.0, 3000, 0, hold=lambda s: 100)
     assert result.steps is not None and result.regret is not None and result.regret <= 0.01
 
 

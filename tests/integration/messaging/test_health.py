@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import tercet
 from tercet.messaging import broker
 from tercet.messaging.bus import Bus
 from tercet.process import metrics
@@ -187,4 +189,6 @@ def test_the_client_imports_only_a_socket_and_needs_no_site_packages() -> None:
         "heavy = {'pydantic', 'nats', 'prometheus_client', 'structlog', 'asyncio', 'http'};"
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
-    subprocess.run([sys.executable, "-S", "-c", code], check=True)
+    source = Path(tercet.__file__).parents[1]  # As in an image: no site-packages are needed.
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    subprocess.run([sys.executable, "-S", "-c", code], env=environment, check=True)

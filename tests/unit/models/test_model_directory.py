@@ -23,6 +23,7 @@ def _hashes(directory: Path) -> dict[str, str]:
     return {name: entry.sha256 for name, entry in manifest.read(directory).variants.items()}
 
 
+@pytest.mark.slow
 def test_only_missing_variants_are_built(models: Path, tmp_path: Path) -> None:
     directory = Path(shutil.copytree(models, tmp_path / "models"))
     whole = manifest.read(directory)
@@ -35,6 +36,7 @@ def test_only_missing_variants_are_built(models: Path, tmp_path: Path) -> None:
     assert _hashes(directory) == _hashes(models)
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_build_once_the_same_bytes_and_leave_no_drafts(
     models: Path, tmp_path: Path
 ) -> None:
