@@ -8,22 +8,25 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 # Before numpy: its matrices are small here, and more threads only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from structlog.testing import capture_logs
 
 from tercet import models as model_code
 from tercet.messaging import broker, declare
 from tercet.messaging.bus import Bus, connect
 from tercet.models.images import Picture, load_pictures
 from tercet.models.model_directory import ensure
+from tercet.process import log
 from tercet.process.child import with_parent_death_signal
 from tercet.process.settings import BusSettings
 
@@ -67,6 +70,17 @@ def running_server(directory: Path, *, durable: bool = False) -> Iterator[Server
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def captured_logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Capture our log records, also after a verb has configured the log of this process.
+
+    structlog is configured with the first record after that, which would end a capture.
+    """
+    log.get(__name__).error("log capture begins")
+    with capture_logs() as records:
+        yield records
 
 
 @pytest.fixture

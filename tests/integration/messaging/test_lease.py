@@ -6,7 +6,6 @@ import itertools
 from collections import Counter
 
 import pytest
-from structlog.testing import capture_logs
 
 from tercet.messaging import inspection
 from tercet.messaging.bus import Bus
@@ -14,6 +13,7 @@ from tercet.messaging.lease import Leases
 from tercet.messaging.recent_ids import RecentIds
 from tercet.messaging.slot_balancer import share
 from tercet.schemas.round import Round
+from tests.conftest import captured_logs
 
 SLOTS = ("s0", "s1", "s2")
 
@@ -133,7 +133,7 @@ async def test_a_malformed_lease_is_free_and_logged_once(bus: Bus) -> None:
     assert await a.acquire("s0") == 1
     await b.refresh()
     await a._bucket.put("s0", b'{"holder": 7}')
-    with capture_logs() as logs:
+    with captured_logs() as logs:
         assert await lost(a) == ["s0"]
         for _ in range(3):
             await b.refresh()

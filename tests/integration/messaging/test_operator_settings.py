@@ -8,12 +8,11 @@ import subprocess
 import sys
 
 import pytest
-from structlog.testing import capture_logs
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.operator_settings import ControlReader, UnreadableKey, read_goal, write_goal
 from tercet.schemas.goal import GoalSet
-from tests.conftest import Server
+from tests.conftest import Server, captured_logs
 
 UNREADABLE = "key goal of the control bucket cannot be read (GoalSet: "
 
@@ -44,7 +43,7 @@ async def test_an_unreadable_goal_is_named(bus: Bus) -> None:
 async def test_a_service_treats_an_unreadable_goal_as_not_set_and_logs_it_once(bus: Bus) -> None:
     control = ControlReader(bus)
     await break_goal(bus)
-    with capture_logs() as logs:
+    with captured_logs() as logs:
         assert [await control.goal() for _ in range(3)] == [None] * 3
         assert [record["event"] for record in logs] == ["control key unreadable"]
         assert logs[0]["reason"].startswith(UNREADABLE)
