@@ -13,7 +13,7 @@ help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: setup
-setup: $(READY) ## Make .venv with every extra
+setup: $(READY) ## Make .venv with all that the tests need
 
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed (set PYTHON=…)" >&2; exit 2; }

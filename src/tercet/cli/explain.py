@@ -62,10 +62,12 @@ async def _request(url: str | None, device: str) -> Explanation:
             return await bus.request(request, Explanation, ANSWER_TIMEOUT_S)
         except NoAnswer as error:
             if error.responder:
-                raise UsageError(f"{clean(error)}; tercet status lists the devices") from error
+                reason = clean(error).removeprefix(f"{request.subject}: device: ")
+                raise UsageError(f"{reason}; tercet status lists the devices") from error
             raise UsageError(f"no orchestrator answers ({error}); is it running?") from error
         except Unprocessable as error:
-            raise UsageError(f"{clean(error)}; tercet status lists the devices") from error
+            reason = clean(error).removeprefix(f"{request.subject}: device: ")
+            raise UsageError(f"{reason}; tercet status lists the devices") from error
 
 
 def summary_lines(explanation: Explanation) -> list[str]:
