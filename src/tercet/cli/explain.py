@@ -60,12 +60,9 @@ async def _request(url: str | None, device: str) -> Explanation:
     async with bus_at(url) as bus:
         try:
             return await bus.request(request, Explanation, ANSWER_TIMEOUT_S)
-        except NoAnswer as error:
-            if error.responder:
-                reason = clean(error).removeprefix(f"{request.subject}: device: ")
-                raise UsageError(f"{reason}; tercet status lists the devices") from error
-            raise UsageError(f"no orchestrator answers ({error}); is it running?") from error
-        except Unprocessable as error:
+        except (NoAnswer, Unprocessable) as error:
+            if isinstance(error, NoAnswer) and not error.responder:
+                raise UsageError(f"no orchestrator answers ({error}); is it running?") from error
             reason = clean(error).removeprefix(f"{request.subject}: device: ")
             raise UsageError(f"{reason}; tercet status lists the devices") from error
 
