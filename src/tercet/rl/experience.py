@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tercet.rl.goal import Goal
+from tercet.rl.options import Option
 from tercet.rl.platform import Assignment
+
+AttemptResult = Literal["ok", "overloaded", "refused", "timed-out", "no-responder"]
+"""How one try to run a request at one place ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,12 @@ class NodeState:
     """Round trip to the next tier, milliseconds."""
     weak: bool = False
     """The link's discretised form, R or W (paper, Table II), with hysteresis."""
+    backlog: float = 0.0
+    """Requests that wait on the node; 0 where nothing is known."""
+    temperature: float = 0.0
+    """Degrees Celsius; 0 where nothing is known."""
+    throttled: float = 0.0
+    """Share of its speed that the node has lost to heat, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,8 @@ class State:
 
     active: tuple[str, ...]
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
+    demand: Mapping[str, float] = field(default_factory=dict)
+    """Requests per second of each device; empty: one request each, all at once (a round)."""
 
     def node(self, name: str) -> NodeState:
         """Condition of one node."""
@@ -39,16 +52,44 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempts:
+    """All tries of one device at one option in a window that ended alike."""
+
+    option: Option
+    result: AttemptResult
+    count: int
+    total_ms: float
+    """Sum of the time that they took, milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where the time of a device's requests went, means in milliseconds."""
+
+    network_ms: float
+    queue_ms: float
+    compute_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a round returned: response time of each active device, and the state after it."""
+    """What a window returned: the cost of each device that asked, and the state after it."""
 
     response_ms: Mapping[str, float]
+    """Mean cost per request; a device that asked nothing is not in it."""
     state: State
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Requests behind each mean; one where missing."""
+    attempts: Mapping[str, tuple[Attempts, ...]] = field(default_factory=dict)
+    """Where they were tried, if the world reports it; else all ran where they were assigned."""
+    parts: Mapping[str, Parts] = field(default_factory=dict)
 
     @property
     def average_ms(self) -> float:
-        """The paper's reward before its penalty: mean response time, milliseconds."""
-        return sum(self.response_ms.values()) / len(self.response_ms)
+        """The paper's reward before its penalty: mean cost over requests, milliseconds."""
+        count = {d: self.counts.get(d, 1) for d in self.response_ms}
+        total = sum(ms * count[d] for d, ms in self.response_ms.items())
+        return total / max(sum(count.values()), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +113,9 @@ class Experience:
     retracted: frozenset[str] = frozenset()
     """Devices whose recent labels must be retracted (`tercet.rl.quarantine`)."""
     id: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """As in `Outcome`."""
+    attempts: Mapping[str, tuple[Attempts, ...]] = field(default_factory=dict)
+    """As in `Outcome`."""
+    parts: Mapping[str, Parts] = field(default_factory=dict)
+    """As in `Outcome`."""

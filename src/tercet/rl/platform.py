@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +26,15 @@ class Platform:
     cloud: str = "cloud"
     lacking: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Node to variants that it cannot run, though others of its tier can."""
+    allowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Device to the tiers ("L", "E", "C") that its requests may use; all where missing."""
+    host: Mapping[str, str] = field(default_factory=dict)
+    """Row to the node that its local options run on; the row's own name where missing. A device
+    with several families has one row each, `device/family`, and one host."""
+    group: Mapping[str, str] = field(default_factory=dict)
+    """Row to its goal group; "" where missing. Each group has an accuracy goal of its own."""
+    deadline_ms: float = math.inf
+    """A request costs at most this much."""
 
     def __post_init__(self) -> None:
         if len(self.home) != len(self.devices):
@@ -53,13 +63,14 @@ class Platform:
     def node(self, device: str, option: Option) -> str:
         """Name the node on which `option` runs for `device`."""
         if option.tier == "L":
-            return device
+            return self.host.get(device, device)
         return self.cloud if option.tier == "C" else self.home[self.devices.index(device)]
 
     def offers(self, device: str, option: Option) -> bool:
         """Whether the node on which `option` runs for `device` can run it."""
         lacks = self.lacking.get(self.node(device, option), frozenset())
-        return option.variant not in lacks
+        permitted = self.allowed.get(device)
+        return option.variant not in lacks and (permitted is None or option.tier in permitted)
 
 
 Assignment = Mapping[str, Option]
