@@ -11,6 +11,7 @@ from benchmarks.summary import Row, markdown, shown
 from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
+from tercet.sim.run_loop import Feedback
 
 ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "full": ("unchanged", {}),
@@ -23,7 +24,7 @@ ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 CAP = 400
 
 
-def cells(goals: list[Goal], feedbacks: list[str], seeds: int) -> list[Cell]:
+def cells(goals: list[Goal], feedbacks: list[Feedback], seeds: int) -> list[Cell]:
     """Worlds A and an untuned one, so that no part is evaluated on the paper's platform alone."""
     return [
         _cell(variant, world, goal, feedback, seed)
@@ -35,7 +36,7 @@ def cells(goals: list[Goal], feedbacks: list[str], seeds: int) -> list[Cell]:
     ]
 
 
-def _cell(variant: str, name: str, goal: Goal, feedback: str, seed: int) -> Cell:
+def _cell(variant: str, name: str, goal: Goal, feedback: Feedback, seed: int) -> Cell:
     key = {
         "variant": variant,
         "world": name,
@@ -47,7 +48,7 @@ def _cell(variant: str, name: str, goal: Goal, feedback: str, seed: int) -> Cell
     def compute() -> Row:
         world = getattr(scenarios, name)()
         agent = build("hybrid", world.platform, seed, **ABLATIONS[variant][1])
-        result = converge(world, agent, goal, CAP, seed, feedback == "mean")
+        result = converge(world, agent, goal, CAP, seed, feedback)
         return {"steps": result.steps, "cpu_s": round(result.cpu_s, 2)}
 
     return Cell(key, compute)

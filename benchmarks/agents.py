@@ -7,6 +7,8 @@ from typing import Any
 
 from benchmarks.baselines.adadeep import AdaDeep, AdaDeepSettings
 from benchmarks.baselines.autoscale import AutoScale, AutoScaleSettings
+from benchmarks.baselines.lints import BANDITS, LinTS
+from benchmarks.baselines.profile import ProfileThenSolve
 from tercet.rl.agent import Agent
 from tercet.rl.hybrid import Hybrid, HybridSettings
 from tercet.rl.paper.agent import HybridPaper, HybridPaperSettings
@@ -18,10 +20,16 @@ NAMES = (
     "adadeep",
     "hybrid-paper",
     "hybrid-paper-real",
+    "lints",
+    "loglints",
+    "profile",
     "hybrid",
 )
 """`autoscale` starts pessimistic, `autoscale-optimistic` must try every action; `hybrid-paper`
 plans with its model, `hybrid-paper-real` reads line 30 of Algorithm 1 as a real step."""
+
+WITH_SOLVER = ("lints", "loglints", "profile", "hybrid")
+"""These predict a cost table and use our solver; the others choose among joint actions."""
 
 
 def build(name: str, platform: Platform, seed: int, **settings: Any) -> Agent:
@@ -36,4 +44,8 @@ def build(name: str, platform: Platform, seed: int, **settings: Any) -> Agent:
         return HybridPaper(platform, seed, replace(paper, **settings))
     if name == "hybrid":
         return Hybrid(platform, seed, replace(HybridSettings(), **settings))
+    if name in ("lints", "loglints"):
+        return LinTS(platform, seed, replace(BANDITS[name], **settings))
+    if name == "profile":
+        return ProfileThenSolve(platform, seed, **settings)
     raise ValueError(f"unknown agent {name!r}; one of {', '.join(NAMES)}")

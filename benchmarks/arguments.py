@@ -8,14 +8,16 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from benchmarks import system_verbs, verbs
-from benchmarks.agents import NAMES
+from benchmarks.agents import NAMES, WITH_SOLVER
 from benchmarks.lying_world import LIES
 from benchmarks.worlds import WORLDS
 from tercet.rl.goal import Goal, parse_goal
+from tercet.sim.run_loop import FEEDBACKS
 
 EXAMPLES = """examples:
   python -m benchmarks table5                             decisions of the 20 cells
   python -m benchmarks table6 --users 5 --agent hybrid    steps to optimal, resumable
+  python -m benchmarks regret --seeds 20 --compare hybrid what learning costs, side by side
   python -m benchmarks scale --users 5 50                 many devices
   python -m benchmarks learn --env tercet.sim.scenarios:unequal --steps 200 --goal 85 --json
   python -m benchmarks table6 --json | jq '.[] | [.agent, .median]'
@@ -89,6 +91,14 @@ def parser() -> argparse.ArgumentParser:
         subparsers, "worlds", verbs.worlds, "worlds that no agent was tuned on", ["hybrid"]
     )
     untuned.add_argument("--world", nargs="+", choices=[*WORLDS])
+    regret = _measured(
+        subparsers, "regret", verbs.regret, "regret while learning, agents side by side",
+        [*WITH_SOLVER],
+    )  # fmt: skip
+    regret.add_argument("--world", nargs="+", metavar="NAME", help="or package.module:factory")
+    regret.add_argument("--windows", type=count, default=200, help="real steps of a run")
+    text = "this agent's cumulative regret over each other's, with intervals"
+    regret.add_argument("--compare", metavar="AGENT", choices=NAMES, help=text)
     _measured(subparsers, "goals", verbs.goals, "the goal changes during a run", ["hybrid"])
     scale = _measured(subparsers, "scale", verbs.scale, "many devices", ["hybrid"])
     scale.add_argument("--users", type=count, nargs="+", default=[5, 10, 20, 50, 100])
@@ -125,7 +135,7 @@ def _measured(
     command.add_argument("--agent", nargs="+", choices=NAMES, default=agents)
     command.add_argument("--goal", type=goal, nargs="+", help="min, max or 0..100")
     command.add_argument("--scenario", nargs="+", choices=["A", "B", "C", "D"])
-    command.add_argument("--feedback", nargs="+", choices=["per-device", "mean"])
+    command.add_argument("--feedback", nargs="+", choices=FEEDBACKS)
     command.add_argument("--seeds", type=count, default=5)
     command.add_argument("--jobs", type=count, default=1, help="processes that compute cells")
     command.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
@@ -150,7 +160,7 @@ def _learn(subparsers: argparse._SubParsersAction[Parser]) -> None:
     command.add_argument("--seed", type=int, default=0, help="the first seed")
     command.add_argument("--seeds", type=count, default=1, help="runs, one after the other")
     command.add_argument("--goal", type=goal, default="min", help="min, max or 0..100")
-    command.add_argument("--feedback", choices=["per-device", "mean"], default="per-device")
+    command.add_argument("--feedback", choices=FEEDBACKS, default="totals")
     command.add_argument("--scenario", choices=["A", "B", "C", "D"], help="argument of the factory")
     command.add_argument("--users", type=count, help="argument of the factory")
     command.add_argument("--json", action="store_true", help="one JSON object per line")

@@ -13,9 +13,9 @@ from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, shown
 from benchmarks.table6 import SLOW, SLOW_SEEDS, feedback_of
-from benchmarks.training_run import Convergence, play
 from tercet.rl.goal import Goal
 from tercet.sim import dynamic
+from tercet.sim.run_loop import Convergence, Feedback, play
 
 AT, STEPS = 300, 520
 SLOW_STEPS = 6000
@@ -23,7 +23,7 @@ SLOW_STEPS = 6000
 
 
 def cells(
-    agents: list[str], goals: list[Goal], feedbacks: list[str] | None, seeds: int
+    agents: list[str], goals: list[Goal], feedbacks: list[Feedback] | None, seeds: int
 ) -> list[Cell]:
     """One cell per kind of change, agent, goal and seed; joint agents with three users only."""
     return [
@@ -31,14 +31,14 @@ def cells(
         for seed in range(seeds)
         for agent in agents
         for users in ((3, 5) if agent == "hybrid" else (3,))
-        for feedback in dict.fromkeys(feedback_of(agent, f) for f in feedbacks or ["per-device"])
+        for feedback in dict.fromkeys(feedback_of(agent, f) for f in feedbacks or ["totals"])
         for world in ("shift", "hidden_shift")
         for goal in goals
         if agent not in SLOW or seed < SLOW_SEEDS
     ]
 
 
-def _cell(world: str, users: int, agent: str, goal: Goal, feedback: str, seed: int) -> Cell:
+def _cell(world: str, users: int, agent: str, goal: Goal, feedback: Feedback, seed: int) -> Cell:
     key = {
         "world": world,
         "users": users,
@@ -50,13 +50,13 @@ def _cell(world: str, users: int, agent: str, goal: Goal, feedback: str, seed: i
     return Cell(key, lambda: compute(world, users, agent, goal, feedback, seed))
 
 
-def compute(name: str, users: int, agent: str, goal: Goal, feedback: str, seed: int) -> Row:
+def compute(name: str, users: int, agent: str, goal: Goal, feedback: Feedback, seed: int) -> Row:
     """One run; regret is kept for every tenth step around the change."""
     world = getattr(dynamic, name)(users, AT)
     steps = STEPS if agent == "hybrid" else AT + SLOW_STEPS
     convergence, curve, before = Convergence(), [], math.inf
     built = build(agent, world.platform, seed)
-    for step in play(world, built, goal, steps, seed, feedback == "mean"):
+    for step in play(world, built, goal, steps, seed, feedback):
         if step.step == AT - 1:
             before = step.regret
         if step.step >= AT:  # the evaluation after step 300 is the first in the new world

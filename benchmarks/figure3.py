@@ -21,7 +21,7 @@ MISSED = 10.0
 FLOOR = 1e-3
 """Regret at which zero is drawn, on the logarithmic axis."""
 
-COLOURS = dict(zip(NAMES, ("C1", "C5", "C2", "C3", "C4", "C0"), strict=True))
+COLOURS = {name: f"C{k + 1}" for k, name in enumerate(NAMES)} | {"hybrid": "C0"}
 
 
 def cells(step_cells: list[Cell]) -> list[Cell]:

@@ -6,9 +6,9 @@ from benchmarks import summary
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, shown
-from benchmarks.training_run import Convergence, play
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
+from tercet.sim.run_loop import Convergence, Feedback, play
 
 Change = tuple[Goal, Goal]
 
@@ -18,7 +18,7 @@ AFTER = 220
 """Rounds after the change; the optimum must hold to the end of them."""
 
 
-def cells(names: list[str], feedbacks: list[str], seeds: int) -> list[Cell]:
+def cells(names: list[str], feedbacks: list[Feedback], seeds: int) -> list[Cell]:
     """One cell per change, scenario, feedback and seed."""
     return [
         _cell(change, scenario, feedback, seed)
@@ -29,7 +29,7 @@ def cells(names: list[str], feedbacks: list[str], seeds: int) -> list[Cell]:
     ]
 
 
-def _cell(change: Change, scenario: str, feedback: str, seed: int) -> Cell:
+def _cell(change: Change, scenario: str, feedback: Feedback, seed: int) -> Cell:
     before, after = change
     key = {
         "before": before,
@@ -46,7 +46,7 @@ def _cell(change: Change, scenario: str, feedback: str, seed: int) -> Cell:
         def goal(step: int) -> Goal:
             return before if step <= AT else after
 
-        for step in play(world, agent, goal, AT + AFTER, seed, feedback == "mean"):
+        for step in play(world, agent, goal, AT + AFTER, seed, feedback):
             if step.step >= AT:  # the evaluation after round 100 is the first under the new goal
                 convergence.add(step)
         late = None if convergence.steps is None else max(0, convergence.last_bad - AT + 1)

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import Any, cast
 
 from benchmarks.agents import build
-from benchmarks.training_run import EXACT, Step, play
 from tercet.sim.environment import Environment, missing_members
+from tercet.sim.run_loop import EXACT, Step, play
 
 
 def make_environment(spec: str, **arguments: Any) -> Environment:
@@ -34,11 +34,10 @@ def run(options: argparse.Namespace) -> None:
     """Print a line after every real step; with several seeds, one run after the other."""
     named = {"scenario": options.scenario, "users": options.users}
     arguments = {k: v for k, v in named.items() if v is not None}
-    mean_only = options.feedback == "mean" or options.agent != "hybrid"
     for seed in range(options.seed, options.seed + options.seeds):
         world = make_environment(options.env, **arguments)
         agent = build(options.agent, world.platform, seed)
-        for step in play(world, agent, options.goal, options.steps, seed, mean_only):
+        for step in play(world, agent, options.goal, options.steps, seed, options.feedback):
             print(json_line(step, seed) if options.json else text_line(step), flush=True)
 
 

@@ -15,10 +15,10 @@ from statistics import fmean, stdev
 from benchmarks.lying_world import HONEST, LIES, SILENT, LyingWorld
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
-from benchmarks.training_run import NOISE_SEED
 from tercet.rl.experience import Experience
 from tercet.rl.hybrid import Hybrid
 from tercet.rl.quarantine import Quarantine
+from tercet.sim.run_loop import NOISE_SEED
 
 ROUNDS = 300
 """Rounds of a run; all of them count."""

@@ -15,13 +15,13 @@ import numpy as np
 
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
-from benchmarks.training_run import NOISE_SEED
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
 from tercet.rl.hybrid import Hybrid
 from tercet.rl.platform import Assignment, Platform
 from tercet.sim import scenarios
 from tercet.sim.oracle import Oracle
+from tercet.sim.run_loop import NOISE_SEED
 from tercet.sim.world import Physics, World
 
 BEFORE, FIRST = 40, 10

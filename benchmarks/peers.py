@@ -17,13 +17,13 @@ import numpy as np
 from benchmarks import summary
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, shown
-from benchmarks.training_run import WITHIN, Convergence, play
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal, required_accuracy
 from tercet.rl.platform import Assignment, Platform, decode, encode
 from tercet.sim import scenarios
 from tercet.sim.gym import Orchestration
 from tercet.sim.oracle import Oracle
+from tercet.sim.run_loop import WITHIN, Convergence, play
 
 PEERS = ("sb3-dqn", "sb3-ppo", "droo")
 EVERY = 50
@@ -125,7 +125,7 @@ class Droo:
 
 def _droo(goal: Goal, steps: int, seed: int) -> Row:
     world, convergence = scenarios.paper("A", 3), Convergence()
-    for step in play(world, Droo(world.platform, seed), goal, steps, seed, True):
+    for step in play(world, Droo(world.platform, seed), goal, steps, seed, "mean"):
         convergence.add(step)
         if convergence.held > max(500, step.step // 10):
             break

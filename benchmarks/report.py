@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 TABLES = (
-    "table5", "table6", "table7", "figure3", "speedup", "ablation", "worlds", "goals", "scale",
-    "drift", "newcomer", "tune", "peers", "liars", "deceit",
+    "table5", "table6", "table7", "figure3", "speedup", "ablation", "worlds", "regret", "goals",
+    "scale", "drift", "newcomer", "tune", "peers", "liars", "deceit",
 )  # fmt: skip
 
 

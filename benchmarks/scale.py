@@ -9,11 +9,11 @@ from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown, median, shown, worst
 from benchmarks.table6 import feedback_of
-from benchmarks.training_run import Convergence, play
 from tercet.rl.goal import Goal
 from tercet.rl.hybrid import Hybrid
 from tercet.sim import scenarios
 from tercet.sim.oracle import Oracle
+from tercet.sim.run_loop import Convergence, Feedback, play
 
 CAP = 300
 
@@ -28,7 +28,7 @@ def cells(
     users: list[int],
     names: list[str],
     goals: list[Goal],
-    feedbacks: list[str],
+    feedbacks: list[Feedback],
     seeds: int,
 ) -> list[Cell]:
     """One cell per agent, number of users, scenario, goal, feedback and seed."""
@@ -43,7 +43,7 @@ def cells(
     ]
 
 
-def _cell(agent: str, users: int, scenario: str, goal: Goal, feedback: str, seed: int) -> Cell:
+def _cell(agent: str, users: int, scenario: str, goal: Goal, feedback: Feedback, seed: int) -> Cell:
     key = {
         "users": users,
         "scenario": scenario,
@@ -55,11 +55,13 @@ def _cell(agent: str, users: int, scenario: str, goal: Goal, feedback: str, seed
     return Cell(key, lambda: compute(agent, users, scenario, goal, feedback, seed))
 
 
-def compute(agent: str, users: int, scenario: str, goal: Goal, feedback: str, seed: int) -> Row:
+def compute(
+    agent: str, users: int, scenario: str, goal: Goal, feedback: Feedback, seed: int
+) -> Row:
     """One run; the decision timed is the greedy one at its end."""
     world, convergence = scenarios.paper(scenario, users), Convergence()
     built, oracle = build(agent, world.platform, seed), Oracle(world)
-    for step in play(world, built, goal, CAP, seed, feedback == "mean", oracle):
+    for step in play(world, built, goal, CAP, seed, feedback, oracle):
         convergence.add(step)
         if convergence.held > hold(users):
             break

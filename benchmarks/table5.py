@@ -47,8 +47,8 @@ def train(scenario: str, constraint: str, agent: str) -> Row:
     world, goal = scenarios.paper(scenario), parse_goal(constraint)
     built = build(agent, world.platform, 0)
     cap = CAPS.get(agent, 6000)
-    mean_only = feedback_of(agent, "per-device") == "mean"
-    result = converge(world, built, goal, cap, 0, mean_only, hold_steps(agent))
+    feedback = feedback_of(agent, "totals")
+    result = converge(world, built, goal, cap, 0, feedback, hold_steps(agent))
     chosen = {d: Option.parse(o) for d, o in result.greedy.items()}
     oracle = Oracle(world)
     regret = oracle.regret(world.initial, goal, chosen)

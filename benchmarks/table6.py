@@ -7,16 +7,17 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks import paper
-from benchmarks.agents import build
+from benchmarks.agents import WITH_SOLVER, build
 from benchmarks.result_store import Cell
 from benchmarks.summary import median, shown, worst
 from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
+from tercet.sim.run_loop import Feedback
 
 GOALS: tuple[Goal, ...] = ("min", 80.0, 85.0, "max")
 OURS_CAP = 1000
-"""Real steps after which `hybrid` counts as never; far below twice the paper's."""
+"""Real steps after which `hybrid` and its baselines count as never; far below twice the paper's."""
 
 SLOW_SEEDS = 3
 """Seeds of the agents whose steps cost milliseconds; the others take all that are asked for."""
@@ -28,30 +29,30 @@ Row = dict[str, Any]
 
 def hold_steps(agent: str) -> Callable[[int], int]:
     """Steps for which the optimum must hold before a run ends, by the step reached."""
-    if agent == "hybrid":
+    if agent in WITH_SOLVER:
         return lambda step: 200
     return lambda step: max(500, step // 10)
 
 
 def cap(agent: str, users: int, goal: Goal, factor: float = 2.0) -> int:
     """`factor` times the paper's steps for the agent (line 30 read either way has its own)."""
-    if agent == "hybrid":
+    if agent in WITH_SOLVER:
         return OURS_CAP
     return round(factor * paper.steps(agent.split("-")[0], users, goal))
 
 
-def feedback_of(agent: str, feedback: str) -> str:
-    """The feedback that an agent gets: the paper's agents get only the mean."""
-    return feedback if agent == "hybrid" else "mean"
+def feedback_of(agent: str, feedback: Feedback) -> Feedback:
+    """The feedback that an agent gets: agents of joint actions use only the mean."""
+    return feedback if agent in WITH_SOLVER else "mean"
 
 
 def compute(
-    agent: str, scenario: str, users: int, goal: Goal, feedback: str, seed: int, limit: int
+    agent: str, scenario: str, users: int, goal: Goal, feedback: Feedback, seed: int, limit: int
 ) -> Row:
     """One run of at most `limit` real steps."""
     world = scenarios.paper(scenario, users)
     built = build(agent, world.platform, seed)
-    result = converge(world, built, goal, limit, seed, feedback == "mean", hold_steps(agent))
+    result = converge(world, built, goal, limit, seed, feedback, hold_steps(agent))
     return asdict(result) | {"cap": limit}
 
 
@@ -60,7 +61,7 @@ def cells(
     users: list[int],
     goals: list[Goal],
     scenario_names: list[str],
-    feedbacks: list[str],
+    feedbacks: list[Feedback],
     seeds: int,
     factor: float = 2.0,
 ) -> list[Cell]:
@@ -78,7 +79,7 @@ def cells(
 
 
 def _cell(
-    agent: str, scenario: str, n: int, goal: Goal, feedback: str, seed: int, factor: float
+    agent: str, scenario: str, n: int, goal: Goal, feedback: Feedback, seed: int, factor: float
 ) -> Cell:
     key = {
         "users": n,

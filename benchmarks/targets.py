@@ -102,13 +102,13 @@ def _below(rows: list[Row], middle: float, most: float | None = None) -> bool:
 
 def _steps(rows: list[Row]) -> list[list[object]]:
     ours = _pick(rows, agent="hybrid", scenario="A")
-    device = _pick(ours, users=5, feedback="per-device")
+    device = _pick(ours, users=5, feedback="totals")
     mean = _pick(ours, users=5, feedback="mean")
     command = "table6 --agent hybrid"
     found = []
     if device:
         found.append(
-            _target("steps to optimal, 5 users, scenario A, each goal, per-device: median [worst]",
+            _target("steps to optimal, 5 users, scenario A, each goal, totals: median [worst]",
                  "6,000", "<= 100 [<= 300]", "<= 30", _spelled(device), _below(device, 100, 300),
                  command)
         )  # fmt: skip
@@ -117,7 +117,7 @@ def _steps(rows: list[Row]) -> list[list[object]]:
             _target("the same, mean feedback only", "6,000", "<= 400", "<= 100", _spelled(mean),
                  _below(mean, 400), command)
         )  # fmt: skip
-    for feedback in ("per-device", "mean"):
+    for feedback in ("totals", "mean"):
         growth = {n: _middle(_pick(ours, users=n, feedback=feedback)) for n in (3, 4, 5)}
         three, five = growth[3], growth[5]
         if three is not None and five is not None:
@@ -138,7 +138,7 @@ def _ratios(rows: list[Row]) -> list[list[object]]:
     found = []
     limits = {"autoscale": (10_000, 30_000), "adadeep": (600, 2_000), "hybrid": (60, 200)}
     ours = {r["constraint"]: r for r in _pick(rows, agent="hybrid", users=5, scenario="A")
-            if r["feedback"] == "per-device" and r["median"]}  # fmt: skip
+            if r["feedback"] == "totals" and r["median"]}  # fmt: skip
     from benchmarks.paper import printed
 
     for agent, (must, aim) in limits.items():
@@ -181,7 +181,7 @@ def _scale(rows: list[Row]) -> list[list[object]]:
 def _worlds(rows: list[Row]) -> list[list[object]]:
     found = []
     for name in dict.fromkeys(row["world"] for row in rows):
-        own = [row for row in rows if row["world"] == name and row["feedback"] == "per-device"]
+        own = [row for row in rows if row["world"] == name and row["feedback"] == "totals"]
         found.append(
             _target(f"unseen world `{name}`: median [worst]", "-", "<= 200", "<= 60", _spelled(own),
                  _below(own, 200), "worlds")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.agents import build
+from benchmarks.agents import WITH_SOLVER, build
 from benchmarks.result_store import Cell
 from benchmarks.summary import Row
 from benchmarks.table6 import hold_steps
@@ -76,6 +76,16 @@ SPACES: dict[str, dict[str, list[Any]]] = {
         "memory": [500.0, 2000.0, 8000.0],
     },
 }
+SPACES["lints"] = SPACES["loglints"] = {
+    "intercept": [0.3, 1.0, 2.0],
+    "variant": [0.1, 0.3, 1.0],
+    "load": [0.1, 0.3, 1.0],
+    "device": [0.03, 0.1, 0.3],
+    "condition": [0.1, 0.3, 1.0],
+    "noise": [0.02, 0.05, 0.1, 0.3],
+    "budget": [None, 0.05, 0.2],
+}
+SPACES["profile"] = {"ridge": [1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]}
 SPACES["autoscale-optimistic"] = SPACES["autoscale"]
 SPACES["hybrid-paper-real"] = SPACES["hybrid-paper"]
 
@@ -85,11 +95,14 @@ CAPS = {
     "adadeep": 8_000,
     "hybrid-paper": 3_000,
     "hybrid-paper-real": 3_000,
+    "lints": 200,
+    "loglints": 200,
+    "profile": 200,
     "hybrid": 200,
 }
 
 HOLD = 60
-"""Steps for which `hybrid`'s optimum must hold in this search; in the tables, 200."""
+"""Steps for which the optimum must hold here for agents with the solver; in the tables, 200."""
 
 
 FIRST: dict[str, dict[str, Any]] = {
@@ -113,6 +126,11 @@ FIRST: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Trial 0 of each agent: its defaults before the search."""
 
+FIRST["lints"] = FIRST["loglints"] = {
+    "intercept": 1.0, "variant": 1.0, "load": 0.3, "device": 0.3, "condition": 0.3, "noise": 0.1,
+    "budget": None,
+}  # fmt: skip
+FIRST["profile"] = {"ridge": 1e-3}
 FIRST["autoscale-optimistic"] = FIRST["autoscale"]
 FIRST["hybrid-paper-real"] = FIRST["hybrid-paper"]
 
@@ -131,8 +149,8 @@ def attempt(name: str, number: int, stage: str) -> Row:
     for goal, seed in itertools.product(GOALS, SEEDS[stage]):
         world = paper("B", USERS)
         agent = build(name, world.platform, seed, **settings(name, number))
-        hold = (lambda step: HOLD) if name == "hybrid" else hold_steps(name)
-        result = converge(world, agent, goal, cap, seed, True, hold)
+        hold = (lambda step: HOLD) if name in WITH_SOLVER else hold_steps(name)
+        result = converge(world, agent, goal, cap, seed, "mean", hold)
         found.append(result.steps)
         regrets.append(result.regret)
     score = sum(2 * cap if steps is None else steps for steps in found)

@@ -31,7 +31,7 @@ def _step_cells(options: Options) -> list[Cell]:
         options.users,
         options.goal or list(steps_table.GOALS),
         options.scenario or ["A"],
-        options.feedback or ["per-device", "mean"],
+        options.feedback or ["totals", "mean"],
         options.seeds,
         options.cap,
     )
@@ -79,7 +79,7 @@ def ablation(options: Options) -> None:
     from benchmarks import ablation as module
 
     goals = options.goal or list(steps_table.GOALS)
-    cells = module.cells(goals, options.feedback or ["per-device", "mean"], options.seeds)
+    cells = module.cells(goals, options.feedback or ["totals", "mean"], options.seeds)
     show(options, module.gather(fill(options, cells)), module.render)
 
 
@@ -89,7 +89,7 @@ def worlds(options: Options) -> None:
 
     goals = options.goal or list(steps_table.GOALS)
     names = options.world or list(module.WORLDS)
-    cells = module.cells(names, goals, options.feedback or ["per-device"], options.seeds)
+    cells = module.cells(names, goals, options.feedback or ["totals"], options.seeds)
     show(options, module.gather(fill(options, cells)), module.render)
 
 
@@ -97,7 +97,7 @@ def goals(options: Options) -> None:
     """The goal changes during a run."""
     from benchmarks import goals as module
 
-    feedbacks = options.feedback or ["per-device", "mean"]
+    feedbacks = options.feedback or ["totals", "mean"]
     cells = module.cells(options.scenario or ["A"], feedbacks, options.seeds)
     show(options, module.gather(fill(options, cells)), module.render)
 
@@ -111,10 +111,30 @@ def scale(options: Options) -> None:
         options.users,
         options.scenario or ["A"],
         options.goal or [85.0],
-        options.feedback or ["per-device"],
+        options.feedback or ["totals"],
         options.seeds,
     )
     show(options, module.gather(fill(options, cells)), module.render)
+
+
+def regret(options: Options) -> None:
+    """Cumulative, executed and greedy regret; with `--compare`, one agent against each other."""
+    from benchmarks import comparison
+    from benchmarks import regret as module
+
+    cells = module.cells(
+        options.world or module.DEFAULT,
+        options.agent,
+        options.goal or [85.0],
+        options.feedback or ["totals"],
+        options.seeds,
+        options.windows,
+    )
+    rows = fill(options, cells)
+    if options.compare:
+        show(options, comparison.compare(rows, options.compare), comparison.render)
+    else:
+        show(options, rows, module.render)
 
 
 def newcomer(options: Options) -> None:

@@ -11,6 +11,7 @@ from benchmarks.summary import Row, markdown, shown
 from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
+from tercet.sim.run_loop import Feedback
 from tercet.sim.world import World
 
 WORLDS: dict[str, Callable[[], World]] = {
@@ -25,7 +26,7 @@ WORLDS: dict[str, Callable[[], World]] = {
 CAP = 600
 
 
-def cells(names: list[str], goals: list[Goal], feedbacks: list[str], seeds: int) -> list[Cell]:
+def cells(names: list[str], goals: list[Goal], feedbacks: list[Feedback], seeds: int) -> list[Cell]:
     """One cell per world, goal, feedback and seed."""
     return [
         _cell(name, goal, feedback, seed)
@@ -36,13 +37,13 @@ def cells(names: list[str], goals: list[Goal], feedbacks: list[str], seeds: int)
     ]
 
 
-def _cell(name: str, goal: Goal, feedback: str, seed: int) -> Cell:
+def _cell(name: str, goal: Goal, feedback: Feedback, seed: int) -> Cell:
     key = {"world": name, "constraint": goal, "feedback": feedback, "seed": seed}
 
     def compute() -> Row:
         world = WORLDS[name]()
         agent = build("hybrid", world.platform, seed)
-        result = converge(world, agent, goal, CAP, seed, feedback == "mean")
+        result = converge(world, agent, goal, CAP, seed, feedback)
         return {"steps": result.steps, "steps_exact": result.steps_exact, "regret": result.regret}
 
     return Cell(key, compute)

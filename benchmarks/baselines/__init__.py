@@ -1,1 +1,1 @@
-"""Agents of others, to compare with: AutoScale and AdaDeep as the paper uses them."""
+"""Agents to compare with: AutoScale and AdaDeep as the paper uses them, and plain bandits."""

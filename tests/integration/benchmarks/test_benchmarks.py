@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import figure3, paper, table5, tune
 from benchmarks.agents import NAMES, build
-from benchmarks.training_run import Convergence, Step, converge, play
+from benchmarks.training_run import converge
 from tercet.rl.assignment_solver import solve
 from tercet.rl.experience import State
 from tercet.rl.goal import parse_goal
@@ -14,6 +14,7 @@ from tercet.rl.options import Option
 from tercet.rl.platform import decode
 from tercet.sim import scenarios
 from tercet.sim.oracle import Oracle, tabulate
+from tercet.sim.run_loop import Convergence, Step, play
 from tercet.sim.world import with_node
 
 
@@ -78,7 +79,7 @@ def test_every_agent_is_deterministic_for_a_seed(name) -> None:
     def run() -> list[tuple[float, float]]:
         world = scenarios.paper("A", 2)
         agent = build(name, world.platform, 4)
-        return [(s.response_ms, s.regret) for s in play(world, agent, 85.0, 40, 4, True)]
+        return [(s.response_ms, s.regret) for s in play(world, agent, 85.0, 40, 4, "mean")]
 
     assert run() == run()
 

@@ -1,0 +1,167 @@
+"""The run loop: one agent on one environment, one record per real step.
+
+Every window: the agent acts, the world answers, the agent observes what the feedback mode shows of
+it, and its greedy assignment is compared with the optimum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tercet.rl.agent import Agent
+from tercet.rl.experience import Experience, Outcome, State
+from tercet.rl.goal import Goal
+from tercet.rl.platform import Assignment, mean_accuracy
+from tercet.sim.environment import Environment
+from tercet.sim.oracle import Oracle
+
+Feedback = Literal["parts", "totals", "mean"]
+"""What an agent is shown: attempts and parts too; each device's time and count; the mean alone."""
+
+FEEDBACKS: tuple[Feedback, ...] = ("parts", "totals", "mean")
+
+NOISE_SEED = 7_919
+"""The environment's seed is the agent's plus this, so that the two share no random stream."""
+
+MISSED_GOAL = 1.0
+"""A missed goal costs as much as one optimal window more; see `Step.executed_charge`."""
+
+WITHIN = 0.01
+"""Regret that counts as optimal."""
+
+EXACT = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One real step: what was executed, and how good the greedy assignment is after it."""
+
+    step: int
+    regret: float
+    """Of the greedy assignment; infinite when it misses the goal."""
+    accuracy_pct: float
+    response_ms: float
+    """Measured mean of the executed assignment."""
+    executed_regret: float
+    """Of the executed assignment, in the state and the world in which it was executed."""
+    greedy_charge: float = 0.0
+    """As `regret`, but finite: a missed goal counts as its extra cost, at least 0, plus
+    `MISSED_GOAL`. A cheap assignment that misses the goal is therefore never a gain."""
+    executed_charge: float = 0.0
+    """The same for `executed_regret`; its sum is the cumulative regret."""
+
+
+def shown(
+    state: State, executed: Assignment, outcome: Outcome, goal: Goal, feedback: Feedback
+) -> Experience:
+    """What an agent sees of `outcome`. ValueError when a time is not a number from 0 on."""
+    check(outcome)
+    average, after = outcome.average_ms, outcome.state
+    if feedback == "mean":
+        return Experience(state, executed, {}, average, after, goal)
+    times, counts = outcome.response_ms, outcome.counts
+    if feedback == "totals":
+        return Experience(state, executed, times, average, after, goal, counts=counts)
+    return Experience(
+        state, executed, times, average, after, goal,
+        counts=counts, attempts=outcome.attempts, parts=outcome.parts,
+    )  # fmt: skip
+
+
+def check(outcome: Outcome) -> None:
+    """ValueError that names the device whose time or count is impossible."""
+    for device, ms in outcome.response_ms.items():
+        if not 0 <= ms < math.inf:
+            raise ValueError(f"response_ms of {device} must be a finite number >= 0, not {ms}")
+    for device, count in outcome.counts.items():
+        if count < 0 or (count == 0 and device in outcome.response_ms):
+            raise ValueError(f"counts of {device} must be at least 1, not {count}")
+    if outcome.counts.keys() - outcome.response_ms.keys():
+        odd = min(outcome.counts.keys() - outcome.response_ms.keys())
+        if outcome.counts[odd]:
+            raise ValueError(f"counts has {odd}, which is missing in response_ms")
+
+
+def play(
+    world: Environment,
+    agent: Agent,
+    goal: Goal | Callable[[int], Goal],
+    steps: int,
+    seed: int,
+    feedback: Feedback = "totals",
+    oracle: Oracle | None = None,
+) -> Iterator[Step]:
+    """Yield one record per real step; `goal` may be a function of the step number."""
+    true = _Regrets(oracle or Oracle(world))
+    state = world.reset(seed + NOISE_SEED)
+    for step in range(1, steps + 1):
+        now = goal(step) if callable(goal) else goal
+        upcoming = goal(step + 1) if callable(goal) else goal
+        executed = agent.act(state, now)
+        regret, charge = true.of(state, now, executed)
+        outcome = world.step(executed)
+        agent.observe(shown(state, executed, outcome, now, feedback))
+        greedy = agent.greedy(outcome.state, upcoming)
+        greedy_regret, greedy_charge = true.of(outcome.state, upcoming, greedy)
+        accuracy, average = mean_accuracy(world.platform, executed), outcome.average_ms
+        yield Step(step, greedy_regret, accuracy, average, regret, greedy_charge, charge)
+        state = outcome.state
+
+
+class _Regrets:
+    """Regrets of one world, cached as long as the state stays the same object."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        self.oracle = oracle
+        self.state: State | None = None
+        self.known: dict[object, tuple[float, float]] = {}
+
+    def of(self, state: State, goal: Goal, assignment: Assignment) -> tuple[float, float]:
+        """Regret, infinite when the goal is missed, and the charge for it (`Step`)."""
+        if state is not self.state or len(self.known) > 200_000:
+            self.state, self.known = state, {}
+        name = (goal, tuple(assignment.items()))
+        if name not in self.known:
+            regret = charge = self.oracle.regret(state, goal, assignment)
+            if math.isinf(regret):
+                least = self.oracle.optimum(state, goal).average_ms
+                extra = self.oracle.average_ms(state, assignment) / least - 1.0
+                charge = max(0.0, extra) + MISSED_GOAL
+            self.known[name] = (regret, charge)
+        return self.known[name]
+
+
+@dataclass(slots=True)
+class Convergence:
+    """Counts steps to optimal while a run goes on."""
+
+    within: float = WITHIN
+    last_bad: int = 0
+    last_inexact: int = 0
+    last: int = 0
+
+    def add(self, step: Step) -> None:
+        """Record one evaluation."""
+        self.last = step.step
+        if not step.regret <= self.within:
+            self.last_bad = step.step
+        if not step.regret < EXACT:
+            self.last_inexact = step.step
+
+    @property
+    def held(self) -> int:
+        """For how many steps the greedy assignment has been optimal."""
+        return self.last - self.last_bad
+
+    @property
+    def steps(self) -> int | None:
+        """Steps to optimal, or None when it is not optimal at the end."""
+        return self.last_bad + 1 if self.held else None
+
+    @property
+    def steps_exact(self) -> int | None:
+        """The same for zero regret (below EXACT)."""
+        return self.last_inexact + 1 if self.last > self.last_inexact else None
