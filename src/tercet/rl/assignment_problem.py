@@ -1,22 +1,17 @@
-"""One assignment problem: the cost table, the node of each option, and the load vectors."""
+"""One assignment problem: cost tables, what options load, and what accuracy is required."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-MOST_LOADS = 100_000
-"""Load vectors that are enumerated at most; beyond, the solver decomposes."""
-
-LOCAL = -1
-"""Node index of an option that runs on the device itself."""
+from tercet.rl import assignment_arguments as arguments
+from tercet.rl.assignment_arguments import LOCAL, Booleans, Floats, General, Integers
 
 UNIT = 1e9
 """Accuracies are counted in whole billionths of a percent: sums compare exactly."""
@@ -24,116 +19,246 @@ UNIT = 1e9
 
 @dataclass(frozen=True)
 class Problem:
-    """n devices, O options, nodes 0..K-1 are edges and K is the cloud."""
+    """n rows (device and family), O options, K shared nodes, G goal groups, L load levels."""
 
     costs: Floats
-    """[n, O, L]; L is the largest load."""
+    """Demand times cost, [n, O, L]; zero where not allowed."""
+    levels: Floats
+    """[L], L >= 2."""
     accuracy: Floats
-    """[O], percent."""
-    required: float
+    """[n, O], percent."""
+    required: Floats
+    """[G], percent."""
+    demand: Floats
+    """[n]; not all zero."""
     node: Integers
-    """Node on which option o of device i runs, [n, O]; LOCAL for the device itself."""
-    nodes: int
-    """Number of shared nodes, edges and cloud."""
+    """Nodes that an option loads, [n, O, S]; the first is where it runs, LOCAL: none."""
+    amount: Floats
+    """Load on each of them, [n, O, S]; zero for LOCAL."""
+    offset: Floats
+    """[K]."""
+    allowed: Booleans
+    """[n, O]."""
+    group: Integers
+    """[n]."""
+    node_cost: Floats
+    """[K, M], M >= 2."""
+    node_levels: Floats
+    """[M]."""
 
     @classmethod
     def of(
         cls,
-        costs: Floats,
-        accuracy: Floats,
-        required: float,
-        tiers: Sequence[str],
-        home: Sequence[int] | Integers | None,
+        costs: ArrayLike,
+        accuracy: ArrayLike,
+        required: ArrayLike,
+        tiers: Sequence[str] | None = None,
+        home: ArrayLike | None = None,
+        **general: Unpack[General],
     ) -> Problem:
-        """Check the shapes and place every option on its node; raises ValueError."""
-        costs = np.asarray(costs, dtype=np.float64)
-        accuracy = np.asarray(accuracy, dtype=np.float64)
-        if costs.ndim != 3 or costs.shape[1:2] != accuracy.shape or len(tiers) != len(accuracy):
-            raise ValueError(
-                f"costs {costs.shape}, accuracy {accuracy.shape} and {len(tiers)} tiers do not fit"
-            )
-        n = costs.shape[0]
-        if n and costs.shape[2] < n:
-            raise ValueError(f"the table ends at load {costs.shape[2]}, but there are {n} devices")
-        if not np.isfinite(costs).all():
-            raise ValueError("a cost is not finite")
-        homes = np.zeros(n, dtype=np.int64) if home is None else np.asarray(home, dtype=np.int64)
-        if homes.shape != (n,):
-            raise ValueError(f"{n} devices but home edges of shape {homes.shape}")
-        edges = int(homes.max()) + 1 if n else 1
-        node = np.full((n, len(tiers)), LOCAL, dtype=np.int64)
-        for option, tier in enumerate(tiers):
-            if tier != "L":
-                node[:, option] = homes if tier == "E" else edges
-        return cls(costs, accuracy, required, node, edges + 1)
+        """Check all arguments (see `solve`) and fill in defaults; raises ValueError."""
+        table = np.asarray(costs, dtype=np.float64)
+        if table.ndim != 3 or not table.shape[1]:
+            raise ValueError(f"costs: shape {table.shape} does not fit, expected (n, O, L)")
+        n, options, _ = table.shape
+        allowed = arguments.permitted(general.get("allowed"), n, options)
+        table = np.where(allowed[:, :, None], table, 0.0)
+        demand = arguments.array("demand", general.get("demand", np.ones(n)), (n,))
+        demand = arguments.weights(arguments.not_negative("demand", demand))
+        levels = _levels(general, n, table)
+        node, amount, offset = _loads(general, tiers, home, n, options)
+        group, goals = _goals(general, required, n)
+        node_cost, node_levels = _node_costs(general, levels, len(offset))
+        if not n:
+            table = np.zeros((0, options, len(levels)))
+        table = arguments.array("costs", table, (n, options, len(levels))) * demand[:, None, None]
+        levels, table = _at_least_two(levels, table)
+        wide = (options,) if np.ndim(accuracy) < 2 else (n, options)
+        percent = np.broadcast_to(arguments.array("accuracy", accuracy, wide), (n, options))
+        return cls(
+            table, levels, percent, goals, demand, node, amount, offset, allowed, group,
+            node_cost, node_levels,
+        )  # fmt: skip
 
     @property
     def n(self) -> int:
-        """Number of devices."""
-        return int(self.costs.shape[0])
+        """Number of rows."""
+        return len(self.costs)
+
+    @property
+    def nodes(self) -> int:
+        """Number of shared nodes."""
+        return len(self.offset)
+
+    @cached_property
+    def members(self) -> NDArray[np.bool_]:
+        """Which rows each goal group has, [G, n]."""
+        return np.asarray(self.group[None, :] == np.arange(len(self.required))[:, None])
 
     @cached_property
     def units(self) -> Integers:
-        """Accuracy of each option in whole units, [O]."""
-        return np.round(self.accuracy * UNIT).astype(np.int64)
+        """Accuracy times demand in whole units, [n, O]; a group's mean demand counts as 1."""
+        total = np.maximum(self.members @ self.demand, 0.0)
+        mean = total / np.maximum(self.members.sum(axis=1), 1)
+        weight = np.where(mean > 0, self.demand[:, None] / np.where(mean > 0, mean, 1.0), 1.0)
+        own = weight[np.arange(self.n), self.group]
+        return np.asarray(np.round(own[:, None] * self.accuracy * UNIT), dtype=np.int64)
 
     @cached_property
-    def required_units(self) -> int:
-        """Least sum of units that meets the goal: 1e-9 percent of slack per device."""
-        return int(np.ceil(self.required * UNIT * self.n)) - self.n
+    def required_units(self) -> Integers:
+        """Least sum of units that meets each goal, [G]: 1e-9 percent of slack per row."""
+        rows = self.members.sum(axis=1)
+        least: Integers = np.ceil(self.required * UNIT * rows).astype(np.int64) - rows
+        return least
+
+    def units_of(self, choices: Integers) -> Integers:
+        """Units that each group has under the assignments [N, n], [N, G]."""
+        gained = self.units[np.arange(self.n), choices]
+        sums = [gained[:, own].sum(axis=1) for own in self.members]
+        return np.stack(sums, axis=1)
+
+    def meets(self, choices: Integers) -> Booleans:
+        """Whether each of the assignments [N, n] meets every goal, [N]."""
+        return np.asarray((self.units_of(choices) >= self.required_units).all(axis=1))
+
+    @cached_property
+    def most_units(self) -> Integers:
+        """Highest sum of units that each group can have, [G]."""
+        return np.asarray(self.units_of(self.most_accurate()[None])[0])
 
     @property
     def feasible(self) -> bool:
-        """Whether any assignment meets the goal."""
-        return int(self.units.max()) * self.n >= self.required_units
+        """Whether any assignment meets all goals."""
+        return bool((self.most_units >= self.required_units).all())
 
-    def at_most_accurate(self) -> float:
-        """The highest requirement that can be met, percent."""
-        return float(self.accuracy.max())
+    def at_most_accurate(self) -> Problem:
+        """The same with each goal that is out of reach lowered to what can be met."""
+        rows = np.maximum(self.members.sum(axis=1), 1)
+        reachable = np.minimum(self.required, self.most_units / UNIT / rows)
+        return replace(self, required=reachable)
 
     def most_accurate(self) -> Integers:
-        """Some assignment of highest accuracy, [n]."""
-        return np.full(self.n, int(self.units.argmax()), dtype=np.int64)
+        """Each row's most accurate option, the cheaper at the lowest load among equals, [n]."""
+        units = np.where(self.allowed, self.units, -np.inf)
+        best = units == units.max(axis=1, keepdims=True)
+        return np.asarray(np.where(best, self.costs[:, :, 0], np.inf).argmin(axis=1))
 
-    @cached_property
-    def reach(self) -> Integers:
-        """How many devices may use each node, [nodes]."""
-        reachable = [(self.node == k).any(axis=1).sum() for k in range(self.nodes)]
-        return np.array(reachable, dtype=np.int64)
+    def loads_of(self, choices: Integers) -> Floats:
+        """Loads of the nodes under the assignments [N, n], [N, K]."""
+        row = np.arange(self.n)
+        node, amount = self.node[row, choices], self.amount[row, choices]  # [N, n, S]
+        flat = (np.arange(len(choices))[:, None, None] * (self.nodes + 1) + node + 1).ravel()
+        size = len(choices) * (self.nodes + 1)
+        added = np.bincount(flat, weights=amount.ravel(), minlength=size)
+        return self.offset + added.reshape(len(choices), -1)[:, 1:]
 
-    @property
-    def load_count(self) -> int:
-        """Number of load vectors, or a larger number when counting would be too much work."""
-        box = int(np.prod([float(r + 1) for r in self.reach]))
-        return box if box > 4 * MOST_LOADS else len(self.load_vectors())
+    def costs_at(self, loads: Floats) -> Floats:
+        """Demand times cost of each option if the nodes have these loads [N, K], [N, n, O]."""
+        padded = np.concatenate([loads, np.full((len(loads), 1), self.levels[0])], axis=1)
+        below, part = locate(self.levels, padded)
+        where = self.node[:, :, 0]
+        low, part = below[:, where], part[:, where]
+        row, option = np.arange(self.n)[:, None], np.arange(self.costs.shape[1])
+        first, second = self.costs[row, option, low], self.costs[row, option, low + 1]
+        return np.where(self.allowed, first * (1 - part) + second * part, np.inf)
 
-    def load_vectors(self) -> Integers:
-        """Every possible load vector, [V, nodes]."""
-        box = np.indices(tuple(self.reach + 1)).reshape(self.nodes, -1).T
-        return np.ascontiguousarray(box[box.sum(axis=1) <= self.n])
-
-    def table(self, loads: Integers) -> Floats:
-        """Cost [V, n, O] given each row of `loads` [V, nodes]; inf where a node is not used."""
-        padded = np.concatenate([loads, np.ones((len(loads), 1), dtype=np.int64)], axis=1)
-        load = padded[:, self.node]  # [V, n, O]; LOCAL = -1 picks the padding
-        device = np.arange(self.n)[None, :, None]
-        option = np.arange(len(self.accuracy))[None, None, :]
-        return np.where(load > 0, self.costs[device, option, np.maximum(load, 1) - 1], np.inf)
-
-    def loads_of(self, choices: Integers) -> Integers:
-        """Loads [N, nodes] of the assignments [N, n]."""
-        used = self.node[np.arange(self.n), choices]  # [N, n]
-        return np.stack([(used == k).sum(axis=1) for k in range(self.nodes)], axis=1)
+    def node_costs(self, loads: Floats) -> Floats:
+        """Cost of the nodes themselves at these loads [N, K], summed, [N]."""
+        return np.asarray(at_levels(self.node_cost, self.node_levels, loads).sum(axis=1))
 
     def total_costs(self, choices: Integers) -> Floats:
-        """Total cost [N] of each assignment in `choices` [N, n]."""
+        """Total cost [N] of each of the assignments [N, n]; infinite where one is not allowed."""
         loads = self.loads_of(choices)
-        padded = np.concatenate([loads, np.ones((len(loads), 1), dtype=np.int64)], axis=1)
-        device = np.arange(self.n)
-        load = np.take_along_axis(padded, self.node[device, choices] % padded.shape[1], axis=1)
-        total: Floats = self.costs[device, choices, load - 1].sum(axis=1)
-        return total
+        row = np.arange(self.n)
+        padded = np.concatenate([loads, np.full((len(loads), 1), self.levels[0])], axis=1)
+        own = np.take_along_axis(padded, self.node[row, choices, 0] % padded.shape[1], axis=1)
+        low, part = locate(self.levels, own)
+        first, second = self.costs[row, choices, low], self.costs[row, choices, low + 1]
+        paid = np.where(self.allowed[row, choices], first * (1 - part) + second * part, np.inf)
+        return np.asarray(paid.sum(axis=1) + self.node_costs(loads))
 
     def total_cost(self, choice: Integers) -> float:
         """Total cost of one assignment [n]."""
         return float(self.total_costs(choice[None])[0])
+
+
+def locate(levels: Floats, loads: Floats) -> tuple[Integers, Floats]:
+    """Index of the level below each load, and the part of the way to the next, 0..1."""
+    below = np.clip(np.searchsorted(levels, loads, side="right") - 1, 0, len(levels) - 2)
+    part = (loads - levels[below]) / (levels[below + 1] - levels[below])
+    return below, np.clip(part, 0.0, 1.0)
+
+
+def at_levels(table: Floats, levels: Floats, loads: Floats) -> Floats:
+    """Row k of `table` [K, L] at loads[..., k]: linear in between, constant beyond the ends."""
+    below, part = locate(levels, loads)
+    row = np.arange(len(table))
+    return np.asarray(table[row, below] * (1 - part) + table[row, below + 1] * part)
+
+
+def _at_least_two(levels: Floats, table: Floats) -> tuple[Floats, Floats]:
+    """A table with one level is constant: the level is repeated."""
+    if len(levels) > 1:
+        return levels, table
+    return np.append(levels, levels[-1] + 1.0), np.repeat(table, 2, axis=-1)
+
+
+def _levels(general: General, n: int, table: Floats) -> Floats:
+    """The levels of the cost table; counted loads need a level for each row."""
+    if "levels" in general:
+        return arguments.increasing("levels", arguments.array("levels", general["levels"], (None,)))
+    counted = general.keys().isdisjoint(("amount", "offset", "extra"))
+    if counted and n and table.shape[2] < n:
+        raise ValueError(f"costs: the table ends at load {table.shape[2]}, but there are {n} rows")
+    return np.arange(1.0, max(1, table.shape[2]) + 1.0)
+
+
+def _loads(
+    general: General, tiers: Sequence[str] | None, home: ArrayLike | None, n: int, options: int
+) -> tuple[Integers, Floats, Floats]:
+    """Nodes [n, O, S] and amounts [n, O, S] of the options, and the nodes' offsets [K]."""
+    shape, most = (n, options), 10**6
+    if "node" in general:
+        node = arguments.whole("node", general["node"], shape, LOCAL, most)
+        count = int(node.max(initial=LOCAL)) + 1
+    else:
+        node, count = arguments.placement(tiers, home, n, options)
+    pairs = [(node, arguments.array("amount", general.get("amount", np.ones(shape)), shape))]
+    for where, much in general.get("extra", ()):
+        further = arguments.whole("extra", where, shape, LOCAL, most)
+        if any(((further == earlier) & (further != LOCAL)).any() for earlier, _ in pairs):
+            raise ValueError("extra: an option names a node twice")
+        count = max(count, int(further.max(initial=LOCAL)) + 1)
+        pairs.append((further, arguments.array("extra", much, shape)))
+    if "offset" in general:
+        offset = arguments.array("offset", general["offset"], (None,))
+        if len(offset) < count:
+            raise ValueError(f"offset: {len(offset)} values, but {count} nodes")
+    else:
+        offset = np.zeros(count)
+    nodes = np.stack([where for where, _ in pairs], axis=2)
+    amounts = np.stack([much for _, much in pairs], axis=2)
+    arguments.not_negative("amount", amounts[:, :, 0])
+    arguments.not_negative("extra", amounts)
+    return nodes, np.where(nodes == LOCAL, 0.0, amounts), offset
+
+
+def _goals(general: General, required: ArrayLike, n: int) -> tuple[Integers, Floats]:
+    """Group of each row [n] and the accuracy required of each group [G]."""
+    goals = np.atleast_1d(arguments.array("required", required, (None,) * np.ndim(required)))
+    if goals.ndim != 1 or not len(goals) or (len(goals) > 1 and "groups" not in general):
+        raise ValueError(f"required: {goals.size} goals do not fit the groups")
+    groups = general.get("groups", np.zeros(n))
+    return arguments.whole("groups", groups, (n,), 0, len(goals) - 1), goals
+
+
+def _node_costs(general: General, levels: Floats, nodes: int) -> tuple[Floats, Floats]:
+    """Cost of each node by its load [K, M], and its levels [M]; zero by default."""
+    where = levels
+    if "node_levels" in general:
+        where = arguments.array("node_levels", general["node_levels"], (None,))
+        where = arguments.increasing("node_levels", where)
+    shape = (nodes, len(where))
+    cost = arguments.array("node_cost", general.get("node_cost", np.zeros(shape)), shape)
+    where, cost = _at_least_two(where, cost)
+    return cost, where

@@ -1,22 +1,25 @@
-"""The one solver: a cost table and a goal become the best assignment.
+"""The one solver: a cost table and the goals become the best assignment.
 
-Devices influence each other only through the load of a shared node. With the loads of all nodes
-fixed, a multiple-choice knapsack with exact counts remains. While there are at most `MOST_LOADS`
-load vectors, a Lagrangian bound is computed for all of them at once (`lagrangian_bounds.py`), and
-the few that may still hold the optimum are searched exactly (`exact_search.py`). Beyond that
-number, `decomposition_solver.py` solves with a reported gap.
+Rows (device and family) influence each other only through the loads of shared nodes. Where loads
+are counts, a Lagrangian bound is computed for all load vectors at once (`lagrangian_bounds.py`),
+and the few that may still hold the optimum are searched exactly (`exact_search.py`). With general
+loads, or too many load vectors, `decomposition_solver.py` solves with a proven gap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tercet.rl import decomposition_solver, exact_search, lagrangian_bounds
-from tercet.rl.assignment_problem import MOST_LOADS, Problem
+from tercet.rl.assignment_arguments import General, whole
+from tercet.rl.assignment_problem import Problem
+from tercet.rl.counted_loads import CountedProblem
+from tercet.rl.local_search import Position
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -24,55 +27,98 @@ Integers = NDArray[np.int64]
 BEAM = 64
 """Labels kept per layer in the first, narrow pass, whose only purpose is a good incumbent."""
 
+TOLERANCE = 0.002
+"""Gap at which the search ends where it is not exact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:
     """The best assignment found, and its proven gap to the optimum."""
 
     choice: Integers
-    """Option index of each device, [n]."""
+    """Option index of each row, [n]."""
     cost: float
-    """Mean cost over the devices, in the unit of the table (ms)."""
+    """Demand-weighted mean cost, and costs of nodes per demand, in the unit of the table (ms)."""
     accuracy: float
-    """Mean accuracy in percent."""
+    """Demand-weighted mean accuracy over all rows, in percent."""
     gap: float
     """(cost - proven lower bound) / |cost|; 0 when exact."""
     exact: bool
     """Whether optimality was proven."""
     feasible: bool
-    """False: no assignment meets the goal; then `choice` is a most accurate one."""
+    """False: no assignment meets every goal; then a goal out of reach is met as far as possible."""
+    loads: Floats
+    """Load of each shared node, [K]."""
 
 
 def solve(
-    costs: Floats,
-    accuracy: Floats,
-    required: float,
-    tiers: Sequence[str],
-    home: Sequence[int] | Integers | None = None,
+    costs: ArrayLike,
+    accuracy: ArrayLike,
+    required: ArrayLike,
+    tiers: Sequence[str] | None = None,
+    home: ArrayLike | None = None,
+    *,
+    start: ArrayLike | None = None,
+    tolerance: float = TOLERANCE,
+    **general: Unpack[General],
 ) -> Solution:
     """Minimise mean cost such that mean accuracy >= `required` (less 1e-9).
 
-    `costs` is [n, O, L]: cost of device i under option o when its node serves load index + 1
-    devices; L >= n, local options use index 0. `accuracy` is [O] in percent, `tiers` names each
-    option's tier ("L", "E", "C"), `home` is the index of each device's edge, [n] (default: one
-    edge for all). Raises ValueError when shapes do not fit or a cost is not finite.
+    `costs` is [n, O, L]: cost of row i under option o when its node has load index l (the l + 1-th
+    level); options without a shared node use index 0. `accuracy` is [O] or [n, O] in percent,
+    `required` a number or [G], one per goal group. `tiers` names each option's tier ("L", "E",
+    "C"), `home` is the index of each row's edge, [n] (default: one edge for all). All else is
+    described in `General`; `Problem.of` takes the same arguments. `start` [n] is an assignment to
+    begin with, such as the one in force; `tolerance` is the gap at which a search that is not
+    exact ends. Raises ValueError that names the argument when one does not fit.
     """
-    problem = Problem.of(costs, accuracy, required, tiers, home)
+    return solved(Problem.of(costs, accuracy, required, tiers, home, **general), start, tolerance)
+
+
+def solved(
+    problem: Problem, start: ArrayLike | None = None, tolerance: float = TOLERANCE
+) -> Solution:
+    """`solve` for a problem that was checked before."""
+    first = _checked(problem, start)
     if problem.n == 0:
-        return Solution(np.zeros(0, dtype=np.int64), 0.0, 0.0, 0.0, exact=True, feasible=True)
+        none = np.zeros(0, dtype=np.int64)
+        return Solution(none, 0.0, 0.0, 0.0, exact=True, feasible=True, loads=problem.offset)
     if not problem.feasible:
-        relaxed = problem.at_most_accurate()
-        best = solve(costs, accuracy, relaxed, tiers, home)
-        return Solution(best.choice, best.cost, best.accuracy, best.gap, best.exact, feasible=False)
-    if problem.load_count > MOST_LOADS:
-        choice, bound = decomposition_solver.search(problem)
-        return _solution(problem, choice, bound)
-    return _enumerate(problem)
+        best = solved(problem.at_most_accurate(), start, tolerance)
+        return replace(best, feasible=False)
+    counted = CountedProblem.of(problem)
+    if counted is not None:
+        return _enumerate(counted)
+    choice, bound = decomposition_solver.search(problem, first, tolerance)
+    return _solution(problem, choice, bound)
 
 
-def _enumerate(problem: Problem) -> Solution:
+def ranked(problem: Problem, choice: ArrayLike) -> tuple[Integers, Floats]:
+    """Every row's options, the cheapest first, if the others keep theirs: order and costs, [n, O].
+
+    The cost is that of the row itself per demand, with its own load on the option's node;
+    infinite, and last, where an option is not allowed. Fallbacks are read from it.
+    """
+    position = Position(
+        problem, whole("choice", choice, (problem.n,), 0, problem.costs.shape[1] - 1)
+    )
+    costs = position.own_costs() / np.where(problem.demand > 0, problem.demand, 1.0)[:, None]
+    order = np.argsort(costs, axis=1, kind="stable")
+    return order, np.take_along_axis(costs, order, axis=1)
+
+
+def _checked(problem: Problem, start: ArrayLike | None) -> Integers | None:
+    """The assignment to begin with; raises ValueError when it does not fit."""
+    if start is None:
+        return None
+    first = whole("start", start, (problem.n,), 0, problem.costs.shape[1] - 1)
+    permitted = problem.allowed[np.arange(problem.n), first]
+    return np.where(permitted, first, problem.most_accurate())
+
+
+def _enumerate(problem: CountedProblem) -> Solution:
     """Bound every load vector, then search those whose bound is below the incumbent."""
-    bounded = lagrangian_bounds.bound(problem, problem.load_vectors())
+    bounded = lagrangian_bounds.bound(problem, problem.load_vectors)
     narrow = exact_search.search(problem, bounded, width=BEAM)
     incumbent, cost = bounded.incumbent, bounded.incumbent_cost
     if narrow.choice is not None and narrow.cost < cost:
@@ -82,9 +128,7 @@ def _enumerate(problem: Problem) -> Solution:
     )
     if found.choice is not None and found.cost < cost:
         incumbent, cost = found.choice, found.cost
-    if incumbent is None:  # Every path was cut by a width limit: cannot happen for small n.
-        incumbent = problem.most_accurate()
-    return _solution(problem, incumbent, min(found.bound, cost))
+    return _solution(problem.general, incumbent, min(found.bound, cost))
 
 
 def _solution(problem: Problem, choice: Integers, bound: float) -> Solution:
@@ -92,11 +136,13 @@ def _solution(problem: Problem, choice: Integers, bound: float) -> Solution:
     total = problem.total_cost(choice)
     gap = max(0.0, (total - bound) / max(abs(total), 1e-12))
     exact = gap <= 1e-9
+    weight = problem.demand.sum()
     return Solution(
         choice=choice,
-        cost=total / problem.n,
-        accuracy=float(problem.accuracy[choice].mean()),
+        cost=total / weight,
+        accuracy=float(problem.demand @ problem.accuracy[np.arange(problem.n), choice] / weight),
         gap=0.0 if exact else gap,
         exact=exact,
         feasible=True,
+        loads=problem.loads_of(choice[None])[0],
     )

@@ -1,10 +1,8 @@
-"""The solver beyond enumeration: prices for accuracy and for load, repair, local search, a gap.
+"""The solver for many rows: prices and local search, with a proven bound.
 
-With several edges there are too many load vectors to list. Given a price λ for accuracy and a
-number c of devices in the cloud, the edges are independent of each other: each edge
-tries every load of its own and keeps the best, which is a sort. Subgradient ascent over λ, and over
-a price of the cloud at which exactly c devices choose it, gives a lower bound. The minimisers of
-the steps are repaired to meet the goal and improved by single changes and exchanges.
+An incumbent comes from rows that choose at prices for load and accuracy, and from local search. The
+bound comes from cells of the nodes' loads: those that may still hold something better are priced
+anew and split, until what is left to gain is small.
 """
 
 from __future__ import annotations
@@ -12,155 +10,109 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import LOCAL, UNIT, Problem
-from tercet.rl.lagrangian_bounds import start
+from tercet.rl.assignment_problem import Problem
+from tercet.rl.decomposition_bounds import Cells, first_cells
+from tercet.rl.local_search import Position
+from tercet.rl.price_ascent import Ascent, accuracy_price, first_prices, marginal, responses
+from tercet.rl.star_structure import star_of
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-PASS_STEPS = (15, 60)
-"""Subgradient steps over the two prices, for every load of the cloud at once, in two passes."""
+ROUNDS = 6
+"""How often the cells are priced anew and split."""
 
-MAX_REPAIRED = 16
-"""Answers repaired to meet the goal: the cheapest, with a rough price on what they miss."""
+STEPS = 6
+"""Price steps per round."""
 
-MAX_IMPROVED = 3
-"""Of all answers met, so many of the cheapest are improved by local search."""
-
-
-def search(problem: Problem) -> tuple[Integers, float]:
-    """Return a good feasible assignment [n] and a lower bound of the optimal total cost."""
-    best, bound = improve(problem, start(problem)), -np.inf
-    cost = problem.total_cost(best)
-    for steps in PASS_STEPS:  # steps are as long as the incumbent is bad: a good one first
-        found, answers = _ascend(problem, cost, steps)
-        bound = max(bound, found)
-        best, cost = _improve_candidates(problem, answers, best, cost)
-        if cost - bound <= 1e-9 * abs(cost):
-            break
-    return best, min(bound, cost)
+TRIALS = 12
+"""First changes of a pair that are tried in local search."""
 
 
-def _improve_candidates(
-    problem: Problem, answers: Integers, best: Integers, cost: float
+def search(
+    problem: Problem, start: Integers | None = None, tolerance: float = 0.002
 ) -> tuple[Integers, float]:
-    """Repair all answers, improve the cheapest, and keep the best of all."""
-    missing = np.maximum(0, problem.required_units - problem.units[answers].sum(axis=1)) / UNIT
-    rate = float(problem.costs[:, :, 0].std() / max(problem.accuracy.std(), 1e-9))
-    near = np.argsort(problem.total_costs(answers) + rate * missing, kind="stable")[:MAX_REPAIRED]
-    repaired = np.unique(np.stack([repair(problem, answers[k]) for k in near]), axis=0)
-    order = np.argsort(problem.total_costs(repaired), kind="stable")
-    for choice in repaired[order[:MAX_IMPROVED]]:
-        improved = improve(problem, choice)
-        total = problem.total_cost(improved)
-        if total < cost:
-            best, cost = improved, total
-    return best, cost
+    """Return a good feasible assignment [n] and a lower bound of the optimal total cost."""
+    best = Position(problem, first_choice(problem) if start is None else start)
+    best.repair()
+    best.improve()
+    cost = problem.total_cost(best.choice)
+    star = star_of(problem)
+    worth, load_price = _prices(problem, best)
+    hub, branch = first_cells(star)
+    loads = problem.loads_of(best.choice[None])[0]
+    ascent = Ascent.of(star, first_prices(star, hub, branch, loads, load_price, worth))
+    pruned = np.inf
+    for _ in range(ROUNDS):
+        ascent.climb(STEPS)
+        for answer in ascent.answers(ascent.cells, ascent.value)[ascent.bound.argsort()[:2]]:
+            candidate = Position(problem, answer)
+            candidate.repair()
+            candidate.improve()
+            total = problem.total_cost(candidate.choice)
+            if total < cost:
+                best, cost = candidate, total
+        target = cost - tolerance * abs(cost)
+        done = ascent.bound >= target
+        pruned = min(pruned, float(ascent.bound[done].min(initial=np.inf)))
+        if done.all():
+            break
+        ascent = _refined(ascent, ~done, target)
+    return best.choice, min(pruned, float(ascent.bound.min()), cost)
 
 
-def _ascend(problem: Problem, target: float, steps: int) -> tuple[float, Integers]:
-    """Bound the optimum over all loads of the cloud; also every distinct answer on the way."""
-    clouds = np.arange(int(problem.reach[-1]) + 1)
-    spread = max(float(problem.accuracy.std()), 1e-9)
-    price, cloud_price = np.zeros(len(clouds)), np.zeros(len(clouds))
-    top, answers = np.full(len(clouds), -np.inf), []
-    for index in range(steps):
-        value, answer = _relaxed(problem, clouds, price / spread, cloud_price)
-        top = np.maximum(top, value)
-        answers.append(answer)
-        short = (problem.n * problem.required - problem.accuracy[answer].sum(axis=1)) / spread
-        crowd = problem.loads_of(answer)[:, -1] - clouds
-        length = np.maximum(short**2 + crowd**2, 1e-12)
-        step = (1.0 - index / (2 * steps)) * np.maximum(target - value, 0.0) / length
-        price = np.maximum(0.0, price + step * short)
-        cloud_price = cloud_price + step * crowd
-    return float(top.min()), np.unique(np.concatenate(answers), axis=0)
-
-
-def _relaxed(
-    problem: Problem, clouds: Integers, price: Floats, cloud_price: Floats
-) -> tuple[Floats, Integers]:
-    """Solve the relaxed problem for each load of the cloud: its value [C] and answers [C, n]."""
-    worth = price[:, None, None] * problem.accuracy
-    load = np.maximum(clouds, 1) - 1
-    cloud_cost = problem.costs[:, :, load].transpose(2, 0, 1)  # [C, n, O]
-    in_cloud = problem.node == problem.nodes - 1
-    barred = in_cloud[None] & (clouds[:, None, None] == 0)
-    alone = np.where(
-        in_cloud[None], cloud_cost + cloud_price[:, None, None], problem.costs[None, :, :, 0]
-    )
-    alone = np.where((in_cloud | (problem.node == LOCAL))[None] & ~barred, alone - worth, np.inf)
-    answer = alone.argmin(axis=2)
-    least = np.take_along_axis(alone, answer[..., None], axis=2)[..., 0]  # [C, n]
-    value = least.sum(axis=1) + price * problem.required * problem.n - cloud_price * clouds
-    for edge in range(problem.nodes - 1):
-        here = np.flatnonzero((problem.node == edge).any(axis=1))
-        gain, taken, option = _edge(problem, edge, here, worth, least)
-        value = value + gain
-        answer[:, here] = np.where(taken, option, answer[:, here])
-    return value, answer
-
-
-def _edge(
-    problem: Problem, edge: int, here: Integers, worth: Floats, least: Floats
-) -> tuple[Floats, NDArray[np.bool_], Integers]:
-    """Best load of one edge on its own: gain [C] <= 0, who goes there [C, h], their option."""
-    cases, most = len(worth), len(here)
-    if not most:
-        none = np.zeros((cases, 0), dtype=np.int64)
-        return np.zeros(cases), none.astype(bool), none
-    on_edge = (problem.node[here] == edge)[None]
-    gain, taken = np.zeros(cases), np.zeros((cases, most), dtype=bool)
-    option = np.zeros((cases, most), dtype=np.int64)
-    for load in range(1, most + 1):
-        cost = np.where(on_edge, problem.costs[here, :, load - 1][None] - worth, np.inf)
-        chosen = cost.argmin(axis=2)
-        change = np.take_along_axis(cost, chosen[..., None], axis=2)[..., 0] - least[:, here]
-        order = np.argsort(change, axis=1)[:, :load]
-        total = np.take_along_axis(change, order, axis=1).sum(axis=1)
-        better = total < gain
-        member = np.zeros((cases, most), dtype=bool)
-        np.put_along_axis(member, order, True, axis=1)
-        gain = np.where(better, total, gain)
-        taken = np.where(better[:, None], member, taken)
-        option = np.where(better[:, None], chosen, option)
-    return gain, taken, option
-
-
-def repair(problem: Problem, choice: Integers) -> Integers:
-    """Raise accuracy, cheapest first, until the goal is met; always possible by `start`."""
-    choice = choice.copy()
-    while (missing := problem.required_units - int(problem.units[choice].sum())) > 0:
-        moves, gained = _moves(problem, choice)
-        useful = gained > 0
-        moves, gained = moves[useful], gained[useful]
-        rise = problem.total_costs(moves) - problem.total_cost(choice)
-        rate = np.where(rise > 0, rise / np.minimum(gained, missing), rise)
-        choice = moves[int(rate.argmin())]
+def first_choice(problem: Problem) -> Integers:
+    """Let rows choose at the prices that their last choice brought about, a few times."""
+    loads = problem.offset.copy()
+    load_price = np.zeros(problem.nodes)
+    choice = problem.most_accurate()
+    for index in range(10):
+        values = responses(
+            problem, loads[None], load_price[None], np.zeros((1, len(problem.required)))
+        )[0]
+        worth = accuracy_price(problem, values)
+        choice = (values - worth[problem.group][:, None] * (problem.units / 1e9)).argmin(axis=1)
+        share = 1.0 / (index / 2 + 1.0)
+        loads = loads + share * (problem.loads_of(choice[None])[0] - loads)
+        load_price = load_price + share * (marginal(problem, choice, loads) - load_price)
     return choice
 
 
-def _moves(problem: Problem, choice: Integers) -> tuple[Integers, Integers]:
-    """Every change of one device, [n * O, n], and the accuracy units each gains."""
-    options = len(problem.accuracy)
-    moves = np.repeat(choice[None], problem.n * options, axis=0)
-    device = np.repeat(np.arange(problem.n), options)
-    moves[np.arange(len(moves)), device] = np.tile(np.arange(options), problem.n)
-    return moves, problem.units[moves].sum(axis=1) - int(problem.units[choice].sum())
+def _prices(problem: Problem, position: Position) -> tuple[Floats, Floats]:
+    """Prices of accuracy [G] and of load [K] at an incumbent."""
+    loads = position.loads[:-1]
+    load_price = marginal(problem, position.choice, loads)
+    none = np.zeros((1, len(problem.required)))
+    return accuracy_price(
+        problem, responses(problem, loads[None], load_price[None], none)[0]
+    ), load_price
 
 
-def improve(problem: Problem, choice: Integers) -> Integers:
-    """Change one device, or let two exchange roles, while that helps and the goal stays met."""
-    cost = problem.total_cost(choice)
-    first, second = np.triu_indices(problem.n, 1)
-    while True:
-        moves, _ = _moves(problem, choice)
-        swaps = np.repeat(choice[None], len(first), axis=0)
-        row = np.arange(len(first))
-        swaps[row, first], swaps[row, second] = choice[second], choice[first]
-        tried = np.concatenate([moves, swaps])
-        totals = problem.total_costs(tried)
-        totals[problem.units[tried].sum(axis=1) < problem.required_units] = np.inf
-        if totals.min() >= cost - 1e-9 * abs(cost):
-            return choice
-        choice, cost = tried[totals.argmin()], float(totals.min())
+def _refined(ascent: Ascent, open_: NDArray[np.bool_], target: float) -> Ascent:
+    """Split the open hub intervals, and in them the branch intervals that may matter."""
+    keep = np.flatnonzero(open_)
+    cells = ascent.cells.take(keep)
+    interval, bound = ascent.value.interval[keep], ascent.bound[keep]
+    slack = (target - bound)[:, None, None]
+    low = interval.min(axis=1, keepdims=True)
+    matters = interval <= low + slack
+    most = int(matters.sum(axis=1).max())
+    order = np.argsort(interval, axis=1)[:, :most]
+    order = np.where(np.take_along_axis(matters, order, axis=1), order, order[:, :1])
+    price = np.take_along_axis(cells.price, order, axis=1)
+    branch = np.broadcast_to(cells.branch, (len(keep), *cells.branch.shape[1:]))
+    branch = np.take_along_axis(branch, order[:, :, None], axis=1)
+    middle = branch.mean(axis=2)
+    halves = np.concatenate(
+        [np.stack([branch[:, :, 0], middle], axis=2), np.stack([middle, branch[:, :, 1]], axis=2)],
+        axis=1,
+    )
+    price = np.concatenate([price, price], axis=1)
+    centre = cells.hub.mean(axis=1)
+    hub = np.concatenate(
+        [np.stack([cells.hub[:, 0], centre], axis=1), np.stack([centre, cells.hub[:, 1]], axis=1)]
+    )
+    twice = [np.concatenate([a, a]) for a in (cells.hub_price, cells.accuracy_price, halves, price)]
+    found = Ascent.of(ascent.star, Cells(hub, twice[0], twice[1], twice[2], twice[3]))
+    found.bound = np.maximum(found.bound, np.concatenate([bound, bound]))
+    return found

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import Problem
+from tercet.rl.assignment_problem import UNIT
+from tercet.rl.counted_loads import CountedProblem
 from tercet.rl.lagrangian_bounds import Bounded, reduce, root
 
 Floats = NDArray[np.float64]
@@ -57,17 +58,19 @@ class Front:
         )
 
 
-def search(problem: Problem, bounded: Bounded, width: int, incumbent_cost: float = np.inf) -> Found:
+def search(
+    problem: CountedProblem, bounded: Bounded, width: int, incumbent_cost: float = np.inf
+) -> Found:
     """Search the load vectors of `bounded` with at most `width` labels per device."""
     if not len(bounded.loads):
         return Found(None, np.inf, incumbent_cost)
     table = problem.table(bounded.loads)
-    reduced = reduce(problem, table, bounded.price, bounded.load_price, problem.accuracy)
+    reduced = reduce(problem, table, bounded.price, bounded.load_price, problem.units / UNIT)
     least = reduced.min(axis=2)
     waste = reduced - least[:, :, None]
     floor = root(problem, bounded, least)
     limit = incumbent_cost - 1e-9 * abs(incumbent_cost) if np.isfinite(incumbent_cost) else np.inf
-    front, trail, cut = _empty(len(bounded.loads), problem.nodes), [], np.inf
+    front, trail, cut = _empty(problem, bounded.loads), [], np.inf
     for device in range(problem.n):
         front = _expand(problem, front, device, table, waste)
         front = front.take(_may_finish(problem, bounded.loads, front, device))
@@ -86,14 +89,16 @@ def search(problem: Problem, bounded: Bounded, width: int, incumbent_cost: float
     return Found(_trace(trail, last), cost, min(cost, cut, incumbent_cost))
 
 
-def _empty(vectors: int, nodes: int) -> Front:
+def _empty(problem: CountedProblem, loads: Integers) -> Front:
     """One label per load vector: no device is assigned yet."""
-    zeros, none = np.zeros(vectors), np.zeros(vectors, dtype=np.int64)
-    used = np.zeros((vectors, nodes), dtype=np.int64)
-    return Front(np.arange(vectors), used, zeros, none, zeros, none, none)
+    none, zeros = np.zeros(len(loads), dtype=np.int64), np.zeros(len(loads))
+    cost, used = problem.node_costs(loads), np.zeros_like(loads)
+    return Front(np.arange(len(loads)), used, cost, none, zeros, none, none)
 
 
-def _expand(problem: Problem, front: Front, device: int, table: Floats, waste: Floats) -> Front:
+def _expand(
+    problem: CountedProblem, front: Front, device: int, table: Floats, waste: Floats
+) -> Front:
     """Give `device` every option its load vector allows."""
     cost = table[front.vector, device]  # [labels, O]
     parent, option = np.nonzero(np.isfinite(cost))
@@ -106,21 +111,23 @@ def _expand(problem: Problem, front: Front, device: int, table: Floats, waste: F
         vector,
         used,
         front.cost[parent] + cost[parent, option],
-        front.units[parent] + problem.units[option],
+        front.units[parent] + problem.units[device, option],
         front.wasted[parent] + waste[vector, device, option],
         parent,
         option,
     )
 
 
-def _may_finish(problem: Problem, loads: Integers, front: Front, device: int) -> NDArray[np.bool_]:
+def _may_finish(
+    problem: CountedProblem, loads: Integers, front: Front, device: int
+) -> NDArray[np.bool_]:
     """Whether a label can still fill its nodes exactly and reach the accuracy."""
     left = loads[front.vector] - front.used
-    rest = problem.node[device + 1 :]
+    rest = np.where(problem.general.allowed, problem.node, -1)[device + 1 :]
     reach = np.array([(rest == k).any(axis=1).sum() for k in range(problem.nodes)])
     remaining = problem.n - device - 1
     fits = (left >= 0).all(axis=1) & (left <= reach).all(axis=1) & (left.sum(axis=1) <= remaining)
-    best = front.units + remaining * int(problem.units.max())
+    best = front.units + problem.most_units(device + 1)
     enough: NDArray[np.bool_] = fits & (best >= problem.required_units)
     return enough
 

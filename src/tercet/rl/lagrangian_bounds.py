@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import UNIT, Problem
+from tercet.rl.assignment_problem import UNIT
+from tercet.rl.counted_loads import CountedProblem
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -60,11 +61,11 @@ class Bounded:
         )
 
 
-def bound(problem: Problem, loads: Integers) -> Bounded:
+def bound(problem: CountedProblem, loads: Integers) -> Bounded:
     """Bound every load vector; vectors that cannot beat the incumbent are left out."""
-    size = max(1, MAX_TABLE_ENTRIES // max(1, problem.n * len(problem.accuracy)))
-    best = start(problem)
-    cost = problem.total_cost(best)
+    size = max(1, MAX_TABLE_ENTRIES // max(1, problem.n * problem.options))
+    best = problem.general.most_accurate()
+    cost = problem.general.total_cost(best)
     parts = []
     for first in range(0, len(loads), size):
         some = loads[first : first + size]
@@ -91,33 +92,27 @@ def bound(problem: Problem, loads: Integers) -> Bounded:
     return joined.below(joined.incumbent_cost)
 
 
-def start(problem: Problem) -> Integers:
-    """Some feasible assignment: each device's cheapest most accurate option, alone on its node."""
-    accurate = problem.units == problem.units.max()
-    alone = np.where(accurate[None, :], problem.costs[:, :, 0], np.inf)
-    cheapest: Integers = alone.argmin(axis=1).astype(np.int64)
-    return cheapest
-
-
-def _ascend(problem: Problem, known: Bounded, steps: int) -> Bounded:
+def _ascend(problem: CountedProblem, known: Bounded, steps: int) -> Bounded:
     """Subgradient ascent of the prices of all load vectors at once, from their present values."""
     loads, best, cost = known.loads, known.incumbent, known.incumbent_cost
+    row = np.arange(problem.n)
     table = problem.table(loads)
-    spread = max(float(problem.accuracy.std()), 1e-9)  # one price unit is as much as one place
-    gain = problem.accuracy / spread
-    need = problem.n * problem.required / spread
+    accuracy = problem.units / UNIT
+    spread = max(float(accuracy.std()), 1e-9)  # one price unit is as much as one place
+    gain, need = accuracy / spread, problem.required_units / UNIT / spread
+    fixed = problem.node_costs(loads)
     price, load_price, top = known.price * spread, known.load_price, known.bound
     best_price, best_load_price = price, load_price
     for index in range(steps if len(loads) else 0):
         reduced = reduce(problem, table, price, load_price, gain)
         answer = reduced.argmin(axis=2)
         value = np.take_along_axis(reduced, answer[..., None], axis=2).sum(axis=(1, 2))
-        value += price * need - (load_price * loads).sum(axis=1)
+        value += fixed + price * need - (load_price * loads).sum(axis=1)
         better = value > top
         top = np.where(better, value, top)
         best_price = np.where(better, price, best_price)
         best_load_price = np.where(better[:, None], load_price, best_load_price)
-        enough = problem.units[answer].sum(axis=1) >= problem.required_units
+        enough = problem.units[row, answer].sum(axis=1) >= problem.required_units
         if enough.any():
             candidates = answer[enough]
             totals = problem.total_costs(candidates)
@@ -125,8 +120,8 @@ def _ascend(problem: Problem, known: Bounded, steps: int) -> Bounded:
                 best, cost = candidates[totals.argmin()], float(totals.min())
         if (top >= cost - 1e-9 * abs(cost)).all():
             break  # no load vector is left that could hold a better assignment
-        short = need - gain[answer].sum(axis=1)
-        crowd = problem.loads_of(answer) - loads
+        short = need - gain[row, answer].sum(axis=1)
+        crowd = problem.counts_of(answer) - loads
         length = short**2 + (crowd**2).sum(axis=1)
         step = (1.0 - index / (2 * steps)) * (cost - value) / np.maximum(length, 1e-12)
         step = np.where(np.isfinite(step), step, 0.0)
@@ -136,17 +131,17 @@ def _ascend(problem: Problem, known: Bounded, steps: int) -> Bounded:
 
 
 def reduce(
-    problem: Problem, table: Floats, price: Floats, load_price: Floats, gain: Floats
+    problem: CountedProblem, table: Floats, price: Floats, load_price: Floats, gain: Floats
 ) -> Floats:
-    """Cost less what accuracy is worth plus what a place costs, [V, n, O]."""
+    """Cost less what accuracy (`gain`, [n, O]) is worth plus what a place costs, [V, n, O]."""
     padded = np.concatenate([load_price, np.zeros((len(load_price), 1))], axis=1)
     reduced: Floats = table - price[:, None, None] * gain + padded[:, problem.node]
     return reduced
 
 
-def root(problem: Problem, bounded: Bounded, least: Floats) -> Floats:
+def root(problem: CountedProblem, bounded: Bounded, least: Floats) -> Floats:
     """Bound [V] from the devices' least reduced costs [V, n] at the stored prices."""
     need = problem.required_units / UNIT
-    value: Floats = least.sum(axis=1) + bounded.price * need
+    value: Floats = least.sum(axis=1) + bounded.price * need + problem.node_costs(bounded.loads)
     value -= (bounded.load_price * bounded.loads).sum(axis=1)
     return value

@@ -17,10 +17,10 @@ def highs(problem: Problem) -> float:
     """Total cost of the optimum: one binary per (device, option, load) and per (node, load)."""
     n, options = problem.costs.shape[:2]
     entries = [
-        (i, o, load, int(problem.node[i, o]))
+        (i, o, load, int(problem.node[i, o, 0]))
         for i in range(n)
         for o in range(options)
-        for load in range(1, (n if problem.node[i, o] >= 0 else 1) + 1)
+        for load in range(1, (n if problem.node[i, o, 0] >= 0 else 1) + 1)
     ]
     pairs = [(k, load) for k in range(problem.nodes) for load in range(n + 1)]
     width = len(entries) + len(pairs)
@@ -35,7 +35,7 @@ def highs(problem: Problem) -> float:
     for j, (i, o, load, node) in enumerate(entries):
         cost[j] = problem.costs[i, o, load - 1]
         one[i][j] = 1.0
-        accuracy[j] = float(problem.accuracy[o])
+        accuracy[j] = float(problem.accuracy[i, o])
         if node >= 0:
             used[(node, load)][j] = 1.0
     rows += [(row, 1.0, 1.0) for row in one]
@@ -43,7 +43,7 @@ def highs(problem: Problem) -> float:
     rows += [
         ({where[(k, load)]: 1.0 for load in range(n + 1)}, 1.0, 1.0) for k in range(problem.nodes)
     ]
-    rows.append((accuracy, problem.required * n - 1e-9, np.inf))
+    rows.append((accuracy, problem.required[0] * n - 1e-9, np.inf))
     matrix = sparse.lil_matrix((len(rows), width))
     for r, (row, _, _) in enumerate(rows):
         for j, value in row.items():
@@ -74,7 +74,7 @@ def test_decomposition_is_feasible_bounded_and_close(seed: int, edges: int) -> N
     problem = Problem.of(costs, accuracy, required, TIERS, home)
     choice, bound = decomposition_solver.search(problem)
     exact = solve(costs, accuracy, required, TIERS, home)
-    assert problem.units[choice].sum() >= problem.required_units
+    assert problem.meets(choice[None])[0]
     assert bound <= exact.cost * 8 * (1 + 1e-9) <= problem.total_cost(choice) * (1 + 2e-9)
     assert problem.total_cost(choice) <= 1.05 * exact.cost * 8
 
