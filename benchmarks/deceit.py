@@ -2,15 +2,13 @@
 
 Two systems run side by side; they differ only in the reports of one device of five. Times are
 those of the simulated world, so they are free of the host's noise. From the streams are read: the
-executed assignments, the greedy assignments, the quarantined outcomes, and the dead letters by
-device.
+executed assignments, the greedy assignments, and the dead letters by device: impossible outcomes.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
 from statistics import fmean
 
 from benchmarks.liars import ALL, GOAL, compared
@@ -20,14 +18,12 @@ from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
 from tercet.messaging.stream_reader import replay
 from tercet.rl.options import Option
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 
 ROUNDS, LAST = 120, 40
 """Rounds of a run, all counted, and the last rounds, evaluated without exploration."""
 SPEED = 1000.0
 """Virtual seconds per second."""
-DEAD_LETTER_TIMEOUT_S = 10.0
-"""Seconds in which the last quarantined outcome must be a dead letter."""
 DEAD = "dead.outcome.v1."
 SYSTEMS = ("honest", "lied")
 
@@ -69,27 +65,19 @@ async def run(case: str, seed: int, rounds: int) -> Row:
 async def read_back(system: LiveSystem, world: LyingWorld) -> Row:
     """The row of one system, from its streams."""
     rounds = [e async for _, e in replay(system.bus, Experience)]
-    quarantined = Counter(d for e in rounds for d in e.quarantined)
-    dead_letters = await _dead_lettered(system, quarantined.total())
+    dead_letters = await _dead_lettered(system)
     others = set(world.platform.devices) - {world.lying_device}
     return {
         "executed": round(fmean(_others(world, e.executed) for e in rounds), 3),
         "greedy": round(fmean(_others(world, e.greedy) for e in rounds[-LAST:]), 3),
-        "quarantined": quarantined[world.lying_device],
         "buried": dead_letters[world.lying_device],
-        "divided": sum(world.lying_device in e.divided for e in rounds),
-        "others_quarantined": sum(quarantined[d] for d in others),
         "others_buried": sum(dead_letters[d] for d in others),
         "deaths": list(system.exits),
     }
 
 
-async def _dead_lettered(system: LiveSystem, expected: int) -> Counter[str]:
-    """Outcomes in the DEAD stream by device, once `expected` of them are stored."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DEAD_LETTER_TIMEOUT_S):
-            while (await system.bus.js.stream_info("DEAD")).state.messages < expected:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+async def _dead_lettered(system: LiveSystem) -> Counter[str]:
+    """Outcomes in the DEAD stream by device."""
     info = await system.bus.js.stream_info("DEAD", subjects_filter=f"{DEAD}>")
     subjects: dict[str, int] = info.state.subjects or {}
     return Counter({subject.removeprefix(DEAD): count for subject, count in subjects.items()})
@@ -110,10 +98,10 @@ def gather(runs: list[Row]) -> list[Row]:
         row: Row = {"lie": lie, "pairs": len(own), "outcomes": ROUNDS * len(own)}
         for figure in ("executed", "greedy"):
             row |= compared(figure, [r["lied"][figure] / r["honest"][figure] - 1 for r in own])
-        for count in ("quarantined", "buried", "divided", "others_quarantined", "others_buried"):
+        for count in ("buried", "others_buried"):
             row[count] = sum(run["lied"][count] for run in own)
-        row["honest_quarantined"] = sum(
-            run["honest"]["quarantined"] + run["honest"]["others_quarantined"] for run in own
+        row["honest_buried"] = sum(
+            run["honest"]["buried"] + run["honest"]["others_buried"] for run in own
         )
         row["deaths"] = sum(len(run[which]["deaths"]) for run in own for which in SYSTEMS)
         rows.append(row)
@@ -122,16 +110,15 @@ def gather(runs: list[Row]) -> list[Row]:
 
 def render(rows: list[Row]) -> str:
     """Markdown."""
-    header = ["one of five", "the others", "greedy at the end", "its outcomes", "quarantined",
-              "dead letters", "divided", "others' outcomes", "quarantined", "dead letters",
-              "quarantined in honest runs", "processes that exited", "pairs"]  # fmt: skip
+    header = ["one of five", "the others", "greedy at the end", "its outcomes", "dead letters",
+              "others' outcomes", "dead letters", "dead letters in honest runs",
+              "processes that exited", "pairs"]  # fmt: skip
     body: list[list[object]] = []
     for row in rows:
         shown = [f"{row[f]:+.1%} ± {row[f'{f}_error']:.1%}" for f in ("executed", "greedy")]
         body.append(
-            [row["lie"], *shown, row["outcomes"], row["quarantined"], row["buried"],
-             row["divided"], 4 * row["outcomes"], row["others_quarantined"],
-             row["others_buried"], row["honest_quarantined"], row["deaths"], row["pairs"]]
+            [row["lie"], *shown, row["outcomes"], row["buried"], 4 * row["outcomes"],
+             row["others_buried"], row["honest_buried"], row["deaths"], row["pairs"]]
         )  # fmt: skip
     text = (
         "Two whole systems side by side, one honest and one with a lying device, all processes on "

@@ -2,14 +2,14 @@
 
 Pairs of runs differ only in the reports of one device: true or false. Compared is the expected
 response time of the other four under the executed assignments, its mean over the whole run,
-exploration and the rounds before the quarantine included. The case `silent` is the reference: the
-outcomes of one device are never reported, as if a perfect quarantine removed them.
+exploration included. The case `silent` is the reference: the outcomes of one device are never
+reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 from benchmarks.lying_world import HONEST, LIES, SILENT, LyingWorld
@@ -17,7 +17,6 @@ from benchmarks.result_store import Cell
 from benchmarks.summary import Row, markdown
 from tercet.rl.experience import Experience
 from tercet.rl.hybrid import Hybrid
-from tercet.rl.quarantine import Quarantine
 from tercet.sim.run_loop import NOISE_SEED
 
 ROUNDS = 300
@@ -42,9 +41,9 @@ def _cell(case: str, seed: int) -> Cell:
     return Cell({"case": case, "seed": seed}, lambda: compute(case, seed))
 
 
-def compute(case: str, seed: int, *, defended: bool = True, rounds: int = ROUNDS) -> Row:
-    """One run: expected milliseconds of the others, and the number of rejected outcomes."""
-    run = Run(LyingWorld(case, seed % 5), seed, defended)
+def compute(case: str, seed: int, *, rounds: int = ROUNDS) -> Row:
+    """One run: expected milliseconds of the others."""
+    run = Run(LyingWorld(case, seed % 5), seed)
     greedy = []
     for number in range(rounds):
         run.round()
@@ -55,27 +54,20 @@ def compute(case: str, seed: int, *, defended: bool = True, rounds: int = ROUNDS
         "early": round(fmean(run.executed[:EARLY]), 3),
         "later": round(fmean(run.executed[EARLY:]), 3),
         "greedy": round(fmean(greedy), 3),
-        "refused": run.refused,
-        "others_refused": run.others_refused,
     }
 
 
 @dataclass
 class Run:
-    """The three learning loops in one process, behind the quarantine."""
+    """The three learning loops in one process."""
 
     world: LyingWorld
     seed: int
-    defended: bool = True
     executed: list[float] = field(default_factory=list)
     """Expected milliseconds of the others under the executed assignment, per round."""
-    refused: int = 0
-    """Outcomes of the lying device that the quarantine rejected."""
-    others_refused: int = 0
 
     def __post_init__(self) -> None:
         self.agent = Hybrid(self.world.platform, self.seed, profile=self.world.profile_ms)
-        self.quarantine = Quarantine()
         self.state = self.world.reset(self.seed + NOISE_SEED)
 
     def round(self) -> None:
@@ -86,25 +78,9 @@ class Run:
         experience = Experience(
             self.state, chosen, outcome.response_ms, outcome.average_ms, outcome.state, GOAL
         )
-        if self.defended:
-            experience = self._filtered(experience)
         if experience.response_ms:
             self.agent.observe(experience)
         self.state = outcome.state
-
-    def _filtered(self, experience: Experience) -> Experience:
-        """What the trainer gets on the bus (`tercet.experience.translation`)."""
-        assessments = self.quarantine.screen(self.world.platform, experience, self.world.profile_ms)
-        refused = {d for d, v in assessments.items() if v.reason}
-        self.refused += self.world.lying_device in refused
-        self.others_refused += len(refused - {self.world.lying_device})
-        reported = {
-            d: ms / assessments[d].factor
-            for d, ms in experience.response_ms.items()
-            if d not in refused
-        }
-        retracted = frozenset(d for d, v in assessments.items() if v.retract)
-        return replace(experience, response_ms=reported, retracted=retracted)
 
 
 def gather(runs: list[Row]) -> list[Row]:
@@ -115,7 +91,7 @@ def gather(runs: list[Row]) -> list[Row]:
         own = [run for run in runs if case in (run["case"], ALL) and run["seed"] in honest]
         own = [run for run in own if case != ALL or run["case"] in LIES]
         if own:
-            rows.append({"case": case} | _slowdown(own, honest) | _refused(own))
+            rows.append({"case": case} | _slowdown(own, honest))
     return rows
 
 
@@ -141,26 +117,17 @@ def compared(figure: str, ratios: list[float]) -> Row:
     }
 
 
-def _refused(own: list[Row]) -> Row:
-    """Shares of rejected outcomes: of the lying device and of the others."""
-    return {
-        "refused": round(fmean(run["refused"] for run in own) / ROUNDS, 4),
-        "others_refused": round(fmean(run["others_refused"] for run in own) / ROUNDS / 4, 5),
-    }
-
-
 def render(rows: list[Row]) -> str:
     """Markdown."""
     header = ["one of five", "the others", "at most (95 %)", "mean within 2 %",
               f"rounds 1 to {EARLY}", f"rounds {EARLY + 1} to {ROUNDS}", "greedy at the end",
-              "its outcomes rejected", "others' rejected", "pairs"]  # fmt: skip
+              "pairs"]  # fmt: skip
     body: list[list[object]] = []
     for row in rows:
         whole, *parts = [f"{row[f]:+.1%} ± {row[f'{f}_error']:.1%}" for f in FIGURES]
         within = "" if row["case"] in (HONEST, SILENT) else target_met(row)
         below = f"{row['executed_below']:+.1%}"
-        refused = f"{row['refused']:.0%}", f"{row['others_refused']:.2%}"
-        body.append([row["case"], whole, below, within, *parts, *refused, row["pairs"]])
+        body.append([row["case"], whole, below, within, *parts, row["pairs"]])
     text = (
         "Slowdown of the other devices against the same run with true reports, mean and standard "
         f"error over pairs; {ROUNDS} rounds, all counted."

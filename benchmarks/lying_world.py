@@ -34,7 +34,7 @@ None: nothing is reported.
 
 HONEST = "honest"
 SILENT = "silent"
-"""The device reports nothing, as if a perfect quarantine removed all its outcomes."""
+"""The device reports nothing."""
 
 LIES: dict[str, Report] = {
     "ten times slower": lambda _, ms, rng: 10 * ms,

@@ -20,10 +20,11 @@ from tercet.rl.experience import Experience as TrainingBatch
 from tercet.rl.hybrid import HybridSettings, SystemModel
 from tercet.rl.hybrid.decision import tables
 from tercet.rl.platform import Platform, decode
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Fleet
 from tercet.schemas.plan import Plan
 from tercet.schemas.round import Round
+from tercet.schemas.window import one_request_each
 from tercet.sim.scenarios import paper, unequal_and_crowded
 from tercet.sim.world import World
 
@@ -46,21 +47,19 @@ def random_experiences(rounds: int, seed: int = 0) -> list[Experience]:
         assignment = random_assignment(place, np.random.default_rng((seed, number)))
         outcome = world.step(assignment)
         executed = {d: str(o) for d, o in assignment.items()}
+        requests, attempts = one_request_each(fleet, executed, dict(outcome.response_ms))
         experiences.append(
             Experience.caused_by(
                 Round(number=number, devices=place.devices, policy="random"),
-                round=number,
+                window=number,
                 policy="random",
                 goal="85",
                 fleet=fleet,
-                active=place.devices,
+                active=[{"device": d, "assigned": o} for d, o in executed.items()],
                 state={},
                 next_state={},
-                assigned=executed,
-                executed=executed,
-                response_ms=dict(outcome.response_ms),
-                average_ms=outcome.average_ms,
-                accuracy_pct=80.0,
+                requests=requests,
+                attempts=attempts,
                 simulated=True,
             )
         )

@@ -18,11 +18,12 @@ from tercet.process.settings import BusSettings
 from tercet.process.waiting import within
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
 from tercet.schemas.telemetry import Telemetry
+from tercet.schemas.window import one_request_each
 
 ACCURACY = {"d0": 89.9, "d1": 88.2, "d2": 84.9, "d3": 74.2}
 LOCAL_MS = {"d0": 110.0, "d1": 62.0, "d2": 31.0, "d3": 14.0}
@@ -125,21 +126,18 @@ class SyntheticFleet:
 
     def experience(self, opened: Round, times: dict[str, float]) -> Experience:
         """The experience of a round."""
-        accuracies = [ACCURACY[option.split("@")[0]] for option in self.options.values()]
+        requests, attempts = one_request_each(self.fleet, self.options, times)
         return Experience.caused_by(
             opened,
-            round=opened.number,
+            window=opened.number,
             policy=opened.policy,
             goal="85",
             fleet=self.fleet,
-            active=self.fleet.devices,
+            active=[{"device": d, "assigned": o} for d, o in self.options.items()],
             state=self.condition,
             next_state=self.condition,
-            assigned=self.options,
-            executed=self.options,
-            response_ms=times,
-            average_ms=sum(times.values()) / len(times),
-            accuracy_pct=sum(accuracies) / len(accuracies),
+            requests=requests,
+            attempts=attempts,
             simulated=True,
         )
 

@@ -32,7 +32,7 @@ from tercet.schemas.message import Message
 
 DOCUMENT = Path(__file__).parent / "asyncapi.yaml"
 
-VERSION = "1.1.0"
+VERSION = "2.0.0"
 """Version of the contract: minor when fields or messages are added, major with a `v2` subject."""
 
 REPLIES: dict[str, type[Message]] = {

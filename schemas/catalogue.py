@@ -10,7 +10,8 @@ from tercet.schemas.capability import Capability
 from tercet.schemas.claim import Claim
 from tercet.schemas.classification import Classification
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience import ExperienceV1
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Explanation
 from tercet.schemas.exploration import Exploration
@@ -38,6 +39,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Telemetry,
     Capability,
     Experience,
+    ExperienceV1,
     Planned,
     Plan,
     Parameters,

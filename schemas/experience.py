@@ -1,4 +1,4 @@
-"""experience.v1.real: the measurements of one round, complete in itself."""
+"""experience.v1.real: one round, as systems before `experience.v2.real` published it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tercet.schemas.round import Purpose
 Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Experience(Message):
-    """State, assignment, outcomes, next state and goal of one round, joined when it closed."""
+class ExperienceV1(Message):
+    """State, assignment, outcomes, next state and goal of one round. Read, no longer published."""
 
     SUBJECT: ClassVar = "experience.v1.real"
     KEPT: ClassVar = True
@@ -57,7 +57,7 @@ class Experience(Message):
     simulated: bool = False
 
     @model_validator(mode="after")
-    def _devices_agree(self) -> Experience:
+    def _devices_agree(self) -> ExperienceV1:
         if not self.active:
             raise ValueError("active must name a device")
         if set(self.executed) != set(self.active):

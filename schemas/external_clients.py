@@ -38,10 +38,13 @@ may subscribe to. Any NATS client in any language will do; nothing of Tercet nee
 6. Publish `outcome.v1.<device>`: `response_ms` from the request to the labels, `executed` the
    option that was run, `cause` the decision's `id`, `round` and `round_id` those of the round. Set
    `simulated` if times are virtual. A round closes when all its devices have reported, or at a
-   time-out (5 s by default); a later outcome is stored, but not used for training.
+   time-out (5 s by default); a later outcome is stored, but not used for training. A device that
+   has missed some rounds is waited for no longer than the others took, until it reports again.
 
-Each closed round is published as `experience.v1.real` and used for training. Outside of rounds a
-device may send a request at any time; the reply is the assignment in force.
+Each closed round is published as `experience.v2.real` and used for training; streams may still
+hold `experience.v1.real` of older versions. Outside of rounds a device may send a request at any
+time; the reply is the assignment in force. An outcome that is impossible (parts larger than the
+whole, longer than the time since its round began) is dead-lettered and not used for training.
 
 ## Stored messages
 
@@ -76,6 +79,7 @@ STREAMS = {
     "decision.v1": "DECISIONS",
     "outcome.v1": "OUTCOMES",
     "experience.v1.real": "EXPERIENCE",
+    "experience.v2.real": "EXPERIENCE",
     "experience.v1.planned": "PLANNED",
     "plan.v1": "PLAN",
     "goal.v1": "STEERING",
@@ -127,8 +131,8 @@ OPERATIONS = (
     Operation(
         "receiveExperience",
         "receive",
-        "experience.v1.real",
-        "The measurements of each closed round.",
+        "experience.v2.real",
+        "The counts and sums of each closed round.",
     ),
 )
 """Types that are missing here are internal; a client may subscribe to them all the same."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,6 +10,13 @@ from tercet.schemas.message import Milliseconds, Name, OptionText, Percent, Shar
 
 GoalText = Annotated[str, Field(pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$", examples=["85"])]
 """`min` (no constraint), `max` (the best variant's accuracy) or percent 0..100."""
+
+
+RowText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64})?$")]
+"""A row of an assignment: a device, or a device and one of its families, `door/detect`."""
+
+Tier = Literal["L", "E", "C"]
+"""On the device (local), on its home edge, in the cloud."""
 
 
 class Part(BaseModel):
@@ -25,6 +32,13 @@ class Condition(Part):
     memory: Share = Field(0.0, description="share of memory in use, 0..1")
     link_ms: Milliseconds = Field(0.0, description="round trip to the next tier's broker, ms")
     weak: bool = Field(False, description="link discretised, with hysteresis: true above 10 ms")
+    backlog: float = Field(
+        0.0, ge=0, le=1e9, allow_inf_nan=False, description="requests that wait, if known"
+    )
+    temperature: float = Field(
+        0.0, ge=-273, le=1000, allow_inf_nan=False, description="degrees Celsius; 0: unknown"
+    )
+    throttled: Share = Field(0.0, description="share of its speed that is lost to heat, 0..1")
 
 
 class Fleet(Part):
@@ -42,6 +56,30 @@ class Fleet(Part):
     lacks: dict[Name, tuple[str, ...]] = Field(
         default_factory=dict, description="node to variants of the options that it cannot run"
     )
+    families: dict[Name, tuple[Name, ...]] = Field(
+        default_factory=dict,
+        description="device to the model families that it asks for; a device that is missing has "
+        "one, without a name",
+    )
+    variants: dict[Name, tuple[str, ...]] = Field(
+        default_factory=dict, description="family to its variants; all where it is missing"
+    )
+    groups: dict[Name, Name] = Field(
+        default_factory=dict, description="family to its goal group; one without a name if missing"
+    )
+    allowed: dict[RowText, tuple[Tier, ...]] = Field(
+        default_factory=dict,
+        description="device, or device/family, to the tiers that its requests may use; all where "
+        "it is missing",
+    )
+    deadline_ms: Milliseconds | None = Field(
+        None, gt=0, description="an answer that takes longer is not in time; null: none does"
+    )
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """Devices, edges and the cloud."""
+        return frozenset((*self.devices, *self.home, self.cloud))
 
     def node(self, device: str, option: str) -> str:
         """Return the node on which an option runs for a device of this fleet."""
@@ -61,6 +99,8 @@ class Fleet(Part):
         missing = {o.partition("@")[0] for o in self.options} - self.accuracy_pct.keys()
         if missing:
             raise ValueError(f"accuracy_pct lacks {', '.join(sorted(missing))}")
+        if strangers := self.families.keys() - set(self.devices):
+            raise ValueError(f"families names unknown devices: {', '.join(sorted(strangers))}")
         return self
 
 

@@ -33,6 +33,8 @@ class Message(BaseModel):
     """Subject template; `{field}` stands for the field's value, e.g. `decision.v1.{device}`."""
     KEPT: ClassVar[bool] = False
     """Whether publishing waits until a stream has stored the message."""
+    FORMER: ClassVar[type[Message] | None] = None
+    """The version before this one: readers translate it with `from_former`."""
 
     id: UUID = Field(default_factory=uuid4, description="unique; also the stream's de-duplication")
     at: AwareDatetime = Field(
@@ -50,6 +52,21 @@ class Message(BaseModel):
     def pattern(cls, **tokens: str) -> str:
         """Return the subject with `*` for every token that is not given."""
         return cls.SUBJECT.format_map(_Wildcards(tokens))
+
+    @classmethod
+    def readable(cls, **tokens: str) -> str:
+        """As `pattern`, of this version and the former one: what a reader receives."""
+        pattern = cls.pattern(**tokens)
+        if cls.FORMER is None:
+            return pattern
+        former = cls.FORMER.pattern(**tokens)
+        pairs = zip(pattern.split("."), former.split("."), strict=True)
+        return ".".join(a if a == b else "*" for a, b in pairs)
+
+    @classmethod
+    def from_former(cls, former: Any) -> Self:
+        """Translate a message of the former version; ValueError if it cannot be."""
+        raise NotImplementedError(f"{cls.__name__} has no former version")
 
     @classmethod
     def caused_by(cls, cause: Message, key: str = "", **fields: Any) -> Self:

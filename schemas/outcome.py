@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from tercet.schemas.fleet import Label
+from tercet.schemas.fleet import Label, Part
 from tercet.schemas.message import Message, Milliseconds, Name, OptionText
+from tercet.schemas.window import AttemptResult
 
 Fallback = Literal["none", "no-decision", "bad-decision", "overloaded", "no-responder", "refused"]
+
+
+class Attempt(Part):
+    """One try to run the request at one place."""
+
+    option: OptionText
+    node: Name
+    result: AttemptResult = "ok"
+    ms: Milliseconds = Field(description="from sending the picture until it ended so")
 
 
 class Outcome(Message):
@@ -32,9 +42,24 @@ class Outcome(Message):
     network_ms: Milliseconds = Field(0.0, description="part spent between the nodes, ms")
     queue_ms: Milliseconds = Field(0.0, description="part spent waiting for a worker, ms")
     compute_ms: Milliseconds = Field(0.0, description="part spent in decoding and inference, ms")
+    attempts: tuple[Attempt, ...] = Field(
+        (),
+        max_length=16,
+        description="in their order; empty: one at `executed`, after a failed one if `fallback`",
+    )
     round: int | None = None
     round_id: UUID | None = None
     labels: tuple[Label, ...] = ()
     emulated: bool = False
     late: bool = False
     simulated: bool = Field(False, description="times are virtual: a simulated world")
+
+    @model_validator(mode="after")
+    def _only_the_last_succeeded(self) -> Outcome:
+        if any(tried.result == "ok" for tried in self.attempts[:-1]):
+            raise ValueError("attempts: one before the last succeeded")
+        if not self.attempts or self.attempts[-1].result != "ok":
+            return self
+        if self.attempts[-1].option != self.executed:
+            raise ValueError("attempts: the one that succeeded was not at executed")
+        return self

@@ -43,7 +43,7 @@ class Observer:
             ("round.v1", self._on_round),
             ("decision.v1.*", self._on_decision),
             ("outcome.v1.*", self._on_outcome),
-            ("experience.v1.real", self._on_experience),
+            ("experience.v2.real", self._on_experience),
         ):
 
             async def on_message(raw: Any, handle: Any = handle) -> None:
@@ -84,9 +84,11 @@ class Observer:
     def _on_experience(self, message: dict[str, Any]) -> None:
         """A round has closed: check decisions for all, no fallback, no missing device."""
         observed = self._rounds.get(message["cause"])
-        if observed is None or observed.opened < self._since or message["censored"]:
+        if observed is None or observed.opened < self._since:
             return
         expected = self._devices
+        if not {r["device"] for r in message["requests"]} >= observed.devices:
+            return
         if (
             observed.devices >= expected
             and observed.decided >= expected

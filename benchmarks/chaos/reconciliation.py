@@ -83,7 +83,7 @@ async def reconcile(
         "rounds": len(experience),
         "rounds_doubled": _doubled(message["id"] for message in experience)
         + _doubled(message["cause"] for message in experience)
-        + _doubled(message["round"] for message in experience),
+        + _doubled(message["window"] for message in experience),
         "wrong_in_effect": _wrong(experience, record),
         "audit_balances": audit.get("balances", False),
         "audit": audit,
@@ -104,10 +104,9 @@ def _wrong(experience: list[dict[str, Any]], record: ClientRecord) -> int:
     """Rounds whose experience holds another response time than the recorded outcome."""
     wrong = 0
     for message in experience:
-        for device, ms in message["response_ms"].items():
-            mine = record.rounds.get((device, message["cause"]))
-            counted = device not in message["censored"]
-            wrong += mine is not None and counted and abs(mine - ms) > 1e-6
+        for made in message["requests"]:
+            mine = record.rounds.get((made["device"], message["cause"]))
+            wrong += mine is not None and abs(mine - made["total_ms"]) > 1e-6
     return wrong
 
 

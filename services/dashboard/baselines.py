@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tercet.schemas.capability import Capability
-from tercet.schemas.experience import Experience
 
 ROUNDS_AVERAGED = 60
 """Evaluation rounds over which a policy's average is taken."""
@@ -49,15 +48,15 @@ class Baselines:
         """Store a node's profile."""
         self._profiles[capability.node] = capability
 
-    def on_evaluation(self, experience: Experience, name: str) -> None:
+    def on_evaluation(self, name: str, goal: str, average_ms: float, accuracy_pct: float) -> None:
         """Add an evaluation round; a new goal discards the rounds of the previous one."""
-        if experience.goal != self._goal:
-            self._goal = experience.goal
+        if goal != self._goal:
+            self._goal = goal
             self._measured.clear()
         if name in self._measured or len(self._measured) < MAX_POLICIES:
             policy = self._measured.setdefault(name, EvaluatedPolicy())
-            policy.times.append(experience.average_ms)
-            policy.accuracies.append(experience.accuracy_pct)
+            policy.times.append(average_ms)
+            policy.accuracies.append(accuracy_pct)
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return the figures of each policy by name."""

@@ -14,7 +14,7 @@ from tercet.rl.goal import parse_goal, required_accuracy
 from tercet.schemas import Message
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.exploration import Exploration
 from tercet.schemas.goal import GoalSet
 from tercet.schemas.learning import Learning
@@ -177,14 +177,16 @@ class PageState:
         )
 
     def _on_experience(self, experience: Experience, now: float, wall: float) -> None:
-        self.state.put(
-            "site", "round", closed=experience.round, average_ms=round(experience.average_ms, 1)
-        )
+        average_ms, accuracy_pct = experience.average_ms, experience.accuracy_pct
+        self.state.put("site", "round", closed=experience.window)
+        if average_ms is None or accuracy_pct is None:
+            return
+        self.state.put("site", "round", average_ms=round(average_ms, 1))
         if experience.purpose == "evaluate":
             name = "learned" if experience.policy in LEARNED_POLICIES else clip(experience.policy)
-            self._baselines.on_evaluation(experience, name)
+            self._baselines.on_evaluation(name, experience.goal, average_ms, accuracy_pct)
         if experience.purpose == "learn" or experience.policy in LEARNED_POLICIES:
-            self.series.add_accuracy(wall, experience.accuracy_pct)
+            self.series.add_accuracy(wall, accuracy_pct)
 
     def recall(self, experience: Experience, wall: float) -> None:
         """Apply a stored round; its outcomes count at the time of the round."""

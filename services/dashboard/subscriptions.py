@@ -18,7 +18,7 @@ from tercet.process.errors import NoAnswer, TryLater, Unprocessable
 from tercet.process.waiting import within
 from tercet.schemas import Message, clock
 from tercet.schemas.capability import Capability
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Explanation
 from tercet.services.dashboard.page_state import PageState

@@ -7,7 +7,7 @@ import math
 from tercet.experience.translation import state_of
 from tercet.rl.goal import parse_goal
 from tercet.rl.options import Option
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.truth import Truth
 from tercet.sim.environment import Environment
 from tercet.sim.oracle import Oracle
@@ -35,7 +35,7 @@ class RegretEvaluator:
         if experience.purpose != "learn" or not experience.greedy:
             return False
         goal = parse_goal(experience.goal)
-        state = state_of(experience.active, experience.state)
+        state = state_of(experience.assigned, experience.state)
         greedy = {d: Option.parse(text) for d, text in experience.greedy.items()}
         self.oracle_ms = self._oracle.optimum(state, goal).average_ms
         self.average_ms = self._oracle.average_ms(state, greedy)
@@ -49,7 +49,7 @@ class RegretEvaluator:
         """The message about the round that was evaluated last."""
         return Truth.caused_by(
             experience,
-            round=experience.round,
+            round=experience.window,
             goal=experience.goal,
             oracle_ms=self.oracle_ms,
             greedy_ms=self.average_ms,

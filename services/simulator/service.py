@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tercet.messaging.bus import Bus
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.round import Round
 from tercet.services.simulator.environment_loader import load
 from tercet.services.simulator.settings import SimulatorSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tercet.messaging.bus import Bus
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
 from tercet.sim.environment import Environment
 

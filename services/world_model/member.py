@@ -14,7 +14,7 @@ from tercet.experience.training import Training
 from tercet.rl.features import Profile
 from tercet.rl.hybrid import HybridSettings, SystemModel, to_bytes
 from tercet.rl.platform import Platform
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 
 KNOWN = 10_000
 """Ids remembered at least; more than twice the default window that is read back."""

@@ -20,7 +20,7 @@ from tercet.messaging.recent_ids import RecentIds
 from tercet.process import log, metrics
 from tercet.process.errors import TryLater, Unprocessable
 from tercet.process.waiting import within
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.learning import Learning
 from tercet.services.world_model.member import Member
 

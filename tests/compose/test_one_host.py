@@ -18,7 +18,7 @@ from tercet.messaging.stream_reader import replay
 from tercet.models.images import Picture
 from tercet.schemas.classification import Classification
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.outcome import Outcome
 from tests.compose.project import ROOT, Project, docker
 
@@ -175,7 +175,7 @@ async def test_a_refused_container_logs_the_reason_and_the_others_continue(
     assert "inference device-3 runs already" in reasons[1]
     assert "/models/manifest.json is missing" in reasons[2]
     assert "nats://nowhere:4222" in reasons[3]
-    active = {device for e in await next_rounds(client, 3) for device in e.active}
+    active = {device for e in await next_rounds(client, 3) for device in e.assigned}
     assert active == {f"device-{k}" for k in range(1, 6)}
 
 

@@ -15,8 +15,7 @@ from tercet.rl.goal import required_accuracy
 from tercet.rl.hybrid import ExplorationBudget
 from tercet.rl.options import Option
 from tercet.rl.platform import decode
-from tercet.rl.quarantine import Quarantine, Screening
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.services.orchestrator.decide.policy_interface import DecisionContext, Rejected
 from tercet.services.orchestrator.decide.policy_snapshot import PolicySnapshot, RecentRounds
 from tercet.services.orchestrator.decide.schedule import CLOUD, EDGE, EXPLORE, GREEDY, LOCAL
@@ -36,7 +35,6 @@ class Policy:
         """`budget`: what exploration may cost in the long run, as a share; None: no limit."""
         self._rng = np.random.default_rng(seed)
         self._snapshot: PolicySnapshot | None = None
-        self._quarantine = Quarantine()
         self._recent: deque[Experience] = deque(maxlen=RECENT)
         self._budget_share = budget
         self._budget: ExplorationBudget | None = None
@@ -68,17 +66,9 @@ class Policy:
         left = None if self._budget is None else max(0.0, self._budget.saved)
         return left, self._held_back
 
-    def screen(self, experience: Experience) -> dict[str, Screening]:
-        """As `DecisionPolicy.screen`; the round is remembered among the recent ones."""
-        fleet, marked = experience.fleet, experience.quarantined
-        for device in marked:
-            self._quarantine.exclude(device)
-        screened = self._quarantine.screen(
-            platform_of(fleet), experience_of(experience), fleet.profile_ms
-        )
-        found = {device: v.reason for device, v in screened.items() if v.reason}
-        self._recent.append(experience.model_copy(update={"quarantined": {**marked, **found}}))
-        return screened
+    def add_round(self, experience: Experience) -> None:
+        """As `DecisionPolicy.add_round`."""
+        self._recent.append(experience)
 
     def choose(self, name: str, context: DecisionContext) -> dict[str, str] | None:
         """As `DecisionPolicy.choose`; without parameters that fit, `profile` decides."""
@@ -123,8 +113,7 @@ class Policy:
     def _explore(self, snapshot: PolicySnapshot, context: DecisionContext) -> dict[str, Option]:
         if self._budget_share is not None and self._budget is None:
             self._budget = snapshot.initial_budget(self._budget_share, context)
-        quarantined = self._recent[-1].quarantined if self._recent else ()
-        chosen, self._budget = snapshot.explore(context, self._rng, self._budget, quarantined)
+        chosen, self._budget = snapshot.explore(context, self._rng, self._budget)
         self._held_back += self._budget is not None and snapshot.head is None
         return chosen
 

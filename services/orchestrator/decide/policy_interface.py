@@ -11,8 +11,7 @@ from tercet.rl.experience import State
 from tercet.rl.explanation_data import Reasons
 from tercet.rl.goal import Goal, parse_goal
 from tercet.rl.platform import Platform
-from tercet.rl.quarantine import Screening
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition, Fleet
 
 
@@ -81,8 +80,8 @@ class DecisionPolicy(Protocol):
         Draws no random numbers. There are no reasons without parameters that fit.
         """
 
-    def screen(self, experience: Experience) -> dict[str, Screening]:
-        """Return how each outcome of a round is to be used (`tercet.rl.quarantine`)."""
+    def add_round(self, experience: Experience) -> None:
+        """Remember a round: new parameters are compared with the present ones on the latest."""
 
     def costs(self, blob: bytes) -> tuple[float, float] | None:
         """Return the average ms of the greedy assignments of the present parameters and of `blob`.

@@ -70,7 +70,7 @@ class PolicyProcess:
     _adopt = _remote(DecisionPolicy.adopt)
     choose = _remote(DecisionPolicy.choose)
     explain = _remote(DecisionPolicy.explain)
-    screen = _remote(DecisionPolicy.screen)
+    add_round = _remote(DecisionPolicy.add_round)
     costs = _remote(DecisionPolicy.costs)
     exploration_budget = _remote(DecisionPolicy.exploration_budget)
 

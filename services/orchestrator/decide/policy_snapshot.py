@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +39,7 @@ class PolicySnapshot:
         self._parameters = from_bytes(blob)
         self._settings = HybridSettings()
         self.head: int | None = None
-        """The head of the last exploration; None when the mean of the heads decided..."""
-        self._not_sampled: frozenset[str] = frozenset()
-        """...and the devices whose response times it did not sample."""
+        """The head of the last exploration; None when the mean of the heads decided."""
 
     def objection(self, present: PolicySnapshot | None, recent: RecentRounds) -> str:
         """Why this must not replace `present` (`tercet.rl.hybrid.validation`); empty if it may."""
@@ -75,7 +73,6 @@ class PolicySnapshot:
         context: DecisionContext,
         rng: np.random.Generator,
         budget: ExplorationBudget | None,
-        not_sampled: Collection[str],
     ) -> tuple[dict[str, Option], ExplorationBudget | None]:
         """Decide by one random head if the budget can pay; also return the budget after it.
 
@@ -91,9 +88,8 @@ class PolicySnapshot:
             budget,
             context.fleet.profile_ms,
             context.unavailable,
-            not_sampled,
         )
-        self.head, self._not_sampled = decision.head, frozenset(not_sampled)
+        self.head = decision.head
         return decision.assignment, budget
 
     def initial_budget(self, share: float, context: DecisionContext) -> ExplorationBudget:
@@ -120,5 +116,4 @@ class PolicySnapshot:
             head,
             context.fleet.profile_ms,
             context.unavailable,
-            self._not_sampled,
         )

@@ -12,7 +12,7 @@ from tercet.messaging.parameter_store import ParameterStore, read_versions
 from tercet.process import log, metrics
 from tercet.process.errors import Gone, TryLater, Unprocessable
 from tercet.process.waiting import within
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.versions import Version

@@ -13,7 +13,7 @@ def learning_report(
 ) -> list[Learning]:
     """The report of the moment."""
     latest, known = metrics.latest, versions.state
-    closed = latest.round if latest else 0
+    closed = latest.window if latest else 0
     left_ms, held_back = versions.exploration_budget
     return [
         Learning(
@@ -25,7 +25,7 @@ def learning_report(
             exploring=state.exploring,
             policy=latest.policy if latest else None,
             behind=max(closed - known.adopted_round, 0) if latest else None,
-            censored=metrics.censored,
+            censored=metrics.missing,
             fallbacks=metrics.fallbacks,
             refused=known.rejections,
             rolled_back=known.rollbacks,

@@ -7,20 +7,21 @@ from collections import deque
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import last_message
-from tercet.process import log
+from tercet.process import log, metrics
 from tercet.process.errors import TryLater
 from tercet.process.waiting import first_of
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
 from tercet.services.orchestrator.decide.decider_state import DeciderState
+from tercet.services.orchestrator.decide.impossible import impossible
+from tercet.services.orchestrator.decide.missed_rounds import MissedRounds
 from tercet.services.orchestrator.decide.policy_interface import DecisionContext
 from tercet.services.orchestrator.decide.policy_process import PolicyProcess
 from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
 from tercet.services.orchestrator.decide.round_metrics import RoundMetrics
 from tercet.services.orchestrator.decide.round_record import RoundRecord
 from tercet.services.orchestrator.decide.schedule import EXPLORE, GREEDY, Schedule
-from tercet.services.orchestrator.decide.screening import dead_letter_quarantined, screen
 from tercet.services.orchestrator.settings import OrchestratorSettings
 
 POLL_S = 0.1
@@ -48,7 +49,11 @@ class RoundController:
         self._bus, self._settings, self._stop = bus, settings, stop
         self._state, self._versions, self._policy = state, versions, policy
         self._schedule = Schedule(settings.rounds, settings.evaluations, settings.after)
-        self._closed = asyncio.Event()
+        self._missed_rounds = MissedRounds()
+        self._awaited = set[str]()
+        """Devices that have not reported, and that the open round waits for."""
+        self._settled, self._closed = asyncio.Event(), asyncio.Event()
+        """Set when those have reported, and when all have."""
         self._learned_rounds: deque[int] = deque(maxlen=MAX_STALENESS)
         """Numbers of the latest learning rounds that were published."""
         self._evaluated: dict[tuple[object, ...], dict[str, str]] = {}
@@ -78,11 +83,23 @@ class RoundController:
                 await self._wait(self._stop, started + period - self._state.now())
 
     async def on_outcome(self, message: Outcome) -> None:
-        """Enter an outcome; the last one closes the round."""
+        """Enter an outcome; the last one closes the round. An impossible one is dead-lettered."""
         self._state.add_outcome(message)
+        self._missed_rounds.reported(message.device, message.round)
         waited_ms = (self._state.now() - self._opened_at) * 1000
         record = self._state.open_round
-        if record is not None and record.add(message, waited_ms) and record.complete:
+        if record is None or not record.expects(message):
+            return
+        if reason := impossible(message, waited_ms):
+            record.refused.add(message.device)
+            metrics.IMPOSSIBLE.inc()
+            await self._bus.dead_letter(message.subject, message.model_dump_json().encode(), reason)
+        else:
+            record.add(message)
+        self._awaited.discard(message.device)
+        if not self._awaited:
+            self._settled.set()
+        if record.complete:
             self._closed.set()
 
     async def _round(self, number: int) -> bool:
@@ -92,25 +109,33 @@ class RoundController:
             return True
         self._opened_at = self._state.now()
         await self._bus.publish(record.opened)
-        await self._wait(self._closed, self._settings.round_timeout)
+        await self._collect(record)
         self._state.open_round = None
+        self._missed_rounds.closed(number, record.missing(), frozenset(self._state.active()))
         if not record.outcomes or self._stop.is_set():
             _log.warning("round without outcomes", round=number)
             return False
-        waited_ms = (self._state.now() - self._opened_at) * 1000
-        joined = record.join(self._state.conditions(), waited_ms)
-        experience = await screen(self._policy, joined)
+        experience = record.join(self._state.conditions())
         try:
             await self._bus.publish(experience)
         except TryLater as error:
             _log.error("experience not published", round=number, reason=str(error))
             return False
         self.metrics.add(experience, record.outcomes.values())
-        await dead_letter_quarantined(self._bus, record, experience)
+        await self._policy.add_round(experience)
         if record.opened.purpose == "learn":
             self._learned_rounds.append(number)
             await self._versions.round_closed(experience)
         return True
+
+    async def _collect(self, record: RoundRecord) -> None:
+        """Wait for the outcomes; for devices that miss rounds no longer than the others took."""
+        timeout = self._settings.round_timeout
+        await self._wait(self._settled, timeout)
+        if record.outcomes:
+            now = self._state.now()
+            end = min(self._opened_at + timeout, self._missed_rounds.close_at(self._opened_at, now))
+            await self._wait(self._closed, end - now)
 
     async def _open(self, number: int) -> RoundRecord | None:
         """Choose the assignment of a round and put it in force.
@@ -137,6 +162,8 @@ class RoundController:
             self._evaluated[key] = assigned
         self._put_in_force(name, assigned)
         greedy = await self._policy.choose(GREEDY, context) if learning else None
+        self._awaited = set(self._missed_rounds.awaited(frozenset(assigned)))
+        self._settled.clear()
         self._closed.clear()
         state.open_round = RoundRecord(
             opened=Round(number=number, devices=tuple(assigned), purpose=purpose, policy=name),
@@ -202,7 +229,7 @@ class RoundController:
 
     async def _next_number(self) -> int:
         last = await last_message(self._bus, Experience)
-        return 1 if last is None else last[1].round + 1
+        return 1 if last is None else last[1].window + 1
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         """Wait for an event, `stop`, or so many seconds, whichever comes first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tercet.process import metrics
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.outcome import Outcome
 
 
@@ -14,16 +14,20 @@ class RoundMetrics:
 
     def __init__(self) -> None:
         self.latest: Experience | None = None
-        self.censored = 0
+        self.missing = 0
+        """Outcomes that did not come while their round was open."""
         self.fallbacks = 0
 
     def add(self, experience: Experience, outcomes: Iterable[Outcome]) -> None:
         """Count one round."""
         self.latest = experience
-        self.censored += len(experience.censored)
+        missing = len(experience.silent)
+        self.missing += missing
         self.fallbacks += sum(outcome.fallback != "none" for outcome in outcomes)
         metrics.ROUNDS.labels(experience.purpose, experience.policy).inc()
-        metrics.CENSORED.inc(len(experience.censored))
-        metrics.ROUND_RESPONSE.labels(experience.purpose).set(experience.average_ms)
-        metrics.ROUND_ACCURACY.labels(experience.purpose).set(experience.accuracy_pct)
+        metrics.MISSING.inc(missing)
+        if experience.average_ms is not None:
+            metrics.ROUND_RESPONSE.labels(experience.purpose).set(experience.average_ms)
+        if experience.accuracy_pct is not None:
+            metrics.ROUND_ACCURACY.labels(experience.purpose).set(experience.accuracy_pct)
         metrics.DEVICES.labels(experience.purpose).set(len(experience.active))

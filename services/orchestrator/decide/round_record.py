@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tercet.rl.quarantine import impossible
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
+from tercet.schemas.window import ActiveRow
+from tercet.services.orchestrator.decide.tally import attempts_of, names_known, requests_of
 
 
 @dataclass
@@ -25,64 +26,50 @@ class RoundRecord:
     greedy: dict[str, str] = field(default_factory=dict)
     """What the policy would assign if it did not explore."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    impossible: dict[str, str] = field(default_factory=dict)
-    """Device to why its response time is impossible."""
+    refused: set[str] = field(default_factory=set)
+    """Devices whose outcome cannot be used: they are not waited for."""
 
-    def add(self, outcome: Outcome, waited_ms: float = float("inf")) -> bool:
-        """Enter an outcome; False when it is of another round, or not the device's first.
+    def expects(self, outcome: Outcome) -> bool:
+        """Whether it is of this round, and the device's first."""
+        device, mine = outcome.device, outcome.round_id == self.opened.id
+        new = device not in self.outcomes and device not in self.refused
+        return mine and new and device in self.assigned and names_known(outcome, self.fleet)
 
-        It arrived `waited_ms` after the round was opened: no real response took longer.
-        """
-        expected = outcome.round_id == self.opened.id and outcome.device in self.assigned
-        if not expected or outcome.device in self.outcomes:
-            return False
-        if outcome.executed not in self.fleet.options:
+    def add(self, outcome: Outcome) -> bool:
+        """Enter an outcome; False when it is not expected."""
+        if not self.expects(outcome):
             return False
         self.outcomes[outcome.device] = outcome
-        passed = float("inf") if outcome.simulated else waited_ms
-        if reason := impossible(outcome.response_ms, outcome.compute_ms, passed):
-            self.impossible[outcome.device] = reason
         return True
+
+    def missing(self) -> frozenset[str]:
+        """Devices that have not reported."""
+        return frozenset(self.assigned.keys() - self.outcomes.keys() - self.refused)
 
     @property
     def complete(self) -> bool:
         """Whether every active device has reported."""
-        return len(self.outcomes) == len(self.assigned)
+        return not self.missing()
 
-    def join(self, next_state: dict[str, Condition], waited_ms: float) -> Experience:
-        """Close the round. A device that has not reported took at least `waited_ms`: censored.
-
-        The options are those executed; for a missing outcome the assigned one is all that is known.
-        """
-        missing = tuple(d for d in self.assigned if d not in self.outcomes)
-        executed = {
-            d: self.outcomes[d].executed if d in self.outcomes else option
-            for d, option in self.assigned.items()
-        }
-        response = {
-            d: self.outcomes[d].response_ms if d in self.outcomes else waited_ms
-            for d in self.assigned
-        }
-        accuracy = [self.fleet.accuracy_pct[o.partition("@")[0]] for o in executed.values()]
+    def join(self, next_state: dict[str, Condition]) -> Experience:
+        """Close the round. A device without an outcome has no requests: silence is not slowness."""
+        outcomes, nodes = self.outcomes, self.fleet.nodes
         return Experience.caused_by(
             self.opened,
-            round=self.opened.number,
+            window=self.opened.number,
             purpose=self.opened.purpose,
             policy=self.opened.policy,
             policy_version=self.policy_version,
             goal=self.goal,
             fleet=self.fleet,
-            active=tuple(self.assigned),
-            state=self.state,
-            next_state=next_state,
-            assigned=self.assigned,
-            greedy=self.greedy,
-            executed=executed,
-            response_ms=response,
-            censored=missing,
-            quarantined=self.impossible,
-            average_ms=sum(response.values()) / len(response),
-            accuracy_pct=sum(accuracy) / len(accuracy),
-            emulated=any(o.emulated for o in self.outcomes.values()),
-            simulated=any(o.simulated for o in self.outcomes.values()),
+            active=tuple(
+                ActiveRow(device=device, assigned=option, greedy=self.greedy.get(device))
+                for device, option in self.assigned.items()
+            ),
+            state={node: c for node, c in self.state.items() if node in nodes},
+            next_state={node: c for node, c in next_state.items() if node in nodes},
+            requests=requests_of(outcomes.values(), self.fleet),
+            attempts=attempts_of(outcomes.values(), self.fleet),
+            emulated=any(o.emulated for o in outcomes.values()),
+            simulated=any(o.simulated for o in outcomes.values()),
         )

@@ -15,7 +15,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 from tercet.rl.degradation import MARGIN, WINDOW, DegradationMonitor, Finding
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.versions import Versions
@@ -174,12 +174,11 @@ def round_closed(state: VersionState, experience: Experience) -> Step:
     if state.cooldown_rounds > 0:
         return replace(state, cooldown_rounds=state.cooldown_rounds - 1), ()
     version, times = experience.policy_version, experience.response_ms
-    used = {d: ms for d, ms in times.items() if d not in experience.quarantined}
-    if version is None or not used or experience.assigned != experience.greedy:
+    if version is None or not times or experience.assigned != experience.greedy:
         return state, ()
     windows = copy(state.windows)
-    conditions = experience.goal, experience.active, experience.fleet.options
-    finding = windows.add(version, used, conditions)
+    conditions = experience.goal, tuple(experience.assigned), experience.fleet.options
+    finding = windows.add(version, times, conditions)
     state = replace(state, windows=windows)
     match finding:
         case Finding.GOOD:

@@ -20,7 +20,7 @@ from tercet.messaging.parameter_store import ParameterStore
 from tercet.process import log, metrics
 from tercet.process.errors import TryLater
 from tercet.process.waiting import within
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.learning import Learning
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.plan import Plan
@@ -207,8 +207,8 @@ def plan_after(experience: Experience) -> Plan:
         experience,
         goal=experience.goal,
         fleet=experience.fleet,
-        active=experience.active,
+        active=tuple(experience.assigned),
         state=experience.next_state,
         transitions=4,
-        seed=experience.round,
+        seed=experience.window,
     )

@@ -22,7 +22,7 @@ from tercet.rl.features import Profile
 from tercet.rl.hybrid import HybridSettings, PolicyEstimator, decide, to_bytes
 from tercet.rl.hybrid.agent import ALPHA_ROUNDS
 from tercet.rl.platform import Platform
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.planned import Planned
 
 MAX_PLAN_AGE = 10

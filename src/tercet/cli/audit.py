@@ -15,7 +15,7 @@ from tercet.experience.digest import IdDigest
 from tercet.messaging import inspection
 from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import replay
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 
 EPILOG = "Example: [bold]tercet audit[/] exits with 1 when an account does not balance."
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tercet.cli.output import clean, number
 from tercet.rl.goal import met, required_accuracy
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.learning import Learning
 from tercet.schemas.outcome import Outcome
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
@@ -76,10 +76,11 @@ class Display:
         if self._now is not None and self._now.goal != experience.goal:
             self._best = None  # The best under another goal cannot be compared.
         self._now, self._regret = experience, regret
-        if experience.purpose == "learn" and _meets(experience):
-            self._best = min(experience.average_ms, self._best or experience.average_ms)
-        last = experience.round == self._last
-        if self._live is None and (experience.round % self._every == 0 or last):
+        average_ms = experience.average_ms
+        if experience.purpose == "learn" and average_ms is not None and _meets(experience):
+            self._best = min(average_ms, self._best or average_ms)
+        last = experience.window == self._last
+        if self._live is None and (experience.window % self._every == 0 or last):
             self._console.print(self._line(experience), highlight=False, markup=False)
         self._refresh()
 
@@ -89,11 +90,15 @@ class Display:
 
     def _line(self, now: Experience) -> str:
         of = f"/{self._last}" if self._last else ""
-        best = "–" if self._best is None else f"{self._best:.1f} ms"
+        best = number(self._best, unit=" ms")
+        average, accuracy = (
+            number(now.average_ms, unit=" ms"),
+            number(now.accuracy_pct, 2, " %"),
+        )
         regret = f"  regret {self._regret.regret:.2%}" if self._regret else ""
         return clean(
-            f"round {now.round}{of} ({now.policy})  average response {now.average_ms:.1f} ms, "
-            f"best so far {best}  accuracy {now.accuracy_pct:.2f} %, goal {now.goal}{regret}"
+            f"round {now.window}{of} ({now.policy})  average response {average}, "
+            f"best so far {best}  accuracy {accuracy}, goal {now.goal}{regret}"
         )
 
     def _panel(self) -> RenderableType:
@@ -144,4 +149,5 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
 def _meets(experience: Experience) -> bool:
     goal = experience.goal if experience.goal in ("min", "max") else float(experience.goal)
     required = required_accuracy(goal, experience.fleet.accuracy_pct.values())
-    return met(experience.accuracy_pct, required)
+    accuracy_pct = experience.accuracy_pct
+    return accuracy_pct is not None and met(accuracy_pct, required)

@@ -1,8 +1,9 @@
-"""`tercet experience export`: real experience as a Parquet file, one row per device and round."""
+"""`tercet experience export`: real experience as a Parquet file, one row per device and window."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,8 +16,9 @@ from tercet.cli.output import Json, as_json
 from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.messaging.stream_reader import first_sequence_since, replay
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition
+from tercet.schemas.window import Requests
 
 EPILOG = (
     "Examples: [bold]tercet experience export --parquet run.parquet[/]; "
@@ -28,29 +30,45 @@ app = typer.Typer(
 )
 
 COLUMNS = (
-    ("round", "int64", "number of the round"),
-    ("at", "timestamp", "when it was closed"),
+    ("window", "int64", "number of the window; that of the round, if it was one"),
+    ("at", "timestamp", "when it ended"),
     ("purpose", "string", "learn or evaluate"),
     ("policy", "string", "policy that chose the assignment"),
     ("policy_version", "int64", "version of its parameters; null before any"),
     ("goal", "string", "min, max or percent"),
     ("device", "string", ""),
-    ("node", "string", "node that ran the request"),
+    ("family", "string", "model family; empty where the device has one"),
+    ("demand", "double", "requests per second; null in a round"),
     ("assigned", "string", "option decided"),
-    ("executed", "string", "option that ran and was measured"),
+    ("executed", "string", "option at which most of its requests ran; null if it asked nothing"),
+    ("node", "string", "node of that option"),
     ("greedy", "string", "option without exploration; null in evaluation"),
-    ("response_ms", "double", "of this device; null where only the mean is known"),
-    ("censored", "bool", "response_ms is only a lower bound"),
-    ("average_ms", "double", "over the round's devices"),
-    ("accuracy_pct", "double", "over the round's devices"),
-    ("cpu", "double", "of the device, used by others, 0..1, when the round opened"),
+    ("requests", "int64", "how many; 0 if it asked nothing; null where only the mean is known"),
+    ("in_time", "int64", "requests answered in time"),
+    ("failed", "int64", "attempts that did not succeed"),
+    ("response_ms", "double", "mean cost of a request of this device"),
+    ("network_ms", "double", "part of it between the nodes; null where it is not known"),
+    ("queue_ms", "double", "part of it before a worker took the request"),
+    ("compute_ms", "double", "part of it in decoding and inference"),
+    ("average_ms", "double", "mean cost over all requests of the window"),
+    ("accuracy_pct", "double", "mean accuracy over all requests of the window"),
+    ("cpu", "double", "of the device, used by others, 0..1, when the window began"),
     ("memory", "double", "of the device, 0..1"),
     ("link_ms", "double", "of the device, round trip to the next tier"),
     ("weak", "bool", "whether that link counts as weak"),
+    ("backlog", "double", "of the device, requests that wait"),
+    ("temperature", "double", "of the device, degrees Celsius; 0: unknown"),
+    ("throttled", "double", "of the device, share of its speed lost to heat"),
     ("emulated", "bool", ""),
     ("simulated", "bool", "times are virtual"),
 )
 """Name, type and meaning; the meaning is written to the file as the field's metadata."""
+CONDITION = ("cpu", "memory", "link_ms", "weak", "backlog", "temperature", "throttled")
+SHARED = (
+    *("window", "at", "purpose", "policy", "policy_version", "goal"),
+    *("average_ms", "accuracy_pct", "emulated", "simulated"),
+)
+"""Columns of all rows of a window."""
 
 
 @app.command(epilog=EPILOG)
@@ -60,7 +78,7 @@ def export(
     since: Annotated[str | None, typer.Option(help="Only the last 90s, 15m, 1h or 2d.")] = None,
     json: Json = False,
 ) -> None:
-    """Write the experience of every round, one row per device and round."""
+    """Write the experience of every round, one row per device and family."""
     arrow = _arrow()
     span = None if since is None else seconds(since)
     if not parquet.parent.is_dir():
@@ -85,27 +103,37 @@ async def _read(url: str | None, span: float | None) -> list[Experience]:
 
 
 def rows_of(message: Experience) -> Iterator[dict[str, Any]]:
-    """One row per active device."""
-    shared = {
-        name: getattr(message, name)
-        for name in ("round", "at", "purpose", "policy", "policy_version", "goal")
-    } | {
-        name: getattr(message, name)
-        for name in ("average_ms", "accuracy_pct", "emulated", "simulated")
-    }
-    for device in message.active:
-        condition = message.state.get(device, Condition())
+    """One row per active device and family."""
+    shared = {name: getattr(message, name) for name in SHARED}
+    requests = {r.row: r for r in message.requests}
+    executed, response_ms = message.executed, message.response_ms
+    failed = Counter[str]()
+    for a in message.attempts:
+        failed[a.row] += a.count if a.result != "ok" else 0
+    for row in message.active:
+        condition = message.state.get(row.device, Condition())
+        made, ran = requests.get(row.row), executed.get(row.row)
+        unknown = made is None and message.mean_ms is not None
         yield {
             **shared,
-            "device": device,
-            "node": message.fleet.node(device, message.executed[device]),
-            "assigned": message.assigned.get(device),
-            "executed": message.executed[device],
-            "greedy": message.greedy.get(device),
-            "response_ms": message.response_ms.get(device),
-            "censored": device in message.censored,
-            **{name: getattr(condition, name) for name in ("cpu", "memory", "link_ms", "weak")},
+            **{name: getattr(row, name) for name in ("device", "family", "demand")},
+            "assigned": row.assigned,
+            "executed": ran,
+            "node": None if ran is None else message.fleet.node(row.device, ran),
+            "greedy": row.greedy,
+            "requests": None if unknown else made.count if made else 0,
+            "in_time": None if unknown else made.answered_in_time if made else 0,
+            "failed": None if unknown else failed[row.row],
+            "response_ms": response_ms.get(row.row),
+            **_parts(made),
+            **{name: getattr(condition, name) for name in CONDITION},
         }
+
+
+def _parts(made: Requests | None) -> dict[str, float | None]:
+    """Means of the parts; null where they are not known."""
+    names, parts = ("network_ms", "queue_ms", "compute_ms"), None if made is None else made.parts
+    return {name: None if parts is None else getattr(parts, name) / parts.count for name in names}
 
 
 def _schema(arrow: Any) -> Any:

@@ -19,7 +19,7 @@ from tercet.messaging.stream_reader import last_message, tail
 from tercet.process.settings import BusSettings
 from tercet.process.supervisor import Child, Supervisor
 from tercet.schemas.capability import Capability
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.goal import GoalSet
 from tercet.schemas.learning import Learning
 from tercet.schemas.outcome import Outcome
@@ -83,7 +83,7 @@ async def _follow(
     await declare.declare(bus.js)
     await write_goal(bus, GoalSet(goal=config.goal, by="tercet up"))
     before = await last_message(bus, Experience)
-    sequence, after = (before[0], before[1].round) if before else (0, 0)
+    sequence, after = (before[0], before[1].window) if before else (0, 0)
     await _subscribe(bus, config, display)
     processes = observed(children(config, url, after), config.metrics)
     write_targets(targets(processes))
@@ -100,7 +100,7 @@ async def _follow(
     async for _, experience in tail(bus, Experience, start=sequence + 1, stop=stop):
         record.add(experience)
         display.experience(experience, record.regret)
-        if experience.round == last:
+        if experience.window == last:
             return
     if supervisor.failed.done():
         raise UsageError(supervisor.failed.result())

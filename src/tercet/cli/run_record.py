@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
 
 RECENT = 10

@@ -21,7 +21,7 @@ from tercet.messaging.operator_settings import (
 from tercet.messaging.parameter_store import read_versions
 from tercet.messaging.stream_reader import last_message, last_per_subject
 from tercet.schemas.capability import Capability
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.telemetry import Telemetry
 
@@ -103,12 +103,13 @@ async def _round(bus: Bus) -> dict[str, Any] | None:
     last = await last_message(bus, Experience)
     if last is None:
         return None
+    average_ms, accuracy_pct = last[1].average_ms, last[1].accuracy_pct
     return {
-        "number": last[1].round,
+        "number": last[1].window,
         "policy": last[1].policy,
         "goal": last[1].goal,
-        "average_ms": round(last[1].average_ms, 1),
-        "accuracy_pct": round(last[1].accuracy_pct, 2),
+        "average_ms": None if average_ms is None else round(average_ms, 1),
+        "accuracy_pct": None if accuracy_pct is None else round(accuracy_pct, 2),
         "devices": len(last[1].active),
         "age": ago((datetime.now(UTC) - last[1].at).total_seconds()),
     }

@@ -14,7 +14,7 @@ from rich.text import Text
 from tercet.cli.output import show
 from tercet.cli.run_record import RunRecord
 from tercet.models.manifest import Manifest
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.services.orchestrator.decide.schedule import EVALUATED, GREEDY, PROFILE
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
 
@@ -49,7 +49,7 @@ def summarise(record: RunRecord, goal: str) -> dict[str, Any]:
         },
         "evaluated": evaluated,
         "evaluation_rounds": len(learned) if evaluated else 0,
-        "censored": sum(len(e.censored) for e in record.evaluation),
+        "missing": sum(len(e.silent) for e in record.evaluation),
         "emulated": any(e.emulated for e in learned),
         **(_truth(record.regret) if record.regret else {}),
     }
@@ -77,11 +77,11 @@ def _truth(evaluator: RegretEvaluator) -> dict[str, Any]:
 
 
 def _figures(rounds: Sequence[Experience]) -> dict[str, float | None]:
-    if not rounds:
-        return {"average_response_ms": None, "average_accuracy_pct": None}
+    times = [e.average_ms for e in rounds if e.average_ms is not None]
+    accuracies = [e.accuracy_pct for e in rounds if e.accuracy_pct is not None]
     return {
-        "average_response_ms": round(fmean(e.average_ms for e in rounds), 3),
-        "average_accuracy_pct": round(fmean(e.accuracy_pct for e in rounds), 3),
+        "average_response_ms": round(fmean(times), 3) if times else None,
+        "average_accuracy_pct": round(fmean(accuracies), 3) if accuracies else None,
     }
 
 

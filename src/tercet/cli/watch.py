@@ -12,7 +12,7 @@ from rich.console import Console
 from tercet.cli.display import Display
 from tercet.cli.output import Json, as_json
 from tercet.cli.running_system import Url, bus_at
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.learning import Learning
 from tercet.schemas.outcome import Outcome
 
@@ -22,8 +22,10 @@ EPILOG = (
     "[bold]tercet watch --rounds 1 --json[/] prints one JSON object per round."
 )
 
-EXCLUDED = {"id", "cause", "type", "fleet", "state", "next_state"}
-"""Fields left out of the JSON: constant from round to round, or identifiers."""
+SHOWN = ("assigned", "greedy", "executed", "response_ms", "average_ms", "accuracy_pct", "silent")
+"""What follows from the counts of a round, shown beside them."""
+EXCLUDED = {"id", "cause", "type", "fleet", "state", "next_state", "active"}
+"""Fields left out of the JSON: constant from round to round, or identifiers, or in `SHOWN`."""
 
 
 def watch(
@@ -63,5 +65,7 @@ async def _watch(url: str | None, rounds: int | None, display: Display | None) -
 async def _objects(closed: asyncio.Queue[Experience], rounds: int | None) -> None:
     seen = 0
     while rounds is None or seen < rounds:
-        as_json((await closed.get()).model_dump(mode="json", exclude=EXCLUDED), flush=True)
+        experience = await closed.get()
+        derived = {name: getattr(experience, name) for name in SHOWN}
+        as_json(experience.model_dump(mode="json", exclude=EXCLUDED) | derived, flush=True)
         seen += 1

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import replay
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 
 Entry = tuple[int, Experience]
 """An experience with its sequence in the stream."""

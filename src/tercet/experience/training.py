@@ -13,7 +13,7 @@ from tercet.rl.features import Profile
 from tercet.rl.hybrid import Parameters
 from tercet.rl.hybrid.prediction_error import PredictionError, log_errors
 from tercet.rl.platform import Platform
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Fleet
 
 
@@ -76,7 +76,7 @@ class Training(ABC, Generic[M]):
         self.observed += 1
         self.learned += 1
         self.digest.add(experience.id)
-        self.round = max(self.round, experience.round)
+        self.round = max(self.round, experience.window)
         return True
 
     def _measure_error(self, fresh: Experience) -> None:

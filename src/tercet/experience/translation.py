@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
-from tercet.rl.experience import Experience, NodeState, State
+from tercet.rl.experience import (
+    AttemptResult,
+    Attempts,
+    Experience,
+    NodeState,
+    Parts,
+    State,
+)
 from tercet.rl.goal import parse_goal
 from tercet.rl.options import OPTIONS, Option
 from tercet.rl.platform import Platform
-from tercet.schemas import experience as messages
+from tercet.schemas import experience_v2 as messages
 from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.plan import Plan
 from tercet.schemas.planned import Planned
+from tercet.schemas.window import row_name
+
+NO_DEMAND: Mapping[str, float] = {}
+"""Of a round: one request each, all at once."""
 
 
 def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
@@ -72,52 +84,111 @@ def _offered(nodes: list[Capability]) -> list[Option]:
 
 
 def platform_of(fleet: Fleet) -> Platform:
-    """The fleet as a platform of `rl`."""
+    """The fleet as a platform of `rl`: one row per device and family."""
+    rows = [row for device in fleet.devices for row in _rows(fleet, device)]
+    home = dict(zip(fleet.devices, fleet.home, strict=True))
+    permitted = {
+        row_name(*row): tiers
+        for row in rows
+        if (tiers := fleet.allowed.get(row_name(*row), fleet.allowed.get(row[0]))) is not None
+    }
     return Platform(
-        devices=fleet.devices,
-        home=fleet.home,
+        devices=tuple(row_name(*row) for row in rows),
+        home=tuple(home[device] for device, _ in rows),
         accuracy=fleet.accuracy_pct,
         options=tuple(Option.parse(text) for text in fleet.options),
         cloud=fleet.cloud,
         lacking={node: frozenset(variants) for node, variants in fleet.lacks.items()},
+        allowed={row: frozenset(tiers) for row, tiers in permitted.items()},
+        host={row_name(*row): row[0] for row in rows if row[1]},
+        group={row_name(*row): fleet.groups[row[1]] for row in rows if row[1] in fleet.groups},
+        variants={
+            row_name(*row): frozenset(fleet.variants[row[1]])
+            for row in rows
+            if row[1] in fleet.variants
+        },
+        deadline_ms=math.inf if fleet.deadline_ms is None else fleet.deadline_ms,
     )
 
 
-def state_of(active: Iterable[str], conditions: Mapping[str, Condition]) -> State:
-    """The state as one of `rl`."""
+def _rows(fleet: Fleet, device: str) -> list[tuple[str, str]]:
+    return [(device, family) for family in fleet.families.get(device, ("",))]
+
+
+def state_of(
+    active: Iterable[str],
+    conditions: Mapping[str, Condition],
+    demand: Mapping[str, float] = NO_DEMAND,
+) -> State:
+    """The state as one of `rl`; `demand`: row to requests per second, empty in a round."""
     return State(
         active=tuple(active),
         nodes={
-            name: NodeState(cpu=c.cpu, memory=c.memory, link_ms=c.link_ms, weak=c.weak)
+            name: NodeState(
+                cpu=c.cpu,
+                memory=c.memory,
+                link_ms=c.link_ms,
+                weak=c.weak,
+                backlog=c.backlog,
+                temperature=c.temperature,
+                throttled=c.throttled,
+            )
             for name, c in conditions.items()
         },
+        demand=demand,
     )
 
 
 def experience_of(message: messages.Experience) -> Experience:
-    """One round's experience as `rl` learns from it, without what is quarantined.
+    """One window's experience as `rl` learns from it.
 
-    When all of it is quarantined, the assignment is empty, too: otherwise it would be taken for a
-    round of which only the mean is known.
+    The assignment is of the rows that asked: where most of their requests ran. A row that asked
+    nothing is not in it, for it loaded no node. Attempts that straddled a change of assignment are
+    left out: they teach no load.
     """
-    accepted = {
-        device: ms / message.divided.get(device, 1.0)
-        for device, ms in message.response_ms.items()
-        if device not in message.quarantined
-    }
-    nothing_left = bool(message.response_ms) and not accepted
-    executed = {} if nothing_left else message.executed
+    rows = tuple(row.row for row in message.active)
+    demand = {row.row: row.demand for row in message.active if row.demand is not None}
+    average_ms = message.average_ms
     return Experience(
-        state=state_of(message.active, message.state),
-        assignment={d: Option.parse(text) for d, text in executed.items()},
-        response_ms=accepted,
-        average_ms=message.average_ms,
-        next_state=state_of(message.active, message.next_state),
+        state=state_of(rows, message.state, demand),
+        assignment={row: Option.parse(text) for row, text in message.executed.items()},
+        response_ms=message.response_ms,
+        average_ms=0.0 if average_ms is None else average_ms,
+        next_state=state_of(rows, message.next_state, demand),
         goal=parse_goal(message.goal),
-        censored=frozenset(message.censored),
-        retracted=frozenset(message.doubted),
         id=str(message.id),
+        counts={r.row: r.count for r in message.requests},
+        attempts=_attempts(message),
+        parts=_parts(message),
     )
+
+
+def _attempts(message: messages.Experience) -> dict[str, tuple[Attempts, ...]]:
+    """Row to its attempts; those at several nodes of one tier are joined."""
+    sums: dict[tuple[str, str, AttemptResult], tuple[int, float]] = {}
+    for a in message.attempts:
+        if not a.straddled:
+            key = a.row, a.option, a.result
+            count, total_ms = sums.get(key, (0, 0.0))
+            sums[key] = count + a.count, total_ms + a.total_ms
+    found: dict[str, list[Attempts]] = {}
+    for (row, option, result), (count, total_ms) in sums.items():
+        attempts = Attempts(Option.parse(option), result, count, total_ms)
+        found.setdefault(row, []).append(attempts)
+    return {row: tuple(attempts) for row, attempts in found.items()}
+
+
+def _parts(message: messages.Experience) -> dict[str, Parts]:
+    """Row to the means of its parts."""
+    return {
+        r.row: Parts(
+            r.parts.network_ms / r.parts.count,
+            r.parts.queue_ms / r.parts.count,
+            r.parts.compute_ms / r.parts.count,
+        )
+        for r in message.requests
+        if r.parts is not None
+    }
 
 
 def planned_experiences(batch: Planned) -> list[Experience]:

@@ -132,7 +132,7 @@ class Bus:
 
     async def subscribe(self, kind: type[M], handle: Handler[M], **tokens: str) -> Subscription:
         """Handle every `kind` from now on, one after the other; dead-letter malformed messages."""
-        return await subscribe(self.client, kind, kind.pattern(**tokens), handle, self.dead_letter)
+        return await subscribe(self.client, kind, kind.readable(**tokens), handle, self.dead_letter)
 
     async def observe(
         self, kind: type[M], handle: Callable[[M], None], malformed: Callable[[str], None]
@@ -145,7 +145,7 @@ class Bus:
         async def refuse(subject: str, body: bytes, reason: str) -> None:
             malformed(subject)
 
-        return await subscribe(self.client, kind, kind.pattern(), on_message, refuse)
+        return await subscribe(self.client, kind, kind.readable(), on_message, refuse)
 
     @property
     def disconnected(self) -> bool:

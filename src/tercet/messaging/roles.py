@@ -13,7 +13,7 @@ from tercet.messaging import topology
 from tercet.schemas.capability import Capability
 from tercet.schemas.classification import Classification
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.explain import Explain
 from tercet.schemas.exploration import Exploration
 from tercet.schemas.goal import GoalSet
@@ -41,7 +41,7 @@ PUBLIC = (
     Capability.pattern(),
     GoalSet.pattern(),
     Exploration.pattern(),
-    Experience.pattern(),
+    Experience.readable(),
     Parameters.pattern(),
     Learning.pattern(),
     Worker.pattern(),

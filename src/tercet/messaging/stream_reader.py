@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from functools import partial
@@ -33,14 +34,14 @@ async def replay(
 ) -> AsyncIterator[tuple[int, M]]:
     """Yield (sequence, message) from `start`, or from the `last` so many sequences, oldest first.
 
-    `only` narrows the subject, e.g. to one device.
+    `only` narrows the subject, e.g. to one device. Messages of the former version are translated.
 
     Reads by direct get, so it needs neither a consumer nor the permission to create one. What does
     not parse is skipped: it was dead-lettered when it arrived.
     """
     stream = stream_of(kind.pattern())
     state = (await _info(bus, stream)).state
-    pattern = kind.pattern(**(only or {}))
+    pattern = kind.readable(**(only or {}))
     read = partial(bus.js.get_msg, stream, subject=pattern, direct=True, next=True)
     sequence = max(start, state.first_seq, state.last_seq - last + 1 if last else 1, 1)
     while sequence <= state.last_seq:
@@ -123,16 +124,21 @@ async def last_on_subject(bus: Bus, kind: type[M], subject: str) -> M | None:
 
 
 async def last_message(bus: Bus, kind: type[M]) -> tuple[int, M] | None:
-    """Return the newest message of a kind with its sequence, or None."""
+    """Return the newest message of a kind with its sequence, or None.
+
+    Without one of this version, the newest of the former one.
+    """
     stream = stream_of(kind.pattern())
     await _info(bus, stream)
-    read = partial(bus.js.get_last_msg, stream, kind.pattern(), direct=True)
-    try:
-        raw = await bus.retry(read)
-    except NotFoundError:
-        return None
-    message = _parsed(kind, raw)
-    return None if message is None else (raw.seq or 0, message)
+    for version in (kind, kind.FORMER):
+        if version is None:
+            continue
+        read = partial(bus.js.get_last_msg, stream, version.pattern(), direct=True)
+        with contextlib.suppress(NotFoundError):
+            raw = await bus.retry(read)
+            message = _parsed(kind, raw)
+            return None if message is None else (raw.seq or 0, message)
+    return None
 
 
 async def _info(bus: Bus, stream: str, pattern: str | None = None) -> StreamInfo:

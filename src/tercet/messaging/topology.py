@@ -87,12 +87,17 @@ denies their subjects, so that no message is stored twice (docs/decisions/0014).
 LIVE = "live."
 """Prefix under which an edge republishes what it captures; the leaf link allows it."""
 
-REAL, PLANNED = "experience.v1.real", "experience.v1.planned"
+REAL, FORMER_REAL = "experience.v2.real", "experience.v1.real"
+PLANNED = "experience.v1.planned"
 
 STREAMS = {
     stream.name: stream
     for stream in (
-        Stream("EXPERIENCE", (REAL,), "real experience: the training data measured"),
+        Stream(
+            "EXPERIENCE",
+            (REAL, FORMER_REAL),
+            "real experience: the training data measured; of older versions, too",
+        ),
         Stream(
             "PLANNED",
             (PLANNED,),

@@ -48,8 +48,8 @@ LAG = Gauge("tercet_consumer_lag", "Messages not yet delivered to a durable", ["
 # Orchestrator, deciding.
 DECISIONS = Counter("tercet_decisions", "Decisions given", ["policy"])
 ROUNDS = Counter("tercet_rounds", "Rounds closed", ["purpose", "policy"])
-CENSORED = Counter("tercet_censored", "Outcomes missing at the round's time-out")
-QUARANTINED = Counter("tercet_quarantined", "Outcomes excluded from training", ["why"])
+MISSING = Counter("tercet_missing", "Outcomes that did not come while their round was open")
+IMPOSSIBLE = Counter("tercet_impossible", "Outcomes refused because they are impossible")
 REFUSED = Counter(
     "tercet_refused", "Messages above a device's rate, or of an unknown device", ["what"]
 )

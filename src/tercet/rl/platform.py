@@ -33,6 +33,8 @@ class Platform:
     with several families has one row each, `device/family`, and one host."""
     group: Mapping[str, str] = field(default_factory=dict)
     """Row to its goal group; "" where missing. Each group has an accuracy goal of its own."""
+    variants: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Row to the variants that answer its requests (its family's); all where missing."""
     deadline_ms: float = math.inf
     """A request costs at most this much."""
 
@@ -67,9 +69,11 @@ class Platform:
         return self.cloud if option.tier == "C" else self.home[self.devices.index(device)]
 
     def offers(self, device: str, option: Option) -> bool:
-        """Whether the node on which `option` runs for `device` can run it."""
+        """Whether `device` may use `option`, and the node on which it would run can run it."""
         lacks = self.lacking.get(self.node(device, option), frozenset())
-        permitted = self.allowed.get(device)
+        permitted, variants = self.allowed.get(device), self.variants.get(device)
+        if variants is not None and option.variant not in variants:
+            return False
         return option.variant not in lacks and (permitted is None or option.tier in permitted)
 
 

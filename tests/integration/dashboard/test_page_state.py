@@ -10,7 +10,7 @@ import pytest
 
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.goal import GoalSet
 from tercet.schemas.outcome import Outcome
@@ -18,6 +18,7 @@ from tercet.schemas.parameters import Parameters
 from tercet.schemas.round import Round
 from tercet.schemas.telemetry import Telemetry
 from tercet.schemas.truth import Truth
+from tercet.schemas.window import one_request_each
 from tercet.services.dashboard import nodes
 from tercet.services.dashboard.page_state import PageState
 from tercet.services.dashboard.sanitise import MAX_LABEL_LENGTH
@@ -46,20 +47,18 @@ def outcome(device: str, ms: float, **more: Any) -> Outcome:
 
 def experience(policy: str, ms: float, purpose: Any = "evaluate", goal: str = "85") -> Experience:
     options = dict.fromkeys(FLEET.devices, "d0@L")
+    requests, attempts = one_request_each(FLEET, options, dict.fromkeys(FLEET.devices, ms))
     return Experience(
-        round=1,
+        window=1,
         purpose=purpose,
         policy=policy,
         goal=goal,
         fleet=FLEET,
-        active=FLEET.devices,
+        active=[{"device": d, "assigned": o} for d, o in options.items()],
         state={},
         next_state={},
-        assigned=options,
-        executed=options,
-        response_ms=dict.fromkeys(FLEET.devices, ms),
-        average_ms=ms,
-        accuracy_pct=90.0,
+        requests=requests,
+        attempts=attempts,
     )
 
 

@@ -15,7 +15,7 @@ from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.stream_reader import last_message, replay
 from tercet.messaging.topology import MEMBERS
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.outcome import Outcome
 from tests.integration.external_clients.conftest import DECIDE, EXAMPLES, LEARN, Run, Start
 from tests.unit.test_architecture import MAY_IMPORT, imports
@@ -56,10 +56,10 @@ async def test_the_system_trains_on_an_external_fleet(
     fleet.process.send_signal(signal.SIGTERM)
 
     experiences = await stored(bus, Experience)
-    assert [e.round for e in experiences] == list(range(1, len(experiences) + 1))
-    assert any(not e.censored for e in experiences)
+    assert [e.window for e in experiences] == list(range(1, len(experiences) + 1))
+    assert any(not e.silent for e in experiences)
     for experience in experiences:
-        assert set(experience.active) == set(experience.response_ms) == DEVICES
+        assert set(experience.assigned) == set(experience.response_ms) == DEVICES
         assert experience.simulated
         assert experience.fleet.cloud == "datacentre"
         assert set(experience.fleet.options) == {"d0@L", "d1@L", "d2@L", "d3@L", "d0@E", "d0@C"}

@@ -104,7 +104,7 @@ async def test_a_new_version_is_announced(bus: Bus) -> None:
 async def test_declaring_twice_changes_nothing(bus: Bus) -> None:
     await declare.declare(bus.js)
     info = await bus.js.stream_info("EXPERIENCE")
-    assert info.config.subjects == ["experience.v1.real"]
+    assert info.config.subjects == ["experience.v2.real", "experience.v1.real"]
 
 
 @pytest.mark.parametrize(

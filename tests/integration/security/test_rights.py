@@ -38,6 +38,7 @@ OTHERS = (
     "live.outcome.v1.cam-1",
     "dead.request.v1.cam-1",
     "dead.experience.v1.real",
+    "dead.experience.v2.real",
     "blob.policy",
     "blob.member-0",
     "$KV.control.goal",

@@ -13,7 +13,7 @@ from tercet.messaging.bus import Bus, connect
 from tercet.messaging.stream_reader import last_message
 from tercet.process.supervisor import Supervisor
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.parameters import Parameters
 from tests.integration.security.conftest import Secured
 
@@ -80,7 +80,7 @@ async def trained(bus: Bus, rounds: int) -> None:
     async with asyncio.timeout(100):
         while True:
             last = await last_message(bus, Experience)
-            done = last is not None and last[1].round >= rounds
+            done = last is not None and last[1].window >= rounds
             if done and {"policy", "member-0", "member-4"} <= owners:
                 return
             await asyncio.sleep(0.2)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tercet.experience.translation import fleet_of
 from tercet.schemas.capability import Capability
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
+from tercet.schemas.window import ActiveRow, one_request_each
 from tercet.services.orchestrator.decide.policy_interface import DecisionContext
 from tercet.services.orchestrator.decide.round_record import RoundRecord
 from tercet.services.orchestrator.learn.trainer import Trainer
@@ -76,20 +77,22 @@ def outcome(record: RoundRecord, device: str, option: str, ms: float, **more: ob
 def experienced(
     known: Fleet, number: int, executed: dict[str, str], took: dict[str, float]
 ) -> Experience:
+    requests, attempts = one_request_each(known, executed, took)
     return Experience(
-        round=number,
+        window=number,
         policy="explore",
         goal="min",
         fleet=known,
-        active=known.devices,
+        active=rows(executed),
         state={},
         next_state={},
-        assigned=executed,
-        executed=executed,
-        response_ms=took,
-        average_ms=sum(took.values()) / len(took),
-        accuracy_pct=80.0,
+        requests=requests,
+        attempts=attempts,
     )
+
+
+def rows(assigned: dict[str, str]) -> tuple[ActiveRow, ...]:
+    return tuple(ActiveRow(device=device, assigned=option) for device, option in assigned.items())
 
 
 def trained_on(known: Fleet) -> bytes:

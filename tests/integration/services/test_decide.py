@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tercet.experience.translation import fleet_of
+from tercet.experience.translation import experience_of, fleet_of
 from tercet.rl.options import Option
 from tercet.services.orchestrator.decide.policy import Policy
 from tercet.services.orchestrator.decide.schedule import EVALUATED, GREEDY, Schedule
@@ -73,21 +73,65 @@ def test_experience_holds_what_was_executed_not_what_was_assigned() -> None:
     assert record.add(outcome(record, "a", "d7@L", 30, fallback="overloaded"))
     assert record.add(outcome(record, "b", "d3@L", 20))
     assert record.complete
-    experience = record.join({}, waited_ms=55)
+    experience = record.join({})
     assert experience.executed == {"a": "d7@L", "b": "d3@L"}
     assert experience.assigned["a"] == "d0@C"
     assert experience.average_ms == 25
     assert experience.accuracy_pct == pytest.approx((72.8 + 74.2) / 2)
-    assert experience.censored == ()
+    assert experience.silent == ()
     assert experience.state["a"].cpu == 0.5
 
 
-def test_what_is_missing_at_the_timeout_is_censored() -> None:
+def test_who_has_not_reported_at_the_timeout_is_not_in_it() -> None:
     record = round_record(a="d0@C", b="d3@L")
     record.add(outcome(record, "b", "d3@L", 20))
-    experience = record.join({}, waited_ms=5000)
-    assert experience.censored == ("a",)
-    assert experience.response_ms == {"a": 5000, "b": 20}
+    experience = record.join({})
+    assert experience.silent == ("a",)
+    assert experience.response_ms == {"b": 20}
+    assert experience_of(experience).assignment == {"b": Option.parse("d3@L")}
+
+
+def test_a_failed_attempt_is_counted_beside_its_fallback() -> None:
+    record = round_record(a="d0@C", b="d3@L")
+    facts = {"fallback": "overloaded", "queue_ms": 1, "compute_ms": 19, "decision_ms": 2}
+    record.add(outcome(record, "a", "d7@L", 32, network_ms=10, **facts))
+    experience = record.join({})
+    tried = [(a.option, a.node, a.result, a.total_ms) for a in experience.attempts]
+    assert tried == [("d0@C", "sky", "overloaded", 10), ("d7@L", "a", "ok", 20)]
+    assert experience.requests[0].parts is None  # they would be those of two places
+    assert (experience.silent, experience.response_ms) == (("b",), {"a": 32})
+
+
+def test_attempts_that_a_device_lists_are_taken_as_they_are() -> None:
+    record = round_record(a="d0@C")
+    listed = [
+        {"option": "d0@C", "node": "sky", "result": "timed-out", "ms": 20},
+        {"option": "d7@L", "node": "a", "ms": 10},
+    ]
+    facts = {"fallback": "no-responder", "attempts": listed, "compute_ms": 9}
+    assert record.add(outcome(record, "a", "d7@L", 31, **facts))
+    experience = record.join({})
+    assert [(a.result, a.total_ms, a.squared_ms) for a in experience.attempts] == [
+        ("timed-out", 20, 400),
+        ("ok", 10, 100),
+    ]
+    assert experience.requests[0].parts is not None
+    learned = experience_of(experience)
+    assert [(str(a.option), a.result, a.count) for a in learned.attempts["a"]] == [
+        ("d0@C", "timed-out", 1),
+        ("d7@L", "ok", 1),
+    ]
+    assert learned.parts["a"].compute_ms == 9
+
+
+def test_a_request_costs_a_deadline_and_a_penalty_when_it_is_late() -> None:
+    record = round_record(a="d0@C", b="d3@L")
+    record.fleet = record.fleet.model_copy(update={"deadline_ms": 100.0})
+    record.add(outcome(record, "a", "d0@C", 101))
+    record.add(outcome(record, "b", "d3@L", 99))
+    experience = record.join({})
+    assert experience.response_ms == {"a": 200, "b": 99}
+    assert [r.answered_in_time for r in experience.requests] == [0, 1]
 
 
 def test_a_round_takes_each_device_once_and_only_its_own() -> None:
@@ -96,12 +140,12 @@ def test_a_round_takes_each_device_once_and_only_its_own() -> None:
     assert not record.add(outcome(record, "a", "d9@L", 10))
     assert record.add(outcome(record, "a", "d0@C", 10))
     assert not record.add(outcome(record, "a", "d0@C", 99))
-    assert record.join({}, 0).response_ms == {"a": 10}
+    assert record.join({}).response_ms == {"a": 10}
 
 
 def test_joining_twice_gives_the_same_experience() -> None:
     record = round_record(a="d0@C")
-    assert record.join({}, 1).id == record.join({}, 1).id
+    assert record.join({}).id == record.join({}).id
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.plan import Plan
 from tercet.schemas.round import Round
+from tercet.schemas.window import one_request_each
 from tercet.services.orchestrator.decide.policy import Policy
 from tercet.services.orchestrator.learn.service import plan_after
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tercet.services.world_model.member import Member
 from tercet.services.world_model.planner import Planner
-from tests.integration.services.fixtures import context, fleet
+from tests.integration.services.fixtures import context, fleet, rows
 
 SPEED = {"d0@L": 100.0, "d3@L": 20.0, "d7@L": 25.0, "d0@E": 40.0, "d0@C": 15.0}
 
@@ -20,21 +21,19 @@ def experience(number: int, a: str, b: str, purpose: str = "learn") -> Experienc
     executed = {"a": a, "b": b}
     crowd = 2.0 if a == b and a[-1] != "L" else 1.0
     response = {device: SPEED[option] * crowd for device, option in executed.items()}
+    requests, attempts = one_request_each(fleet(), executed, response)
     return Experience.caused_by(
         Round(number=number, devices=("a", "b"), policy="explore"),
-        round=number,
+        window=number,
         purpose=purpose,
         policy="explore",
         goal="min",
         fleet=fleet(),
-        active=("a", "b"),
+        active=rows(executed),
         state={},
         next_state={},
-        assigned=executed,
-        executed=executed,
-        response_ms=response,
-        average_ms=sum(response.values()) / 2,
-        accuracy_pct=80,
+        requests=requests,
+        attempts=attempts,
     )
 
 

@@ -23,7 +23,7 @@ def experienced(budget: float | None = None) -> tuple[Policy, bytes]:
     policy, blob = Policy(0, budget), trained_on(fleet())
     policy.adopt(1, blob)
     for seen in ROUNDS[:RECENT]:
-        policy.screen(seen)
+        policy.add_round(seen)
     return policy, blob
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from nats.errors import NoRespondersError
@@ -17,7 +18,7 @@ from tercet.messaging.reset import erase_training_data
 from tercet.messaging.stream_reader import replay
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.goal import GoalSet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.request import Request
@@ -39,16 +40,20 @@ async def deciding(
     reports: Mapping[str, float] = NO_REPORTS,
     takes: Callable[[str], float] | None = None,
     nodes: Sequence[Capability] = NODES,
+    silent: Sequence[str] = (),
     **settings: object,
 ) -> AsyncIterator[asyncio.Event]:
     """A decider, and two devices that execute its decisions, each request in 10 virtual ms.
 
     `takes`: the real time of an option instead. `reports`: what a device reports instead.
+    `silent` devices make no requests.
     """
     stop = asyncio.Event()
 
     async def on_round(opened: Round) -> None:
         for device in opened.devices:
+            if device in silent:
+                continue
             request = Request.caused_by(opened, key=device, device=device, round_id=opened.id)
             decision = await bus.request(request, Decision, 2)
             took = 10.0 if takes is None else takes(decision.option)
@@ -108,7 +113,7 @@ async def test_a_schedule_from_start_to_end(bus: Bus) -> None:
         found = await experiences(bus, 3 + 2 * len(EVALUATED))
         await asyncio.sleep(0.3)
         assert len([e async for _, e in replay(bus, Experience)]) == len(found)
-    assert [e.round for e in found] == list(range(1, len(found) + 1))
+    assert [e.window for e in found] == list(range(1, len(found) + 1))
     assert [e.purpose for e in found] == ["learn"] * 3 + ["evaluate"] * 2 * len(EVALUATED)
 
 
@@ -128,7 +133,7 @@ async def test_a_fixed_policy_that_does_not_apply_has_no_rounds(bus: Bus) -> Non
         found = await experiences(bus, 1 + 2 * (len(EVALUATED) - 1))
     applied = [name for name in EVALUATED if name != LOCAL]
     assert [e.policy for e in found[1:]] == [*applied, *applied]
-    assert [e.round for e in found] == [1, 2, 4, 5, 6, 7, 9, 10, 11]  # 3 and 8 are skipped
+    assert [e.window for e in found] == [1, 2, 4, 5, 6, 7, 9, 10, 11]  # 3 and 8 are skipped
     assert {str(e.assigned) for e in found if e.policy == EDGE} == {"{'a': 'd0@E', 'b': 'd0@E'}"}
 
 
@@ -215,12 +220,22 @@ async def test_malformed_parameters_are_dead_lettered_and_the_rounds_go_on(
         await experiences(bus, sofar + 3)
 
 
+async def test_a_silent_device_does_not_make_every_round_last_its_time_out(bus: Bus) -> None:
+    """It misses the first two; from then on the round ends soon after the other has reported."""
+    async with deciding(bus, silent=("a",), rounds=12, evaluations=0, round_timeout=3.0):
+        found = await experiences(bus, 12)
+    assert all((e.silent, list(e.response_ms)) == (("a",), ["b"]) for e in found)
+    began = [e.at.timestamp() for e in found]
+    lasted = [later - earlier for earlier, later in pairwise(began)]
+    assert lasted[0] >= 3.0 > 10 * sorted(lasted)[len(lasted) // 2]
+
+
 async def test_a_second_run_counts_on(bus: Bus) -> None:
     async with deciding(bus, rounds=2, evaluations=0):
         await experiences(bus, 2)
     async with deciding(bus, rounds=2, evaluations=0, after=2):
         found = await experiences(bus, 4)
-    assert [e.round for e in found] == [1, 2, 3, 4]
+    assert [e.window for e in found] == [1, 2, 3, 4]
 
 
 async def test_only_the_node_of_the_assigned_option_can_be_reported_as_unanswered(

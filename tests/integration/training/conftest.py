@@ -22,7 +22,7 @@ from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.topology import MEMBERS
 from tercet.process.child import with_parent_death_signal
 from tercet.rl.hybrid import from_bytes
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.lease import Lease
 from tercet.schemas.parameters import Parameters
 from tercet.services.world_model.member import Member
@@ -136,15 +136,15 @@ async def shared(bus: Bus, expected: dict[str, int] | list[int], seconds: float 
 
 
 def rounds(count: int) -> list[Experience]:
-    """Distinct rounds of a small world; some censored, and some for evaluation only."""
+    """Distinct rounds of a small world; some lack a device, some are for evaluation only."""
     found = []
     for k in range(count):
         shown = ROUNDS[(7 * k) % len(ROUNDS)]
-        more: dict[str, object] = {"round": k + 1}
+        more: dict[str, object] = {"window": k + 1}
         if k % 9 == 4:
-            more["censored"] = ("a",)
+            more |= {name: getattr(shown, name)[1:] for name in ("requests", "attempts")}
         if k % 13 == 6:
-            more["response_ms"] = {}
+            more |= {"requests": (), "attempts": (), "mean_ms": shown.average_ms}
         if k % 10 == 9:
             more["purpose"] = "evaluate"
         fields = {**shown.model_dump(exclude={"id", "cause", "at"}), **more}

@@ -7,14 +7,14 @@ from uuid import uuid4
 
 from tercet.experience.history import SLICE, History
 from tercet.messaging.bus import Bus
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tests.integration.training.conftest import publish, rounds
 
 ONE = rounds(1)[0]
 
 
 def numbered(count: int) -> list[Experience]:
-    return [ONE.model_copy(update={"round": k + 1, "id": uuid4()}) for k in range(count)]
+    return [ONE.model_copy(update={"window": k + 1, "id": uuid4()}) for k in range(count)]
 
 
 async def slices(history: History, sequence: int) -> list[list[Experience]]:

@@ -13,7 +13,7 @@ from tercet.messaging.durable import consume
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.reset import erase_training_data
 from tercet.process.errors import Fenced, TryLater
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.reset import Reset
 from tercet.services.world_model.member import Member
 from tercet.services.world_model.service import Worker
@@ -163,18 +163,21 @@ async def test_what_cannot_be_learned_from_is_dead_lettered_and_the_rest_learned
 
     await publish(bus, EXPERIENCES[:6])
     await bus.client.publish("experience.v1.real", b'{"round": "none"}')
+    await bus.client.publish("experience.v2.real", b'{"window": "none"}')
     store, stop = await ParameterStore.open(bus), asyncio.Event()
     held = Slot(bus, store, History(bus, 1000), partial(Picky, 0, 0), 1)
     holding = asyncio.create_task(held.hold(stop))
 
     async def dead_lettered() -> bool:
-        return (await bus.js.stream_info("DEAD")).state.messages == 2
+        return (await bus.js.stream_info("DEAD")).state.messages == 3
 
     await until(dead_lettered)
     stop.set()
     await holding
     assert sorted(reason for _, reason in await dead_letters(bus)) == [
-        "Experience: round: Input should be a valid integer, unable to parse string as an integer",
+        "Experience: window: Input should be a valid integer, unable to parse string as an integer",
+        "ExperienceV1: round: Input should be a valid integer, unable to parse string as an "
+        "integer",
         "ValueError('cannot be learned from')",
     ]
     assert [p.learned for p in await pointers(bus)] == [training_rounds(EXPERIENCES[:6]) - 1]

@@ -13,7 +13,7 @@ from tercet.experience.digest import IdDigest
 from tercet.experience.history import History
 from tercet.messaging.bus import Bus
 from tercet.messaging.parameter_store import ParameterStore
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.services.orchestrator.learn.service import PolicyTraining
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tercet.services.orchestrator.settings import OrchestratorSettings

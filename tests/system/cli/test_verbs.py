@@ -12,7 +12,7 @@ from tercet.messaging.operator_settings import read_goal, read_policy, write_pol
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.stream_reader import last_message
 from tercet.schemas import clock
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.versions import Version, Versions
 from tests.conftest import Server

@@ -223,6 +223,6 @@ async def next_round_closes(bus: Bus) -> None:
     async def on_experience(_: object) -> None:
         received.set()
 
-    subscription = await bus.client.subscribe("experience.v1.real", cb=on_experience)
+    subscription = await bus.client.subscribe("experience.v2.real", cb=on_experience)
     await asyncio.wait_for(received.wait(), 60)
     await subscription.unsubscribe()

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tercet.rl.degradation import WINDOW
-from tercet.schemas.experience import Experience
+from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Fleet
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.versions import Version, Versions
+from tercet.schemas.window import ActiveRow, one_request_each
 from tercet.services.orchestrator.decide import version_transitions
 from tercet.services.orchestrator.decide.version_state import (
     EARLIER,
@@ -56,20 +57,19 @@ def barred(state: VersionState) -> dict[int, str]:
 
 def closed(version: int | None, ms: float, number: int, **fields: Any) -> Experience:
     """A learning round that executed the greedy assignment."""
+    requests, attempts = one_request_each(FLEET, {"a": "d0@L"}, {"a": ms})
+    greedy = fields.pop("greedy", "d0@L")
+    measured = {"requests": requests, "attempts": attempts}
     return Experience(
-        round=number,
+        window=number,
         policy="explore",
         policy_version=version,
         goal="min",
         fleet=FLEET,
-        active=("a",),
+        active=(ActiveRow(device="a", assigned="d0@L", greedy=greedy),),
         state={},
         next_state={},
-        **{"assigned": {"a": "d0@L"}, "greedy": {"a": "d0@L"}, **fields},
-        executed={"a": "d0@L"},
-        response_ms={"a": ms},
-        average_ms=ms,
-        accuracy_pct=90.0,
+        **{**measured, **fields},
     )
 
 
@@ -138,8 +138,8 @@ def test_a_good_window_keeps_the_version_and_its_blob_once() -> None:
 def test_only_greedy_rounds_with_usable_outcomes_count() -> None:
     state = having(known(0))
     for fields in (
-        {"greedy": {}},
-        {"quarantined": {"a": "impossible"}},
+        {"greedy": None},
+        {"requests": (), "attempts": ()},
     ):
         assert version_transitions.round_closed(state, closed(0, 1.0, 1, **fields)) == (state, ())
     assert version_transitions.round_closed(state, closed(None, 1.0, 1)) == (state, ())

@@ -21,13 +21,13 @@ ROUNDS = 80
 
 
 @cache
-def run(case: str, seed: int, *, defended: bool = True) -> Row:
-    return compute(case, seed, defended=defended, rounds=ROUNDS)
+def run(case: str, seed: int) -> Row:
+    return compute(case, seed, rounds=ROUNDS)
 
 
-def harm(case: str, figure: str, *, defended: bool = True) -> float:
+def harm(case: str, figure: str) -> float:
     """How much slower the others are than without the lie, on average."""
-    lied = [run(case, seed, defended=defended)[figure] for seed in SEEDS]
+    lied = [run(case, seed)[figure] for seed in SEEDS]
     honest = [run(HONEST, seed)[figure] for seed in SEEDS]
     return sum(a / b for a, b in zip(lied, honest, strict=True)) / len(SEEDS) - 1
 
@@ -36,15 +36,3 @@ def harm(case: str, figure: str, *, defended: bool = True) -> float:
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lying_device_does_not_change_the_policy_of_the_others(lie: str) -> None:
     assert harm(lie, "greedy") <= TARGET
-    assert sum(run(lie, seed)["others_refused"] for seed in SEEDS) <= 0.01 * 4 * ROUNDS * len(SEEDS)
-
-
-@pytest.mark.slow
-def test_without_the_quarantine_it_does() -> None:
-    assert harm("ten times slower", "greedy", defended=False) > 0.1
-    assert harm("ten times slower", "executed", defended=False) > 0.1
-
-
-@pytest.mark.slow
-def test_honest_outcomes_are_passed_on_as_they_are() -> None:
-    assert run(HONEST, 0) == run(HONEST, 0, defended=False)

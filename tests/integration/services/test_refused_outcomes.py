@@ -1,4 +1,4 @@
-"""False outcomes and floods on a real bus are marked, counted and refused; others go on."""
+"""Impossible outcomes and floods on a real bus are refused and counted; others go on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import replay
 from tercet.process.errors import NoAnswer, Unprocessable
 from tercet.schemas.decision import Decision
-from tercet.schemas.experience import Experience
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.request import Request
 from tercet.schemas.round import Round
+from tercet.services.orchestrator.decide.impossible import impossible
 from tercet.services.orchestrator.decide.rate_limit import BURST_S, RateLimiter
 from tests.integration.messaging.test_bus import dead_letters
-from tests.integration.services.fixtures import NODES, outcome, round_record
-from tests.integration.services.test_learning import ROUNDS
+from tests.integration.services.fixtures import NODES
 from tests.integration.services.test_round_controller import deciding, experiences
 
 
@@ -29,22 +28,23 @@ def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def test_an_impossible_outcome_is_stored_and_marked_and_not_learned_from(bus: Bus) -> None:
-    before = counted("tercet_quarantined_total", why="impossible")
+async def test_an_impossible_outcome_is_stored_and_dead_lettered_and_not_learned_from(
+    bus: Bus,
+) -> None:
+    before = counted("tercet_impossible_total")
     async with deciding(bus, {"a": 60_000.0}, rounds=3, evaluations=0):
         found = await experiences(bus, 3)
         for _ in range(600):
             if len(found_dead := await dead_letters(bus)) >= 3:
                 break
             await asyncio.sleep(0.05)
-    assert all(list(e.quarantined) == ["a"] for e in found)
+    assert all(e.silent == ("a",) for e in found)
     assert all(list(experience_of(e).response_ms) == ["b"] for e in found)
-    assert all(e.response_ms["a"] == 60_000.0 for e in found)  # accepted means kept
     assert [subject for subject, _ in found_dead] == ["dead.outcome.v1.a"] * 3
     assert "longer than the time since its round began" in found_dead[0][1]
     stored = [o.response_ms async for _, o in replay(bus, Outcome, only={"device": "a"})]
     assert stored == [60_000.0] * 3
-    assert counted("tercet_quarantined_total", why="impossible") - before == 3
+    assert counted("tercet_impossible_total") - before == 3
 
 
 async def test_a_device_that_requests_too_often_is_refused_and_no_other(bus: Bus) -> None:
@@ -116,18 +116,17 @@ def test_a_bucket_refills_and_is_removed() -> None:
     assert limiter.buckets == {}
 
 
-def test_shorter_than_its_own_compute_time_is_marked_in_the_record() -> None:
-    record = round_record(a="d0@L", b="d0@L")
-    record.add(outcome(record, "a", "d0@L", 10.0, compute_ms=80.0), 1000.0)
-    record.add(outcome(record, "b", "d0@L", 400.0, simulated=True), 1.0)
-    assert list(record.join({}, 0.0).quarantined) == ["a"]
-
-
-def test_a_round_without_usable_outcomes_is_not_learned_from() -> None:
-    """Not even its mean."""
-    marked = ROUNDS[0].model_copy(update={"quarantined": {"a": "far", "b": "far"}})
-    assert experience_of(marked).assignment == {}
-    half = ROUNDS[0].model_copy(update={"quarantined": {"a": "far"}, "divided": {"b": 10.0}})
-    assert experience_of(half).response_ms == {"b": ROUNDS[0].response_ms["b"] / 10}
-    assert set(experience_of(half).assignment) == {"a", "b"}  # its load was real
-    assert isinstance(half, Experience)
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"response_ms": 10.0, "compute_ms": 80.0}, "parts are longer"),
+        ({"response_ms": 10.0, "network_ms": 8.0, "queue_ms": 4.0}, "parts are longer"),
+        ({"response_ms": 1060.0}, "longer than the time since"),
+        ({"response_ms": 0.0}, "not a time"),
+        ({"response_ms": 1040.0, "compute_ms": 1040.0}, ""),
+        ({"response_ms": 4000.0, "simulated": True}, ""),
+    ],
+)
+def test_what_is_impossible(facts: dict[str, float], reason: str) -> None:
+    found = impossible(Outcome(device="a", node="a", executed="d0@L", **facts), 1000.0)
+    assert reason in found and bool(reason) == bool(found)
