@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_solver import solve
 from tercet.rl.experience import State
-from tercet.rl.goal import Goal, met, required_accuracy
-from tercet.rl.paper.joint import JointActions
+from tercet.rl.goal import SLACK, Goal, met, required_accuracy
 from tercet.rl.platform import Assignment, Platform, encode
 from tercet.sim.environment import Environment, active
 
@@ -69,45 +69,78 @@ class Oracle:
     def average_ms(self, state: State, assignment: Assignment) -> float:
         """True expected mean response time."""
         place = self.world.platform
-        choice = encode(place, active(place, state), assignment)
-        return float(self.world.expected_ms(state, choice[None])[0].mean())
+        devices = active(place, state)
+        choice = encode(place, devices, assignment)
+        return float(self._averages(state, choice[None])[0])
 
     def regret(self, state: State, goal: Goal, assignment: Assignment) -> float:
         """True mean over the optimum's, less one; infinite when the goal is missed."""
         place = self.world.platform
-        choice = encode(place, active(place, state), assignment)
-        if not met(float(place.option_accuracy[choice].mean()), self.required(goal)):
+        devices = active(place, state)
+        choice = encode(place, devices, assignment)
+        accuracy = float(place.option_accuracy[choice] @ weights(place, state))
+        if not met(accuracy, self.required(goal)):
             return float("inf")
         best = self.optimum(state, goal).average_ms
         if self._costs is not None:
-            weights = len(place.options) ** np.arange(len(choice))[::-1]
-            return float(self._costs[int(choice @ weights)]) / best - 1.0
-        return float(self.world.expected_ms(state, choice[None])[0].mean()) / best - 1.0
+            powers = len(place.options) ** np.arange(len(choice))[::-1]
+            return float(self._costs[int(choice @ powers)]) / best - 1.0
+        return float(self._averages(state, choice[None])[0]) / best - 1.0
+
+    def _averages(self, state: State, choices: Integers) -> Floats:
+        """True mean cost of a request [N] under `choices` [N, n]."""
+        average: Floats = self.world.expected_ms(state, choices) @ weights(
+            self.world.platform, state
+        )
+        return average
 
     def _enumerated(self, state: State, goal: Goal) -> Optimum:
         """Evaluate every joint assignment of the active devices."""
         place = self.world.platform
-        here = JointActions(_only(place, active(place, state)))
+        devices, share = active(place, state), weights(place, state)
+        choices = joint_choices(len(devices), len(place.options))
         if self._costs is None:
-            self._costs = self.world.expected_ms(state, here.digits).mean(axis=1)
-        accuracy = here.accuracy
-        costs = np.where(accuracy >= self.required(goal) - 1e-9, self._costs, np.inf)
+            self._costs = self._averages(state, choices)
+        accuracy = place.option_accuracy[choices] @ share
+        allowed = accuracy >= self.required(goal) - SLACK
+        if not (offered := offers(place, devices)).all():
+            allowed &= offered[np.arange(len(devices)), choices].all(axis=1)
+        costs = np.where(allowed, self._costs, np.inf)
         best = int(costs.argmin())
-        return Optimum(here.digits[best], float(costs[best]), float(accuracy[best]), 0.0)
+        return Optimum(choices[best], float(costs[best]), float(accuracy[best]), 0.0)
 
     def _solved(self, state: State, goal: Goal) -> Optimum:
         """Tabulate, solve, and check the table at its optimum."""
         place = self.world.platform
         devices = active(place, state)
-        homes = dict(zip(place.devices, place.home, strict=True))
-        home = [place.edges.index(homes[d]) for d in devices]
         table = tabulate(self.world, state)
         tiers = [o.tier for o in place.options]
+        home = homes(place, devices)
         found = solve(table, place.option_accuracy, self.required(goal), tiers, home)
         true = float(self.world.expected_ms(state, found.choice[None])[0].mean())
         if abs(true - found.cost) > 1e-6 * true:
             raise ValueError("this world is not load-factored; the oracle cannot solve it")
         return Optimum(found.choice, true, found.accuracy, found.gap)
+
+
+def weights(place: Platform, state: State) -> Floats:
+    """Share of each active device in the requests, [n]: its demand, or one where none is known.
+
+    Raises ValueError when a demand is negative or not finite, or when all are zero.
+    """
+    devices = active(place, state)
+    if not state.demand:
+        return np.full(len(devices), 1.0 / max(len(devices), 1))
+    demand = np.array([state.demand.get(d, 1.0) for d in devices])
+    if not (np.isfinite(demand).all() and (demand >= 0.0).all() and demand.sum() > 0.0):
+        raise ValueError(f"demand: must be finite, not negative, not all zero, not {demand}")
+    share: Floats = demand / demand.sum()
+    return share
+
+
+def offers(place: Platform, devices: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Whether each device may be assigned each option, [n, O]."""
+    return np.array([[place.offers(d, o) for o in place.options] for d in devices], dtype=bool)
 
 
 def tabulate(world: Environment, state: State) -> Floats:
@@ -134,8 +167,15 @@ def tabulate(world: Environment, state: State) -> Floats:
     return table
 
 
-def _only(place: Platform, devices: tuple[str, ...]) -> Platform:
-    """The same platform with fewer devices."""
-    homes = dict(zip(place.devices, place.home, strict=True))
-    home = tuple(homes[d] for d in devices)
-    return Platform(devices, home, place.accuracy, place.options, place.cloud)
+def homes(place: Platform, devices: tuple[str, ...]) -> Integers:
+    """Index of each device's home edge, [n]."""
+    home = dict(zip(place.devices, place.home, strict=True))
+    at = {edge: k for k, edge in enumerate(place.edges)}
+    return np.array([at[home[d]] for d in devices], dtype=np.int64)
+
+
+@lru_cache(maxsize=4)
+def joint_choices(n: int, options: int) -> Integers:
+    """Every joint assignment of n devices as option indexes, [O^n, n], in lexical order."""
+    digits = np.unravel_index(np.arange(options**n), (options,) * n)
+    return np.stack(digits, axis=1).astype(np.int64)

@@ -3,6 +3,9 @@
 local    speed_i · local[variant] / (1 - cpu_i)                          + link
 shared   speed_node · (fixed + per_request · load^contention) / (1 - cpu) + link
 link     extra_i, plus a penalty when the device's own or its edge's link is weak
+
+Each device may have a factor of its own on any option, and some requests may be stragglers. No time
+exceeds the platform's deadline. The random numbers of a window do not depend on the assignment.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from tercet.rl.experience import NodeState, Outcome, State
 from tercet.rl.platform import Assignment, Platform, encode
 from tercet.sim.calibration import Calibration, calibration
 from tercet.sim.environment import active
+from tercet.sim.stragglers import Stragglers, bounded_noise
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -40,6 +44,10 @@ class Physics:
     contention: float = 1.0
     """Exponent of the load: 1 linear (paper's calibration), above 1 super-linear."""
     calibration: Calibration = field(default_factory=calibration)
+    factor: Floats | None = None
+    """Multiple of the whole time of each device under each option, [n, O]; None: 1 for all."""
+    stragglers: Stragglers | None = None
+    """Requests that take far longer; None: there are none."""
 
     @classmethod
     def plain(cls, platform: Platform) -> Physics:
@@ -70,27 +78,58 @@ class World:
         return self.state
 
     def step(self, assignment: Assignment) -> Outcome:
-        """Execute `assignment`; log-normal noise of mean one on every device's time."""
+        """Execute `assignment`; noise of mean one on every device's time, at most the deadline."""
         devices = active(self._platform, self.state)
         choice = encode(self._platform, devices, assignment)
-        expected = self.expected_ms(self.state, choice[None])[0]
-        sigma = self.physics.calibration.sigma
-        noise = np.exp(sigma * self.rng.standard_normal(len(devices)) - 0.5 * sigma**2)
-        measured = dict(zip(devices, (expected * noise).tolist(), strict=True))
+        noise = self.noise(choice)
+        times = self.costs(self.state).expected(choice[None])[0] * noise
+        measured = np.minimum(times, self._platform.deadline_ms)
+        response = dict(zip(devices, measured.tolist(), strict=True))
         self.state = self.next_state()
-        return Outcome(measured, self.state)
+        return Outcome(response, self.state)
+
+    def noise(self, choice: Integers) -> Floats:
+        """Draw the multiple of the expected time of each active device, [n], under `choice`."""
+        sigma, stragglers = self.physics.calibration.sigma, self.physics.stragglers
+        drawn = np.exp(sigma * self.rng.standard_normal(len(choice)) - 0.5 * sigma**2)
+        if stragglers is not None:
+            drawn *= np.where(self._may_straggle[choice], stragglers.draw(self.rng, len(choice)), 1)
+        return drawn
 
     def next_state(self) -> State:
         """State of the next round; here the same one."""
         return self.state
 
     def expected_ms(self, state: State, assignments: Integers) -> Floats:
-        """Expected milliseconds, [N, n], of option indexes [N, n]."""
+        """Expected milliseconds, [N, n], of option indexes [N, n], stragglers and deadline in."""
+        choices = np.asarray(assignments)
+        return self.mean_cost(self.costs(state).expected(choices), choices)
+
+    def mean_cost(self, usual_ms: Floats, choices: Integers) -> Floats:
+        """Mean cost, [N, n], of requests that take `usual_ms` [N, n] without noise."""
+        deadline, stragglers = self._platform.deadline_ms, self.physics.stragglers
+        if stragglers is None and np.isinf(deadline):
+            return usual_ms
+        limit = deadline / usual_ms
+        mean = bounded_noise(self.physics.calibration.sigma, limit)
+        if stragglers is not None:
+            tail = stragglers.bounded_mean(self.physics.calibration.sigma, limit)
+            mean = np.where(self._may_straggle[choices], tail, mean)
+        return usual_ms * mean
+
+    @property
+    def _may_straggle(self) -> NDArray[np.bool_]:
+        """Whether each option runs at a tier that has stragglers, [O]."""
+        tiers = self.physics.stragglers.tiers if self.physics.stragglers else frozenset()
+        return np.array([o.tier in tiers for o in self._platform.options])
+
+    def costs(self, state: State) -> StateCosts:
+        """Times without noise in `state`, under the physics of the present."""
         seen = self._seen
         if seen is None or seen[0] is not state or seen[1] is not self.physics:
             seen = (state, self.physics, StateCosts.of(self._platform, self.physics, state))
             self._seen = seen
-        return seen[2].expected(np.asarray(assignments))
+        return seen[2]
 
 
 @dataclass(frozen=True)
@@ -131,16 +170,30 @@ class StateCosts:
                     alone[k, o], each[k, o] = factor * fixed, factor * per_request
                     node[k, o] = at
                 alone[k, o] += weak + physics.extra[i]
+        if physics.factor is not None:
+            alone, each = alone * physics.factor[where], each * physics.factor[where]
         return cls(alone, each, node, physics.contention)
 
     def expected(self, choices: Integers) -> Floats:
         """Expected milliseconds [N, n] of `choices` [N, n]."""
-        device = np.arange(choices.shape[1])
-        node = self.node[device, choices]
+        return self.under(choices, self.loads(choices))
+
+    def loads(self, choices: Integers, present: Floats | None = None) -> Floats:
+        """Requests on the node of each device, [N, n]; only of the devices `present` [n], if given.
+
+        Zero where the device runs locally.
+        """
+        node = self.node[np.arange(choices.shape[1]), choices]
         load = np.zeros(node.shape)
         for k in range(int(self.node.max(initial=-1)) + 1):
             here = node == k
-            load += here * here.sum(axis=1, keepdims=True)
+            counted = here if present is None else here * present
+            load += here * counted.sum(axis=1, keepdims=True)
+        return load
+
+    def under(self, choices: Integers, load: Floats) -> Floats:
+        """Expected milliseconds [N, n] of `choices` [N, n] given the load of their nodes."""
+        device = np.arange(choices.shape[1])
         shared: Floats = self.each[device, choices] * load**self.contention
         return self.alone[device, choices] + shared
 
@@ -153,4 +206,4 @@ def _idle(node: NodeState) -> float:
 def with_node(state: State, name: str, **changes: float | bool) -> State:
     """A copy of `state` in which one node has changed."""
     changed = replace(state.node(name), **changes)  # type: ignore[arg-type]
-    return State(state.active, {**state.nodes, name: changed})
+    return replace(state, nodes={**state.nodes, name: changed})
