@@ -17,9 +17,10 @@ from tercet.rl.options import Option
 from tercet.schemas.classification import Classification
 from tercet.schemas.decision import Decision
 from tercet.schemas.fleet import Label
-from tercet.schemas.outcome import Fallback, Outcome
+from tercet.schemas.outcome import Attempt, Fallback, Outcome
 from tercet.schemas.request import Request
 from tercet.schemas.round import Round
+from tercet.schemas.window import AttemptResult
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.settings import GatewaySettings
 
@@ -44,6 +45,8 @@ class ExecutionResult:
     node: str
     answer: Classification
     fallback: Fallback
+    attempts: tuple[Attempt, ...] = ()
+    """Failed ones and the one that succeeded; empty where the first did."""
 
 
 class RequestPipeline:
@@ -87,6 +90,7 @@ class RequestPipeline:
             compute_ms=result.answer.compute_ms,
             round=opened.number if opened else None,
             round_id=opened.id if opened else None,
+            attempts=result.attempts,
             labels=result.answer.labels,
             emulated=result.answer.emulated,
             late=result.answer.late,
@@ -119,21 +123,29 @@ class RequestPipeline:
 
     async def _execute(self, jpeg: bytes, plan: ExecutionPlan) -> ExecutionResult:
         """Try the planned node, then this device's own node, then this process."""
-        attempts: list[tuple[Option, str]] = [(plan.option, plan.node)]
+        places: list[tuple[Option, str]] = [(plan.option, plan.node)]
         if plan.node != self._settings.node:
-            attempts.append(self._fallback.choose_local())
-        fallback = plan.fallback
-        for option, node in attempts:
-            answer, failure = await self._classify(jpeg, option, node, plan.decision)
+            places.append(self._fallback.choose_local())
+        fallback, tried = plan.fallback, list[Attempt]()
+        for option, node in places:
+            began = time.perf_counter()
+            answer, failure, result = await self._classify(jpeg, option, node, plan.decision)
+            tried.append(_attempt(option, node, result, began))
             if answer is not None:
-                return ExecutionResult(option, node, answer, fallback)
+                break
             fallback = failure
-        option, node = attempts[-1]
-        return ExecutionResult(option, node, await self._classify_locally(jpeg, option), fallback)
+        else:
+            option, node = places[-1]
+            began = time.perf_counter()
+            answer = await self._classify_locally(jpeg, option)
+            tried.append(_attempt(option, node, "ok", began))
+        attempts = tuple(tried) if len(tried) > 1 else ()
+        return ExecutionResult(option, node, answer, fallback, attempts)
 
     async def _classify(
         self, jpeg: bytes, option: Option, node: str, decision: Decision | None
-    ) -> tuple[Classification | None, Fallback]:
+    ) -> tuple[Classification | None, Fallback, AttemptResult]:
+        """The answer, or None with the reason of the fallback and the result of the attempt."""
         try:
             answer = await self._bus.request_raw(
                 f"inference.v1.{node}",
@@ -142,14 +154,18 @@ class RequestPipeline:
                 Classification,
                 self._settings.inference_timeout,
             )
-        except NoAnswer:
-            return None, "no-responder"
+        except NoAnswer as error:
+            if error.timed_out:
+                return None, "no-responder", "timed-out"
+            return None, "no-responder", "overloaded" if error.responder else "no-responder"
         except Unprocessable as error:  # Too large for the broker or for the service.
             _log.error("picture not classified", node=node, reason=str(error))
-            return None, "refused"
+            return None, "refused", "refused"
         if answer.status == "ok":
-            return answer, "none"
-        return None, "overloaded" if answer.status == "overloaded" else "refused"
+            return answer, "none", "ok"
+        if answer.status == "overloaded":
+            return None, "overloaded", "overloaded"
+        return None, "refused", "refused"
 
     async def _classify_locally(self, jpeg: bytes, option: Option) -> Classification:
         """Classify in this process; the first call loads the models."""
@@ -164,3 +180,9 @@ class RequestPipeline:
             emulated=classified.emulated,
             late=classified.late,
         )
+
+
+def _attempt(option: Option, node: str, result: AttemptResult, began: float) -> Attempt:
+    """An attempt that ends now; `began` is by the same clock."""
+    elapsed_ms = (time.perf_counter() - began) * 1000
+    return Attempt(option=str(option), node=node, result=result, ms=elapsed_ms)

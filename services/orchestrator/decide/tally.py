@@ -51,14 +51,21 @@ def cost_ms(outcome: Outcome, fleet: Fleet) -> float:
 
 
 def _parts(outcome: Outcome) -> PartTotals | None:
-    """Where its time went; None where the parts are not known, or are those of a fallback, too."""
+    """Where the time of its successful attempt went; None where that is not known.
+
+    Its `network_ms` includes failed attempts.
+    """
     o = outcome
-    mixed = o.fallback != "none" and not o.attempts
-    if mixed or not o.network_ms + o.queue_ms + o.compute_ms:
+    service_ms, network_ms = o.queue_ms + o.compute_ms, o.network_ms
+    if o.attempts:
+        if o.attempts[-1].result != "ok":
+            return None
+        network_ms = max(o.attempts[-1].ms - service_ms, 0.0)
+    elif o.fallback in FAILURES:
         return None
-    return PartTotals(
-        count=1, network_ms=o.network_ms, queue_ms=o.queue_ms, compute_ms=o.compute_ms
-    )
+    if not network_ms + service_ms:
+        return None
+    return PartTotals(count=1, network_ms=network_ms, queue_ms=o.queue_ms, compute_ms=o.compute_ms)
 
 
 def attempts_of(outcomes: Iterable[Outcome], fleet: Fleet) -> tuple[Attempts, ...]:

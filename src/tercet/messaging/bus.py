@@ -113,7 +113,9 @@ class Bus:
         except NoRespondersError as error:
             raise NoAnswer(f"nobody serves {subject}", responder=False) from error
         except TimeoutError as error:
-            raise NoAnswer(f"no answer on {subject} in {timeout_s} s", responder=True) from error
+            raise NoAnswer(
+                f"no answer on {subject} in {timeout_s} s", responder=True, timed_out=True
+            ) from error
         except NATS_ERRORS as error:
             raise NoAnswer(f"no request sent on {subject}: {error!r}", responder=False) from error
         if raw.headers and "Nats-Service-Error" in raw.headers:

@@ -45,11 +45,15 @@ class RateLimited(ServiceError):
 
 
 class NoAnswer(ServiceError):
-    """No usable answer in time; `responder` is False when no process serves the subject."""
+    """No usable answer in time.
 
-    def __init__(self, reason: str, *, responder: bool) -> None:
+    `responder` is False when no process serves the subject; `timed_out` is True when one may, but
+    the time was over.
+    """
+
+    def __init__(self, reason: str, *, responder: bool, timed_out: bool = False) -> None:
         super().__init__(reason)
-        self.responder = responder
+        self.responder, self.timed_out = responder, timed_out
 
 
 class Fenced(ServiceError):

@@ -7,6 +7,7 @@ import pytest
 
 from tercet.experience.translation import experience_of, fleet_of
 from tercet.rl.options import Option
+from tercet.services.orchestrator.decide.impossible import impossible
 from tercet.services.orchestrator.decide.policy import Policy
 from tercet.services.orchestrator.decide.schedule import EVALUATED, GREEDY, Schedule
 from tercet.services.orchestrator.learn.trainer import Trainer
@@ -122,6 +123,31 @@ def test_attempts_that_a_device_lists_are_taken_as_they_are() -> None:
         ("d7@L", "ok", 1),
     ]
     assert learned.parts["a"].compute_ms == 9
+
+
+def test_whatever_is_not_refused_can_be_joined() -> None:
+    rng, kept = np.random.default_rng(0), 0
+    for _ in range(300):
+        record = round_record(a="d0@C", b="d3@L")
+        for device in record.assigned:
+            ms, parts = rng.uniform(0, 200), rng.uniform(0, 60, 4)
+            names = ("decision_ms", "network_ms", "queue_ms", "compute_ms")
+            option, fallback = rng.choice(["d0@L", "d0@C"]), rng.choice(["none", "refused"])
+            results = ["refused", "timed-out", "ok"][rng.integers(0, 3) :]
+            listed = [
+                {"option": option, "node": "sky", "result": result, "ms": rng.uniform(0, 90)}
+                for result in results[: rng.integers(0, 4)]
+            ]
+            facts = dict(zip(names, parts * rng.integers(0, 2), strict=True))
+            more = {"fallback": fallback, "attempts": listed, **facts}
+            reported = outcome(record, device, str(option), ms, **more)
+            if not impossible(reported, 1000.0):
+                kept += record.add(reported)
+        record.fleet = record.fleet.model_copy(
+            update={"deadline_ms": rng.choice([None, 50.0, 150.0])}
+        )
+        experience_of(record.join({}))
+    assert kept > 100
 
 
 def test_a_request_costs_a_deadline_and_a_penalty_when_it_is_late() -> None:

@@ -96,6 +96,11 @@ async def test_an_overloaded_node_is_replaced_by_the_own_node(
         "d2@L",
         "overloaded",
     )
+    assert [(a.option, a.node, a.result) for a in outcome.attempts] == [
+        ("d0@C", "sky", "overloaded"),
+        ("d2@L", "cam-1", "ok"),
+    ]
+    assert sum(a.ms for a in outcome.attempts) <= outcome.response_ms
 
 
 async def test_without_any_service_it_runs_in_this_process(
@@ -104,6 +109,7 @@ async def test_without_any_service_it_runs_in_this_process(
     outcome = await pipeline.run(photographs[0].jpeg, None)
     assert (outcome.assigned, outcome.executed, outcome.node) == (None, "d0@L", "cam-1")
     assert outcome.fallback == "no-responder"
+    assert [a.result for a in outcome.attempts] == ["no-responder", "ok"]
     assert outcome.labels
     assert outcome.compute_ms > 0
 
