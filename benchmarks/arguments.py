@@ -10,6 +10,7 @@ from typing import NoReturn
 from benchmarks import system_verbs, verbs
 from benchmarks.agents import NAMES, WITH_SOLVER
 from benchmarks.lying_world import LIES
+from benchmarks.planning_worlds import WORLDS as PLANNING_WORLDS
 from benchmarks.worlds import WORLDS
 from tercet.rl.goal import Goal, parse_goal
 from tercet.sim.run_loop import FEEDBACKS
@@ -99,6 +100,10 @@ def parser() -> argparse.ArgumentParser:
     regret.add_argument("--windows", type=count, default=200, help="real steps of a run")
     text = "this agent's cumulative regret over each other's, with intervals"
     regret.add_argument("--compare", metavar="AGENT", choices=NAMES, help=text)
+    text = "a learned planner where the state depends on what is assigned"
+    planned = _measured(subparsers, "planning-worlds", verbs.planning_worlds, text, ["hybrid"])
+    planned.add_argument("--worlds", nargs="+", choices=[*PLANNING_WORLDS])
+    planned.add_argument("--draws", type=count, default=10, help="that count, per world")
     _measured(subparsers, "goals", verbs.goals, "the goal changes during a run", ["hybrid"])
     scale = _measured(subparsers, "scale", verbs.scale, "many devices", ["hybrid"])
     scale.add_argument("--users", type=count, nargs="+", default=[5, 10, 20, 50, 100])

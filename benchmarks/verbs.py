@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,18 @@ def worlds(options: Options) -> None:
     names = options.world or list(module.WORLDS)
     cells = module.cells(names, goals, options.feedback or ["totals"], options.seeds)
     show(options, module.gather(fill(options, cells)), module.render)
+
+
+def planning_worlds(options: Options) -> None:
+    """Worlds whose state depends on what is assigned."""
+    from benchmarks import planning_worlds as module
+
+    if options.known:
+        raise ValueError("planning-worlds has no --known; run it again, kept draws cost nothing")
+    names = options.worlds or list(module.WORLDS)
+    goal = (options.goal or ["min"])[0]
+    rows = module.rows(names, goal, options.draws, partial(fill, options))
+    show(options, rows, module.render)
 
 
 def goals(options: Options) -> None:

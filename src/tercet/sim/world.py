@@ -199,8 +199,8 @@ class StateCosts:
 
 
 def _idle(node: NodeState) -> float:
-    """Share of a node that background load leaves to us."""
-    return 1.0 - min(node.cpu, BUSIEST)
+    """Share of a node's speed that background load and heat leave to us."""
+    return (1.0 - min(node.cpu, BUSIEST)) * (1.0 - min(node.throttled, BUSIEST))
 
 
 def with_node(state: State, name: str, **changes: float | bool) -> State:

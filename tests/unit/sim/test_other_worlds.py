@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 from tercet.rl.platform import decode
+from tercet.sim.carry_over import disguised, placebo, queue_carry_over
 from tercet.sim.environment import active
 from tercet.sim.fixed_assignment import best_fixed
+from tercet.sim.free_running import bursty, free_running
 from tercet.sim.moving import alternating, joining, wandering
 from tercet.sim.oracle import Oracle, joint_choices
 from tercet.sim.refusing import refusals
 from tercet.sim.silent import silent
 from tercet.sim.stationary import contrarian, heavy_tails, noisy, queueing, slow_int8, stalls
+from tercet.sim.throttling import throttling
 from tercet.sim.world import World
 
 Factory = Callable[..., World]
@@ -38,12 +41,22 @@ MOVING: dict[str, Factory] = {
     "wandering, visible": partial(wandering, visible=True),
     "joining": joining,
 }
-EVERY = pytest.mark.parametrize("make", [*STATIONARY.values(), *MOVING.values()])
+DYNAMIC: dict[str, Factory] = {
+    "carry over": queue_carry_over,
+    "disguised": disguised,
+    "placebo": placebo,
+    "throttling": throttling,
+}
+FREE: dict[str, Factory] = {"free running": free_running, "bursty": bursty}
+EVERY = pytest.mark.parametrize(
+    "make", [*STATIONARY.values(), *MOVING.values(), *DYNAMIC.values(), *FREE.values()]
+)
 
 
 def run(world: World, windows: int, seed: int = 0, option: int = 8) -> list[object]:
     """What each window returned, all devices under one option."""
     state, path = world.reset(seed), []
+    option %= len(world.platform.options)
     for _ in range(windows):
         devices = active(world.platform, state)
         outcome = world.step(decode(world.platform, devices, [option] * len(devices)))
@@ -70,7 +83,7 @@ def test_the_noise_of_a_window_does_not_depend_on_what_was_assigned_before(make:
         state = world.reset(7)
         for window in range(12):
             devices = active(world.platform, state)
-            option = early if window < 8 else 6
+            option = (early if window < 8 else 6) % len(world.platform.options)
             outcome = world.step(decode(world.platform, devices, [option] * len(devices)))
             state = outcome.state
         paths.append(outcome)
@@ -84,7 +97,7 @@ def test_measured_times_average_to_the_expected_ones(make: Factory) -> None:
     devices = active(place, state)
     choice = np.array([8, 8, 9, 8, 9, 6])[: len(devices)]
     times: dict[str, list[float]] = {d: [] for d in devices}
-    for _ in range(4000):
+    for _ in range(2000):
         for device, ms in world.step(decode(place, devices, choice)).response_ms.items():
             times[device].append(ms)
     expected = world.expected_ms(state, choice[None])[0]
