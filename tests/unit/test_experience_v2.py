@@ -59,14 +59,24 @@ def test_means_follow_from_counts_and_sums() -> None:
     assert found.accuracy_pct == pytest.approx((4 * 90 + 75) / 5)
 
 
-def test_what_is_learned_has_raw_counts_and_not_who_was_silent() -> None:
+def test_what_is_learned_has_raw_counts_and_nothing_of_who_was_silent() -> None:
     learned = experience_of(Experience.model_validate(BODY))
     assert learned.state.demand == {"a": 6.0, "b": 1.0}
     assert learned.state.node("e").backlog == 3
-    assert (learned.assignment, learned.counts) == ({"a": Option("d0", "E")}, {"a": 6})
+    assert learned.assignment == {"a": Option("d0", "E"), "b": Option("d3", "L")}
+    assert (learned.response_ms, learned.counts) == ({"a": 50.0}, {"a": 6})
     tried = [(str(t.option), t.result, t.count, t.total_ms) for t in learned.attempts["a"]]
     assert tried == [("d0@E", "ok", 4, 40.0), ("d0@E", "refused", 2, 10.0), ("d3@L", "ok", 1, 30.0)]
     assert (learned.parts["a"].network_ms, learned.parts["a"].compute_ms) == (4.0, 5.0)
+
+
+def test_the_costs_belong_to_the_assigned_option_unless_it_was_never_tried() -> None:
+    ran = {"device": "a", "option": "d3@L", "node": "a", "count": 6, "total_ms": 60.0}
+    without = {**BODY, "attempts": [{**ran, "squared_ms": 600.0}]}
+    assert experience_of(Experience.model_validate(without)).assignment["a"] == Option("d3", "L")
+    refused = {"result": "refused", "count": 6, "total_ms": 6.0, "squared_ms": 6.0}
+    tried = {**BODY, "attempts": [*without["attempts"], {**ATTEMPT, **refused}]}
+    assert experience_of(Experience.model_validate(tried)).assignment["a"] == Option("d0", "E")
 
 
 def test_attempts_across_a_change_of_assignment_teach_no_load() -> None:
@@ -145,8 +155,10 @@ def test_what_was_censored_or_quarantined_is_left_out() -> None:
     assert (censored.response_ms, censored.silent) == ({"b": 20.0}, ("a",))
     quarantined = former(quarantined={"a": "far outside"}, divided={"b": 2.0}, doubted=["b"])
     assert Experience.from_former(quarantined).response_ms == {"b": 20.0}  # as measured
-    nothing = experience_of(Experience.from_former(former(censored=["a", "b"])))
-    assert (nothing.assignment, nothing.response_ms) == ({}, {})
+    nothing = Experience.from_former(former(censored=["a", "b"]))
+    assert (nothing.average_ms, nothing.accuracy_pct) == (None, None)
+    with pytest.raises(ValueError, match="nothing was measured"):
+        experience_of(nothing)
 
 
 def test_where_only_the_mean_was_known_only_the_mean_is_learned() -> None:
@@ -154,8 +166,8 @@ def test_where_only_the_mean_was_known_only_the_mean_is_learned() -> None:
     learned = experience_of(found)
     assert (learned.response_ms, learned.average_ms, found.silent) == ({}, 25.0, ())
     assert learned.assignment == {"a": Option("d0", "L"), "b": Option("d3", "L")}
-    bound = experience_of(Experience.from_former(former(response_ms={}, censored=["a"])))
-    assert bound.assignment == {}
+    bound = Experience.from_former(former(response_ms={}, censored=["a"]))
+    assert bound.average_ms is None
 
 
 def test_families_are_rows_of_one_host() -> None:

@@ -67,8 +67,9 @@ class Policy:
         return left, self._held_back
 
     def add_round(self, experience: Experience) -> None:
-        """As `DecisionPolicy.add_round`."""
-        self._recent.append(experience)
+        """As `DecisionPolicy.add_round`; a round without outcomes is of no use."""
+        if experience.average_ms is not None:
+            self._recent.append(experience)
 
     def choose(self, name: str, context: DecisionContext) -> dict[str, str] | None:
         """As `DecisionPolicy.choose`; without parameters that fit, `profile` decides."""

@@ -53,7 +53,7 @@ class Trainer(Training[PolicyEstimator]):
         self.plans = 0
         """Planned experiences that were learned from."""
         self.latest: Experience | None = None
-        """The round taken in last."""
+        """The round with outcomes that was taken in last."""
 
     def create(self, platform: Platform, profile: Profile) -> PolicyEstimator:
         """Return a policy with initial parameters."""
@@ -83,7 +83,8 @@ class Trainer(Training[PolicyEstimator]):
         """Take in a measured round at a stream sequence; False when it is not new. Blocking."""
         if not super().real(experience, sequence):
             return False
-        self.latest = experience
+        if experience.average_ms is not None:
+            self.latest = experience
         return True
 
     def newest(self, member: int, version: int) -> None:

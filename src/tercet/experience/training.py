@@ -69,8 +69,9 @@ class Training(ABC, Generic[M]):
         if not self.is_new(experience):
             return False
         model = self._on(experience.fleet)
-        self._measure_error(experience)
-        model.observe(experience_of(experience))
+        if experience.average_ms is not None:  # Else nobody asked anything.
+            self._measure_error(experience)
+            model.observe(experience_of(experience))
         self._known.add(experience.id)
         self.since = self.since or sequence
         self.observed += 1

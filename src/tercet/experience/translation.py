@@ -142,18 +142,21 @@ def state_of(
 def experience_of(message: messages.Experience) -> Experience:
     """One window's experience as `rl` learns from it.
 
-    The assignment is of the rows that asked: where most of their requests ran. A row that asked
-    nothing is not in it, for it loaded no node. Attempts that straddled a change of assignment are
-    left out: they teach no load.
+    The assignment is the one in force: its cost includes failed attempts there and their fallback.
+    Where a row was never tried as assigned (its gateway had no decision), it is where most of its
+    requests ran. A row that asked nothing is not in `response_ms`. Attempts that straddled a change of
+    assignment are left out: they teach no load. ValueError when nothing was measured.
     """
     rows = tuple(row.row for row in message.active)
     demand = {row.row: row.demand for row in message.active if row.demand is not None}
     average_ms = message.average_ms
+    if average_ms is None:
+        raise ValueError("requests: none, so nothing was measured")
     return Experience(
         state=state_of(rows, message.state, demand),
-        assignment={row: Option.parse(text) for row, text in message.executed.items()},
+        assignment=_assignment(message),
         response_ms=message.response_ms,
-        average_ms=0.0 if average_ms is None else average_ms,
+        average_ms=average_ms,
         next_state=state_of(rows, message.next_state, demand),
         goal=parse_goal(message.goal),
         id=str(message.id),
@@ -161,6 +164,18 @@ def experience_of(message: messages.Experience) -> Experience:
         attempts=_attempts(message),
         parts=_parts(message),
     )
+
+
+def _assignment(message: messages.Experience) -> dict[str, Option]:
+    """Row to the option that its costs belong to."""
+    assigned, executed = message.assigned, message.executed
+    tried: dict[str, set[str]] = {}
+    for a in message.attempts:
+        tried.setdefault(a.row, set()).add(a.option)
+    return {
+        row: Option.parse(executed[row] if option not in tried.get(row, (option,)) else option)
+        for row, option in assigned.items()
+    }
 
 
 def _attempts(message: messages.Experience) -> dict[str, tuple[Attempts, ...]]:

@@ -55,6 +55,15 @@ def test_evaluation_is_not_learned_from() -> None:
     assert not Member(0, seed=0).real(shown)
 
 
+def test_a_window_in_which_nobody_asked_counts_and_teaches_nothing() -> None:
+    trainer = Trainer(seed=0)
+    trainer.real(ROUNDS[0])
+    before = trainer.buffers
+    silent = ROUNDS[1].model_copy(update={"requests": (), "attempts": ()})
+    assert trainer.real(silent)
+    assert (trainer.learned, trainer.buffers) == (2, before)
+
+
 def test_without_experience_there_are_no_parameters() -> None:
     assert Trainer(seed=0).update() is None
     assert Member(0, seed=0).update() is None
