@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from tercet.schemas.experience import ExperienceV1
 from tercet.schemas.fleet import Condition, Fleet, GoalText
@@ -99,6 +99,10 @@ class Experience(Message):
                 raise ValueError(f"attempts: more of {row} succeeded than its requests")
             if row in tried and succeeded[row] < requests.answered_in_time:
                 raise ValueError(f"attempts: fewer of {row} succeeded than were answered in time")
+
+    @field_serializer("state", "next_state", when_used="json")
+    def _without_defaults(self, state: dict[str, Condition]) -> dict[str, Any]:
+        return {node: c.model_dump(exclude_defaults=True) for node, c in state.items()}
 
     @property
     def assigned(self) -> dict[str, str]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from tercet.schemas.fleet import Fleet, Part
 from tercet.schemas.message import Name, OptionText
@@ -30,7 +35,16 @@ def row_name(device: str, family: str) -> str:
     return f"{device}/{family}" if family else device
 
 
-class _OfRow(Part):
+class _Compact(Part):
+    """Fields with their defaults are left out of the JSON: a window may hold thousands of these."""
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields, found = type(self).model_fields, handler(self)
+        return {name: value for name, value in found.items() if value != fields[name].default}
+
+
+class _OfRow(_Compact):
     device: Name
     family: Family = ""
 
@@ -111,7 +125,7 @@ class Attempts(_OfRow):
         return self
 
 
-class NodeReport(Part):
+class NodeReport(_Compact):
     """What a node itself reports of the window."""
 
     requests: Count = Field(0, description="requests that it answered")

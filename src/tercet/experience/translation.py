@@ -144,8 +144,8 @@ def experience_of(message: messages.Experience) -> Experience:
 
     The assignment is the one in force: its cost includes failed attempts there and their fallback.
     Where a row was never tried as assigned (its gateway had no decision), it is where most of its
-    requests ran. A row that asked nothing is not in `response_ms`. Attempts that straddled a change of
-    assignment are left out: they teach no load. ValueError when nothing was measured.
+    requests ran. A row that asked nothing is not in `response_ms`. Attempts that straddled a change
+    of assignment are left out: they teach no load. ValueError when nothing was measured.
     """
     rows = tuple(row.row for row in message.active)
     demand = {row.row: row.demand for row in message.active if row.demand is not None}
