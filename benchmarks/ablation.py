@@ -7,7 +7,15 @@ from typing import Any
 from benchmarks import summary
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
-from benchmarks.summary import Row, markdown, shown
+from benchmarks.summary import (
+    REGRET_HEADER,
+    REGRET_TEXT,
+    Row,
+    has_regrets,
+    markdown,
+    regret_columns,
+    shown,
+)
 from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
@@ -49,9 +57,9 @@ def _cell(variant: str, name: str, goal: Goal, feedback: Feedback, seed: int) ->
         world = getattr(scenarios, name)()
         agent = build("hybrid", world.platform, seed, **ABLATIONS[variant][1])
         result = converge(world, agent, goal, CAP, seed, feedback)
-        return {"steps": result.steps, "cpu_s": round(result.cpu_s, 2)}
+        return {"steps": result.steps, "cpu_s": round(result.cpu_s, 2), **result.regrets}
 
-    return Cell(key, compute)
+    return Cell(key, compute, has_regrets)
 
 
 def gather(runs: list[Row]) -> list[Row]:
@@ -61,7 +69,8 @@ def gather(runs: list[Row]) -> list[Row]:
 
 def render(rows: list[Row]) -> str:
     """Markdown."""
-    header = ["variant", "what", "world", "feedback", "median steps", "worst", "never", "runs"]
+    header = ["variant", "what", "world", "feedback", "median steps", "worst", "never", "runs",
+              *REGRET_HEADER]  # fmt: skip
     body: list[list[object]] = [
         [
             row["variant"],
@@ -72,7 +81,9 @@ def render(rows: list[Row]) -> str:
             shown(row["worst"]),
             sum(s is None for s in row["steps"]),
             len(row["steps"]),
+            *regret_columns(row),
         ]
         for row in rows
     ]
-    return f"Steps to optimal within {CAP}, over all goals and seeds.\n\n{markdown(header, body)}"
+    text = f"Steps to optimal within {CAP}, over all goals and seeds.\n{REGRET_TEXT}"
+    return f"{text}\n\n{markdown(header, body)}"

@@ -7,26 +7,32 @@ from typing import Any
 
 from benchmarks.baselines.adadeep import AdaDeep, AdaDeepSettings
 from benchmarks.baselines.autoscale import AutoScale, AutoScaleSettings
+from benchmarks.baselines.feasible import FeasibleOnly
 from benchmarks.baselines.lints import BANDITS, LinTS
 from benchmarks.baselines.profile import ProfileThenSolve
 from tercet.rl.agent import Agent
 from tercet.rl.hybrid import Hybrid, HybridSettings
 from tercet.rl.paper.agent import HybridPaper, HybridPaperSettings
+from tercet.rl.paper.joint import JointActions
 from tercet.rl.platform import Platform
 
 NAMES = (
     "autoscale",
     "autoscale-optimistic",
+    "autoscale-feasible",
     "adadeep",
+    "adadeep-feasible",
     "hybrid-paper",
     "hybrid-paper-real",
+    "hybrid-paper-feasible",
     "lints",
     "loglints",
     "profile",
     "hybrid",
 )
 """`autoscale` starts pessimistic, `autoscale-optimistic` must try every action; `hybrid-paper`
-plans with its model, `hybrid-paper-real` reads line 30 of Algorithm 1 as a real step."""
+plans with its model, `hybrid-paper-real` reads line 30 of Algorithm 1 as a real step; those called
+`feasible` know which assignments meet the goal, as the last four do."""
 
 WITH_SOLVER = ("lints", "loglints", "profile", "hybrid")
 """These predict a cost table and use our solver; the others choose among joint actions."""
@@ -34,18 +40,28 @@ WITH_SOLVER = ("lints", "loglints", "profile", "hybrid")
 
 def build(name: str, platform: Platform, seed: int, **settings: Any) -> Agent:
     """A fresh agent; `settings` override its defaults. ValueError for a name not in NAMES."""
-    if name in ("autoscale", "autoscale-optimistic"):
-        table = AutoScaleSettings(optimistic=name.endswith("optimistic"))
-        return AutoScale(platform, seed, replace(table, **settings))
-    if name == "adadeep":
-        return AdaDeep(platform, seed, replace(AdaDeepSettings(), **settings))
-    if name in ("hybrid-paper", "hybrid-paper-real"):
-        paper = HybridPaperSettings(real_planning=name.endswith("real"))
-        return HybridPaper(platform, seed, replace(paper, **settings))
+    if name not in NAMES:
+        raise ValueError(f"unknown agent {name!r}; one of {', '.join(NAMES)}")
+    if name.endswith("-feasible"):
+        kind = name.removesuffix("-feasible")
+        return FeasibleOnly(platform, lambda joint: _joint(kind, platform, seed, joint, settings))
     if name == "hybrid":
         return Hybrid(platform, seed, replace(HybridSettings(), **settings))
-    if name in ("lints", "loglints"):
-        return LinTS(platform, seed, replace(BANDITS[name], **settings))
     if name == "profile":
         return ProfileThenSolve(platform, seed, **settings)
-    raise ValueError(f"unknown agent {name!r}; one of {', '.join(NAMES)}")
+    if name in BANDITS:
+        return LinTS(platform, seed, replace(BANDITS[name], **settings))
+    return _joint(name, platform, seed, JointActions(platform), settings)
+
+
+def _joint(
+    name: str, platform: Platform, seed: int, joint: JointActions, settings: dict[str, Any]
+) -> Agent:
+    """An agent that chooses among `joint` actions."""
+    if name == "adadeep":
+        return AdaDeep(platform, seed, replace(AdaDeepSettings(), **settings), joint)
+    if name in ("autoscale", "autoscale-optimistic"):
+        table = AutoScaleSettings(optimistic=name.endswith("optimistic"))
+        return AutoScale(platform, seed, replace(table, **settings), joint)
+    paper = HybridPaperSettings(real_planning=name.endswith("real"))
+    return HybridPaper(platform, seed, replace(paper, **settings), joint)

@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         subparsers, "ablation", verbs.ablation, "hybrid without each of its parts", ["hybrid"]
     )
     untuned = _measured(
-        subparsers, "worlds", verbs.worlds, "worlds that no agent was tuned on", ["hybrid"]
+        subparsers, "worlds", verbs.worlds, "worlds that no agent was tuned on", [*WITH_SOLVER]
     )
     untuned.add_argument("--world", nargs="+", choices=[*WORLDS])
     regret = _measured(
@@ -104,8 +104,8 @@ def parser() -> argparse.ArgumentParser:
     planned = _measured(subparsers, "planning-worlds", verbs.planning_worlds, text, ["hybrid"])
     planned.add_argument("--worlds", nargs="+", choices=[*PLANNING_WORLDS])
     planned.add_argument("--draws", type=count, default=10, help="that count, per world")
-    _measured(subparsers, "goals", verbs.goals, "the goal changes during a run", ["hybrid"])
-    scale = _measured(subparsers, "scale", verbs.scale, "many devices", ["hybrid"])
+    _measured(subparsers, "goals", verbs.goals, "the goal changes during a run", [*WITH_SOLVER])
+    scale = _measured(subparsers, "scale", verbs.scale, "many devices", [*WITH_SOLVER])
     scale.add_argument("--users", type=count, nargs="+", default=[5, 10, 20, 50, 100])
     _measured(subparsers, "newcomer", verbs.newcomer, "a device joins a running system", ["hybrid"])
     text = "one device of five reports false response times"

@@ -9,9 +9,17 @@ from __future__ import annotations
 import math
 
 from benchmarks import summary
-from benchmarks.agents import build
+from benchmarks.agents import WITH_SOLVER, build
 from benchmarks.result_store import Cell
-from benchmarks.summary import Row, markdown, shown
+from benchmarks.summary import (
+    REGRET_HEADER,
+    REGRET_TEXT,
+    Row,
+    has_regrets,
+    markdown,
+    regret_columns,
+    shown,
+)
 from benchmarks.table6 import SLOW, SLOW_SEEDS, feedback_of
 from tercet.rl.goal import Goal
 from tercet.sim import dynamic
@@ -30,7 +38,7 @@ def cells(
         _cell(world, users, agent, goal, feedback, seed)
         for seed in range(seeds)
         for agent in agents
-        for users in ((3, 5) if agent == "hybrid" else (3,))
+        for users in ((3, 5) if agent in WITH_SOLVER else (3,))
         for feedback in dict.fromkeys(feedback_of(agent, f) for f in feedbacks or ["totals"])
         for world in ("shift", "hidden_shift")
         for goal in goals
@@ -47,13 +55,13 @@ def _cell(world: str, users: int, agent: str, goal: Goal, feedback: Feedback, se
         "feedback": feedback,
         "seed": seed,
     }
-    return Cell(key, lambda: compute(world, users, agent, goal, feedback, seed))
+    return Cell(key, lambda: compute(world, users, agent, goal, feedback, seed), has_regrets)
 
 
 def compute(name: str, users: int, agent: str, goal: Goal, feedback: Feedback, seed: int) -> Row:
     """One run; regret is kept for every tenth step around the change."""
     world = getattr(dynamic, name)(users, AT)
-    steps = STEPS if agent == "hybrid" else AT + SLOW_STEPS
+    steps = STEPS if agent in WITH_SOLVER else AT + SLOW_STEPS
     convergence, curve, before = Convergence(), [], math.inf
     built = build(agent, world.platform, seed)
     for step in play(world, built, goal, steps, seed, feedback):
@@ -68,6 +76,7 @@ def compute(name: str, users: int, agent: str, goal: Goal, feedback: Feedback, s
         "steps": 0 if convergence.last_bad == 0 else recovered,
         "regret_before": None if math.isinf(before) else before,
         "curve": curve,
+        **convergence.regrets(),
     }
 
 
@@ -88,6 +97,7 @@ def render(rows: list[Row]) -> str:
         "steps to recover",
         "worst",
         "per seed",
+        *REGRET_HEADER,
     ]
     body: list[list[object]] = [
         [
@@ -99,7 +109,9 @@ def render(rows: list[Row]) -> str:
             shown(row["median"]),
             shown(row["worst"]),
             row["steps"],
+            *regret_columns(row),
         ]
         for row in rows
     ]
-    return f"Real steps after the change at {AT} until back within 1 %.\n\n{markdown(header, body)}"
+    text = f"Real steps after the change at {AT} until back within 1 %; regrets from then on."
+    return f"{text}\n{REGRET_TEXT}\n\n{markdown(header, body)}"

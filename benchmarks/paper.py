@@ -24,6 +24,14 @@ def printed(agent: str, users: int, goal: Goal) -> int | None:
     return None
 
 
+def printed_for(agent: str, users: int, goal: Goal) -> int | None:
+    """As `printed`, for one of our names; None for agents that are not the paper's."""
+    kind = agent.split("-")[0]
+    if agent == "hybrid" or kind in ("autoscale", "adadeep") or agent.startswith("hybrid-paper"):
+        return printed(kind, users, goal)
+    return None
+
+
 def steps(agent: str, users: int, goal: Goal) -> int:
     """As `printed`; where it prints nothing, the most it prints for that many (or five) users."""
     found = printed(agent, users, goal)

@@ -10,20 +10,31 @@ only.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import summary
 from benchmarks.result_store import Cell
-from benchmarks.summary import Row, markdown, shown
-from tercet.rl.experience import Experience, State
+from benchmarks.summary import (
+    REGRET_HEADER,
+    REGRET_TEXT,
+    Row,
+    has_regrets,
+    markdown,
+    regret_columns,
+    shown,
+)
+from tercet.rl.experience import Experience, Outcome, State
 from tercet.rl.goal import Goal, required_accuracy
 from tercet.rl.platform import Assignment, Platform, decode, encode
 from tercet.sim import scenarios
+from tercet.sim.environment import Environment
 from tercet.sim.gym import Orchestration
 from tercet.sim.oracle import Oracle
-from tercet.sim.run_loop import WITHIN, Convergence, play
+from tercet.sim.run_loop import FIRST, LAST, WITHIN, Convergence, Regrets, play
 
 PEERS = ("sb3-dqn", "sb3-ppo", "droo")
 EVERY = 50
@@ -39,17 +50,18 @@ def cells(goals: list[Goal], steps: int, seeds: int) -> list[Cell]:
 
 def _cell(peer: str, goal: Goal, steps: int, seed: int) -> Cell:
     key = {"agent": peer, "users": 3, "constraint": goal, "cap": steps, "seed": seed}
-    return Cell(
-        key,
-        lambda: _droo(goal, steps, seed) if peer == "droo" else _sb3(peer, goal, steps, seed),
-    )
+
+    def compute() -> Row:
+        return _droo(goal, steps, seed) if peer == "droo" else _sb3(peer, goal, steps, seed)
+
+    return Cell(key, compute, has_regrets)
 
 
 def _sb3(peer: str, goal: Goal, steps: int, seed: int) -> Row:
     """Train in slices of EVERY steps and evaluate after each."""
     from stable_baselines3 import DQN, PPO
 
-    world = scenarios.paper("A", 3)
+    world = Recorded(scenarios.paper("A", 3), goal)
     joint = peer == "sb3-dqn"
     env = Orchestration(world, goal, "joint" if joint else "multi")
     shared: dict[str, Any] = {"seed": seed, "device": "cpu", "gamma": 0.0}
@@ -58,18 +70,58 @@ def _sb3(peer: str, goal: Goal, steps: int, seed: int) -> Row:
         if joint
         else PPO("MlpPolicy", env, n_steps=128, batch_size=64, ent_coef=0.01, **shared)
     )
-    oracle, last_bad, done = Oracle(world), 0, 0
+    oracle, last_bad, done = world.true.oracle, 0, 0
     while done < steps:
         agent.learn(EVERY if joint else 128, reset_num_timesteps=False)
         done = int(agent.num_timesteps)
         observation = env.observe()
         action, _ = agent.predict(observation, deterministic=True)
         choice = decode(world.platform, world.platform.devices, env.choice(action))
-        if not oracle.regret(world.initial, goal, choice) <= WITHIN:
+        if not oracle.regret(env.state, goal, choice) <= WITHIN:
             last_bad = done
         if done - last_bad > max(500, done // 10):
             break
-    return {"steps": last_bad + EVERY if last_bad < done else None}
+    return {"steps": last_bad + EVERY if last_bad < done else None, **world.regrets()}
+
+
+class Recorded:
+    """An environment that records the regret of what is executed on it."""
+
+    def __init__(self, world: Environment, goal: Goal) -> None:
+        self.world, self.goal = world, goal
+        self.true = Regrets(Oracle(world))
+        self.state = State(world.platform.devices)
+        self.executed: list[tuple[float, float]] = []
+
+    @property
+    def platform(self) -> Platform:
+        """The world's."""
+        return self.world.platform
+
+    def reset(self, seed: int) -> State:
+        """As the world's."""
+        self.state = self.world.reset(seed)
+        return self.state
+
+    def step(self, assignment: Assignment) -> Outcome:
+        """As the world's; the regret is recorded."""
+        self.executed.append(self.true.of(self.state, self.goal, assignment))
+        outcome = self.world.step(assignment)
+        self.state = outcome.state
+        return outcome
+
+    def expected_ms(self, state: State, assignments: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The world's."""
+        return self.world.expected_ms(state, assignments)
+
+    def regrets(self) -> Row:
+        """The figures that stand beside steps."""
+        charges = [charge for _, charge in self.executed]
+        return {
+            "cumulative_50": round(sum(charges[:FIRST]), 4),
+            "executed_last_50": round(float(np.mean(charges[-LAST:])), 5),
+            "goal_misses": sum(math.isinf(regret) for regret, _ in self.executed),
+        }
 
 
 class Droo:
@@ -129,7 +181,7 @@ def _droo(goal: Goal, steps: int, seed: int) -> Row:
         convergence.add(step)
         if convergence.held > max(500, step.step // 10):
             break
-    return {"steps": convergence.steps}
+    return {"steps": convergence.steps, **convergence.regrets()}
 
 
 def gather(runs: list[Row]) -> list[Row]:
@@ -139,7 +191,8 @@ def gather(runs: list[Row]) -> list[Row]:
 
 def render(rows: list[Row]) -> str:
     """Markdown."""
-    header = ["agent", "users", "goal", "median steps", "worst", "cap", "per seed"]
+    header = ["agent", "users", "goal", "median steps", "worst", "cap", "per seed",
+              *REGRET_HEADER]  # fmt: skip
     body: list[list[object]] = [
         [
             row["agent"],
@@ -149,7 +202,9 @@ def render(rows: list[Row]) -> str:
             shown(row["worst"]),
             row["cap"],
             row["steps"],
+            *regret_columns(row),
         ]
         for row in rows
     ]
-    return f"Scenario A, three users, mean feedback.\n\n{markdown(header, body)}"
+    text = f"Scenario A, three users, mean feedback.\n{REGRET_TEXT}"
+    return f"{text}\n\n{markdown(header, body)}"

@@ -8,7 +8,6 @@ the same noise and the same changes for every agent.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,10 +21,7 @@ from benchmarks.worlds import WORLDS
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
 from tercet.sim.environment import Environment
-from tercet.sim.run_loop import Convergence, Feedback, Step, play
-
-FIRST, LAST = 50, 50
-"""Windows of the cumulative regret, and of the means at the end."""
+from tercet.sim.run_loop import Convergence, Feedback, play
 
 PAPER: dict[str, Callable[[], Environment]] = {
     f"paper-{name}": partial(scenarios.paper, name) for name in scenarios.LINKS
@@ -83,24 +79,10 @@ def compute(world: str, agent: str, goal: Goal, feedback: Feedback, seed: int, w
     """One run of `windows` real steps."""
     place = world_named(world)
     built, convergence = TimedAgent(build(agent, place.platform, seed)), Convergence()
-    steps = []
     for step in play(place, built, goal, windows, seed, feedback):
         convergence.add(step)
-        steps.append(step)
     cpu_ms = round(1e3 * built.cpu_s / windows, 3)
-    return {"steps": convergence.steps, **figures(steps), "cpu_ms_per_window": cpu_ms}
-
-
-def figures(steps: Sequence[Step]) -> Row:
-    """The regrets of one run, as shares of the optimum."""
-    executed = [step.executed_charge for step in steps]
-    greedy = [step.greedy_charge for step in steps]
-    return {
-        "cumulative_50": round(sum(executed[:FIRST]), 4),
-        "executed_last_50": round(statistics.fmean(executed[-LAST:]), 5),
-        "greedy_last_50": round(statistics.fmean(greedy[-LAST:]), 5),
-        "goal_misses": sum(math.isinf(step.executed_regret) for step in steps),
-    }
+    return {"steps": convergence.steps, **convergence.regrets(), "cpu_ms_per_window": cpu_ms}
 
 
 FIGURES = (

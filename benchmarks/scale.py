@@ -7,7 +7,18 @@ import time
 
 from benchmarks.agents import build
 from benchmarks.result_store import Cell
-from benchmarks.summary import Row, markdown, median, shown, worst
+from benchmarks.summary import (
+    REGRET_HEADER,
+    REGRET_TEXT,
+    REGRETS,
+    Row,
+    has_regrets,
+    markdown,
+    median,
+    regret_columns,
+    shown,
+    worst,
+)
 from benchmarks.table6 import feedback_of
 from tercet.rl.goal import Goal
 from tercet.rl.hybrid import Hybrid
@@ -52,7 +63,7 @@ def _cell(agent: str, users: int, scenario: str, goal: Goal, feedback: Feedback,
         "feedback": feedback,
         "seed": seed,
     }
-    return Cell(key, lambda: compute(agent, users, scenario, goal, feedback, seed))
+    return Cell(key, lambda: compute(agent, users, scenario, goal, feedback, seed), has_regrets)
 
 
 def compute(
@@ -77,6 +88,7 @@ def compute(
     return {
         "steps": convergence.steps,
         "held": convergence.held,
+        **convergence.regrets(),
         "decision_s": statistics.median(times),
         "gap": gap,
         "oracle_gap": optimum.gap,
@@ -97,6 +109,7 @@ def gather(runs: list[Row]) -> list[Row]:
             "steps": median([run["steps"] for run in own]),
             "worst": worst([run["steps"] for run in own]),
             "seeds": len(own),
+            **{name: [run.get(name) for run in own] for name in REGRETS},
             "decision_s": round(statistics.median(run["decision_s"] for run in own), 4),
             "gap": max((run["gap"] for run in own if run["gap"] is not None), default=None),
             "oracle_gap": max(run["oracle_gap"] for run in own),
@@ -107,7 +120,8 @@ def gather(runs: list[Row]) -> list[Row]:
 
 def render(rows: list[Row]) -> str:
     """Markdown."""
-    header = [*NAMES[:2], "goal", *NAMES[3:], "steps", "worst", "seeds", "decision, s", "gap"]
+    header = [*NAMES[:2], "goal", *NAMES[3:], "steps", "worst", "seeds", "decision, s", "gap",
+              *REGRET_HEADER]  # fmt: skip
     body: list[list[object]] = [
         [
             *(row[name] for name in NAMES),
@@ -115,8 +129,10 @@ def render(rows: list[Row]) -> str:
             shown(row["worst"]),
             row["seeds"],
             row["decision_s"],
-            "no solver" if row["gap"] is None else f"{row['gap']:.1e}",
+            "not reported" if row["gap"] is None else f"{row['gap']:.1e}",
+            *regret_columns(row),
         ]
         for row in rows
     ]
-    return f"Steps to 1 % regret within {CAP}; `gap` is the solver's.\n\n{markdown(header, body)}"
+    text = f"Steps to 1 % regret within {CAP}; `gap` is the solver's."
+    return f"{text}\n{REGRET_TEXT}\n\n{markdown(header, body)}"

@@ -9,8 +9,15 @@ from typing import Any
 Row = dict[str, Any]
 
 
+REGRETS = ("cumulative_50", "executed_last_50", "goal_misses")
+"""Fields that stand beside the steps of every table (`tercet.sim.run_loop.Convergence`)."""
+REGRET_HEADER = ["cumulative regret, 50", "executed, last 50", "goal misses"]
+REGRET_TEXT = """Cumulative: executed regret of the first 50 windows, in optimal windows. Executed:
+its mean over the last 50. A window that misses the goal counts one optimal window more. Medians."""
+
+
 def gather(runs: list[Row], names: tuple[str, ...], lists: tuple[str, ...]) -> list[Row]:
-    """One row per distinct `names`; every other field in `lists` becomes a list over seeds."""
+    """One row per distinct `names`; fields in `lists` and the regrets become lists over seeds."""
     rows: dict[tuple[Any, ...], Row] = {}
     for one in runs:
         key = tuple(one[name] for name in names)
@@ -18,6 +25,8 @@ def gather(runs: list[Row], names: tuple[str, ...], lists: tuple[str, ...]) -> l
         row = rows.setdefault(key, fresh)
         for name in lists:
             row[name].append(one[name])
+        for name in REGRETS:
+            row.setdefault(name, []).append(one.get(name))
     for row in rows.values():
         row["median"] = median(row["steps"])
         row["worst"] = worst(row["steps"])
@@ -34,6 +43,20 @@ def worst(steps: list[int | None]) -> int | None:
     """The slowest seed; None when one never got there."""
     known = [s for s in steps if s is not None]
     return max(known) if len(known) == len(steps) and known else None
+
+
+def regret_columns(row: Row) -> list[object]:
+    """Medians over seeds for `REGRET_HEADER`; empty for cells kept from before there were any."""
+    columns: list[object] = []
+    for name, form in zip(REGRETS, (",.2f", ".2%", "g"), strict=True):
+        known = [value for value in row.get(name, []) if value is not None]
+        columns.append(format(statistics.median(known), form) if known else "")
+    return columns
+
+
+def has_regrets(kept: Row) -> bool:
+    """Whether a kept cell has these fields, and need not be computed again."""
+    return all(name in kept for name in REGRETS)
 
 
 def shown(value: float | None) -> str:

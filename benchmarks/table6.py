@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -9,7 +10,16 @@ from typing import Any
 from benchmarks import paper
 from benchmarks.agents import WITH_SOLVER, build
 from benchmarks.result_store import Cell
-from benchmarks.summary import median, shown, worst
+from benchmarks.summary import (
+    REGRET_HEADER,
+    REGRET_TEXT,
+    REGRETS,
+    has_regrets,
+    median,
+    regret_columns,
+    shown,
+    worst,
+)
 from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
 from tercet.sim import scenarios
@@ -22,7 +32,9 @@ OURS_CAP = 1000
 SLOW_SEEDS = 3
 """Seeds of the agents whose steps cost milliseconds; the others take all that are asked for."""
 
-SLOW = ("adadeep", "hybrid-paper", "hybrid-paper-real")
+SLOW = (
+    "adadeep", "adadeep-feasible", "hybrid-paper", "hybrid-paper-real", "hybrid-paper-feasible",
+)  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -53,7 +65,9 @@ def compute(
     world = scenarios.paper(scenario, users)
     built = build(agent, world.platform, seed)
     result = converge(world, built, goal, limit, seed, feedback, hold_steps(agent))
-    return asdict(result) | {"cap": limit}
+    row: Row = asdict(result)
+    regrets: Row = row.pop("regrets")
+    return row | regrets | {"cap": limit}
 
 
 def cells(
@@ -94,7 +108,7 @@ def _cell(
         key,
         lambda: compute(agent, scenario, n, goal, feedback, seed, limit),
         # A run that did not converge within a lower cap is repeated.
-        lambda kept: kept["steps"] is not None or kept["cap"] >= limit,
+        lambda kept: has_regrets(kept) and (kept["steps"] is not None or kept["cap"] >= limit),
     )
 
 
@@ -111,7 +125,7 @@ def gather(runs: list[Row]) -> list[Row]:
                 k: []
                 for k in ("seeds", "steps", "steps_exact", "real_steps", "modelled_steps", "regret")
             }
-            | {k: [] for k in ("experience_ms", "wall_s", "cpu_s")}
+            | {k: [] for k in ("experience_ms", "wall_s", "cpu_s", *REGRETS)}
             | {"cap": one["cap"]},
         )
         row["cap"] = min(row["cap"], one["cap"])
@@ -120,10 +134,12 @@ def gather(runs: list[Row]) -> list[Row]:
             row[k].append(one[k])
         for k in ("experience_ms", "wall_s", "cpu_s"):
             row[k].append(round(one[k], 3))
+        for k in REGRETS:
+            row[k].append(one.get(k))
     for row in rows.values():
         row["median"] = median(row["steps"])
         row["worst"] = worst(row["steps"])
-        row["paper"] = paper.printed(row["agent"].split("-")[0], row["users"], row["constraint"])
+        row["paper"] = paper.printed_for(row["agent"], row["users"], row["constraint"])
     order = {name: k for k, name in enumerate(("users", "scenario"))}
     return sorted(rows.values(), key=lambda row: [row[k] for k in order])
 
@@ -138,10 +154,11 @@ def render(rows: list[Row]) -> str:
     lines = [
         "Median [worst] real steps until the greedy assignment is optimal and stays so; `never`:",
         "not within the cap.",
+        REGRET_TEXT,
         "",
         "| users | scenario | goal | agent | feedback | steps | exact | seeds | printed | cap "
-        "| regret at the cap |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| regret at the cap | {' | '.join(REGRET_HEADER)} |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         exact = median(row["steps_exact"])
@@ -149,7 +166,7 @@ def render(rows: list[Row]) -> str:
             f"| {row['users']} | {row['scenario']} | {row['constraint']} | {row['agent']} "
             f"| {row['feedback']} | {shown(row['median'])} [{shown(row['worst'])}] "
             f"| {shown(exact)} | {len(row['seeds'])} | {row['paper'] or ''} | {row['cap']} "
-            f"| {_left(row)} |"
+            f"| {_left(row)} | {' | '.join(map(str, regret_columns(row)))} |"
         )
     return "\n".join([*lines, "", *ratios(rows)])
 
@@ -162,25 +179,34 @@ def _left(row: Row) -> str:
 
 
 def ratios(rows: list[Row]) -> list[str]:
-    """Steps of each agent over `hybrid`'s in the same cell, ours and printed."""
+    """Steps of each agent over `hybrid`'s in the same cell and on the same feedback."""
     lines = [
-        "Ratios: steps over those of `hybrid` in the same cell of the same run, and the printed",
-        "steps over the measured ones of `hybrid`. `>`: a lower bound, the agent met its cap.",
+        "Ratios: steps over those of `hybrid` in the same cell, on the same feedback, and the",
+        "printed steps over the measured ones of `hybrid`. `>`: a lower bound, the agent met its",
+        "cap. Cumulative: regret of 50 windows + 1 over that of `hybrid`.",
         "",
-        "| users | goal | hybrid's feedback | agent | measured ratio | printed steps / hybrid |",
-        "|---|---|---|---|---|---|",
+        "| users | goal | feedback | agent | steps, ratio | printed steps / hybrid | cumulative |",
+        "|---|---|---|---|---|---|---|",
     ]
     for ours in (r for r in rows if r["agent"] == "hybrid" and r["median"]):
         same = [
             r for r in rows
             if r["agent"] != "hybrid"
-            and all(r[k] == ours[k] for k in ("users", "scenario", "constraint"))
+            and all(r[k] == ours[k] for k in ("users", "scenario", "constraint", "feedback"))
         ]  # fmt: skip
         for row in same:
             steps, bound = at_least(row)
             printed = f"{row['paper'] / ours['median']:,.0f}" if row["paper"] else ""
+            theirs, own = (cumulative(r) for r in (row, ours))
+            ratio = "" if theirs is None or own is None else f"{(theirs + 1) / (own + 1):.2f}"
             lines.append(
                 f"| {row['users']} | {row['constraint']} | {ours['feedback']} | {row['agent']} "
-                f"| {'>' if bound else ''}{steps / ours['median']:,.1f} | {printed} |"
+                f"| {'>' if bound else ''}{steps / ours['median']:,.1f} | {printed} | {ratio} |"
             )
     return lines
+
+
+def cumulative(row: Row) -> float | None:
+    """Median cumulative regret of a gathered row; None where it is not known."""
+    known = [value for value in row["cumulative_50"] if value is not None]
+    return float(statistics.median(known)) if known else None

@@ -32,15 +32,22 @@ def minutes(cells: list[Row]) -> list[Row]:
                 "never": sum(s is None for cell in own for s in cell["steps"]),
                 "runs": sum(len(cell["steps"]) for cell in own),
                 "paper_total_min": _printed(users, agent),
+                "cumulative_50": _cumulative(own),
             }
         )
     return found
 
 
+def _cumulative(cells: list[Row]) -> float | None:
+    """Median of the cumulative regret, where it is known."""
+    known = [x for cell in cells for x in cell["cumulative_50"] if x is not None]
+    return round(statistics.median(known), 2) if known else None
+
+
 def _printed(users: int, agent: str) -> float | None:
     for row in paper.table("table7_minutes"):
         if int(row["users"]) == users and row["part"] == "total":
-            text = row[f"{agent.split('-')[0]}_min"]
+            text = row.get(f"{agent.split('-')[0]}_min", "")
             return float(text) if text else None
     return None
 
@@ -55,6 +62,7 @@ def render(rows: list[Row]) -> str:
         "experience",
         "total",
         "printed total",
+        "cumulative regret, 50",
         "note",
     ]
     body: list[list[object]] = [
@@ -66,6 +74,7 @@ def render(rows: list[Row]) -> str:
             row["experience_min"],
             row["total_min"],
             row["paper_total_min"] or "",
+            "" if row["cumulative_50"] is None else row["cumulative_50"],
             f"{row['never']} of {row['runs']} runs met their cap" if row["never"] else "",
         ]
         for row in rows

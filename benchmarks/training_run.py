@@ -36,6 +36,8 @@ class Result:
     """The greedy assignment at the end."""
     regret: float | None
     """Its regret; None when it misses the goal."""
+    regrets: dict[str, float | int]
+    """Cumulative, executed and greedy regret of the run (`Convergence.regrets`)."""
     curve: list[tuple[int, float | None]]
     """(step, regret of the greedy assignment) at `MARKS` and the last step; None: goal missed."""
 
@@ -77,5 +79,6 @@ def converge(
         cpu_s=time.process_time() - cpu,
         greedy={d: str(o) for d, o in greedy.items()},
         regret=last.regret if last is not None and math.isfinite(last.regret) else None,
+        regrets=convergence.regrets(),
         curve=curve,
     )

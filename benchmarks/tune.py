@@ -1,17 +1,20 @@
-"""Verb `tune`: the same random search for every agent, every trial recorded.
+"""Verb `tune`: the same random search for every agent of a kind, every trial recorded.
 
-Scenario B with four users, which no other table reports, so that no agent is tuned on the test set.
-The budget is a number of settings, goals and seeds, the same for all, and all agents get mean
-feedback. The first setting is the default from before the search.
-
-The rule: the best setting of the search and the first one are run once more with other seeds, and
-the best becomes the agent's default when its score is at least a tenth below the first's there;
+Agents of joint actions: scenario B with four users, which no other table reports, so that no agent
+is tuned on the test set; mean feedback; the score is steps to optimal, summed. The best setting of
+the search and the first one, the default from before the search, are run once more with other
+seeds, and the best becomes the default when its score is at least a tenth below the first's there;
 else the first stays. A single seed is too noisy to decide.
+
+Agents with the solver: `WORLDS` below, of which no table reports any; totals and mean feedback; the
+score is the cumulative regret of 50 windows, as `regret --compare` counts it. It has sixteen runs a
+seed, so whichever setting is better in the confirmation becomes the default.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,13 +25,26 @@ from benchmarks.summary import Row
 from benchmarks.table6 import hold_steps
 from benchmarks.training_run import converge
 from tercet.rl.goal import Goal
-from tercet.sim.scenarios import paper
+from tercet.sim.run_loop import FIRST as FIRST_WINDOWS
+from tercet.sim.run_loop import Feedback, play
+from tercet.sim.scenarios import distant, paper, unequal, unequal_and_crowded
+from tercet.sim.world import World
 
-TRIALS = 12
+TRIALS, WITH_SOLVER_TRIALS = 12, 32
+"""Settings per agent of joint actions, whose runs are thousands of steps, and per other agent."""
 GOALS: tuple[Goal, ...] = (80.0, "max")
 SEEDS = {"search": (100,), "confirmation": (101, 102, 103)}
 """Seeds that no table reports."""
 USERS = 4
+
+WORLDS: dict[str, Callable[[], World]] = {
+    "paper-B": lambda: paper("B", USERS),
+    "unequal": lambda: unequal(USERS, seed=101),
+    "distant": lambda: distant(USERS, seed=102),
+    "unequal_and_crowded": lambda: unequal_and_crowded(USERS, seed=103),
+}
+"""Four users, and draws of the random worlds that no table reports."""
+FEEDBACKS: tuple[Feedback, ...] = ("totals", "mean")
 
 SPACES: dict[str, dict[str, list[Any]]] = {
     "autoscale": {
@@ -77,33 +93,30 @@ SPACES: dict[str, dict[str, list[Any]]] = {
     },
 }
 SPACES["lints"] = SPACES["loglints"] = {
-    "intercept": [0.3, 1.0, 2.0],
-    "variant": [0.1, 0.3, 1.0],
-    "load": [0.1, 0.3, 1.0],
+    "intercept": [0.3, 0.5, 1.0, 2.0],
+    "variant": [0.1, 0.2, 0.4, 0.8],
+    "load": [0.1, 0.3, 0.6, 1.0],
     "device": [0.03, 0.1, 0.3],
-    "condition": [0.1, 0.3, 1.0],
+    "condition": [0.03, 0.1, 0.3, 1.0],
     "noise": [0.02, 0.05, 0.1, 0.3],
-    "budget": [None, 0.05, 0.2],
+    "budget": [None, 0.1, 0.3],
 }
 SPACES["profile"] = {"ridge": [1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]}
-SPACES["autoscale-optimistic"] = SPACES["autoscale"]
-SPACES["hybrid-paper-real"] = SPACES["hybrid-paper"]
+ALIKE = {
+    "autoscale-optimistic": "autoscale",
+    "autoscale-feasible": "autoscale",
+    "adadeep-feasible": "adadeep",
+    "hybrid-paper-real": "hybrid-paper",
+    "hybrid-paper-feasible": "hybrid-paper",
+}
+"""Agents that share the space, the cap and the first setting of another."""
+SPACES |= {name: SPACES[other] for name, other in ALIKE.items()}
 
 CAPS = {
     "autoscale": 80_000,
-    "autoscale-optimistic": 80_000,
     "adadeep": 8_000,
     "hybrid-paper": 3_000,
-    "hybrid-paper-real": 3_000,
-    "lints": 200,
-    "loglints": 200,
-    "profile": 200,
-    "hybrid": 200,
 }
-
-HOLD = 60
-"""Steps for which the optimum must hold here for agents with the solver; in the tables, 200."""
-
 
 FIRST: dict[str, dict[str, Any]] = {
     "autoscale": {
@@ -131,8 +144,7 @@ FIRST["lints"] = FIRST["loglints"] = {
     "budget": None,
 }  # fmt: skip
 FIRST["profile"] = {"ridge": 1e-3}
-FIRST["autoscale-optimistic"] = FIRST["autoscale"]
-FIRST["hybrid-paper-real"] = FIRST["hybrid-paper"]
+FIRST |= {name: FIRST[other] for name, other in ALIKE.items()}
 
 
 def settings(name: str, number: int) -> dict[str, Any]:
@@ -145,21 +157,41 @@ def settings(name: str, number: int) -> dict[str, Any]:
 
 def attempt(name: str, number: int, stage: str) -> Row:
     """Score one setting: steps to optimal, summed; no convergence counts twice the cap."""
-    cap, found, regrets = CAPS[name], [], []
+    if name in WITH_SOLVER:
+        return attempt_with_solver(name, number, stage)
+    cap, found, regrets = CAPS[ALIKE.get(name, name)], list[int | None](), list[float | None]()
     for goal, seed in itertools.product(GOALS, SEEDS[stage]):
         world = paper("B", USERS)
         agent = build(name, world.platform, seed, **settings(name, number))
-        hold = (lambda step: HOLD) if name in WITH_SOLVER else hold_steps(name)
-        result = converge(world, agent, goal, cap, seed, "mean", hold)
+        result = converge(world, agent, goal, cap, seed, "mean", hold_steps(name))
         found.append(result.steps)
         regrets.append(result.regret)
     score = sum(2 * cap if steps is None else steps for steps in found)
     return {"settings": settings(name, number), "steps": found, "regret": regrets, "score": score}
 
 
+def attempt_with_solver(name: str, number: int, stage: str) -> Row:
+    """Score one setting: geometric mean of cumulative regret + 1 over worlds, goals, seeds."""
+    chosen, found = settings(name, number), []
+    for make, goal, feedback, seed in itertools.product(
+        WORLDS.values(), GOALS, FEEDBACKS, SEEDS[stage]
+    ):
+        world = make()
+        agent = build(name, world.platform, seed, **chosen)
+        steps = play(world, agent, goal, FIRST_WINDOWS, seed, feedback)
+        found.append(round(sum(step.executed_charge for step in steps), 2))
+    score = round(float(np.exp(np.log1p(found).mean())), 3)
+    return {"settings": chosen, "cumulative": found, "score": score}
+
+
 def cells(agents: list[str]) -> list[Cell]:
     """The search: one cell per trial."""
-    return [_cell(name, number, "search") for name in agents for number in range(TRIALS)]
+    return [_cell(name, number, "search") for name in agents for number in range(trials(name))]
+
+
+def trials(name: str) -> int:
+    """Settings tried for one agent."""
+    return WITH_SOLVER_TRIALS if name in WITH_SOLVER else TRIALS
 
 
 def finals(searched: list[Row]) -> list[Cell]:
@@ -171,7 +203,11 @@ def finals(searched: list[Row]) -> list[Cell]:
 
 def _cell(name: str, number: int, stage: str) -> Cell:
     key = {"agent": name, "users": USERS, "trial": number, "stage": stage}
-    return Cell(key, lambda: attempt(name, number, stage))
+
+    def is_valid(kept: Row) -> bool:
+        return name not in WITH_SOLVER or "cumulative" in kept
+
+    return Cell(key, lambda: attempt(name, number, stage), is_valid)
 
 
 def _agents(rows: list[Row]) -> list[str]:
@@ -187,15 +223,17 @@ def best(rows: list[Row], name: str, stage: str = "search") -> Row:
 def render(rows: list[Row]) -> str:
     """Markdown: what the search found and whether it was confirmed, then every trial."""
     lines = [
-        f"Random search, scenario B, {USERS} users, goals {GOALS}, seeds {SEEDS}, mean feedback:",
-        "steps to optimal summed; twice the cap for a run that never got there. Lower is better.",
+        f"Random search, {USERS} users, goals {GOALS}, seeds {SEEDS}. Lower is better.",
+        "Joint actions: scenario B, mean feedback, steps to optimal summed; twice the cap",
+        "for a run that never got there. Agents with the solver: four worlds, totals and mean",
+        "feedback, geometric mean of the cumulative regret of 50 windows + 1.",
         "",
         "| agent | trials | first | best | first, confirmed | best, confirmed | taken |",
         "|---|---|---|---|---|---|---|",
     ]
     trials = [
         "",
-        "| agent | stage | trial | score | steps per goal and seed | settings |",
+        "| agent | stage | trial | score | steps, or cumulative regret, per run | settings |",
         "|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(_agents(rows)):
@@ -203,7 +241,8 @@ def render(rows: list[Row]) -> str:
         own.sort(key=lambda r: (r["stage"] == "confirmation", r["trial"]))
         lines.append(f"| {name} | {' | '.join(map(str, _summary(own, name)))} |")
         trials += [
-            f"| {name} | {r['stage']} | {r['trial']} | {r['score']} | {r['steps']} "
+            f"| {name} | {r['stage']} | {r['trial']} | {r['score']} "
+            f"| {r.get('steps', r.get('cumulative'))} "
             f"| `{r['settings']}` |"
             for r in own
         ]
@@ -218,5 +257,6 @@ def _summary(own: list[Row], name: str) -> list[object]:
     first, found = again.get(0), again.get(winner["trial"])
     taken: object = "not confirmed yet"
     if first is not None and found is not None:
-        taken = f"trial {winner['trial']}" if found <= 0.9 * first else "the first"
+        least = first if name in WITH_SOLVER else 0.9 * first
+        taken = f"trial {winner['trial']}" if found <= least else "the first"
     return [len(searched), searched[0]["score"], winner["score"], first or "", found or "", taken]

@@ -90,7 +90,8 @@ def worlds(options: Options) -> None:
 
     goals = options.goal or list(steps_table.GOALS)
     names = options.world or list(module.WORLDS)
-    cells = module.cells(names, goals, options.feedback or ["totals"], options.seeds)
+    feedbacks = options.feedback or ["totals"]
+    cells = module.cells(names, options.agent, goals, feedbacks, options.seeds)
     show(options, module.gather(fill(options, cells)), module.render)
 
 
@@ -111,7 +112,7 @@ def goals(options: Options) -> None:
     from benchmarks import goals as module
 
     feedbacks = options.feedback or ["totals", "mean"]
-    cells = module.cells(options.scenario or ["A"], feedbacks, options.seeds)
+    cells = module.cells(options.scenario or ["A"], options.agent, feedbacks, options.seeds)
     show(options, module.gather(fill(options, cells)), module.render)
 
 

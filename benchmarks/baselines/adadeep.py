@@ -58,10 +58,15 @@ class AdaDeep:
     """A `tercet.rl.agent.Agent`."""
 
     def __init__(
-        self, platform: Platform, seed: int = 0, settings: AdaDeepSettings | None = None
+        self,
+        platform: Platform,
+        seed: int = 0,
+        settings: AdaDeepSettings | None = None,
+        joint: JointActions | None = None,
     ) -> None:
+        """`joint`: the joint actions to choose from; all of them by default."""
         self.platform, self.settings = platform, settings or AdaDeepSettings()
-        self.joint = JointActions(platform)
+        self.joint = joint or JointActions(platform)
         self.rng = np.random.default_rng(seed)
         n, width = len(platform.devices), len(context(platform, State(platform.devices)))
         hidden, options = self.settings.hidden, len(platform.options)

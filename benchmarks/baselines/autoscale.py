@@ -33,6 +33,9 @@ class AutoScaleSettings:
     """Least learning rate; before that it is 1 / visits."""
     penalty: float = 1.5
     """Cost of a missed goal, in slowest means seen."""
+    nearby: float = 0.8
+    """Share of the random actions that change only one device of the greedy one, as in the other
+    agents of joint actions."""
 
 
 @dataclass
@@ -76,10 +79,15 @@ class AutoScale:
     """A `tercet.rl.agent.Agent`. γ is 0: the next state does not depend on the action."""
 
     def __init__(
-        self, platform: Platform, seed: int = 0, settings: AutoScaleSettings | None = None
+        self,
+        platform: Platform,
+        seed: int = 0,
+        settings: AutoScaleSettings | None = None,
+        joint: JointActions | None = None,
     ) -> None:
+        """`joint`: the joint actions to choose from; all of them by default."""
         self.platform, self.settings = platform, settings or AutoScaleSettings()
-        self.joint = JointActions(platform)
+        self.joint = joint or JointActions(platform)
         self.rng = np.random.default_rng(seed)
         self.cost = Cost(platform, self.settings.penalty)
         self.tables: dict[object, Table] = {}
@@ -106,9 +114,12 @@ class AutoScale:
         settings = self.settings
         half_life = settings.half_life * self.joint.count
         chance = max(settings.floor, settings.epsilon * 0.5 ** (self.steps / half_life))
-        if self.rng.random() < chance:
+        if self.rng.random() >= chance:
+            return self.greedy(state, goal)
+        if self.rng.random() >= settings.nearby:
             return self.joint.assignment(int(self.rng.integers(self.joint.count)), state)
-        return self.greedy(state, goal)
+        near = self.joint.neighbour(self.table(state, goal).best, self.rng)
+        return self.joint.assignment(near, state)
 
     def greedy(self, state: State, goal: Goal) -> Assignment:
         """The action of least value."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.baselines.node_regression import LOAD, Columns, Priors, Regression
-from benchmarks.baselines.solving import active, cost_of, measured_loads, relative_demand, solved
+from benchmarks.baselines.solving import active, cost_of, levels, measured_loads, solved
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
 from tercet.rl.platform import Assignment, Platform
@@ -60,7 +60,7 @@ class LinTS:
         priors = Priors(base, s.intercept, s.variant, s.load, s.device, s.condition)
         nodes = [platform.node(d, o) for d in platform.devices for o in platform.options]
         self.columns = {node: Columns(platform, node, priors) for node in dict.fromkeys(nodes)}
-        self.unit, self.saved = 0.0, 0.0
+        self.unit, self.load_unit, self.saved = 0.0, 1.0, 0.0
         self.regressions = {n: Regression(c.mean, c.scale, s.noise)
                             for n, c in self.columns.items()}  # fmt: skip
         self.part = {n: (n, slice(None)) for n in self.columns}
@@ -78,11 +78,12 @@ class LinTS:
 
     def observe(self, experience: Experience) -> None:
         """One label per device, or one for the mean; failed attempts are part of the time."""
-        if not self.unit:
-            self.unit = max(experience.average_ms, 1e-3)
         if not experience.response_ms and "" not in self.regressions:
             self._join()
         loads = measured_loads(self.platform, experience)
+        if not self.unit:
+            self.unit = max(experience.average_ms, 1e-3)
+            self.load_unit = float(np.mean([experience.counts.get(d, 1) for d in loads]))
         rows = {d: self._row(experience, d, load) for d, load in loads.items()}
         if "" in self.regressions:
             mean = np.mean(list(rows.values()), axis=0)
@@ -112,7 +113,7 @@ class LinTS:
         option = experience.assignment[device]
         node = self.platform.node(device, option)
         row = self.columns[node].row(device, option, experience.state)
-        row[LOAD] = self._level(load)
+        row[LOAD] = self._level(np.array(load))
         key, place = self.part[node]
         placed = np.zeros(len(self.regressions[key].mean))
         placed[place] = row
@@ -130,8 +131,10 @@ class LinTS:
             "": Regression(np.concatenate(mean), np.concatenate(scale), self.settings.noise)
         }
 
-    def _level(self, load: float | Floats) -> Floats:
-        return np.log(load) if self.settings.logarithm else np.asarray(load)
+    def _level(self, load: Floats) -> Floats:
+        """The load column, in the mean number of requests of a device at first."""
+        share: Floats = load / self.load_unit
+        return np.log(share) if self.settings.logarithm else share
 
     def _mean_table(self, state: State) -> Floats:
         means = {key: r.mean for key, r in self.regressions.items()}
@@ -140,16 +143,16 @@ class LinTS:
     def _table(self, state: State, drawn: Mapping[str, Floats], sampled: bool) -> Floats:
         """Milliseconds [n, O, n] under coefficients; without a sample, their variance counts."""
         platform, devices = self.platform, active(self.platform, state)
-        n, demand = len(devices), relative_demand(state, devices)
+        n, shared = len(devices), self._level(levels(platform, state))
         table = np.zeros((n, len(platform.options), n))
         for i, device in enumerate(devices):
-            shared = self._level(demand[device] + np.arange(n, dtype=np.float64))
+            own = self._level(np.array(max(state.demand.get(device, 1.0), 1e-6)))
             for k, option in enumerate(platform.options):
                 node = platform.node(device, option)
                 key, place = self.part[node]
                 row, level = self.columns[node].row(device, option, state), shared
                 if option.tier == "L":
-                    level = np.full(n, shared[0])
+                    level = np.full(n, own)
                 table[i, k] = row @ drawn[key][place] + level * drawn[key][place][LOAD]
                 if self.settings.logarithm:
                     covariance = self.regressions[key].covariance[place, place]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.baselines.solving import active, measured_loads, relative_demand, solved
+from benchmarks.baselines.solving import active, levels, measured_loads, solved
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
 from tercet.rl.platform import Assignment, Platform
@@ -37,7 +37,7 @@ class ProfileThenSolve:
         random = 1e-3 * self.rng.random((n, self.options))  # Ties are broken at random.
         value = np.where(self.tried[where], 0.0, -1.0) - random
         table = np.repeat(value[:, :, None], n, axis=2)
-        chosen = solved(self.platform, State(state.active), goal, table)
+        chosen = solved(self.platform, state, goal, table)
         index = self.platform.index
         fresh = any(not self.tried[self.platform.devices.index(d), index[o]]
                     for d, o in chosen.items())  # fmt: skip
@@ -48,7 +48,7 @@ class ProfileThenSolve:
         devices = active(self.platform, state)
         where = [self.platform.devices.index(d) for d in devices]
         fitted = np.linalg.solve(self.gram, self.moment)
-        n, demand = len(devices), relative_demand(state, devices)
+        n, load = len(devices), levels(self.platform, state)
         split = self.tried.size
         options = self.unit + fitted[:split].reshape(self.tried.shape)[where]
         table = np.repeat(options[:, :, None], n, axis=2)
@@ -56,7 +56,7 @@ class ProfileThenSolve:
         for i, device in enumerate(devices):
             for k, option in enumerate(self.platform.options):
                 node = self.platform.node(device, option)
-                table[i, k] += slope.get(node, 0.0) * (demand[device] + np.arange(n))
+                table[i, k] += slope.get(node, 0.0) * load
         return solved(self.platform, state, goal, table)
 
     def observe(self, experience: Experience) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.assignment_arguments import General
 from tercet.rl.assignment_solver import solve
-from tercet.rl.availability import without_unavailable
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal, required_accuracy
 from tercet.rl.platform import Assignment, Platform, decode
@@ -18,47 +16,57 @@ Floats = NDArray[np.float64]
 
 def active(platform: Platform, state: State) -> tuple[str, ...]:
     """The active devices in the platform's order."""
-    return tuple(d for d in platform.devices if d in state.active)
+    present = set(state.active)
+    return tuple(d for d in platform.devices if d in present)
 
 
-def relative_demand(state: State, devices: Collection[str]) -> dict[str, float]:
-    """Each device's demand over their mean; one where nothing is known."""
-    known = {d: state.demand[d] for d in devices if state.demand.get(d, 0.0) > 0}
-    mean = sum(known.values()) / len(known) if known else 1.0
-    return {d: known.get(d, mean) / mean for d in devices}
+def demands(platform: Platform, state: State) -> Floats:
+    """Requests that each active device is expected to make, [n]; one where nothing is known."""
+    return np.array([state.demand.get(d, 1.0) for d in active(platform, state)])
+
+
+def levels(platform: Platform, state: State) -> Floats:
+    """Loads at which cost tables are filled, [n]: the least demand to all demands, evenly."""
+    demand = demands(platform, state)
+    return np.linspace(max(demand.min(), 1e-6), max(demand.sum(), 1e-6 * len(demand)), len(demand))
 
 
 def measured_loads(platform: Platform, experience: Experience) -> dict[str, float]:
     """The load under which each device's requests ran; devices that asked nothing add none."""
-    asked = set(experience.response_ms) | experience.censored or set(experience.assignment)
-    present = [d for d in platform.devices if d in experience.assignment and d in asked]
-    demand = relative_demand(experience.state, present)
-    node = {d: platform.node(d, experience.assignment[d]) for d in present}
-    return {d: sum(demand[e] for e in present if node[e] == node[d]) for d in present}
+    asked = set(experience.response_ms) | experience.censored
+    state, counts = experience.state, experience.counts
+    if asked:
+        amount = {d: float(counts.get(d, 1)) for d in platform.devices if d in asked}
+    else:  # Only a mean is known.
+        amount = dict(zip(active(platform, state), demands(platform, state), strict=True))
+    amount = {d: value for d, value in amount.items() if d in experience.assignment}
+    node = {d: platform.node(d, experience.assignment[d]) for d in amount}
+    return {d: sum(amount[e] for e in amount if node[e] == node[d]) for d in amount}
 
 
 def solved(platform: Platform, state: State, goal: Goal, table: Floats) -> Assignment:
-    """The assignment of least cost, `table` [n, O, n], that meets the goal."""
-    devices = active(platform, state)
-    demand = relative_demand(state, devices)
-    weighted = table * np.array([demand[d] for d in devices])[:, None, None]
-    priced = without_unavailable(platform, devices, weighted, ())
+    """The assignment of least cost, `table` [n, O, n] at `levels`, that meets the goal."""
+    devices, demand = active(platform, state), demands(platform, state)
     required = required_accuracy(goal, (platform.accuracy[o.variant] for o in platform.options))
     homes = dict(zip(platform.devices, platform.home, strict=True))
     home = [platform.edges.index(homes[d]) for d in devices]
     tiers = [o.tier for o in platform.options]
-    return decode(
-        platform, devices, solve(priced, platform.option_accuracy, required, tiers, home).choice
-    )
+    offered = np.array([[platform.offers(d, o) for o in platform.options] for d in devices])
+    general: General = {} if offered.all() else {"allowed": offered}
+    if np.ptp(demand) > 0:  # Else loads are counts, and the search is exact.
+        amount = np.repeat(demand[:, None], len(tiers), axis=1)
+        general |= {"demand": demand, "amount": amount, "levels": levels(platform, state)}
+    found = solve(table, platform.option_accuracy, required, tiers, home, **general)
+    return decode(platform, devices, found.choice)
 
 
 def cost_of(platform: Platform, state: State, table: Floats, assignment: Assignment) -> float:
-    """Mean of the table's entries [n, O, n] under the loads that `assignment` brings about."""
-    devices = active(platform, state)
-    demand = relative_demand(state, devices)
-    nodes = [platform.node(d, assignment[d]) for d in devices]
-    entries = [
-        demand[d] * table[i, platform.index[assignment[d]], nodes.count(nodes[i]) - 1]
+    """Mean cost of a request by the table [n, O, n] under the loads of `assignment`."""
+    devices, demand = active(platform, state), demands(platform, state)
+    nodes = np.array([platform.node(d, assignment[d]) for d in devices])
+    grid, index = levels(platform, state), platform.index
+    costs = [
+        float(np.interp(demand[nodes == nodes[i]].sum(), grid, table[i, index[assignment[d]]]))
         for i, d in enumerate(devices)
     ]
-    return float(np.mean(entries))
+    return float(np.average(costs, weights=demand if demand.any() else None))

@@ -7,8 +7,9 @@ it, and its greedy assignment is compared with the optimum.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tercet.rl.agent import Agent
@@ -33,6 +34,9 @@ WITHIN = 0.01
 """Regret that counts as optimal."""
 
 EXACT = 1e-9
+
+FIRST, LAST = 50, 50
+"""Windows of the cumulative regret, and of the means at the end of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def play(
     oracle: Oracle | None = None,
 ) -> Iterator[Step]:
     """Yield one record per real step; `goal` may be a function of the step number."""
-    true = _Regrets(oracle or Oracle(world))
+    true = Regrets(oracle or Oracle(world))
     state = world.reset(seed + NOISE_SEED)
     for step in range(1, steps + 1):
         now = goal(step) if callable(goal) else goal
@@ -111,7 +115,7 @@ def play(
         state = outcome.state
 
 
-class _Regrets:
+class Regrets:
     """Regrets of one world, cached as long as the state stays the same object."""
 
     def __init__(self, oracle: Oracle) -> None:
@@ -136,20 +140,44 @@ class _Regrets:
 
 @dataclass(slots=True)
 class Convergence:
-    """Counts steps to optimal while a run goes on."""
+    """Counts steps to optimal, and adds up regret, while a run goes on."""
 
     within: float = WITHIN
     last_bad: int = 0
     last_inexact: int = 0
     last: int = 0
+    windows: int = 0
+    cumulative: float = 0.0
+    """Executed regret of the first `FIRST` windows, summed, in optimal windows."""
+    misses: int = 0
+    """Executed assignments that missed the goal."""
+    executed: deque[float] = field(default_factory=lambda: deque(maxlen=LAST))
+    """Executed regret of each of the last windows."""
+    greedy: deque[float] = field(default_factory=lambda: deque(maxlen=LAST))
+    """Greedy regret of each of the last windows."""
 
     def add(self, step: Step) -> None:
         """Record one evaluation."""
         self.last = step.step
+        if self.windows < FIRST:
+            self.cumulative += step.executed_charge
+        self.windows += 1
+        self.misses += math.isinf(step.executed_regret)
+        self.executed.append(step.executed_charge)
+        self.greedy.append(step.greedy_charge)
         if not step.regret <= self.within:
             self.last_bad = step.step
         if not step.regret < EXACT:
             self.last_inexact = step.step
+
+    def regrets(self) -> dict[str, float | int]:
+        """The figures that stand beside steps in every table."""
+        return {
+            "cumulative_50": round(self.cumulative, 4),
+            "executed_last_50": round(sum(self.executed) / max(len(self.executed), 1), 5),
+            "greedy_last_50": round(sum(self.greedy) / max(len(self.greedy), 1), 5),
+            "goal_misses": self.misses,
+        }
 
     @property
     def held(self) -> int:

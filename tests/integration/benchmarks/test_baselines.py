@@ -9,11 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import comparison, regret
+from benchmarks import comparison, regret, summary, table6
 from benchmarks.__main__ import main
 from benchmarks.agents import build
+from benchmarks.baselines.feasible import FeasibleActions
 from benchmarks.baselines.node_regression import Regression
 from benchmarks.baselines.solving import measured_loads
+from benchmarks.training_run import converge
 from tercet.process import log
 from tercet.rl.experience import Experience, Outcome, Parts, State
 from tercet.rl.options import Option
@@ -77,8 +79,8 @@ def test_a_device_that_asked_nothing_loads_nothing() -> None:
     assignment = dict.fromkeys(place.devices, cloud)
     both = Experience(state, assignment, {"S1": 1.0, "S2": 2.0}, 1.5, state, "min")
     assert measured_loads(place, both) == {"S1": 2.0, "S2": 2.0}
-    demand = replace(both, state=State(place.devices, demand={"S1": 1.0, "S2": 3.0}))
-    assert measured_loads(place, demand) == {"S1": 2.0, "S2": 2.0}
+    counted = replace(both, counts={"S1": 4, "S2": 2})
+    assert measured_loads(place, counted) == {"S1": 6.0, "S2": 6.0}
     assert len(measured_loads(place, replace(both, response_ms={}))) == 3
 
 
@@ -126,10 +128,12 @@ class MissesTheGoal:
 
 
 def test_a_window_that_misses_the_goal_is_never_a_gain() -> None:
-    steps = [*play(scenarios.paper("A", 2), MissesTheGoal(), "max", 60, 0)]
-    row = regret.figures(steps)
-    assert (row["goal_misses"], row["cumulative_50"]) == (60, 50 * MISSED_GOAL)
-    assert row["greedy_last_50"] == MISSED_GOAL
+    convergence = Convergence()
+    for step in play(scenarios.paper("A", 2), MissesTheGoal(), "max", 60, 0):
+        convergence.add(step)
+    found = convergence.regrets()
+    assert (found["goal_misses"], found["cumulative_50"]) == (60, 50 * MISSED_GOAL)
+    assert found["greedy_last_50"] == found["executed_last_50"] == MISSED_GOAL
 
 
 def test_ratios_are_paired_by_seed_and_bounded() -> None:
@@ -160,3 +164,59 @@ def test_regret_prints_the_fields_for_programs(capsys, monkeypatch) -> None:
 def test_an_unknown_world_is_an_error_before_anything_runs() -> None:
     with pytest.raises(ValueError, match="--world must be"):
         regret.cells(["nowhere"], ["lints"], ["min"], ["totals"], 1, 5)
+
+
+def test_feasible_joint_actions_all_meet_the_goal_and_keep_their_numbers() -> None:
+    actions = FeasibleActions(scenarios.platform(3), 88.0)
+    assert 0 < actions.count < 1000 and actions.accuracy.min() >= 88.0
+    state, rng = State(actions.platform.devices), np.random.default_rng(0)
+    for action in range(0, actions.count, 7):
+        assert actions.number(actions.assignment(action, state)) == action
+        near = actions.digits[actions.neighbour(action, rng)]
+        assert (near != actions.digits[action]).sum() == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["autoscale-feasible", "adadeep-feasible", "hybrid-paper-feasible"]
+)
+def test_agents_that_know_what_is_feasible_never_miss_the_goal(name: str) -> None:
+    world = scenarios.paper("A", 2)
+    agent = build(name, world.platform, 0)
+    steps = [*play(world, agent, lambda step: 85.0 if step < 30 else "max", 60, 0, "mean")]
+    assert all(math.isfinite(step.executed_regret) for step in steps)
+
+
+def test_random_actions_near_the_best_let_autoscale_find_the_optimum_of_five_users() -> None:
+    world = scenarios.paper("A", 5)
+    agent = build("autoscale", world.platform, 0)
+    result = converge(world, agent, "min", 3000, 0, "mean", lambda step: 300)
+    assert result.steps is not None and result.steps < 2000
+    assert result.regrets["goal_misses"] == 0
+
+
+def test_a_row_shows_its_regrets_or_nothing_where_they_were_not_kept() -> None:
+    runs = [{"a": 1, "steps": 3, "cumulative_50": c, "executed_last_50": 0.01, "goal_misses": 0}
+            for c in (1.0, 2.0, 9.0)]  # fmt: skip
+    (row,) = summary.gather(runs, ("a",), ("steps",))
+    assert summary.regret_columns(row) == ["2.00", "1.00%", "0"]
+    (old,) = summary.gather([{"a": 1, "steps": 3}], ("a",), ("steps",))
+    assert summary.regret_columns(old) == ["", "", ""]
+    assert summary.has_regrets(runs[0]) and not summary.has_regrets({"steps": 3})
+
+
+def test_ratios_are_of_agents_with_the_same_feedback() -> None:
+    run = dict.fromkeys(("steps_exact", "real_steps", "modelled_steps"), 5) | {
+        "users": 5, "scenario": "A", "constraint": 85.0, "seed": 0, "regret": 0.0, "cap": 99,
+        "experience_ms": 1.0, "wall_s": 1.0, "cpu_s": 1.0, "executed_last_50": 0.0,
+        "goal_misses": 0,
+    }  # fmt: skip
+    kinds = (("hybrid", "totals", 10, 3.0), ("hybrid", "mean", 20, 5.0),
+             ("autoscale", "mean", 200, 11.0), ("lints", "totals", 15, 1.0))  # fmt: skip
+    rows = table6.gather(
+        [run | {"agent": a, "feedback": f, "steps": s, "cumulative_50": c} for a, f, s, c in kinds]
+    )
+    lines = [line for line in table6.ratios(rows) if line.startswith("| 5 ")]
+    assert lines == [
+        "| 5 | 85.0 | totals | lints | 1.5 |  | 0.50 |",
+        "| 5 | 85.0 | mean | autoscale | 10.0 | 30,000 | 2.00 |",
+    ]

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import table6
 from benchmarks.result_store import Cell, ResultStore
+from benchmarks.summary import REGRETS
 
 
 def square(k: int, calls: list[int]) -> Cell:
@@ -58,8 +59,9 @@ def test_a_run_without_convergence_is_repeated_under_a_higher_cap(tmp_path) -> N
         return table6.cells(["autoscale"], [2], ["max"], ["A"], ["mean"], 2, cap)
 
     low, high = cells(0.001), cells(1.0)
-    ResultStore(path).keep(low[0].key, {"steps": None, "cap": 7})
-    ResultStore(path).keep(low[1].key, {"steps": 5, "cap": 7})
+    regrets = dict.fromkeys(REGRETS, 0.0)
+    ResultStore(path).keep(low[0].key, {"steps": None, "cap": 7, **regrets})
+    ResultStore(path).keep(low[1].key, {"steps": 5, "cap": 7, **regrets})
     kept = ResultStore(path)
     assert [kept._has(cell) for cell in low] == [True, True]
     assert [kept._has(cell) for cell in high] == [False, True]

@@ -74,10 +74,15 @@ class HybridPaper:
     """A `tercet.rl.agent.Agent` around the algorithm, which asks for real steps by `yield`."""
 
     def __init__(
-        self, platform: Platform, seed: int = 0, settings: HybridPaperSettings | None = None
+        self,
+        platform: Platform,
+        seed: int = 0,
+        settings: HybridPaperSettings | None = None,
+        joint: JointActions | None = None,
     ) -> None:
+        """`joint`: the joint actions to choose from; all of them by default."""
         self.platform, self.settings = platform, settings or HybridPaperSettings()
-        self.joint = JointActions(platform)
+        self.joint = joint or JointActions(platform)
         self.rng = np.random.default_rng(seed)
         self.cost = Cost(platform, self.settings.penalty, self.settings.logarithm)
         self.state = State(platform.devices)

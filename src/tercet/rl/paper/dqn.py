@@ -48,8 +48,10 @@ class Shortlist:
 
     @classmethod
     def of(cls, network: JointNetwork, context: Floats, digits: Integers) -> Shortlist:
-        """Score everything once, with `digits` [O^n, n], and keep the best."""
+        """Score the joint actions `digits` [A, n] once, all O^n or fewer, and keep the best."""
         scores = network.score_all(context)
+        if len(digits) < len(scores):
+            scores = scores[digits @ network.options ** np.arange(network.devices)[::-1]]
         count = min(SHORTLIST, len(scores))
         actions = np.sort(np.argpartition(scores, count - 1)[:count]).astype(np.int64)
         return cls(actions, network.rows(context, digits[actions]))
