@@ -41,7 +41,7 @@ def test_learn_prints_one_json_object_per_step() -> None:
     result = run_benchmarks("learn", "--users", "2", "--steps", "3", "--goal", "85", "--json")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3] and result.returncode == 0
-    assert set(lines[0]) == {"step", "regret", "exact", "accuracy_pct", "response_ms", "seed"}
+    assert {"step", "regret", "exact", "accuracy_pct", "response_ms", "seed"} < {*lines[0]}
     assert all(np.isfinite(line["response_ms"]) for line in lines)
 
 
