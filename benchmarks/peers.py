@@ -91,7 +91,7 @@ class Recorded:
         self.world, self.goal = world, goal
         self.true = Regrets(Oracle(world))
         self.state = State(world.platform.devices)
-        self.executed: list[tuple[float, float]] = []
+        self.executed: list[tuple[float, float, float]] = []
 
     @property
     def platform(self) -> Platform:
@@ -116,11 +116,11 @@ class Recorded:
 
     def regrets(self) -> Row:
         """The figures that stand beside steps."""
-        charges = [charge for _, charge in self.executed]
+        charges = [charge for _, charge, _ in self.executed]
         return {
             "cumulative_50": round(sum(charges[:FIRST]), 4),
             "executed_last_50": round(float(np.mean(charges[-LAST:])), 5),
-            "goal_misses": sum(math.isinf(regret) for regret, _ in self.executed),
+            "goal_misses": sum(math.isinf(regret) for regret, _, _ in self.executed),
         }
 
 

@@ -135,9 +135,10 @@ def regret(options: Options) -> None:
     """Cumulative, executed and greedy regret; with `--compare`, one agent against each other."""
     from benchmarks import comparison
     from benchmarks import regret as module
+    from benchmarks.world_registry import DEFAULT
 
     cells = module.cells(
-        options.world or module.DEFAULT,
+        options.world or DEFAULT,
         options.agent,
         options.goal or [85.0],
         options.feedback or ["totals"],

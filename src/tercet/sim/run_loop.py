@@ -56,6 +56,10 @@ class Step:
     `MISSED_GOAL`. A cheap assignment that misses the goal is therefore never a gain."""
     executed_charge: float = 0.0
     """The same for `executed_regret`; its sum is the cumulative regret."""
+    optimum_ms: float = 0.0
+    """True expected mean cost of a request under the best assignment, when it was executed."""
+    demand: float = 1.0
+    """Requests expected in the window, all devices together."""
 
 
 def shown(
@@ -90,13 +94,24 @@ def play(
         now = goal(step) if callable(goal) else goal
         upcoming = goal(step + 1) if callable(goal) else goal
         executed = agent.act(state, now)
-        regret, charge = true.of(state, now, executed)
+        regret, charge, least = true.of(state, now, executed)
         outcome = world.step(executed)
         agent.observe(shown(state, executed, outcome, now, feedback))
         greedy = agent.greedy(outcome.state, upcoming)
-        greedy_regret, greedy_charge = true.of(outcome.state, upcoming, greedy)
+        greedy_regret, greedy_charge, _ = true.of(outcome.state, upcoming, greedy)
         accuracy, average = mean_accuracy(world.platform, executed), outcome.average_ms
-        yield Step(step, greedy_regret, accuracy, average, regret, greedy_charge, charge)
+        demand = sum(state.demand.get(d, 1.0) for d in state.active)
+        yield Step(
+            step,
+            greedy_regret,
+            accuracy,
+            average,
+            regret,
+            greedy_charge,
+            charge,
+            least,
+            demand,
+        )
         state = outcome.state
 
 
@@ -106,20 +121,20 @@ class Regrets:
     def __init__(self, oracle: Oracle) -> None:
         self.oracle = oracle
         self.state: State | None = None
-        self.known: dict[object, tuple[float, float]] = {}
+        self.known: dict[object, tuple[float, float, float]] = {}
 
-    def of(self, state: State, goal: Goal, assignment: Assignment) -> tuple[float, float]:
-        """Regret, infinite when the goal is missed, and the charge for it (`Step`)."""
+    def of(self, state: State, goal: Goal, assignment: Assignment) -> tuple[float, float, float]:
+        """Regret, infinite when the goal is missed; the charge for it (`Step`); the optimum, ms."""
         if state is not self.state or len(self.known) > 200_000:
             self.state, self.known = state, {}
         name = (goal, tuple(assignment.items()))
         if name not in self.known:
             regret = charge = self.oracle.regret(state, goal, assignment)
+            least = self.oracle.optimum(state, goal).average_ms
             if math.isinf(regret):
-                least = self.oracle.optimum(state, goal).average_ms
                 extra = self.oracle.average_ms(state, assignment) / least - 1.0
                 charge = max(0.0, extra) + MISSED_GOAL
-            self.known[name] = (regret, charge)
+            self.known[name] = (regret, charge, least)
         return self.known[name]
 
 

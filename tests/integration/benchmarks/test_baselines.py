@@ -16,6 +16,7 @@ from benchmarks.baselines.feasible import FeasibleActions
 from benchmarks.baselines.node_regression import Regression
 from benchmarks.baselines.solving import measured_loads
 from benchmarks.training_run import converge
+from benchmarks.world_registry import MOVING, STATIONARY, world_named
 from tercet.process import log
 from tercet.rl.experience import Experience, Outcome, Parts, State
 from tercet.rl.options import Option
@@ -148,6 +149,21 @@ def test_regret_prints_the_fields_for_programs(capsys, monkeypatch) -> None:
         "world", "goal", "agent", "feedback", "seed", "steps", "cumulative_50", "executed_last_50",
         "greedy_last_50", "cpu_ms_per_window",
     } <= row.keys()  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*STATIONARY, *MOVING])
+def test_every_world_of_the_registry_runs(name: str) -> None:
+    world = world_named(name, 3)
+    agent = build("profile", world.platform, 3)
+    assert all(math.isfinite(s.executed_charge) for s in play(world, agent, 80.0, 2, 3, "parts"))
+
+
+def test_a_moving_world_is_compared_with_the_best_fixed_assignment() -> None:
+    row = regret.compute("alternating", "profile", 80.0, "totals", 0, 60)
+    assert row["clairvoyant_ms"] < row["fixed_ms"]
+    assert row["executed_ms"] > row["clairvoyant_ms"]
+    share = (row["fixed_ms"] - row["executed_ms"]) / (row["fixed_ms"] - row["clairvoyant_ms"])
+    assert row["gap_closed"] == pytest.approx(share, abs=1e-3)
 
 
 def test_an_unknown_world_is_an_error_before_anything_runs() -> None:
