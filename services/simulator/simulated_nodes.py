@@ -7,6 +7,7 @@ import asyncio
 from tercet.messaging.bus import Bus
 from tercet.process import log
 from tercet.process.errors import NoAnswer, Unprocessable
+from tercet.rl import experience
 from tercet.rl.experience import State
 from tercet.rl.features import Profile
 from tercet.rl.options import Option
@@ -14,7 +15,7 @@ from tercet.rl.platform import Platform
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.fleet import Condition
-from tercet.schemas.outcome import Outcome
+from tercet.schemas.outcome import Attempt, Fallback, Outcome
 from tercet.schemas.request import Request
 from tercet.schemas.round import Round
 from tercet.schemas.telemetry import Telemetry
@@ -24,6 +25,13 @@ DECISION_TIMEOUT_S = 2.0
 """Seconds to wait for each decision."""
 FALLBACK = Option("d0", "L")
 """Option of a device that gets no decision."""
+FALLBACKS: dict[str, Fallback] = {
+    "overloaded": "overloaded",
+    "refused": "refused",
+    "timed-out": "no-responder",
+    "no-responder": "no-responder",
+}
+"""Result of a failed attempt to the reason of the fallback after it."""
 
 _log = log.get(__name__)
 
@@ -58,13 +66,13 @@ class SimulatedNodes:
             )
         )
         step = self._world.step({d: option for d, (option, _) in decisions.items()})
-        await asyncio.sleep(max(step.response_ms.values()) / 1000 / self._speed)
+        await asyncio.sleep(max(step.response_ms.values(), default=0.0) / 1000 / self._speed)
         self._state = step.state
         await self.publish_telemetry()
         await asyncio.gather(
             *(
-                self._bus.publish(outcome(self._world.platform, opened, d, *decisions[d], ms))
-                for d, ms in step.response_ms.items()
+                self._bus.publish(outcome(self._world.platform, opened, d, *decisions[d], step))
+                for d in step.response_ms
             )
         )
 
@@ -124,6 +132,9 @@ def conditions(platform: Platform, state: State) -> list[Telemetry]:
                 memory=state.node(name).memory,
                 link_ms=state.node(name).link_ms,
                 weak=state.node(name).weak,
+                backlog=state.node(name).backlog,
+                temperature=state.node(name).temperature,
+                throttled=state.node(name).throttled,
             ),
             leaving=name in platform.devices and name not in state.active,
         )
@@ -137,19 +148,43 @@ def outcome(
     device: str,
     option: Option,
     decision: Decision | None,
-    response_ms: float,
+    step: experience.Outcome,
 ) -> Outcome:
-    """The outcome of one device, in virtual time."""
+    """The outcome of one device, in virtual time, with what the world tells about it."""
+    tried = attempts(platform, device, step)
+    failed = [a.result for a in tried if a.result != "ok"]
+    executed = tried[-1].option if tried else str(option)
+    parts = step.parts.get(device)
     return Outcome.caused_by(
         decision or opened,
         key=device,
         device=device,
-        node=platform.node(device, option),
+        node=tried[-1].node if tried else platform.node(device, option),
         assigned=decision.option if decision else None,
-        executed=str(option),
-        fallback="none" if decision else "no-decision",
-        response_ms=response_ms,
+        executed=executed,
+        fallback=FALLBACKS[failed[-1]] if failed else "none" if decision else "no-decision",
+        response_ms=step.response_ms[device],
+        network_ms=parts.network_ms if parts else 0.0,
+        queue_ms=parts.queue_ms if parts else 0.0,
+        compute_ms=parts.compute_ms if parts else 0.0,
+        attempts=tried,
         round=opened.number,
         round_id=opened.id,
         simulated=True,
+    )
+
+
+def attempts(platform: Platform, device: str, step: experience.Outcome) -> tuple[Attempt, ...]:
+    """The tries of a device's one request, the successful one last; empty if the world has none."""
+    made = sorted(step.attempts.get(device, ()), key=lambda tried: tried.result == "ok")
+    if any(tried.count != 1 for tried in made):  # Of several requests: not those of one outcome.
+        return ()
+    return tuple(
+        Attempt(
+            option=str(tried.option),
+            node=platform.node(device, tried.option),
+            result=tried.result,
+            ms=tried.total_ms,
+        )
+        for tried in made
     )

@@ -134,7 +134,7 @@ async def test_the_trainer_reports(bus: Bus) -> None:
             for some in (ROUNDS[:20], ROUNDS[20:]):
                 for round_ in some:
                     await bus.publish(round_)
-                while (message := await reports.get()).real != some[-1].round:
+                while (message := await reports.get()).real != some[-1].window:
                     continue
         stop.set()
     assert message.real == len(ROUNDS)
@@ -151,6 +151,6 @@ def test_the_error_is_measured_before_a_round_is_learned() -> None:
             who.real(round_)
         assert who.prediction_error.error is None  # no parameters were published
         who.update()
-        fresh = ROUNDS[-1].model_copy(update={"id": uuid4(), "round": 99})
+        fresh = ROUNDS[-1].model_copy(update={"id": uuid4(), "window": 99})
         who.real(fresh)
         assert who.prediction_error.error is not None

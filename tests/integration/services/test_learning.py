@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.plan import Plan
 from tercet.schemas.round import Round
@@ -16,12 +18,18 @@ from tests.integration.services.fixtures import context, fleet, rows
 SPEED = {"d0@L": 100.0, "d3@L": 20.0, "d7@L": 25.0, "d0@E": 40.0, "d0@C": 15.0}
 
 
-def experience(number: int, a: str, b: str, purpose: str = "learn") -> Experience:
+def experience(
+    number: int,
+    a: str,
+    b: str,
+    purpose: str = "learn",
+    took: Mapping[str, float] | None = None,
+) -> Experience:
     """A round of a small world in which two devices at one node wait for each other."""
     executed = {"a": a, "b": b}
     crowd = 2.0 if a == b and a[-1] != "L" else 1.0
     response = {device: SPEED[option] * crowd for device, option in executed.items()}
-    requests, attempts = one_request_each(fleet(), executed, response)
+    requests, attempts = one_request_each(fleet(), executed, dict(took or response))
     return Experience.caused_by(
         Round(number=number, devices=("a", "b"), policy="explore"),
         window=number,

@@ -38,8 +38,7 @@ def parameters(wrong: bool = False) -> bytes:
         for b in OPTIONS:
             number += 1
             took = {"a": times[a], "b": times[b]}
-            shown = experience(number, a, b).model_copy(update={"response_ms": took})
-            trainer.real(shown)
+            trainer.real(experience(number, a, b, took=took))
     blob = trainer.update()
     assert blob is not None
     return blob
