@@ -15,10 +15,11 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercet.rl import decomposition_solver, exact_search, lagrangian_bounds
+from tercet.rl import decomposition_solver, exact_search, lagrangian_bounds, small_search
 from tercet.rl.assignment_arguments import General, whole
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.counted_loads import CountedProblem
+from tercet.rl.decomposition_solver import Prices
 from tercet.rl.local_search import Position
 
 Floats = NDArray[np.float64]
@@ -49,6 +50,8 @@ class Solution:
     """False: no assignment meets every goal; then a goal out of reach is met as far as possible."""
     loads: Floats
     """Load of each shared node, [K]."""
+    prices: Prices | None = None
+    """For the next call; None where the search was exact."""
 
 
 def solve(
@@ -59,6 +62,7 @@ def solve(
     home: ArrayLike | None = None,
     *,
     start: ArrayLike | None = None,
+    prices: Prices | None = None,
     tolerance: float = TOLERANCE,
     **general: Unpack[General],
 ) -> Solution:
@@ -69,14 +73,18 @@ def solve(
     `required` a number or [G], one per goal group. `tiers` names each option's tier ("L", "E",
     "C"), `home` is the index of each row's edge, [n] (default: one edge for all). All else is
     described in `General`; `Problem.of` takes the same arguments. `start` [n] is an assignment to
-    begin with, such as the one in force; `tolerance` is the gap at which a search that is not
-    exact ends. Raises ValueError that names the argument when one does not fit.
+    begin with, such as the one in force, `prices` those of the last solution; `tolerance` is the
+    gap at which a search that is not exact ends. Raises ValueError that names the argument when one does not fit.
     """
-    return solved(Problem.of(costs, accuracy, required, tiers, home, **general), start, tolerance)
+    problem = Problem.of(costs, accuracy, required, tiers, home, **general)
+    return solved(problem, start, prices, tolerance)
 
 
 def solved(
-    problem: Problem, start: ArrayLike | None = None, tolerance: float = TOLERANCE
+    problem: Problem,
+    start: ArrayLike | None = None,
+    prices: Prices | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Solution:
     """`solve` for a problem that was checked before."""
     first = _checked(problem, start)
@@ -84,13 +92,15 @@ def solved(
         none = np.zeros(0, dtype=np.int64)
         return Solution(none, 0.0, 0.0, 0.0, exact=True, feasible=True, loads=problem.offset)
     if not problem.feasible:
-        best = solved(problem.at_most_accurate(), start, tolerance)
+        best = solved(problem.at_most_accurate(), start, prices, tolerance)
         return replace(best, feasible=False)
     counted = CountedProblem.of(problem)
     if counted is not None:
         return _enumerate(counted)
-    choice, bound = decomposition_solver.search(problem, first, tolerance)
-    return _solution(problem, choice, bound)
+    if problem.n <= small_search.MOST_ROWS:
+        return _searched(problem, first)
+    found = decomposition_solver.search(problem, first, prices, tolerance)
+    return replace(_solution(problem, found.choice, found.bound), prices=found.prices)
 
 
 def ranked(problem: Problem, choice: ArrayLike) -> tuple[Integers, Floats]:
@@ -114,6 +124,18 @@ def _checked(problem: Problem, start: ArrayLike | None) -> Integers | None:
     first = whole("start", start, (problem.n,), 0, problem.costs.shape[1] - 1)
     permitted = problem.allowed[np.arange(problem.n), first]
     return np.where(permitted, first, problem.most_accurate())
+
+
+def _searched(problem: Problem, start: Integers | None) -> Solution:
+    """Improve a first assignment, then search exactly for a better one."""
+    first = Position(
+        problem, decomposition_solver.first_choice(problem) if start is None else start
+    )
+    first.repair()
+    first.improve()
+    price = decomposition_solver.prices_at(problem, first.choice).accuracy
+    choice, bound = small_search.search(problem, first.choice, price)
+    return _solution(problem, choice, bound)
 
 
 def _enumerate(problem: CountedProblem) -> Solution:

@@ -1,118 +1,225 @@
 """The solver for many rows: prices and local search, with a proven bound.
 
-An incumbent comes from rows that choose at prices for load and accuracy, and from local search. The
-bound comes from cells of the nodes' loads: those that may still hold something better are priced
-anew and split, until what is left to gain is small.
+Given the loads of the nodes, prices for accuracy and load are found at which rows that choose for
+themselves bring about these loads and meet the goals, but for a few; their choices are repaired
+and improved. The bound comes from cells of the nodes' loads: those that may still hold something
+better are priced anew and split, until what is left to gain is small.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import Problem
-from tercet.rl.decomposition_bounds import Cells, first_cells
+from tercet.rl.assignment_problem import UNIT, Problem
+from tercet.rl.decomposition_bounds import Evaluation, Grid, Value, first_loads
+from tercet.rl.load_prices import branch_prices, hub_prices
 from tercet.rl.local_search import Position
-from tercet.rl.price_ascent import Ascent, accuracy_price, first_prices, marginal, responses
-from tercet.rl.star_structure import star_of
+from tercet.rl.price_ascent import accuracy_price, ascend, marginal, responses
+from tercet.rl.star_structure import NONE, Star, star_of
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-ROUNDS = 6
+ROUNDS = 5
 """How often the cells are priced anew and split."""
 
-STEPS = 6
-"""Price steps per round."""
+COLD, WARM, SHARP = (15, 0.3), (10, 0.1), (12, 0.1)
+"""Price steps, and how far prices may move: without prices, with some, and to raise the bound."""
 
-TRIALS = 12
-"""First changes of a pair that are tried in local search."""
+MAX_REPAIRED = 3
+"""Of the choices met on the way, so many of the cheapest are repaired and improved."""
+
+
+class Incumbent:
+    """The best assignment so far and its cost."""
+
+    def __init__(self, problem: Problem, choice: Integers) -> None:
+        self.problem, self.cost = problem, np.inf
+        self.choice = choice
+        self.offer(choice)
+
+    def offer(self, choice: Integers) -> None:
+        """Repair and improve an assignment, and keep it if it is the best."""
+        position = Position(self.problem, choice)
+        position.repair()
+        position.improve()
+        total = self.problem.total_cost(position.choice)
+        if total < self.cost:
+            self.choice, self.cost = position.choice, total
+
+    def offer_cheapest(self, choices: Integers, price: Floats) -> None:
+        """Offer the cheapest of many, [N, n], with a price per accuracy [G] on what they miss."""
+        problem = self.problem
+        missing = np.maximum(0, problem.required_units - problem.units_of(choices)) / UNIT
+        value = problem.total_costs(choices) + missing @ price
+        seen: set[bytes] = set()
+        for index in np.argsort(value, kind="stable"):
+            if len(seen) == MAX_REPAIRED:
+                return
+            if (key := choices[index].tobytes()) not in seen:
+                seen.add(key)
+                self.offer(choices[index])
+
+    @property
+    def loads(self) -> Floats:
+        """Load of each node, [K]."""
+        return np.asarray(self.problem.loads_of(self.choice[None])[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What load and accuracy cost at an assignment; the next search begins with them."""
+
+    load: Floats
+    """Cost per load on each node, [K]."""
+    accuracy: Floats
+    """Cost per percent of accuracy (of a row of mean demand) of each group, [G]."""
+
+    def fit(self, problem: Problem) -> bool:
+        """Whether they are of so many nodes and groups."""
+        return len(self.load) == problem.nodes and len(self.accuracy) == len(problem.required)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best assignment, a lower bound of the optimal total cost, and the prices there."""
+
+    choice: Integers
+    bound: float
+    prices: Prices
 
 
 def search(
-    problem: Problem, start: Integers | None = None, tolerance: float = 0.002
-) -> tuple[Integers, float]:
-    """Return a good feasible assignment [n] and a lower bound of the optimal total cost."""
-    best = Position(problem, first_choice(problem) if start is None else start)
-    best.repair()
-    best.improve()
-    cost = problem.total_cost(best.choice)
+    problem: Problem,
+    start: Integers | None = None,
+    prices: Prices | None = None,
+    tolerance: float = 0.002,
+) -> Found:
+    """Return a good feasible assignment; ends when its gap is `tolerance` or after `ROUNDS`."""
+    best = Incumbent(problem, first_choice(problem) if start is None else start)
     star = star_of(problem)
-    worth, load_price = _prices(problem, best)
-    hub, branch = first_cells(star)
-    loads = problem.loads_of(best.choice[None])[0]
-    ascent = Ascent.of(star, first_prices(star, hub, branch, loads, load_price, worth))
-    pruned = np.inf
-    for _ in range(ROUNDS):
-        ascent.climb(STEPS)
-        for answer in ascent.answers(ascent.cells, ascent.value)[ascent.bound.argsort()[:2]]:
-            candidate = Position(problem, answer)
-            candidate.repair()
-            candidate.improve()
-            total = problem.total_cost(candidate.choice)
-            if total < cost:
-                best, cost = candidate, total
-        target = cost - tolerance * abs(cost)
-        done = ascent.bound >= target
-        pruned = min(pruned, float(ascent.bound[done].min(initial=np.inf)))
-        if done.all():
+    if prices is None or not prices.fit(problem):
+        prices = _at_loads(star, best, best.loads, prices_at(problem, best.choice), COLD)
+    prices = _at_loads(star, best, best.loads, prices, WARM)
+    grid, bound = _first_grid(star, best, prices), -np.inf
+    for index in range(ROUNDS):
+        value = Evaluation(star, grid).value(grid)
+        cell = value.cell if len(grid.hub) > 1 else value.point
+        bound = max(bound, float(cell.min()))
+        target = best.cost - tolerance * abs(best.cost)
+        opened = np.flatnonzero(cell < target)
+        if not len(opened) or index == ROUNDS - 1:
             break
-        ascent = _refined(ascent, ~done, target)
-    return best.choice, min(pruned, float(ascent.bound.min()), cost)
+        grid = _sharpened(star, grid, value, opened, best)
+    return Found(best.choice, min(bound, best.cost), prices)
+
+
+def _first_grid(star: Star, best: Incumbent, prices: Prices) -> Grid:
+    """All levels, priced so that about as much load comes as each stands for."""
+    hub, branch = first_loads(star)
+    padded, loads, worth = np.append(prices.load, 0.0), best.loads, prices.accuracy[None]
+    none = np.zeros((1, *branch.shape))
+    here = Grid(np.append(loads, 0.0)[[star.hub]], padded[[star.hub]], worth, branch, none)
+    price = branch_prices(star, Evaluation(star, here), here)
+    values = responses(star.problem, loads[None], prices.load[None], worth)[0][star.order]
+    own = star.problem.node[star.order, :, 0]
+    outside = np.where((own == star.hub) & (own >= 0), np.inf, values).min(axis=1)
+    count = len(hub)
+    grid = Grid(
+        hub, np.zeros(count), np.tile(worth, (count, 1)), branch, np.tile(price, (count, 1, 1))
+    )
+    return replace(grid, hub_price=hub_prices(star, Evaluation(star, grid), grid, outside))
+
+
+def _sharpened(star: Star, grid: Grid, value: Value, opened: Integers, best: Incumbent) -> Grid:
+    """More points in the hub intervals `opened`, and better prices at all of their ends."""
+    last = len(grid.hub) - 1
+    before = np.union1d(opened, np.minimum(opened + 1, last))
+    grid = _more_branch_loads(grid, value.interval[before])
+    grid, added = _more_hub_loads(grid, opened)
+    ends = np.unique([k for k in added for k in (k - 1, k, k + 1)] if added else opened)
+    part = grid.at_hub(ends)
+    low = Evaluation(star, part).value(part).interval.min(axis=0).argmin(axis=0)
+    near = np.clip(low + np.array([[-1], [0], [1], [2]]), 0, len(grid.branch) - 1)
+    found = ascend(star, part.at_branches(near), *SHARP)
+    best.offer_cheapest(found.choices, found.grid.accuracy_price.mean(axis=0))
+    part = replace(part, hub_price=found.grid.hub_price, accuracy_price=found.grid.accuracy_price)
+    price, hub_price, worth = grid.price.copy(), grid.hub_price.copy(), grid.accuracy_price.copy()
+    price[ends] = branch_prices(star, Evaluation(star, part), part)
+    hub_price[ends], worth[ends] = part.hub_price, part.accuracy_price
+    return replace(grid, hub_price=hub_price, accuracy_price=worth, price=price)
+
+
+def _more_hub_loads(grid: Grid, opened: Integers) -> tuple[Grid, list[int]]:
+    """The grid with a load in the middle of each of these hub intervals, and their places."""
+    if len(grid.hub) == 1:
+        return grid, []
+    position = opened + 1
+
+    def with_middle(values: Floats) -> Floats:
+        return np.insert(values, position, (values[opened] + values[opened + 1]) / 2, axis=0)
+
+    grid = Grid(
+        with_middle(grid.hub), with_middle(grid.hub_price), with_middle(grid.accuracy_price),
+        grid.branch, with_middle(grid.price),
+    )  # fmt: skip
+    return grid, list(position + np.arange(len(opened)))
+
+
+def _more_branch_loads(grid: Grid, interval: Floats) -> Grid:
+    """The grid with a load in the middle of the interval of each branch that is lowest."""
+    if len(grid.branch) == 1:
+        return grid
+    low = interval.min(axis=0).argmin(axis=0)
+    ends = grid.at_branches(np.stack([low, low + 1]))
+    branch = np.concatenate([grid.branch, ends.branch.mean(axis=0, keepdims=True)])
+    price = np.concatenate([grid.price, ends.price.mean(axis=1, keepdims=True)], axis=1)
+    order = np.argsort(branch, axis=0, kind="stable")
+    return replace(grid, branch=branch, price=price).at_branches(order)
+
+
+def _at_loads(
+    star: Star, best: Incumbent, loads: Floats, prices: Prices, effort: tuple[int, float]
+) -> Prices:
+    """Prices at which these loads [K] come; choices on the way are offered."""
+    padded = np.append(loads, 0.0)
+    branch = np.where(star.branches >= 0, padded[star.branches], 0.0)[None]
+    hub_price = np.append(prices.load, 0.0)[[star.hub]]
+    none = np.zeros((1, *branch.shape))
+    point = Grid(padded[[star.hub]], hub_price, prices.accuracy[None], branch, none)
+    found = ascend(star, point, *effort)
+    best.offer_cheapest(found.choices, found.grid.accuracy_price[0])
+    load = prices.load.copy()
+    real = star.branches >= 0
+    load[star.branches[real]] = found.grid.price[0, 0, real]
+    if star.hub != NONE:
+        load[star.hub] = found.grid.hub_price[0]
+    return Prices(load, found.grid.accuracy_price[0])
 
 
 def first_choice(problem: Problem) -> Integers:
     """Let rows choose at the prices that their last choice brought about, a few times."""
     loads = problem.offset.copy()
     load_price = np.zeros(problem.nodes)
+    none = np.zeros((1, len(problem.required)))
     choice = problem.most_accurate()
     for index in range(10):
-        values = responses(
-            problem, loads[None], load_price[None], np.zeros((1, len(problem.required)))
-        )[0]
+        values = responses(problem, loads[None], load_price[None], none)[0]
         worth = accuracy_price(problem, values)
-        choice = (values - worth[problem.group][:, None] * (problem.units / 1e9)).argmin(axis=1)
+        choice = (values - worth[problem.group][:, None] * (problem.units / UNIT)).argmin(axis=1)
         share = 1.0 / (index / 2 + 1.0)
         loads = loads + share * (problem.loads_of(choice[None])[0] - loads)
         load_price = load_price + share * (marginal(problem, choice, loads) - load_price)
     return choice
 
 
-def _prices(problem: Problem, position: Position) -> tuple[Floats, Floats]:
-    """Prices of accuracy [G] and of load [K] at an incumbent."""
-    loads = position.loads[:-1]
-    load_price = marginal(problem, position.choice, loads)
+def prices_at(problem: Problem, choice: Integers) -> Prices:
+    """Prices of load and of accuracy at an assignment."""
+    loads = problem.loads_of(choice[None])[0]
+    load_price = marginal(problem, choice, loads)
     none = np.zeros((1, len(problem.required)))
-    return accuracy_price(
-        problem, responses(problem, loads[None], load_price[None], none)[0]
-    ), load_price
-
-
-def _refined(ascent: Ascent, open_: NDArray[np.bool_], target: float) -> Ascent:
-    """Split the open hub intervals, and in them the branch intervals that may matter."""
-    keep = np.flatnonzero(open_)
-    cells = ascent.cells.take(keep)
-    interval, bound = ascent.value.interval[keep], ascent.bound[keep]
-    slack = (target - bound)[:, None, None]
-    low = interval.min(axis=1, keepdims=True)
-    matters = interval <= low + slack
-    most = int(matters.sum(axis=1).max())
-    order = np.argsort(interval, axis=1)[:, :most]
-    order = np.where(np.take_along_axis(matters, order, axis=1), order, order[:, :1])
-    price = np.take_along_axis(cells.price, order, axis=1)
-    branch = np.broadcast_to(cells.branch, (len(keep), *cells.branch.shape[1:]))
-    branch = np.take_along_axis(branch, order[:, :, None], axis=1)
-    middle = branch.mean(axis=2)
-    halves = np.concatenate(
-        [np.stack([branch[:, :, 0], middle], axis=2), np.stack([middle, branch[:, :, 1]], axis=2)],
-        axis=1,
-    )
-    price = np.concatenate([price, price], axis=1)
-    centre = cells.hub.mean(axis=1)
-    hub = np.concatenate(
-        [np.stack([cells.hub[:, 0], centre], axis=1), np.stack([centre, cells.hub[:, 1]], axis=1)]
-    )
-    twice = [np.concatenate([a, a]) for a in (cells.hub_price, cells.accuracy_price, halves, price)]
-    found = Ascent.of(ascent.star, Cells(hub, twice[0], twice[1], twice[2], twice[3]))
-    found.bound = np.maximum(found.bound, np.concatenate([bound, bound]))
-    return found
+    values = responses(problem, loads[None], load_price[None], none)[0]
+    return Prices(load_price, accuracy_price(problem, values))

@@ -6,17 +6,19 @@ reading the curves of the nodes that it loads or relieves, whatever the number o
 
 from __future__ import annotations
 
+import bisect
+import math
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import Problem, locate
+from tercet.rl.assignment_problem import UNIT, Problem, locate
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-SMALLEST_GAIN = 1e-10
+SMALLEST_GAIN = 1e-9
 """Share of the total cost that a change must save to be made."""
 
 
@@ -32,6 +34,7 @@ class Position:
         served = problem.node[self._rows, choice, 0]
         on_node = served >= 0
         np.add.at(self._curves, served[on_node], problem.costs[self._rows, choice][on_node])
+        self._levels, self._node_levels = problem.levels.tolist(), problem.node_levels.tolist()
         self.least = SMALLEST_GAIN * abs(problem.total_cost(choice))
 
     @cached_property
@@ -64,6 +67,33 @@ class Position:
         own = self._costs(rows[:, None], option, self.loads[there[..., 0]] + delta[..., 0])
         now = self._costs(rows, old, self.loads[here[:, 0]])
         return np.where(problem.allowed[rows], own - now[:, None] + entered + left, np.inf)
+
+    def change(self, row: int, option: int) -> float:
+        """One entry of `changes`; faster for a single one."""
+        problem, old = self.problem, int(self.choice[row])
+        if not problem.allowed[row, option]:
+            return math.inf
+        delta: dict[int, float] = {}
+        for one, sign in ((old, -1.0), (option, 1.0)):
+            for node, amount in zip(problem.node[row, one], problem.amount[row, one], strict=True):
+                delta[int(node)] = delta.get(int(node), 0.0) + sign * float(amount)
+        here, there = int(problem.node[row, old, 0]), int(problem.node[row, option, 0])
+        costs, levels = problem.costs[row], self._levels
+        total = _at(costs[option], levels, float(self.loads[there]) + delta[there])
+        total -= _at(costs[old], levels, float(self.loads[here]))
+        for node, added in delta.items():
+            if node < 0 or not added:
+                continue
+            before = float(self.loads[node])
+            after = before + added
+            total += _at(self._curves[node], levels, after)
+            total -= _at(self._curves[node], levels, before)
+            if self._node_curves is not None:
+                total += _at(self._node_curves[node], self._node_levels, after)
+                total -= _at(self._node_curves[node], self._node_levels, before)
+            if node == here:
+                total -= _at(costs[old], levels, after) - _at(costs[old], levels, before)
+        return total
 
     def _costs(self, rows: Integers, options: Integers, loads: Floats) -> Floats:
         """Demand times cost of rows under options at loads; all of one shape."""
@@ -119,15 +149,22 @@ class Position:
     def improve(self) -> None:
         """Change single rows while that lowers the cost and keeps the goals."""
         while True:
-            best = self._admissible(self._rows).min(axis=1)
+            score = self._admissible(self._rows)
+            best = score.min(axis=1)
             rows = np.flatnonzero(best < -self.least)
             if not len(rows):
                 return
-            for row in rows[np.argsort(best[rows], kind="stable")]:
-                change = self._admissible(row[None])[0]
-                option = int(change.argmin())
-                if change[option] < -self.least:
-                    self.apply(int(row), option)
+            rows = rows[np.argsort(best[rows], kind="stable")]
+            options = score.argmin(axis=1)[rows]
+            for row, option in zip(rows.tolist(), options.tolist(), strict=True):
+                if self._enough(row, option) and self.change(row, option) < -self.least:
+                    self.apply(row, option)
+
+    def _enough(self, row: int, option: int) -> bool:
+        """Whether the row's goal is still met after the change."""
+        problem, group = self.problem, int(self.problem.group[row])
+        gain = problem.units[row, option] - problem.units[row, self.choice[row]]
+        return bool(self.units[group] + gain >= problem.required_units[group])
 
     def repair(self) -> None:
         """Raise accuracy, cheapest first, until all goals are met; they must be feasible."""
@@ -139,41 +176,78 @@ class Position:
             rate = np.where(useful, rate, np.inf)
             best = rate.min(axis=1)
             order = np.argsort(best, kind="stable")
-            for row in order[: max(1, int(np.isfinite(best).sum()) // 4)]:
+            for row in order[: max(1, int(np.isfinite(best).sum()) // 16)]:
                 if self.spare(row[None])[0] < 0:
                     self.apply(int(row), int(rate[row].argmin()))
 
-    def exchange(self, price: Floats, trials: int) -> bool:
-        """Make the first change with a second one that together help; whether any was found.
+    def _candidates(self, price: Floats, count: int) -> tuple[Integers, Integers]:
+        """Changes with the least cost less worth, as rows and options."""
+        worth = price[self.problem.group][:, None] * (self.gains(self._rows) / UNIT)
+        score = self.changes(self._rows) - worth
+        score[self._rows, self.choice] = np.inf
+        flat = score.ravel()
+        first = np.argpartition(flat, min(count, flat.size) - 1)[:count]
+        first = first[np.isfinite(flat[first])]
+        first = first[np.argsort(flat[first], kind="stable")]
+        return first // score.shape[1], first % score.shape[1]
 
-        `price` is the cost per unit of accuracy of each group [G]: it ranks the first changes.
+    def pair(self, price: Floats, count: int) -> bool:
+        """Make the two changes that together help most and keep the goals; whether any did.
+
+        Pairs are ranked as if the two did not influence each other, and tried in that order.
         """
-        change = self.changes(self._rows)
-        worth = price[self.problem.group][:, None] * self.gains(self._rows)
-        change[self._rows, self.choice] = np.inf
-        ranked = (change - worth).ravel()
-        first = np.argpartition(ranked, min(trials, ranked.size - 1))[:trials]
-        for index in first[np.argsort(ranked[first], kind="stable")]:
-            row, option = divmod(int(index), change.shape[1])
-            if not np.isfinite(change[row, option]):
+        rows, options = self._candidates(price, count)
+        change, gain = self.changes(rows)[np.arange(len(rows)), options], None
+        gain = self.gains(rows)[np.arange(len(rows)), options]
+        first, second = np.triu_indices(len(rows), 1)
+        group, spare = self.problem.group[rows], self.spare(rows)
+        same = group[first] == group[second]
+        enough = np.where(
+            same,
+            gain[first] + gain[second] >= -spare[first],
+            (gain[first] >= -spare[first]) & (gain[second] >= -spare[second]),
+        )
+        total = np.where(
+            enough & (rows[first] != rows[second]), change[first] + change[second], np.inf
+        )
+        for index in np.argsort(total, kind="stable")[:8]:
+            if total[index] >= -self.least:
                 return False
-            if self._exchanged(row, option, float(change[row, option])):
+            one, two = first[index], second[index]
+            old = int(self.choice[rows[one]])
+            self.apply(int(rows[one]), int(options[one]))
+            rest = self.change(int(rows[two]), int(options[two]))
+            if change[one] + rest < -self.least:
+                self.apply(int(rows[two]), int(options[two]))
                 return True
+            self.apply(int(rows[one]), old)
         return False
 
-    def _exchanged(self, row: int, option: int, paid: float) -> bool:
-        """Change `row`, and another row so that both together help; undone when none does."""
-        old = int(self.choice[row])
-        self.apply(row, option)
-        second = self._admissible(self._rows)
-        if self.spare(np.array([row]))[0] < 0:  # Only its own group can make up for what it lost.
-            second[self.problem.group != self.problem.group[row]] = np.inf
-        other, new = divmod(int(second.argmin()), second.shape[1])
-        if paid + second[other, new] < -self.least:
-            self.apply(other, new)
-            return True
-        self.apply(row, old)
+    def exchange(self, price: Floats, trials: int) -> bool:
+        """Make the first change that helps together with the best second one; whether any did.
+
+        `price` is that of accuracy per group [G]: it ranks the first changes.
+        """
+        for row, option in zip(*self._candidates(price, trials), strict=True):
+            old = int(self.choice[row])
+            paid = self.change(int(row), int(option))
+            self.apply(int(row), int(option))
+            second = self._admissible(self._rows)
+            if self.spare(row[None])[0] < 0:  # Only its own group can make up for what it lost.
+                second[self.problem.group != self.problem.group[row]] = np.inf
+            other, new = divmod(int(second.argmin()), second.shape[1])
+            if paid + second[other, new] < -self.least:
+                self.apply(other, new)
+                return True
+            self.apply(int(row), old)
         return False
+
+
+def _at(curve: Floats, levels: list[float], load: float) -> float:
+    """One curve at one load."""
+    low = min(max(bisect.bisect_right(levels, load) - 1, 0), len(levels) - 2)
+    part = min(max((load - levels[low]) / (levels[low + 1] - levels[low]), 0.0), 1.0)
+    return float(curve[low]) * (1.0 - part) + float(curve[low + 1]) * part
 
 
 def _read(curves: Floats, levels: Floats, node: Integers, loads: Floats) -> Floats:

@@ -1,14 +1,15 @@
-"""Prices that make the bounds of cells tight: first guesses, and steps towards the dual optimum."""
+"""Prices that make the bounds tight: those of an incumbent, and steps towards the dual optimum."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
-from tercet.rl.decomposition_bounds import Cells, Evaluation, Value, raised
+from tercet.rl.decomposition_bounds import Evaluation, Grid, Value
+from tercet.rl.load_prices import branch_prices
 from tercet.rl.star_structure import NONE, Star
 
 Floats = NDArray[np.float64]
@@ -16,9 +17,6 @@ Integers = NDArray[np.int64]
 
 BISECTIONS = 40
 """Halvings of the interval in which the price of accuracy lies."""
-
-LONGER, SHORTER = 1.3, 0.5
-"""Factor of a price's step while its direction stays, and when it turns."""
 
 
 def responses(
@@ -76,164 +74,101 @@ def marginal(problem: Problem, choice: Integers, loads: Floats) -> Floats:
     return np.asarray(rise / (2 * width))
 
 
-@dataclass
-class Ascent:
-    """Cells with prices that are moved step by step; the best bound and prices are kept."""
+@dataclass(frozen=True)
+class Ascended:
+    """The best prices found for each load of the hub, their bounds, and choices on the way."""
 
-    star: Star
-    cells: Cells
+    grid: Grid
     bound: Floats
-    """Best so far, [C]."""
-    value: Value
-    """Of the cells at their best prices, or the latest ones."""
-
-    @classmethod
-    def of(cls, star: Star, cells: Cells) -> Ascent:
-        """Evaluate the cells as they are priced."""
-        value = Evaluation(star, cells).value(cells)
-        return cls(star, cells, value.bound, value)
-
-    def climb(self, steps: int) -> None:
-        """Move every price in its own direction, by a step of its own length."""
-        star, cells = self.star, self.cells
-        evaluation = Evaluation(star, cells)
-        now, value = cells, self.value
-        lengths = [_first_length(p) for p in (cells.hub_price, cells.accuracy_price, cells.price)]
-        before: list[Floats] | None = None
-        best_interval, best_price = value.interval.copy(), cells.price.copy()
-        for _ in range(steps):
-            signs = self._directions(now, value)
-            if before is not None:
-                for length, sign, last in zip(lengths, signs, before, strict=True):
-                    length *= np.where(
-                        sign * last > 0, LONGER, np.where(sign * last < 0, SHORTER, 1)
-                    )
-            before = signs
-            now = raised(
-                cells,
-                now.hub_price + signs[0] * lengths[0],
-                np.maximum(0.0, now.accuracy_price + signs[1] * lengths[1]),
-                now.price + signs[2] * lengths[2],
-            )
-            value = evaluation.value(now)
-            self._keep(now, value)
-        del best_interval, best_price
-
-    def _keep(self, now: Cells, value: Value) -> None:
-        """Keep the prices of each hub interval whose bound has risen."""
-        better = value.bound > self.bound
-        self.bound = np.where(better, value.bound, self.bound)
-        kept = self.cells
-        self.cells = raised(
-            kept,
-            np.where(better, now.hub_price, kept.hub_price),
-            np.where(better[:, None], now.accuracy_price, kept.accuracy_price),
-            np.where(better[:, None, None], now.price, kept.price),
-        )
-        old = self.value
-        self.value = Value(
-            bound=self.bound,
-            interval=np.where(better[:, None, None], value.interval, old.interval),
-            end=np.where(better, value.end, old.end),
-            crowd=np.where(better[:, None, None], value.crowd, old.crowd),
-            load=np.where(better[:, None], value.load, old.load),
-            chosen_price=np.where(better[:, None], value.chosen_price, old.chosen_price),
-        )
-
-    def answers(self, cells: Cells, value: Value) -> Integers:
-        """Choices of which the bounds are made, [C, n]."""
-        star, problem = self.star, self.star.problem
-        loads = np.tile(problem.offset, (len(value.end), 1))
-        price = np.zeros_like(loads)
-        real = star.branches >= 0
-        loads[:, star.branches[real]] = value.load[:, real]
-        price[:, star.branches[real]] = value.chosen_price[:, real]
-        if star.hub != NONE:
-            loads[:, star.hub] = cells.hub[np.arange(len(value.end)), value.end]
-            price[:, star.hub] = cells.hub_price
-        return np.asarray(responses(problem, loads, price, cells.accuracy_price).argmin(axis=2))
-
-    def _directions(self, cells: Cells, value: Value) -> list[Floats]:
-        """Sign of the slope of the bound in each price."""
-        problem = self.star.problem
-        choices = self.answers(cells, value)
-        missing = (problem.required_units - problem.units_of(choices)).astype(np.float64)
-        crowd = np.zeros(len(choices))
-        if self.star.hub != NONE:
-            load = problem.loads_of(choices)[:, self.star.hub]
-            crowd = load - cells.hub[np.arange(len(choices)), value.end]
-        return [np.sign(crowd), np.sign(missing), np.sign(value.crowd)]
+    """[C]."""
+    choices: Integers
+    """[N, n]."""
 
 
-def _first_length(price: Floats) -> Floats:
-    """Steps of a tenth of each price, and no less than a fiftieth of their mean."""
-    return np.asarray(0.1 * np.abs(price) + 0.02 * np.abs(price).mean() + 1e-12)
+def ascend(star: Star, grid: Grid, steps: int, width: float) -> Ascended:
+    """Move the prices of hub and accuracy within `width` of their size, by ellipsoids.
 
-
-def first_prices(
-    star: Star, hub: Floats, branch: Floats, loads: Floats, load_price: Floats, worth: Floats
-) -> Cells:
-    """Price each interval so that about as much load comes as it has in its middle.
-
-    `loads` and `load_price` [K] and the accuracy prices `worth` [G] are those of an incumbent:
-    the hub's intervals are priced with the branches as they are there, and the other way round.
+    The prices of the branches follow: they are those at which their loads come.
     """
+    evaluation = Evaluation(star, grid)
+    centre = np.concatenate([grid.hub_price[:, None], grid.accuracy_price], axis=1)
+    count, size = centre.shape
+    radius = width * np.maximum(np.abs(centre), 0.3 * scales(star.problem)) * np.sqrt(size)
+    shape = np.einsum("cd,de->cde", radius**2, np.eye(size))
+    best, bound, choices = grid, np.full(count, -np.inf), []
+    for _ in range(steps):
+        now = replace(grid, hub_price=centre[:, 0], accuracy_price=np.maximum(0.0, centre[:, 1:]))
+        now = replace(now, price=branch_prices(star, evaluation, now))
+        value = evaluation.value(now)
+        better = value.point > bound
+        bound = np.where(better, value.point, bound)
+        best = replace(
+            grid,
+            hub_price=np.where(better, now.hub_price, best.hub_price),
+            accuracy_price=np.where(better[:, None], now.accuracy_price, best.accuracy_price),
+            price=np.where(better[:, None, None], now.price, best.price),
+        )
+        choices.append(answers(star, now, value))
+        slope = slopes(star, now, choices[-1])
+        centre, shape = cut(centre, shape, slope, bound - value.point)
+    return Ascended(best, bound, np.concatenate(choices))
+
+
+def answers(star: Star, grid: Grid, value: Value) -> Integers:
+    """Choices of which the bounds are made, [C, n]."""
     problem = star.problem
-    values = responses(problem, loads[None], load_price[None], worth[None])[0][star.order]
-    own = problem.node[star.order, :, 0]
-    on_hub = (own == star.hub) & (own >= 0)
-    mine = np.repeat(star.branches, star.sizes)
-    on_branch = (own == mine[:, None]) & (own >= 0)
-    off_hub = np.where(on_hub, np.inf, values).min(axis=1)
-    off_branch = np.where(on_branch, np.inf, values).min(axis=1)
-    offset = np.append(problem.offset, 0.0)
-    group = problem.group[star.order]
-    hub_price = _thresholds(
-        star.on_hub.table, problem.levels, hub.mean(axis=1)[:, None],
-        off_hub, star.on_hub.hub_load,
-        star.on_hub.accuracy * worth[group][:, None],
-        (hub.mean(axis=1) - offset[star.hub])[:, None], np.array([problem.n]),
-    )[:, 0]  # fmt: skip
-    middle = branch[0].mean(axis=1)  # [I, B]
-    offsets = np.where(star.branches >= 0, offset[star.branches], 0.0)
-    price = _thresholds(
-        star.on_branch.table, problem.levels, np.repeat(middle, star.sizes, axis=1),
-        off_branch, star.on_branch.branch_load,
-        star.on_branch.accuracy * worth[group][:, None] - star.on_branch.hub_load * (
-            load_price[star.hub] if star.hub != NONE else 0.0),
-        middle - offsets, star.sizes,
-    )  # fmt: skip
-    count = len(hub)
-    return Cells(hub, hub_price, np.tile(worth, (count, 1)), branch, np.tile(price, (count, 1, 1)))
+    loads = np.tile(problem.offset, (len(grid.hub), 1))
+    price = np.zeros_like(loads)
+    real = star.branches >= 0
+    loads[:, star.branches[real]] = value.load[:, real]
+    price[:, star.branches[real]] = value.price[:, real]
+    if star.hub != NONE:
+        loads[:, star.hub], price[:, star.hub] = grid.hub, grid.hub_price
+    return np.asarray(responses(problem, loads, price, grid.accuracy_price).argmin(axis=2))
 
 
-def _thresholds(
-    table: Floats, levels: Floats, loads: Floats, outside: Floats, amount: Floats,
-    worth: Floats, wanted: Floats, sizes: Integers,
-) -> Floats:  # fmt: skip
-    """Price per load at which `wanted` [C, B] comes, if rows pay `outside` [n] elsewhere."""
-    cases = len(loads)
-    rows = len(outside)
-    best, load = np.full((cases, rows), -np.inf), np.zeros((cases, rows))
-    for column in range(table.shape[2]):
-        position = np.clip(np.searchsorted(levels, loads, "right") - 1, 0, len(levels) - 2)
-        part = np.clip((loads - levels[position]) / (levels[position + 1] - levels[position]), 0, 1)
-        row = np.arange(rows)
-        with np.errstate(invalid="ignore"):
-            cost = table[position, row, column] * (1 - part)
-            cost = cost + table[position + 1, row, column] * part - worth[:, column]
-            ratio = (outside - cost) / np.maximum(amount[:, column], 1e-12)
-        ratio = np.where(np.isfinite(ratio), ratio, -np.inf)
-        load = np.where(ratio > best, amount[:, column], load)
-        best = np.maximum(best, ratio)
-    starts = np.cumsum(sizes) - sizes
-    branch = np.repeat(np.arange(len(sizes)), sizes)
-    order = np.lexsort((-best, np.broadcast_to(branch, best.shape)), axis=1)
-    sorted_load = np.take_along_axis(load, order, axis=1)
-    total = np.cumsum(sorted_load, axis=1)
-    before = np.concatenate([np.zeros((cases, 1)), total], axis=1)[:, starts]
-    within = total - np.repeat(before, sizes, axis=1)
-    below = within < np.repeat(wanted, sizes, axis=1)
-    index = starts + np.minimum(np.add.reduceat(below, starts, axis=1), sizes - 1)
-    price = np.take_along_axis(np.take_along_axis(best, order, axis=1), index, axis=1)
-    return np.where(np.isfinite(price), price, 0.0)
+def slopes(star: Star, grid: Grid, choices: Integers) -> Floats:
+    """Slope of the bound in the prices of hub and accuracy, [C, 1 + G]."""
+    problem = star.problem
+    missing = (problem.required_units - problem.units_of(choices)) / 1e9
+    crowd = np.zeros((len(choices), 1))
+    if star.hub != NONE:
+        crowd[:, 0] = problem.loads_of(choices)[:, star.hub] - grid.hub
+    return np.concatenate([crowd, missing], axis=1)
+
+
+def scales(problem: Problem) -> Floats:
+    """Size of the prices of load and of accuracy, [1 + G]: spread of costs over that of both."""
+    cost = np.where(problem.allowed, problem.costs[:, :, 0], np.nan)
+    spread = float(np.nanstd(cost, axis=1).mean())
+    load = float(problem.amount[:, :, 0].mean()) + 1e-12
+    accuracy = float((problem.units / 1e9).std(axis=1).mean()) + 1e-12
+    return np.array([spread / load] + [spread / accuracy] * len(problem.required))
+
+
+def cut(centre: Floats, shape: Floats, slope: Floats, lost: Floats) -> tuple[Floats, Floats]:
+    """Next ellipsoids [C, d], [C, d, d]: without what is worse than the best by concavity.
+
+    `slope` [C, d] is that of a concave function at the centre, where it is `lost` [C] below its
+    best value. A negative price (all but the first) is cut off first.
+    """
+    count, size = centre.shape
+    lowest = centre[:, 1:].argmin(axis=1) + 1
+    row = np.arange(count)
+    negative = centre[row, lowest] < 0
+    unit = np.zeros_like(slope)
+    unit[row, lowest] = 1.0
+    slope = np.where(negative[:, None], unit, slope)
+    lost = np.where(negative, -centre[row, lowest], lost)
+    along = np.einsum("cde,ce->cd", shape, slope)
+    norm = np.sqrt(np.maximum((along * slope).sum(axis=1), 0.0))
+    moved = norm > 1e-12
+    norm = np.where(moved, norm, 1.0)
+    depth = np.where(moved, np.clip(lost / norm, 0.0, 0.9), 0.0)
+    along = along / norm[:, None]
+    step = (1 + size * depth) / (size + 1)
+    centre = np.where(moved[:, None], centre + step[:, None] * along, centre)
+    rank_one = (2 * step / (1 + depth))[:, None, None] * along[:, :, None] * along[:, None, :]
+    factor = size**2 / (size**2 - 1) * (1 - depth**2)
+    shape = np.where(moved[:, None, None], factor[:, None, None] * (shape - rank_one), shape)
+    return centre, shape

@@ -9,6 +9,7 @@ of another branch add to a branch is free.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,13 @@ class Star:
     """Most that other options than a branch's own add to its load, [B]."""
     loose_cost: float
     """Least cost of the nodes that are neither hub nor branch."""
+
+    @cached_property
+    def padded(self) -> Integers:
+        """Rows of each branch by their place in `order`, [B, h]; n where there is none."""
+        most = int(self.sizes.max(initial=1))
+        place = self.starts[:, None] + np.arange(most)
+        return np.where(np.arange(most) < self.sizes[:, None], place, self.problem.n)
 
     @property
     def starts(self) -> Integers:

@@ -72,7 +72,8 @@ def test_decomposition_is_feasible_bounded_and_close(seed: int, edges: int) -> N
     costs, accuracy, home = instance(seed, 8, edges)
     required = float(np.quantile(accuracy, 0.6))
     problem = Problem.of(costs, accuracy, required, TIERS, home)
-    choice, bound = decomposition_solver.search(problem)
+    found = decomposition_solver.search(problem)
+    choice, bound = found.choice, found.bound
     exact = solve(costs, accuracy, required, TIERS, home)
     assert problem.meets(choice[None])[0]
     assert bound <= exact.cost * 8 * (1 + 1e-9) <= problem.total_cost(choice) * (1 + 2e-9)
