@@ -36,7 +36,8 @@ POOL = 60 if COUNT < 50_000 else 300
 """Messages of each kind that hypothesis draws; all others are mutations of them."""
 DEAD_LETTERED = {
     "request.v1", "explain.v1", "round.v1", "outcome.v1", "telemetry.v1", "capability.v1",
-    "experience.v1.real", "experience.v1.planned", "plan.v1", "goal.v1", "exploration.v1",
+    "experience.v1.real", "experience.v2.real", "experience.v1.planned", "plan.v1", "goal.v1",
+    "exploration.v1",
     "policy.v1", "reset.v1",
 }  # fmt: skip
 """Kinds that a service acts on: each refusal of them is a dead letter with its reason.
@@ -44,7 +45,14 @@ DEAD_LETTERED = {
 The others are only observed by the dashboard, which counts unreadable messages, or are
 announcements whose content is read from a store.
 """
-RARE = {"experience.v1.real", "experience.v1.planned", "plan.v1", "capability.v1", "reset.v1"}
+RARE = {
+    "experience.v1.real",
+    "experience.v2.real",
+    "experience.v1.planned",
+    "plan.v1",
+    "capability.v1",
+    "reset.v1",
+}
 """Kinds that are slow to process, or that reset the system: a tenth as many."""
 STEP = 200
 """Messages between two flushes."""
