@@ -12,20 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_solver import solve
 from tercet.rl.experience import State
 from tercet.rl.goal import SLACK, Goal
 from tercet.rl.platform import Assignment, Platform, decode
+from tercet.sim.assignment_search import AssignmentSearch
 from tercet.sim.environment import Environment, active
-from tercet.sim.oracle import (
-    MAX_ENUMERATED,
-    Oracle,
-    homes,
-    joint_choices,
-    offers,
-    tabulate,
-    weights,
-)
+from tercet.sim.load_costs import LoadCosts, LoadTable, load_costs, load_levels, shared_nodes
+from tercet.sim.oracle import MAX_ENUMERATED, Oracle, joint_choices, offers, weights
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -46,8 +39,8 @@ class FixedAssignment:
 def best_fixed(world: Environment, goal: Goal, windows: int, seed: int) -> FixedAssignment:
     """The assignment of least expected cost over the path of `seed`, which meets the goal always.
 
-    Exact where all assignments can be listed; else the solver's answer to the mean cost table,
-    which needs equal demand and the same devices in every window (else ValueError).
+    Exact where all assignments can be listed; else a local search on the mean costs, which needs
+    equal demand and the same devices in every window (else ValueError).
     """
     place, oracle = world.platform, Oracle(world)
     n, options = len(place.devices), len(place.options)
@@ -104,28 +97,43 @@ class _Listed:
 
 
 class _Tabulated:
-    """The cost table of all windows so far, for fleets whose assignments cannot be listed."""
+    """The mean cost at every load over the windows so far, where assignments cannot be listed."""
 
     def __init__(self, oracle: Oracle, goal: Goal) -> None:
         self.oracle, self.goal, self.place = oracle, goal, oracle.world.platform
+        self.levels = load_levels(len(self.place.devices))
         self.total: Floats = np.zeros(1)
         self.requests = 0.0
         self._state: State | None = None
 
     def add(self, world: Environment, state: State, requests: float) -> float:
-        """Add one window's table, and return its optimum."""
-        if state.demand or active(self.place, state) != self.place.devices:
-            raise ValueError("this fleet is too large for a best fixed assignment with demand")
+        """Add one window, and return its optimum."""
         if state is not self._state:
-            self._state, self._table = state, tabulate(world, state)
+            costs = load_costs(world, state)
+            same = active(self.place, state) == self.place.devices
+            if state.demand or not same or not (costs.work == 1.0).all():
+                raise ValueError("this fleet is too large for a fixed assignment: demand, presence")
+            ones, self._state = np.ones(costs.node.shape), state
+            self._table = np.stack([costs.cost(level * ones) for level in self.levels], axis=2)
+            self._least = self.oracle.optimum(state, self.goal).average_ms
         self.total = self.total + requests * self._table
         self.requests += requests
-        return self.oracle.optimum(state, self.goal).average_ms
+        return self._least
 
     def best(self) -> tuple[Integers, float]:
-        """The solver's assignment, [n], and its total cost."""
-        tiers = [o.tier for o in self.place.options]
-        at = homes(self.place, self.place.devices)
-        required = self.oracle.required(self.goal)
-        found = solve(self.total, self.place.option_accuracy, required, tiers, at)
-        return found.choice, found.cost
+        """The assignment found, [n], and its total cost."""
+        place, devices = self.place, self.place.devices
+        node, table = shared_nodes(place, devices), self.total / self.requests
+        mean = LoadTable(self.levels, table)
+        search = AssignmentSearch(
+            LoadCosts(node, np.ones(node.shape), mean.cost),
+            np.full(len(devices), 1.0 / len(devices)),
+            place.option_accuracy,
+            offers(place, devices),
+            self.oracle.required(self.goal),
+            lambda choices: mean.means(node, choices),
+        )
+        choice = search.best()
+        if choice is None:
+            raise ValueError(f"goal {self.goal}: no assignment of what is offered meets it")
+        return choice, self.requests * search.mean_ms(choice)

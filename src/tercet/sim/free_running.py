@@ -20,6 +20,7 @@ from tercet.rl.platform import Assignment, Platform, encode
 from tercet.sim.calibration import calibration
 from tercet.sim.drawn import log_uniform, sized
 from tercet.sim.environment import active
+from tercet.sim.load_costs import LoadCosts
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -99,9 +100,24 @@ class FreeRunningWorld:
         for k, workers in enumerate(services.workers):
             here = node == k
             used += here * (work * here).sum(axis=1, keepdims=True) / workers
-        wait = np.minimum(service * self.variability * queue_length(used), WAIT_LIMIT)
-        mean: Floats = services.network_ms[device, choices] + service + wait
+        mean: Floats = services.network_ms[device, choices] + service + self._wait(service, used)
         return mean
+
+    def load_costs(self, state: State) -> LoadCosts:
+        """The same as a function of the utilisation of the shared nodes, for the oracle."""
+        services, rate = self.services, _rates(self._platform, state)[:, None]
+        own = rate * services.service_ms / 1000.0
+        workers = np.append(services.workers, 1.0)[services.node]  # -1 is the device itself
+
+        def cost(load: Floats) -> Floats:
+            used = np.where(services.node < 0, own, load)
+            return services.network_ms + services.service_ms + self._wait(services.service_ms, used)
+
+        return LoadCosts(services.node, own / workers, cost)
+
+    def _wait(self, service_ms: Floats, used: Floats) -> Floats:
+        """Mean milliseconds in the queue at a utilisation, any shape."""
+        return np.minimum(service_ms * self.variability * queue_length(used), WAIT_LIMIT)
 
     @property
     def variability(self) -> float:

@@ -9,6 +9,7 @@ solution.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -19,10 +20,18 @@ from tercet.rl.assignment_solver import solve
 from tercet.rl.experience import State
 from tercet.rl.goal import SLACK, Goal, met, required_accuracy
 from tercet.rl.platform import Assignment, Platform, encode
+from tercet.sim.assignment_search import AssignmentSearch
 from tercet.sim.environment import Environment, active
+from tercet.sim.load_costs import LoadFactored, load_costs
 
 MAX_ENUMERATED = 10**5
 """Joint assignments that are evaluated one by one."""
+
+MAX_TABULATED = 100
+"""Devices up to which the solver, with its proven gap, is used on a table of the environment."""
+
+MOST_OFF = 0.02
+"""Relative error of load-factored costs at their solution above which they are refused."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -36,6 +45,7 @@ class Optimum:
     average_ms: float
     accuracy: float
     gap: float
+    """Proven relative gap; not a number where none is proven."""
 
 
 @dataclass
@@ -60,11 +70,24 @@ class Oracle:
         if state is not self._state:
             self._state, self._optima, self._costs = state, {}, None
         if goal not in self._optima:
-            small = len(self.world.platform.options) ** len(state.active) <= MAX_ENUMERATED
-            self._optima[goal] = (
-                self._enumerated(state, goal) if small else self._solved(state, goal)
-            )
+            self._optima[goal] = self._find(state, goal)
         return self._optima[goal]
+
+    def _find(self, state: State, goal: Goal) -> Optimum:
+        """The most exact way for the size and the kind of world."""
+        n = len(state.active)
+        if len(self.world.platform.options) ** n <= MAX_ENUMERATED:
+            return self._enumerated(state, goal)
+        if state.demand or n > MAX_TABULATED or not self._counts_requests(state):
+            return self._searched(state, goal)
+        return self._solved(state, goal)
+
+    def _counts_requests(self, state: State) -> bool:
+        """Whether load is the number of requests, as far as the world knows."""
+        world = self.world
+        return not isinstance(world, LoadFactored) or bool(
+            (world.load_costs(state).work == 1.0).all()
+        )
 
     def average_ms(self, state: State, assignment: Assignment) -> float:
         """True expected mean response time."""
@@ -108,6 +131,28 @@ class Oracle:
         costs = np.where(allowed, self._costs, np.inf)
         best = int(costs.argmin())
         return Optimum(choices[best], float(costs[best]), float(accuracy[best]), 0.0)
+
+    def _searched(self, state: State, goal: Goal) -> Optimum:
+        """A local search from several prices of accuracy; its gap is not known."""
+        place = self.world.platform
+        devices, share = active(place, state), weights(place, state)
+        offered, required = offers(place, devices), self.required(goal)
+        costs = load_costs(self.world, state)
+        search = AssignmentSearch(
+            costs,
+            share,
+            place.option_accuracy,
+            offered,
+            required,
+            lambda choices: self._averages(state, choices),
+        )
+        choice = search.best()
+        if choice is None:
+            raise ValueError(f"goal {goal}: no assignment of what is offered meets it")
+        true = float(self._averages(state, choice[None])[0])
+        if abs(true - search.mean_ms(choice)) > MOST_OFF * true:
+            raise ValueError("this world is not load-factored; the oracle cannot solve it")
+        return Optimum(choice, true, float(place.option_accuracy[choice] @ share), math.nan)
 
     def _solved(self, state: State, goal: Goal) -> Optimum:
         """Tabulate, solve, and check the table at its optimum."""

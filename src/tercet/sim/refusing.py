@@ -10,6 +10,7 @@ from tercet.rl.options import Option
 from tercet.rl.platform import Assignment, encode
 from tercet.sim.drawn import drawn_world
 from tercet.sim.environment import active
+from tercet.sim.load_costs import LoadCosts
 from tercet.sim.world import World
 
 Floats = NDArray[np.float64]
@@ -59,12 +60,32 @@ class RefusingWorld(World):
     def expected_ms(self, state: State, assignments: Integers) -> Floats:
         """Expected milliseconds, [N, n]: everyone at an edge is equally likely to be refused."""
         choices, costs = np.asarray(assignments), self.costs(state)
-        load, sent = costs.loads(choices), self._to_edge[choices]
+        load = costs.loads(choices)
+        device = np.arange(choices.shape[1])
+        alone, each = costs.alone[device, choices], costs.each[device, choices]
+        local = costs.alone[device, self.platform.index[FALLBACK]]
+        return self._mean(alone, each, local, load, choices)
+
+    def load_costs(self, state: State) -> LoadCosts:
+        """The same as a function of load, for the oracle."""
+        costs = self.costs(state)
+        options = np.repeat(np.arange(len(self.platform.options))[None], len(costs.node), axis=0)
+        local = costs.alone[:, [self.platform.index[FALLBACK]]]
+
+        def cost(load: Floats) -> Floats:
+            return self._mean(costs.alone, costs.each, local, load, options)
+
+        return LoadCosts(costs.node, np.ones(costs.node.shape), cost)
+
+    def _mean(
+        self, alone: Floats, each: Floats, local: Floats, load: Floats, choices: Integers
+    ) -> Floats:
+        """Mean cost given the load of the node, in the shape of `choices`."""
+        sent = self._to_edge[choices]
         share = np.where(sent, np.minimum(1.0, self.serves / np.maximum(load, 1.0)), 1.0)
-        usual = costs.under(choices, self._bounded(load, sent))
-        local = np.full(choices.shape, self.platform.index[FALLBACK])
-        fallback = self.refusal_ms + self.mean_cost(costs.expected(local), local)
-        mean: Floats = share * self.mean_cost(usual, choices) + (1.0 - share) * fallback
+        usual = alone + each * self._bounded(load, sent) ** self.physics.contention
+        served = self.mean_cost(usual, choices)
+        mean: Floats = share * served + (1.0 - share) * (self.refusal_ms + local)
         return mean
 
     def _bounded(self, load: Floats, sent: NDArray[np.bool_]) -> Floats:

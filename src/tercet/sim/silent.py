@@ -13,6 +13,7 @@ from tercet.rl.experience import Outcome, State
 from tercet.rl.platform import Assignment, encode
 from tercet.sim.drawn import drawn_world
 from tercet.sim.environment import active
+from tercet.sim.load_costs import LoadCosts
 from tercet.sim.world import World
 
 Floats = NDArray[np.float64]
@@ -57,6 +58,18 @@ class SilentWorld(World):
             weight += probability * present
         mean: Floats = total / weight
         return mean
+
+    def load_costs(self, state: State) -> LoadCosts:
+        """The same as a function of mean load, for the oracle: exact where cost is linear in it."""
+        plain = super().load_costs(state)
+        asks = np.array(
+            [self.asks if d in self.silent else 1.0 for d in active(self.platform, state)]
+        )
+
+        def cost(load: Floats) -> Floats:
+            return plain.cost(load + np.where(plain.node < 0, 0.0, 1.0 - asks[:, None]))
+
+        return LoadCosts(plain.node, plain.work * asks[:, None], cost)
 
     def _presences(self, devices: tuple[str, ...]) -> Iterator[tuple[Floats, float]]:
         """Every set of devices that may ask together, as flags [n], and its probability."""

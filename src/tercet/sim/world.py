@@ -19,6 +19,7 @@ from tercet.rl.experience import NodeState, Outcome, State
 from tercet.rl.platform import Assignment, Platform, encode
 from tercet.sim.calibration import Calibration, calibration
 from tercet.sim.environment import active
+from tercet.sim.load_costs import LoadCosts
 from tercet.sim.stragglers import Stragglers, bounded_noise
 
 Floats = NDArray[np.float64]
@@ -105,8 +106,19 @@ class World:
         choices = np.asarray(assignments)
         return self.mean_cost(self.costs(state).expected(choices), choices)
 
+    def load_costs(self, state: State) -> LoadCosts:
+        """The same as a function of load, for the oracle."""
+        costs = self.costs(state)
+        options = np.arange(len(self._platform.options))
+        choices = np.repeat(options[None], len(costs.node), axis=0)
+
+        def cost(load: Floats) -> Floats:
+            return self.mean_cost(costs.alone + costs.each * load**costs.contention, choices)
+
+        return LoadCosts(costs.node, np.ones(costs.node.shape), cost)
+
     def mean_cost(self, usual_ms: Floats, choices: Integers) -> Floats:
-        """Mean cost, [N, n], of requests that take `usual_ms` [N, n] without noise."""
+        """Mean cost of requests that take `usual_ms` without noise, in any shape of `choices`."""
         deadline, stragglers = self._platform.deadline_ms, self.physics.stragglers
         if stragglers is None and np.isinf(deadline):
             return usual_ms
