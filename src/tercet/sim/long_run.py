@@ -67,18 +67,16 @@ def myopic(world: Environment, goal: Goal) -> Policy:
     return policy
 
 
-def planner(world: Environment, goal: Goal, seed: int = 0) -> Policy:
-    """The best policy that we can compute from the true dynamics.
+def planner(world: Environment, goal: Goal) -> Policy:
+    """The best policy under the true dynamics, by joint value iteration.
 
-    Exact value iteration for a world of `sim.carry_over` with one edge; for `sim.throttling` one
-    value function per device, whose price of the shared nodes is searched by simulation from
-    `seed`. Raises ValueError for other worlds.
+    For `sim.carry_over` with one edge and `sim.throttling` with up to four devices; raises
+    ValueError for other worlds.
     """
     if isinstance(world, CarryOverWorld):
         return backlog_planner.plan(world, goal)
     if isinstance(world, ThrottlingWorld):
-        policies = temperature_planner.candidates(world, goal)
-        return min(policies, key=lambda p: long_run_ms(world, p, 150, seed, 100))
+        return temperature_planner.plan(world, goal)
     raise ValueError("no true planner is known for this world")
 
 

@@ -74,7 +74,7 @@ def throttled(degrees: Floats) -> Floats:
     return MOST_THROTTLED * lost
 
 
-def throttling(users: int = 4, seed: int = 0, edges: int = 1) -> ThrottlingWorld:
+def throttling(users: int = 3, seed: int = 0, edges: int = 1) -> ThrottlingWorld:
     """Fast devices that cannot keep it up, beside slower shared nodes that can."""
     world = drawn_world(users, seed, edges, speed=(1.2, 2.4), node_speed=(0.6, 1.1))
     rng = np.random.default_rng((seed, 9))

@@ -7,6 +7,7 @@ import pytest
 
 from tercet.rl.options import Option
 from tercet.rl.platform import decode
+from tercet.sim import temperature_planner
 from tercet.sim.backlog_planner import transitions
 from tercet.sim.carry_over import disguised, placebo, queue_carry_over
 from tercet.sim.long_run import always, best_fixed, long_run_ms, myopic, planner
@@ -105,7 +106,7 @@ def test_boards_heat_for_tens_of_windows_slow_down_and_cool_again() -> None:
     world = throttling(seed=1)
     place, state = world.platform, world.reset(0)
     fast = place.index[Option.parse("d7@L")]
-    local, away = np.full((1, 4), fast), np.full((1, 4), place.index[Option.parse("d0@E")])
+    local, away = np.full((1, 3), fast), np.full((1, 3), place.index[Option.parse("d0@E")])
     first, path = world.expected_ms(state, local)[0], []
     for _ in range(120):
         state = world.step(decode(place, place.devices, local[0])).state
@@ -119,10 +120,20 @@ def test_boards_heat_for_tens_of_windows_slow_down_and_cool_again() -> None:
 
 
 def test_planning_keeps_boards_cool() -> None:
-    world = throttling(3, seed=1)
-    planned = long_run_ms(world, planner(world, "min"), 120, 5, 100)
-    assert planned < 0.95 * long_run_ms(world, myopic(world, "min"), 120, 5, 100)
-    assert planned < 0.95 * best_fixed(world, "min", 120, 5, 100)[1]
+    world = throttling(seed=1)
+    planned = long_run_ms(world, planner(world, "min"), 200, 5, 100)
+    assert planned < 0.85 * long_run_ms(world, myopic(world, "min"), 200, 5, 100)
+    assert planned < 0.85 * best_fixed(world, "min", 200, 5, 100)[1]
+
+
+def test_the_values_of_temperatures_are_interpolated_for_each_set_of_local_devices() -> None:
+    world, n = throttling(2, seed=1), 2
+    points = temperature_planner.grid(n, 90.0)
+    value = points[:, None] + 10.0 * points[None, :]
+    ahead = temperature_planner._expected(value, temperature_planner._moves(world, points))
+    near = [np.abs(points - t).argmin() for t in (50.0, 70.0)]
+    expected = world.next_temperatures(points[near], np.array([True, False])) @ (1.0, 10.0)
+    assert ahead[True, False][near[0], near[1]] == pytest.approx(expected)
 
 
 def test_a_long_run_needs_a_window_and_a_known_world() -> None:
@@ -136,3 +147,5 @@ def test_a_long_run_needs_a_window_and_a_known_world() -> None:
         planner(world, "min")
     with pytest.raises(ValueError, match="edges"):
         planner(queue_carry_over(6, edges=2), "min")
+    with pytest.raises(ValueError, match="users"):
+        planner(throttling(5), "min")
