@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import NoReturn
 
-from benchmarks import system_verbs, verbs
+from benchmarks import solver_scale, system_verbs, verbs
 from benchmarks.agents import NAMES, WITH_SOLVER
 from benchmarks.lying_world import LIES
 from benchmarks.planning_worlds import WORLDS as PLANNING_WORLDS
@@ -124,7 +124,19 @@ def parser() -> argparse.ArgumentParser:
     subparsers.add_parser("report", help=text, description=text).set_defaults(verb=verbs.report)
     system_verbs.add(subparsers, count, factor)
     _learn(subparsers)
+    _solver_scale(subparsers)
     return top
+
+
+def _solver_scale(subparsers: argparse._SubParsersAction[Parser]) -> None:
+    """Add the verb that measures the solver alone."""
+    text = "time and gap of the solver on random fleets"
+    command = subparsers.add_parser("solver-scale", help=text, description=text)
+    command.set_defaults(verb=solver_scale.run)
+    command.add_argument("--devices", type=count, nargs="+", default=[50, 200, 1000])
+    command.add_argument("--edges", type=count, nargs="+", default=[4, 20])
+    command.add_argument("--seeds", type=count, default=3)
+    command.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
 
 
 def _measured(

@@ -28,7 +28,7 @@ Integers = NDArray[np.int64]
 BEAM = 64
 """Labels kept per layer in the first, narrow pass, whose only purpose is a good incumbent."""
 
-TOLERANCE = 0.002
+TOLERANCE = 0.003
 """Gap at which the search ends where it is not exact."""
 
 
@@ -74,7 +74,8 @@ def solve(
     "C"), `home` is the index of each row's edge, [n] (default: one edge for all). All else is
     described in `General`; `Problem.of` takes the same arguments. `start` [n] is an assignment to
     begin with, such as the one in force, `prices` those of the last solution; `tolerance` is the
-    gap at which a search that is not exact ends. Raises ValueError that names the argument when one does not fit.
+    gap at which a search that is not exact ends. Raises ValueError that names the argument when
+    one does not fit.
     """
     problem = Problem.of(costs, accuracy, required, tiers, home, **general)
     return solved(problem, start, prices, tolerance)

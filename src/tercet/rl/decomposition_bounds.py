@@ -8,12 +8,14 @@ least value in between is known in closed form. The bound holds for all loads, n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import UNIT, at_levels, locate
+from tercet.rl.branch_enumeration import Ways
 from tercet.rl.star_structure import NONE, Options, Star
 
 Floats = NDArray[np.float64]
@@ -68,6 +70,8 @@ class Value:
     """Loads of the branches at which that is least, [C, B]."""
     price: Floats
     """And prices there, [C, B]."""
+    ways: list[Integers]
+    """Which way is the cheapest, of each branch whose ways are enumerated, [C] each."""
 
 
 def first_loads(star: Star) -> tuple[Floats, Floats]:
@@ -94,8 +98,9 @@ def _range(star: Star, node: int) -> Floats:
 class Evaluation:
     """The bound of one grid at various prices; what does not depend on prices is kept."""
 
-    def __init__(self, star: Star, grid: Grid) -> None:
-        self.star = star
+    def __init__(self, star: Star, grid: Grid, ways: Sequence[Ways] = ()) -> None:
+        """`ways`: those of branches whose part is to be exact."""
+        self.star, self.ways = star, ways
         padded = np.append(star.problem.offset, 0.0)
         self.offsets = np.where(star.branches >= 0, padded[star.branches], 0.0)
         self.hub_offset = float(padded[star.hub]) if star.hub != NONE else 0.0
@@ -127,7 +132,12 @@ class Evaluation:
             return np.asarray(first + where * (second - first))
 
         need = grid.accuracy_price @ (star.problem.required_units / UNIT)
-        total = interval.min(axis=1).sum(axis=1) + self._node_hub + need + star.loose_cost
+        parts, taken = interval.min(axis=1), []
+        for one in self.ways:
+            exact, way = one.cheapest(outside, grid.hub_price, grid.accuracy_price)
+            taken.append(way)
+            parts[:, one.branch] = np.maximum(parts[:, one.branch], exact)
+        total = parts.sum(axis=1) + self._node_hub + need + star.loose_cost
         cell, _ = lowest(total, grid.hub_price, grid.hub - self.hub_offset, axis=0)
         return Value(
             point=total - grid.hub_price * (grid.hub - self.hub_offset),
@@ -135,6 +145,7 @@ class Evaluation:
             interval=interval,
             load=between(np.broadcast_to(grid.branch, paid.shape)),
             price=between(grid.price),
+            ways=taken,
         )
 
     def outside(self, grid: Grid) -> Floats:

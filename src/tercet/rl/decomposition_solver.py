@@ -2,18 +2,20 @@
 
 Given the loads of the nodes, prices for accuracy and load are found at which rows that choose for
 themselves bring about these loads and meet the goals, but for a few; their choices are repaired
-and improved. The bound comes from cells of the nodes' loads: those that may still hold something
-better are priced anew and split, until what is left to gain is small.
+and improved. The bound comes from a grid of loads: where something better may still be, it is
+made finer and priced anew, until what is left to gain is small.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import UNIT, Problem
+from tercet.rl.branch_enumeration import Ways, enumerated
 from tercet.rl.decomposition_bounds import Evaluation, Grid, Value, first_loads
 from tercet.rl.load_prices import branch_prices, hub_prices
 from tercet.rl.local_search import Position
@@ -24,7 +26,10 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 ROUNDS = 5
-"""How often the cells are priced anew and split."""
+"""How often the bound is computed at most, each time with more grid points and better prices."""
+
+LEAST_PROGRESS = 0.15
+"""Share by which the gap must shrink in a round for another one to be made."""
 
 COLD, WARM, SHARP = (15, 0.3), (10, 0.1), (12, 0.1)
 """Price steps, and how far prices may move: without prices, with some, and to raise the bound."""
@@ -96,7 +101,7 @@ def search(
     problem: Problem,
     start: Integers | None = None,
     prices: Prices | None = None,
-    tolerance: float = 0.002,
+    tolerance: float = 0.003,
 ) -> Found:
     """Return a good feasible assignment; ends when its gap is `tolerance` or after `ROUNDS`."""
     best = Incumbent(problem, first_choice(problem) if start is None else start)
@@ -104,16 +109,20 @@ def search(
     if prices is None or not prices.fit(problem):
         prices = _at_loads(star, best, best.loads, prices_at(problem, best.choice), COLD)
     prices = _at_loads(star, best, best.loads, prices, WARM)
-    grid, bound = _first_grid(star, best, prices), -np.inf
+    grid, bound, ways = _first_grid(star, best, prices), -np.inf, list[Ways]()
+    gap = np.inf
     for index in range(ROUNDS):
-        value = Evaluation(star, grid).value(grid)
+        value = Evaluation(star, grid, ways).value(grid)
         cell = value.cell if len(grid.hub) > 1 else value.point
         bound = max(bound, float(cell.min()))
         target = best.cost - tolerance * abs(best.cost)
         opened = np.flatnonzero(cell < target)
-        if not len(opened) or index == ROUNDS - 1:
+        left = best.cost - bound
+        if not len(opened) or index == ROUNDS - 1 or left > (1 - LEAST_PROGRESS) * gap:
             break
-        grid = _sharpened(star, grid, value, opened, best)
+        gap = left
+        ways = ways or enumerated(star)
+        grid = _sharpened(star, grid, value, opened, best, ways)
     return Found(best.choice, min(bound, best.cost), prices)
 
 
@@ -134,7 +143,14 @@ def _first_grid(star: Star, best: Incumbent, prices: Prices) -> Grid:
     return replace(grid, hub_price=hub_prices(star, Evaluation(star, grid), grid, outside))
 
 
-def _sharpened(star: Star, grid: Grid, value: Value, opened: Integers, best: Incumbent) -> Grid:
+def _sharpened(
+    star: Star,
+    grid: Grid,
+    value: Value,
+    opened: Integers,
+    best: Incumbent,
+    ways: Sequence[Ways],
+) -> Grid:
     """More points in the hub intervals `opened`, and better prices at all of their ends."""
     last = len(grid.hub) - 1
     before = np.union1d(opened, np.minimum(opened + 1, last))
@@ -144,7 +160,7 @@ def _sharpened(star: Star, grid: Grid, value: Value, opened: Integers, best: Inc
     part = grid.at_hub(ends)
     low = Evaluation(star, part).value(part).interval.min(axis=0).argmin(axis=0)
     near = np.clip(low + np.array([[-1], [0], [1], [2]]), 0, len(grid.branch) - 1)
-    found = ascend(star, part.at_branches(near), *SHARP)
+    found = ascend(star, part.at_branches(near), *SHARP, ways)
     best.offer_cheapest(found.choices, found.grid.accuracy_price.mean(axis=0))
     part = replace(part, hub_price=found.grid.hub_price, accuracy_price=found.grid.accuracy_price)
     price, hub_price, worth = grid.price.copy(), grid.hub_price.copy(), grid.accuracy_price.copy()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
+from tercet.rl.branch_enumeration import Ways
 from tercet.rl.decomposition_bounds import Evaluation, Grid, Value
 from tercet.rl.load_prices import branch_prices
 from tercet.rl.star_structure import NONE, Star
@@ -85,12 +87,12 @@ class Ascended:
     """[N, n]."""
 
 
-def ascend(star: Star, grid: Grid, steps: int, width: float) -> Ascended:
+def ascend(star: Star, grid: Grid, steps: int, width: float, ways: Sequence[Ways] = ()) -> Ascended:
     """Move the prices of hub and accuracy within `width` of their size, by ellipsoids.
 
     The prices of the branches follow: they are those at which their loads come.
     """
-    evaluation = Evaluation(star, grid)
+    evaluation = Evaluation(star, grid, ways)
     centre = np.concatenate([grid.hub_price[:, None], grid.accuracy_price], axis=1)
     count, size = centre.shape
     radius = width * np.maximum(np.abs(centre), 0.3 * scales(star.problem)) * np.sqrt(size)
@@ -108,13 +110,13 @@ def ascend(star: Star, grid: Grid, steps: int, width: float) -> Ascended:
             accuracy_price=np.where(better[:, None], now.accuracy_price, best.accuracy_price),
             price=np.where(better[:, None, None], now.price, best.price),
         )
-        choices.append(answers(star, now, value))
+        choices.append(answers(star, now, value, ways))
         slope = slopes(star, now, choices[-1])
         centre, shape = cut(centre, shape, slope, bound - value.point)
     return Ascended(best, bound, np.concatenate(choices))
 
 
-def answers(star: Star, grid: Grid, value: Value) -> Integers:
+def answers(star: Star, grid: Grid, value: Value, ways: Sequence[Ways]) -> Integers:
     """Choices of which the bounds are made, [C, n]."""
     problem = star.problem
     loads = np.tile(problem.offset, (len(grid.hub), 1))
@@ -124,7 +126,16 @@ def answers(star: Star, grid: Grid, value: Value) -> Integers:
     price[:, star.branches[real]] = value.price[:, real]
     if star.hub != NONE:
         loads[:, star.hub], price[:, star.hub] = grid.hub, grid.hub_price
-    return np.asarray(responses(problem, loads, price, grid.accuracy_price).argmin(axis=2))
+    values = responses(problem, loads, price, grid.accuracy_price)
+    for one, way in zip(ways, value.ways, strict=True):
+        rows, node = star.order[one.rows], star.branches[one.branch]
+        on_branch = problem.node[rows, :, 0] == node
+        option = one.option[way][:, :, None]  # [C, h, 1]
+        taken = option == np.arange(values.shape[2])
+        values[:, rows] = np.where(
+            taken, -np.inf, np.where(on_branch | (option >= 0), np.inf, values[:, rows])
+        )
+    return np.asarray(values.argmin(axis=2))
 
 
 def slopes(star: Star, grid: Grid, choices: Integers) -> Floats:

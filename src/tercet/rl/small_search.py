@@ -89,7 +89,7 @@ def _labels(
     problem: Problem, classes: Classes, price: Floats, limit: float
 ) -> tuple[Integers, float]:
     """Classes of all rows [N, n] that may be better than `limit`, and the least bound cut off."""
-    n, count = classes.exists.shape
+    n = problem.n
     labels, cut = np.zeros((1, 0), dtype=np.int64), np.inf
     most = np.where(classes.exists[..., None], classes.load, 0.0).max(axis=1)  # [n, K]
     need = float(price @ (problem.required_units / UNIT))

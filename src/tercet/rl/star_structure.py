@@ -26,6 +26,8 @@ NONE = -1
 class Options:
     """Some columns of the options, of all rows in the star's order; infinite where another kind."""
 
+    option: Integers
+    """Which options, [o]."""
     table: Floats
     """Demand times cost, [L, n, o]."""
     hub_load: Floats
@@ -100,7 +102,9 @@ def star_of(problem: Problem) -> Star:
         kind = kind & allowed
         column = np.flatnonzero(kind.any(axis=0))
         chosen = np.where(kind[:, column], costs[:, :, column], np.inf)
-        return Options(chosen, loads[0][:, column], loads[1][:, column], accuracy[:, column])
+        return Options(
+            column, chosen, loads[0][:, column], loads[1][:, column], accuracy[:, column]
+        )
 
     separate = np.where(branches >= 0, branches, 0)
     own_most = np.where(is_branch & allowed, loads[1], 0.0).max(axis=1)

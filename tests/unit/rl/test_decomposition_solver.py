@@ -7,9 +7,10 @@ import pytest
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from benchmarks.solver_scale import fleet
 from tercet.rl import decomposition_solver
 from tercet.rl.assignment_problem import Problem
-from tercet.rl.assignment_solver import solve
+from tercet.rl.assignment_solver import solve, solved
 from tests.unit.rl.instances import TIERS, instance
 
 
@@ -84,3 +85,13 @@ def test_fifty_devices_on_five_edges_report_their_gap() -> None:
     costs, accuracy, home = instance(1, 50, 5)
     found = solve(costs, accuracy, float(np.quantile(accuracy, 0.6)), TIERS, home)
     assert found.feasible and 0 <= found.gap < 0.05
+
+
+@pytest.mark.parametrize("tightness", [0.0, 0.7])
+def test_two_hundred_rows_of_unequal_demand_are_close_to_the_optimum(tightness: float) -> None:
+    problem = Problem.of(**fleet(1, 200, 4, tightness))
+    found = solved(problem)
+    assert problem.meets(found.choice[None])[0]
+    assert 0 <= found.gap <= 0.005
+    again = solved(problem, found.choice, found.prices)
+    assert again.cost <= found.cost * (1 + 1e-9) and again.gap <= 0.005
