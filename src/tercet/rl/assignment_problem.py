@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tercet.rl import assignment_arguments as arguments
 from tercet.rl.assignment_arguments import LOCAL, Booleans, Floats, General, Integers
+from tercet.rl.load_levels import at_levels, locate
 
 UNIT = 1e9
 """Accuracies are counted in whole billionths of a percent: sums compare exactly."""
@@ -180,20 +181,6 @@ class Problem:
     def total_cost(self, choice: Integers) -> float:
         """Total cost of one assignment [n]."""
         return float(self.total_costs(choice[None])[0])
-
-
-def locate(levels: Floats, loads: Floats) -> tuple[Integers, Floats]:
-    """Index of the level below each load, and the part of the way to the next, 0..1."""
-    below = np.clip(np.searchsorted(levels, loads, side="right") - 1, 0, len(levels) - 2)
-    part = (loads - levels[below]) / (levels[below + 1] - levels[below])
-    return below, np.clip(part, 0.0, 1.0)
-
-
-def at_levels(table: Floats, levels: Floats, loads: Floats) -> Floats:
-    """Row k of `table` [K, L] at loads[..., k]: linear in between, constant beyond the ends."""
-    below, part = locate(levels, loads)
-    row = np.arange(len(table))
-    return np.asarray(table[row, below] * (1 - part) + table[row, below + 1] * part)
 
 
 def _at_least_two(levels: Floats, table: Floats) -> tuple[Floats, Floats]:

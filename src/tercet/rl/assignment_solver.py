@@ -51,7 +51,7 @@ class Solution:
     loads: Floats
     """Load of each shared node, [K]."""
     prices: Prices | None = None
-    """For the next call; None where the search was exact."""
+    """For the next call; None where loads are counted, which needs none."""
 
 
 def solve(
@@ -99,7 +99,7 @@ def solved(
     if counted is not None:
         return _enumerate(counted)
     if problem.n <= small_search.MOST_ROWS:
-        return _searched(problem, first)
+        return _searched(problem, first, prices, tolerance)
     found = decomposition_solver.search(problem, first, prices, tolerance)
     return replace(_solution(problem, found.choice, found.bound), prices=found.prices)
 
@@ -127,16 +127,22 @@ def _checked(problem: Problem, start: ArrayLike | None) -> Integers | None:
     return np.where(permitted, first, problem.most_accurate())
 
 
-def _searched(problem: Problem, start: Integers | None) -> Solution:
-    """Improve a first assignment, then search exactly for a better one."""
-    first = Position(
+def _searched(
+    problem: Problem, start: Integers | None, prices: Prices | None, tolerance: float
+) -> Solution:
+    """Search exactly for something better than a first answer; decompose if that is cut short."""
+    best = decomposition_solver.Incumbent(
         problem, decomposition_solver.first_choice(problem) if start is None else start
     )
-    first.repair()
-    first.improve()
-    price = decomposition_solver.prices_at(problem, first.choice).accuracy
-    choice, bound = small_search.search(problem, first.choice, price)
-    return _solution(problem, choice, bound)
+    if prices is None or not prices.fit(problem):
+        prices = decomposition_solver.prices_at(problem, best.choice)
+    choice, bound = small_search.search(problem, best.choice, prices.accuracy)
+    found = _solution(problem, choice, bound)
+    if not found.exact:
+        other = decomposition_solver.search(problem, choice, None, tolerance)
+        found = _solution(problem, other.choice, max(bound, other.bound))
+        prices = other.prices
+    return replace(found, prices=prices)
 
 
 def _enumerate(problem: CountedProblem) -> Solution:

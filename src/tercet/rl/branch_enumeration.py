@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import at_levels, locate
+from tercet.rl.load_levels import at_levels, locate
 from tercet.rl.star_structure import Star
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MOST_WAYS = 1100
-"""Ways that are enumerated at most for one branch: ten rows that may use it with one option."""
+MOST_WAYS = 4200
+"""Ways that are enumerated at most for one branch: twelve rows with one option there."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import UNIT, at_levels, locate
+from tercet.rl.assignment_problem import UNIT
 from tercet.rl.branch_enumeration import Ways
+from tercet.rl.load_levels import at_levels, locate
 from tercet.rl.star_structure import NONE, Options, Star
 
 Floats = NDArray[np.float64]

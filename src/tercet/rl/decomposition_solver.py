@@ -104,11 +104,8 @@ def search(
     tolerance: float = 0.003,
 ) -> Found:
     """Return a good feasible assignment; ends when its gap is `tolerance` or after `ROUNDS`."""
-    best = Incumbent(problem, first_choice(problem) if start is None else start)
     star = star_of(problem)
-    if prices is None or not prices.fit(problem):
-        prices = _at_loads(star, best, best.loads, prices_at(problem, best.choice), COLD)
-    prices = _at_loads(star, best, best.loads, prices, WARM)
+    best, prices = _first(star, start, prices)
     grid, bound, ways = _first_grid(star, best, prices), -np.inf, list[Ways]()
     gap = np.inf
     for index in range(ROUNDS):
@@ -124,6 +121,15 @@ def search(
         ways = ways or enumerated(star)
         grid = _sharpened(star, grid, value, opened, best, ways)
     return Found(best.choice, min(bound, best.cost), prices)
+
+
+def _first(star: Star, start: Integers | None, prices: Prices | None) -> tuple[Incumbent, Prices]:
+    """The best of the choices that are met on the way to the prices of an assignment."""
+    problem = star.problem
+    best = Incumbent(problem, first_choice(problem) if start is None else start)
+    if prices is None or not prices.fit(problem):
+        prices = _at_loads(star, best, best.loads, prices_at(problem, best.choice), COLD)
+    return best, _at_loads(star, best, best.loads, prices, WARM)
 
 
 def _first_grid(star: Star, best: Incumbent, prices: Prices) -> Grid:

@@ -1,4 +1,4 @@
-"""Local search: what changing one row's option costs, and single or paired changes that help.
+"""Local search: what changing one row's option costs, and the changes that help.
 
 The rows on a node are summed to one curve of total cost by load, so a change is evaluated by
 reading the curves of the nodes that it loads or relieves, whatever the number of rows.
@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import UNIT, Problem, locate
+from tercet.rl.assignment_problem import Problem
+from tercet.rl.load_levels import locate
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -179,68 +180,6 @@ class Position:
             for row in order[: max(1, int(np.isfinite(best).sum()) // 16)]:
                 if self.spare(row[None])[0] < 0:
                     self.apply(int(row), int(rate[row].argmin()))
-
-    def _candidates(self, price: Floats, count: int) -> tuple[Integers, Integers]:
-        """Changes with the least cost less worth, as rows and options."""
-        worth = price[self.problem.group][:, None] * (self.gains(self._rows) / UNIT)
-        score = self.changes(self._rows) - worth
-        score[self._rows, self.choice] = np.inf
-        flat = score.ravel()
-        first = np.argpartition(flat, min(count, flat.size) - 1)[:count]
-        first = first[np.isfinite(flat[first])]
-        first = first[np.argsort(flat[first], kind="stable")]
-        return first // score.shape[1], first % score.shape[1]
-
-    def pair(self, price: Floats, count: int) -> bool:
-        """Make the two changes that together help most and keep the goals; whether any did.
-
-        Pairs are ranked as if the two did not influence each other, and tried in that order.
-        """
-        rows, options = self._candidates(price, count)
-        change, gain = self.changes(rows)[np.arange(len(rows)), options], None
-        gain = self.gains(rows)[np.arange(len(rows)), options]
-        first, second = np.triu_indices(len(rows), 1)
-        group, spare = self.problem.group[rows], self.spare(rows)
-        same = group[first] == group[second]
-        enough = np.where(
-            same,
-            gain[first] + gain[second] >= -spare[first],
-            (gain[first] >= -spare[first]) & (gain[second] >= -spare[second]),
-        )
-        total = np.where(
-            enough & (rows[first] != rows[second]), change[first] + change[second], np.inf
-        )
-        for index in np.argsort(total, kind="stable")[:8]:
-            if total[index] >= -self.least:
-                return False
-            one, two = first[index], second[index]
-            old = int(self.choice[rows[one]])
-            self.apply(int(rows[one]), int(options[one]))
-            rest = self.change(int(rows[two]), int(options[two]))
-            if change[one] + rest < -self.least:
-                self.apply(int(rows[two]), int(options[two]))
-                return True
-            self.apply(int(rows[one]), old)
-        return False
-
-    def exchange(self, price: Floats, trials: int) -> bool:
-        """Make the first change that helps together with the best second one; whether any did.
-
-        `price` is that of accuracy per group [G]: it ranks the first changes.
-        """
-        for row, option in zip(*self._candidates(price, trials), strict=True):
-            old = int(self.choice[row])
-            paid = self.change(int(row), int(option))
-            self.apply(int(row), int(option))
-            second = self._admissible(self._rows)
-            if self.spare(row[None])[0] < 0:  # Only its own group can make up for what it lost.
-                second[self.problem.group != self.problem.group[row]] = np.inf
-            other, new = divmod(int(second.argmin()), second.shape[1])
-            if paid + second[other, new] < -self.least:
-                self.apply(other, new)
-                return True
-            self.apply(int(row), old)
-        return False
 
 
 def _at(curve: Floats, levels: list[float], load: float) -> float:

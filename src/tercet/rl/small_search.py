@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import UNIT, Problem, locate
+from tercet.rl.assignment_problem import UNIT, Problem
+from tercet.rl.load_levels import locate
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -20,8 +21,11 @@ Integers = NDArray[np.int64]
 MOST_ROWS = 8
 """Rows up to which the search is used."""
 
-MOST_LABELS = 20_000
-"""Labels kept; when there are more, the search is cut and the gap reported."""
+FEWEST = np.iinfo(np.int64).min // 64
+"""Units of what is not allowed: low, and a sum of some is still a number."""
+
+MOST_LABELS = 40_000
+"""Labels that one row may add to; when there are more, the search is cut and the gap reported."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Classes:
     """[n, Q, K]."""
     node: Integers
     """Node on which the class runs, [n, Q]; -1: none."""
+    units: Integers
+    """Most units of accuracy, [n, Q]."""
     least: Floats
     """Least cost less worth between two levels a <= b, [n, Q, L, L]."""
 
@@ -71,9 +77,11 @@ def _classes(problem: Problem, price: Floats) -> Classes:
     count = int(of_option.max()) + 1
     exists, load = np.zeros((n, count), dtype=bool), np.zeros((n, count, problem.nodes))
     node, curve = np.full((n, count), -1), np.full((n, count, levels), np.inf)
+    units = np.full((n, count), FEWEST)
     for row, option in zip(*np.nonzero(of_option >= 0), strict=True):
         q = of_option[row, option]
         exists[row, q], node[row, q] = True, problem.node[row, option, 0]
+        units[row, q] = max(units[row, q], problem.units[row, option])
         curve[row, q] = np.minimum(curve[row, q], value[row, option])
         load[row, q] = 0.0
         for k, amount in zip(problem.node[row, option], problem.amount[row, option], strict=True):
@@ -82,7 +90,7 @@ def _classes(problem: Problem, price: Floats) -> Classes:
     least = np.full((n, count, levels, levels), np.inf)
     for first in range(levels):
         least[:, :, first, first:] = np.minimum.accumulate(curve[:, :, first:], axis=2)
-    return Classes(of_option, exists, load, node, least)
+    return Classes(of_option, exists, load, node, units, least)
 
 
 def _labels(
@@ -93,21 +101,32 @@ def _labels(
     labels, cut = np.zeros((1, 0), dtype=np.int64), np.inf
     most = np.where(classes.exists[..., None], classes.load, 0.0).max(axis=1)  # [n, K]
     need = float(price @ (problem.required_units / UNIT))
+    most_labels = MOST_LABELS // classes.exists.shape[1]
     for row in range(n):
         new = np.flatnonzero(classes.exists[row])
         labels = np.concatenate(
             [np.repeat(labels, len(new), axis=0), np.tile(new, len(labels))[:, None]], axis=1
         )
+        labels = labels[_can_meet(problem, classes, labels)]
         taken = classes.load[np.arange(row + 1), labels].sum(axis=1)  # [N, K]
         low = problem.offset + taken
         bound = _bound(problem, classes, labels, low, low + most[row + 1 :].sum(axis=0)) + need
         keep = np.flatnonzero(bound < limit - 1e-9 * abs(limit))
-        if len(keep) > MOST_LABELS:
+        if len(keep) > most_labels:
             keep = keep[np.argsort(bound[keep], kind="stable")]
-            cut = min(cut, float(bound[keep[MOST_LABELS]]))
-            keep = keep[:MOST_LABELS]
+            cut = min(cut, float(bound[keep[most_labels]]))
+            keep = keep[:most_labels]
         labels = labels[keep]
     return labels, cut
+
+
+def _can_meet(problem: Problem, classes: Classes, labels: Integers) -> NDArray[np.bool_]:
+    """Whether labels [N, rows] can meet all goals with the most accurate options that are left."""
+    rows = labels.shape[1]
+    most = np.tile(classes.units.max(axis=1), (len(labels), 1))
+    most[:, :rows] = classes.units[np.arange(rows), labels]
+    sums = most @ problem.members.T.astype(np.int64)
+    return np.asarray((sums >= problem.required_units).all(axis=1))
 
 
 def _bound(
@@ -202,7 +221,7 @@ def _knapsack(
     least = waste.min(axis=2)
     waste = waste - least[:, :, None]
     floor = least.sum(axis=1) + price * need / UNIT
-    most = np.where(np.isfinite(table), units, np.iinfo(np.int64).min // 16).max(axis=2)
+    most = np.where(np.isfinite(table), units, FEWEST).max(axis=2)
     rest = np.concatenate([np.cumsum(most[:, ::-1], axis=1)[:, ::-1], np.zeros((cases, 1))], axis=1)
     case, cost = np.arange(cases), np.zeros(cases)
     wasted, gained = np.zeros(cases), np.zeros(cases, dtype=np.int64)

@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import Problem, at_levels
+from tercet.rl.assignment_problem import Problem
+from tercet.rl.load_levels import at_levels, locate
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -147,11 +148,7 @@ def _least(problem: Problem, reach: Floats) -> Floats:
     row, option = np.arange(problem.n)[:, None], np.arange(problem.costs.shape[1])
     least = np.full(own.shape, np.inf)
     for end in (first, np.maximum(first, last)):
-        below = np.clip(
-            np.searchsorted(problem.levels, end, "right") - 1, 0, len(problem.levels) - 2
-        )
-        step = problem.levels[below + 1] - problem.levels[below]
-        part = np.clip((end - problem.levels[below]) / step, 0.0, 1.0)
+        below, part = locate(problem.levels, end)
         cost = problem.costs[row, option, below] * (1 - part)
         least = np.minimum(least, cost + problem.costs[row, option, below + 1] * part)
     for index, level in enumerate(problem.levels):
