@@ -32,11 +32,14 @@ def price(
     `group` is the one that is relaxed. The optimum over whole assignments is a step function of
     the goal, so its slope at one point is zero or unbounded. The saving over a whole point is
     what an operator would observe. Zero when the goal does not bind; None when no assignment
-    meets it.
+    meets it. Where the solver is not exact, the price is as inexact as both gaps together.
     """
     if not best.feasible or not len(best.choice):
         return None
     looser = np.array(required, dtype=np.float64)
     looser[... if not looser.ndim else group] -= POINT
-    relaxed = solve(costs, accuracy, looser, tiers, home, start=best.choice, **general)
+
+    relaxed = solve(
+        costs, accuracy, looser, tiers, home, start=best.choice, prices=best.prices, **general
+    )
     return max(0.0, best.cost - relaxed.cost) / POINT
