@@ -1,0 +1,229 @@
+"""From rows, options, loads and a state to the effects of each part of a request's time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.rl.costs.effects import Names, key
+from tercet.rl.experience import State
+from tercet.rl.platform import Platform
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+Profile = Mapping[str, Mapping[str, float]]
+"""Measured compute, node (device, edge or cloud) -> variant -> ms; either may be missing."""
+
+TIERS = ("L", "E", "C")
+
+KNOTS = np.array(
+    [0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96,
+     128, 192, 256, 512, 1024.0]
+)  # fmt: skip
+"""Loads at which a node's curve may bend away from a power of its load."""
+
+LOG_KNOTS = np.log(KNOTS)
+
+PROFILE_UNIT = 50.0
+"""Milliseconds of compute that count as one unit of profile; the prior of `service` fits it."""
+
+LINK_UNIT = 10.0
+"""Milliseconds of round trip that count as one unit of link (log1p); the paper's weak limit."""
+
+WARM = 50.0
+"""Degrees Celsius that count as one unit of temperature."""
+
+STEPS = 8
+"""Steps per unit of a signal within which conditions count as the same."""
+
+SIGNALS = ("cpu", "memory", "backlog", "temperature", "throttled", "link", "weak")
+"""What a node's state may change about its service."""
+
+LINKS = ("device.link", "device.weak", "edge.link", "edge.weak")
+"""What the two links of a path may change about its network part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """R sums of effects: keys and values, [R, Z] both; a value of 0 fills up."""
+
+    keys: Integers
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass
+class Registry:
+    """Numbers of all rows, nodes and variants that were ever seen; they outlive a platform."""
+
+    rows: Names = field(default_factory=Names)
+    nodes: Names = field(default_factory=Names)
+    variants: Names = field(default_factory=Names)
+    _places: Places | None = None
+
+    def places(self, platform: Platform) -> Places:
+        """The platform as arrays; the latest is kept."""
+        known = self._places
+        if known is None or (known.platform is not platform and known.platform != platform):
+            self._places = Places(platform, self)
+        assert self._places is not None
+        return self._places
+
+
+def bucket_of(load: Floats) -> Integers:
+    """The loads about the same, as a number below `len(KNOTS) + 1`, same shape."""
+    found = np.searchsorted(LOG_KNOTS, np.log(np.maximum(load, KNOTS[0])) - 1e-9)
+    return np.asarray(found, dtype=np.int64)
+
+
+class Places:
+    """A platform as arrays: where each option of each row runs."""
+
+    def __init__(self, platform: Platform, registry: Registry) -> None:
+        self.platform, self.registry = platform, registry
+        options = platform.options
+        self.tier = np.array([TIERS.index(o.tier) for o in options], dtype=np.int64)
+        self.variant = registry.variants.of([o.variant for o in options])
+        self.option = self.variant * len(TIERS) + self.tier
+        """Number of each option that does not depend on the platform, [O]."""
+        self.row = registry.rows.of(platform.devices)
+        self.position = {d: i for i, d in enumerate(platform.devices)}
+        hosts = [platform.host.get(d, d) for d in platform.devices]
+        self.names = tuple(dict.fromkeys((*hosts, *platform.edges, platform.cloud)))
+        """Every node, in the order of `signals`."""
+        local = {name: k for k, name in enumerate(self.names)}
+        self.number = registry.nodes.of(self.names)
+        self.host = np.array([local[h] for h in hosts], dtype=np.int64)
+        self.home = np.array([local[e] for e in platform.home], dtype=np.int64)
+        cloud = np.full(len(hosts), local[platform.cloud])
+        self.node = np.stack([self.host, self.home, cloud], axis=1)[:, self.tier].astype(np.int64)
+        """Index into `names` of the node of each option, [n, O]."""
+
+    def cell(self, row: Integers, option: Integers, bucket: Integers) -> Integers:
+        """Key of the effect of a row (index), an option (index) and about one load."""
+        return key("cell", self.row[row], self.option[option] * 64 + bucket)
+
+    @cached_property
+    def offered(self) -> NDArray[np.bool_]:
+        """Whether a row may use an option, [n, O]."""
+        place = self.platform
+        if not place.lacking and not place.allowed:
+            return np.ones(self.node.shape, dtype=bool)
+        return np.array([[place.offers(d, o) for o in place.options] for d in place.devices])
+
+    def amount(self, state: State, profile: Profile | None) -> Floats:
+        """Load that each row's option adds to its node, [n, O].
+
+        One in a round; else demand times the measured compute in seconds, the utilisation.
+        """
+        devices = self.platform.devices
+        if not state.demand:
+            return np.ones(self.node.shape)
+        demand = np.array([state.demand.get(d, 1.0) for d in devices])
+        known = self.profile(profile)
+        if not known.any():
+            return np.repeat(demand[:, None], len(self.tier), axis=1)
+        seconds: Floats = np.exp(known[self.node, self.variant]) * PROFILE_UNIT / 1000.0
+        return demand[:, None] * seconds
+
+    def signals(self, state: State) -> Floats:
+        """Condition of each node, [nodes, len(SIGNALS)]."""
+        found = np.zeros((len(self.names), len(SIGNALS)))
+        for k, name in enumerate(self.names):
+            node = state.nodes.get(name)
+            if node is not None:
+                found[k] = (node.cpu, node.memory, node.backlog, node.temperature,
+                            node.throttled, node.link_ms, node.weak)  # fmt: skip
+        found[:, 2] = np.log1p(np.maximum(found[:, 2], 0.0))
+        found[:, 3] /= WARM
+        found[:, 5] = np.log1p(np.maximum(found[:, 5], 0.0) / LINK_UNIT)
+        return found
+
+    def profile(self, profile: Profile | None) -> Floats:
+        """Logarithm of the measured compute of each node and variant, [nodes, V]; 0 unknown."""
+        found = np.zeros((len(self.names), len(self.registry.variants.number)))
+        for k, name in enumerate(self.names):
+            for variant, ms in (profile or {}).get(name, {}).items():
+                if ms > 0 and variant in self.registry.variants.number:
+                    found[k, self.registry.variants[variant]] = np.log(ms / PROFILE_UNIT)
+        return found
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Effects on one platform in one state."""
+
+    places: Places
+    signal: Floats
+    profile: Floats
+    amount: Floats
+    """Load that each row's option adds to its node, [n, O]."""
+    condition: Integers
+    """The condition of each node, roughly, as a number, [nodes]."""
+
+    @classmethod
+    def of(cls, places: Places, state: State, profile: Profile | None = None) -> Encoder:
+        """For a state and the measured profiles."""
+        signal = places.signals(state)
+        coarse = np.round(signal * STEPS).astype(np.int64)
+        odd = np.array([1, 101, 10_007, 1_000_003, 100_000_007, 11, 1_013], dtype=np.int64)
+        return cls(places, signal, places.profile(profile), places.amount(state, profile),
+                   coarse @ odd)  # fmt: skip
+
+    def service(self, node: Integers, option: Integers, load: Floats) -> Terms:
+        """Service of an option on a node (index into `places.names`) under a load, all [R]."""
+        places = self.places
+        number, tier, variant = places.number[node], places.tier[option], places.variant[option]
+        level, one = np.log(np.maximum(load, KNOTS[0])), np.ones(len(node))
+        terms = [
+            (key("service") + 0 * node, one),
+            (key("tier", tier), one),
+            (key("variant", variant), one),
+            (key("node", number), one),
+            (key("node.variant", number, variant), one),
+            (key("load", tier), level),
+            (key("node.load", number), level),
+        ]
+        right = np.clip(np.searchsorted(LOG_KNOTS, level), 1, len(KNOTS) - 1)
+        share = (level - LOG_KNOTS[right - 1]) / (LOG_KNOTS[right] - LOG_KNOTS[right - 1])
+        for knot, weight in ((right - 1, 1.0 - share), (right, share)):
+            bend = weight * (KNOTS[knot] != 1.0)  # A load of one is where the line is fixed.
+            terms += [(key("bend", tier, knot), bend), (key("node.bend", number, knot), bend)]
+        for s in np.flatnonzero(self.signal.any(axis=0)).tolist():
+            value = self.signal[node, s]
+            terms += [
+                (key("signal", s, tier), value),
+                (key("node.signal", number, s), value),
+            ]
+        if self.profile.any():
+            terms.append((key("profile") + 0 * node, self.profile[node, variant]))
+        return _terms(terms)
+
+    def network(self, row: Integers, option: Integers) -> Terms:
+        """Network part of a row's (index into the platform's devices) option, both [R]."""
+        places = self.places
+        number, tier, one = places.row[row], places.tier[option], np.ones(len(row))
+        terms = [
+            (key("path", tier), one),
+            (key("device", number), one),
+            (key("device.path", number, tier), one),
+        ]
+        home, host = places.home[row], places.host[row]
+        for s, (where, column) in enumerate(((host, 5), (host, 6), (home, 5), (home, 6))):
+            value = self.signal[where, column]
+            if self.signal[:, column].any():
+                terms.append((key("link", s, tier), value))
+        return _terms(terms)
+
+
+def _terms(terms: list[tuple[Integers, Floats]]) -> Terms:
+    return Terms(
+        np.stack([k for k, _ in terms], axis=1), np.stack([v for _, v in terms], axis=1)
+    )
