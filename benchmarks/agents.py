@@ -11,7 +11,7 @@ from benchmarks.baselines.feasible import FeasibleOnly
 from benchmarks.baselines.lints import BANDITS, LinTS
 from benchmarks.baselines.profile import ProfileThenSolve
 from tercet.rl.agent import Agent
-from tercet.rl.hybrid import Hybrid, HybridSettings
+from tercet.rl.hybrid import Hybrid
 from tercet.rl.paper.agent import HybridPaper, HybridPaperSettings
 from tercet.rl.paper.joint import JointActions
 from tercet.rl.platform import Platform
@@ -46,7 +46,7 @@ def build(name: str, platform: Platform, seed: int, **settings: Any) -> Agent:
         kind = name.removesuffix("-feasible")
         return FeasibleOnly(platform, lambda joint: _joint(kind, platform, seed, joint, settings))
     if name == "hybrid":
-        return Hybrid(platform, seed, replace(HybridSettings(), **settings))
+        return Hybrid(platform, seed, **settings)
     if name == "profile":
         return ProfileThenSolve(platform, seed, **settings)
     if name in BANDITS:
