@@ -101,6 +101,12 @@ class Effects:
             found = self.find(keys)
         return found
 
+    def restore(self, keys: Integers) -> None:
+        """Take over the columns of another; nothing may have been seen before."""
+        self.keys = keys
+        self._order = np.argsort(keys)
+        self._sorted = keys[self._order]
+
     def find(self, keys: Integers) -> Integers:
         """The column of each key, same shape; -1 for one that was never seen."""
         if not len(self._sorted):
