@@ -25,8 +25,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 HORIZON, HORIZON_GROWTH = 30.0, 4.0
-"""Windows over which a trial pays: so many, and so many for each window that has passed. The world
-is taken to last about as long again as it has lasted."""
+"""Windows over which a trial pays. A first trial also pays so many for each window that has passed:
+the world is taken to last for some time as it has lasted; another one can wait."""
 
 UNLIKE = 0.2
 """Probability that an untried option is unlike what the structure predicts..."""
@@ -44,8 +44,6 @@ MOST_TRIALS = 64
 
 EXACT_ROWS = 16
 """Rows up to which the cost of each trial is computed by the solver, with what it displaces."""
-
-CELL_VARIANCE = 0.01
 
 
 @dataclass
@@ -167,13 +165,14 @@ class _Trials:
         excess = np.maximum(cost - strike, 0.0) + extra
         strike = np.minimum(strike, cost) - extra
         log = np.log(cost)
-        learned = variance**2 / (variance + table.noise + CELL_VARIANCE)
+        learned = variance**2 / (variance + table.noise)
         saving = _saving(strike, log, np.sqrt(learned))
         unlike = _saving(strike, log.mean(axis=1, keepdims=True), UNLIKE_SPREAD)
         saving = np.where(table.tried, saving, (1.0 - UNLIKE) * saving + UNLIKE * unlike)
         saving[chosen] = 0.0
         saving[~problem.allowed] = 0.0
-        value = saving * (HORIZON + HORIZON_GROWTH * explorer.windows)
+        horizon = HORIZON + HORIZON_GROWTH * explorer.windows * ~table.tried
+        value = saving * horizon
         scale = max(float(greedy.cost), 1e-9)
         own = -1 - np.arange(n)[:, None]
         return cls(

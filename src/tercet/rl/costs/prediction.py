@@ -117,7 +117,7 @@ class Knowledge:
         total = service + network[:, :, None]
         share = service / total
         variance = share**2 * service_var + (1.0 - share) ** 2 * network_var[:, :, None]
-        variance = np.minimum(variance, (self.noise + 0.01) / np.maximum(weight, 1e-9))
+        variance = np.minimum(variance, self.noise / np.maximum(weight, 1e-9))
         level = self.levels.variance_of(places.number[places.node[rows]])[:, :, None]
         variance = np.minimum(variance + share**2 * level, MAX_VARIANCE)
         costs = (service * ratio + network[:, :, None]) * raised
