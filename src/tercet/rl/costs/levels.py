@@ -23,8 +23,15 @@ MIN_JUMP = 0.25
 """Least size of a jump, log units."""
 MAX_HAZARD = 0.2
 """Highest rate of jumps that is believed, per window."""
-DRIFT_RATE = 0.05
-"""Step by which the drift of a place follows the correlation of its errors."""
+STREAK = 3
+"""Windows in a row that make a jump where fewer than two devices show it."""
+MEMORY = 0.03
+"""Rate at which the correlation of consecutive errors of a place is averaged."""
+CORRELATED = 0.4
+"""Correlation of consecutive errors from which the level of a place is taken to drift."""
+FIRST_DRIFT, DRIFT_UP, DRIFT_DOWN = 0.02, 1.15, 0.93
+"""Drift at first, as a share of the covariance of consecutive errors, and its change per window
+while they are correlated, or negatively so."""
 
 
 @dataclass
@@ -39,6 +46,12 @@ class Levels:
     """Standardised error of the latest window with labels."""
     innovation: Floats = field(default_factory=lambda: np.zeros(0))
     """Its error in log units."""
+    product: Floats = field(default_factory=lambda: np.zeros(0))
+    """Average product of consecutive errors..."""
+    square: Floats = field(default_factory=lambda: np.zeros(0))
+    """...and of their squares, log units."""
+    streak: Floats = field(default_factory=lambda: np.zeros(0))
+    """Windows in a row with a large error on one side."""
     settled: Floats = field(default_factory=lambda: np.zeros(0))
     """Windows with labels."""
     jumps: Floats = field(default_factory=lambda: np.zeros(0))
@@ -96,25 +109,38 @@ class Levels:
         expected = spread + self.variance[here]
         standard = found / np.sqrt(expected)
         settled = self.settled[here] >= SETTLED
-        again = (np.abs(self.error[here]) > ALARM) & (self.error[here] * standard > 0)
+        large = np.abs(standard) > ALARM
+        same = self.error[here] * standard > 0
+        self.streak[here] = np.where(large, np.where(same, self.streak[here], 0.0) + 1.0, 0.0)
         users = np.bincount(place, known, size)[here]
         agree = self._agreement(place[known], (error / np.sqrt(variance))[known])[here]
-        agree &= users >= 3
-        jump = settled & (np.abs(standard) > ALARM) & (again | agree) & (np.abs(found) > MIN_JUMP)
+        wanted = np.where(agree & (users >= 3), 1.0, np.where(agree & (users >= 2), 2.0, STREAK))
+        jump = settled & (self.streak[here] >= wanted) & (np.abs(found) > MIN_JUMP)
         moved = np.where(jump, found**2 + self.variance[here], self.variance[here])
         self._note_jumps(here[jump], found[jump])
+        self.streak[here[jump]] = 0.0
         gain = moved / (moved + spread)
         self.mean[here] += gain * found
         self.variance[here] = (1.0 - gain) * moved
-        product = np.where(jump, 0.0, found * self.innovation[here])
-        self.drift[here] = np.clip(
-            self.drift[here] + DRIFT_RATE * np.where(settled, product, 0.0) * 0.5, 0.0, 0.25
-        )
-        self.error[here], self.innovation[here] = standard, (1.0 - gain) * found
+        self._follow_drift(here[settled], found[settled], jump[settled])
+        self.error[here], self.innovation[here] = standard, np.where(jump, 0.0, found)
         self.settled[here] += 1.0
         change = np.zeros(size)
         change[here] = gain * found
         return change[place]
+
+    def _follow_drift(self, here: Integers, found: Floats, jump: NDArray[np.bool_]) -> None:
+        """Adapt the drift of places: errors that follow each other mean that it is too small."""
+        rate = np.where(jump, 0.0, MEMORY)
+        self.product[here] += rate * (found * self.innovation[here] - self.product[here])
+        self.square[here] += rate * (found**2 - self.square[here])
+        ratio = self.product[here] / np.maximum(self.square[here], 1e-12)
+        enough = self.settled[here] > 1.0 / MEMORY
+        first = FIRST_DRIFT * np.maximum(self.product[here], 0.0)
+        drift = self.drift[here]
+        up = np.minimum(np.maximum(drift, first) * DRIFT_UP, self.square[here])
+        drift = np.where(enough & (ratio > CORRELATED), up, drift)
+        self.drift[here] = np.where(enough & (ratio < 0.0), drift * DRIFT_DOWN, drift)
 
     def _agreement(self, place: Integers, standard: Floats) -> NDArray[np.bool_]:
         """Whether all labels of a place are far off on one side, [places]."""
