@@ -76,7 +76,7 @@ class Part:
 
 def _labels() -> Table:
     zero, whole = np.zeros(0), np.zeros(0, dtype=np.int64)
-    names = ("log", "square", "weight", "seen", "body", "late", "late_sum", "time", "factor")
+    names = ("log", "square", "weight", "seen", "body", "late", "late_sum", "time", "factor", "level")
     return Table(
         **{name: zero for name in names}, key=whole, place=whole, bucket=whole, cell=whole,
         row=whole,

@@ -58,7 +58,9 @@ class Levels:
     jump_size: Floats = field(default_factory=lambda: np.zeros(0))
     """Mean square of the jumps, log units."""
     windows: Floats = field(default_factory=lambda: np.zeros(0))
-    """Windows since the place was first seen."""
+    """Windows since the place was first seen..."""
+    unseen: Floats = field(default_factory=lambda: np.zeros(0))
+    """...and since its latest label."""
 
     def _grow(self, places: int) -> None:
         missing = places - len(self.mean)
@@ -84,27 +86,38 @@ class Levels:
     def pass_window(self) -> None:
         """One window passes: levels that have jumped before become less certain."""
         self.windows += 1.0
-        rate = np.minimum(self.jumps / np.maximum(self.windows, 10.0), MAX_HAZARD)
+        self.unseen += 1.0
+        rate = self._rate()
         limit = self.jump_size
         grown = self.variance + rate * self.jump_size + self.drift
         self.variance = np.minimum(grown, np.maximum(limit, self.variance) + 50 * self.drift)
+
+    def _rate(self) -> Floats:
+        """Jumps per window of each place."""
+        return np.minimum(self.jumps / np.maximum(self.windows, 10.0), MAX_HAZARD)
+
+    def changed(self, place: Integers) -> tuple[Floats, Floats]:
+        """Probability that a place has jumped since its latest label, and by how much; [...]."""
+        gone = 1.0 - np.exp(-self._rate() * self.unseen)
+        return self._of(gone, place), self._of(np.sqrt(self.jump_size), place)
 
     def observe(
         self, place: Integers, error: Floats, share: Floats, variance: Floats,
         known: NDArray[np.bool_],
     ) -> Floats:
-        """Take in the errors of one window's labels [R]; return each one's change of level [R].
+        """Take in one window's labels [R]; return each one's change of level [R].
 
-        `share` is the part of each label that the level moves, `variance` its own without the
-        level's. Only what was measured before (`known`) can tell a change of a place from an
+        `error` is the level that each label asks for beyond the present one, `share` the part of
+        it that the level moves, `variance` that of its logarithm without the level's. Only what was measured before (`known`) can tell a change of a place from an
         option that is unlike the others.
         """
         self._grow(int(place.max(initial=-1)) + 1)
         size = len(self.mean)
-        weight = known * share / variance
-        total = np.bincount(place, share * weight, size)
+        weight = known * share**2 / variance
+        total = np.bincount(place, weight, size)
         here = np.flatnonzero(total > 1e-6)
         found = np.bincount(place, error * weight, size)[here] / total[here]
+        self.unseen[here] = 0.0
         spread = 1.0 / total[here]
         expected = spread + self.variance[here]
         standard = found / np.sqrt(expected)
@@ -113,7 +126,7 @@ class Levels:
         same = self.error[here] * standard > 0
         self.streak[here] = np.where(large, np.where(same, self.streak[here], 0.0) + 1.0, 0.0)
         users = np.bincount(place, known, size)[here]
-        agree = self._agreement(place[known], (error / np.sqrt(variance))[known])[here]
+        agree = self._agreement(place[known], (error * share / np.sqrt(variance))[known])[here]
         wanted = np.where(agree & (users >= 3), 1.0, np.where(agree & (users >= 2), 2.0, STREAK))
         jump = settled & (self.streak[here] >= wanted) & (np.abs(found) > MIN_JUMP)
         moved = np.where(jump, found**2 + self.variance[here], self.variance[here])

@@ -152,21 +152,33 @@ class CostModel:
         error = np.log(ms) - total
         deviation = np.sqrt(spread + self.noise / count + CELL_VARIANCE)
         if with_service:
-            error = error - share * self.levels.observe(
-                rows.place, error, share, deviation**2, seen_before
-            )
+            network = np.exp(predicted[1] + own) if with_network else np.zeros(len(ms))
+            service = np.exp(predicted[0] + own)
+            wanted = np.log(np.maximum(ms - network, 0.02 * ms) / service)
+            before = self.levels.mean_of(rows.place)
+            self.levels.observe(rows.place, wanted, share, deviation**2, seen_before)
+            moved = self.levels.mean_of(rows.place)
+            error = np.log(ms) - np.log(network + service * np.exp(moved - before))
         standard = error / deviation
         late = (standard > LATE_ERROR) & (error > np.log(LATE_RATIO)) & with_service & seen_before
         weight = np.minimum(1.0, HUBER / np.maximum(np.abs(standard), 1e-9))
+        level, log = np.zeros(len(ms)), np.log(ms)
         if with_service:
-            shift = self.levels.mean_of(rows.place)
-            parts[0] = Part(*rows.service, True, shift)
+            parts[0] = Part(*rows.service, True, moved)
+            # A label keeps the level at which it was first measured.
+            at = self.evidence.find(rows.key + kind)
+            first = self.evidence.labels["level"][np.maximum(at, 0)] if len(
+                self.evidence.labels["level"]) else moved
+            level = np.where(at >= 0, first, moved)
+            now = network + service * np.exp(moved - before)
+            log = log + np.log((network + service * np.exp(level - before)) / now)
+        ms = np.exp(log)
         at = self.evidence.add(
-            rows.key + kind, np.log(ms), weight * count**0.5, self.windows, parts,
+            rows.key + kind, log, weight * count**0.5, self.windows, parts,
             place=place, bucket=rows.bucket, cell=cell, row=rows.row, factor=np.ones(len(ms)),
+            level=level,
         )  # fmt: skip
         labels = self.evidence.labels
-        # A level that has moved since shifts what a label of former windows would be now.
         labels["seen"][at] += np.where(late, 0, count)
         labels["body"][at] += np.where(late, 0.0, ms * count)
         labels["late"][at] += np.where(late, count, 0)

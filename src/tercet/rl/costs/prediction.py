@@ -61,6 +61,10 @@ class CostTable:
     group_names: tuple[str, ...]
     noise: float
     """Variance of one measurement's logarithm."""
+    changed: Floats
+    """Probability that a place has changed since it was last measured, [n, O]..."""
+    change: Floats
+    """...and by how much, log units, [n, O]."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,13 @@ class Knowledge:
         share = service / total
         variance = share**2 * service_var + (1.0 - share) ** 2 * network_var[:, :, None]
         variance = np.minimum(variance, self.noise / np.maximum(weight, 1e-9))
-        level = self.levels.variance_of(places.number[places.node[rows]])[:, :, None]
+        number = places.number[places.node[rows]]
+        caution = caution * np.minimum(variance, MAX_VARIANCE)
+        level = self.levels.variance_of(number)[:, :, None]
         variance = np.minimum(variance + share**2 * level, MAX_VARIANCE)
         costs = (service * ratio + network[:, :, None]) * raised
-        costs = np.minimum(costs * np.exp(0.5 * caution * variance), platform.deadline_ms)
+        changed, change = self.levels.changed(number)
+        costs = np.minimum(costs * np.exp(0.5 * caution), platform.deadline_ms)
         names = tuple(platform.group.get(platform.devices[i], "") for i in rows)
         groups = tuple(dict.fromkeys(names))
         demand = [state.demand.get(platform.devices[i], 1.0) for i in rows]
@@ -140,6 +147,8 @@ class Knowledge:
             groups=np.array([groups.index(n) for n in names], dtype=np.int64),
             group_names=groups,
             noise=self.noise,
+            changed=changed,
+            change=change,
         )
 
     def _service(self, encoder: Encoder, grid: _Grid, levels: int) -> tuple[Floats, Floats]:
