@@ -88,6 +88,7 @@ class Levels:
         self.windows += 1.0
         self.unseen += 1.0
         rate = self._rate()
+        self.mean *= np.where(self.unseen > 1.0, 1.0 - rate, 1.0)  # It returns as it left.
         limit = self.jump_size
         grown = self.variance + rate * self.jump_size + self.drift
         self.variance = np.minimum(grown, np.maximum(limit, self.variance) + 50 * self.drift)

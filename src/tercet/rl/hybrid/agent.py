@@ -25,7 +25,7 @@ class Hybrid:
         platform: Platform,
         seed: int = 0,
         profile: Profile | None = None,
-        share: float = 0.05,
+        share: float = 0.1,
         saved: float = 0.5,
     ) -> None:
         self.platform, self.profile = platform, profile
