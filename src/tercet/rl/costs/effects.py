@@ -49,6 +49,11 @@ GROUPS = (
     Group("device", 1.0),
     Group("device.path", 0.7),
     Group("link", 0.7),
+    # Waiting that adds up: for each request of a backlog, for each millisecond of a slower link.
+    Group("wait", 2.0, mean=3.0),
+    Group("node.wait", 1.0),
+    Group("delay", 1.5),
+    Group("node.delay", 1.0),
     # Of the whole: a device, an option and about one load.
     Group("cell", 0.1),
 )

@@ -41,8 +41,14 @@ WARM = 50.0
 STEPS = 8
 """Steps per unit of a signal within which conditions count as the same."""
 
+MOST_LOST = 0.95
+"""Share of a node's speed that counts as lost at most."""
+
 SIGNALS = ("cpu", "memory", "backlog", "temperature", "throttled", "link", "weak")
 """What a node's state may change about its service."""
+
+FACTORS = (0, 1, 3, 4, 6)
+"""Signals that multiply the service; a backlog and a slow link add to it (`Encoder.delays`)."""
 
 LINKS = ("device.link", "device.weak", "edge.link", "edge.weak")
 """What the two links of a path may change about its network part."""
@@ -66,6 +72,8 @@ class Registry:
     rows: Names = field(default_factory=Names)
     nodes: Names = field(default_factory=Names)
     variants: Names = field(default_factory=Names)
+    floor: dict[int, float] = field(default_factory=dict)
+    """Shortest round trip that was seen of each node's link, milliseconds."""
     _places: Places | None = None
 
     def places(self, platform: Platform) -> Places:
@@ -141,10 +149,21 @@ class Places:
             if node is not None:
                 found[k] = (node.cpu, node.memory, node.backlog, node.temperature,
                             node.throttled, node.link_ms, node.weak)  # fmt: skip
+        found[:, [0, 4]] = -np.log1p(-np.clip(found[:, [0, 4]], 0.0, MOST_LOST))
         found[:, 2] = np.log1p(np.maximum(found[:, 2], 0.0))
         found[:, 3] /= WARM
         found[:, 5] = np.log1p(np.maximum(found[:, 5], 0.0) / LINK_UNIT)
         return found
+
+    def waiting(self, state: State) -> Floats:
+        """Backlog of each node, and how much slower its link is than it was at best, [nodes, 2]."""
+        found = np.zeros((len(self.names), 2))
+        for k, name in enumerate(self.names):
+            node = state.nodes.get(name)
+            if node is not None:
+                floor = self.registry.floor.get(int(self.number[k]), node.link_ms)
+                found[k] = node.backlog, node.link_ms - floor
+        return np.maximum(found, 0.0)
 
     def profile(self, profile: Profile | None) -> Floats:
         """Logarithm of the measured compute of each node and variant, [nodes, V]; 0 unknown."""
@@ -165,6 +184,8 @@ class Encoder:
     profile: Floats
     amount: Floats
     """Load that each row's option adds to its node, [n, O]."""
+    waiting: Floats
+    """What waits on each node and its link, [nodes, 2]."""
     condition: Integers
     """The condition of each node, roughly, as a number, [nodes]."""
 
@@ -175,7 +196,7 @@ class Encoder:
         coarse = np.round(signal * STEPS).astype(np.int64)
         odd = np.array([1, 101, 10_007, 1_000_003, 100_000_007, 11, 1_013], dtype=np.int64)
         return cls(places, signal, places.profile(profile), places.amount(state, profile),
-                   coarse @ odd)  # fmt: skip
+                   places.waiting(state), coarse @ odd)  # fmt: skip
 
     def service(self, node: Integers, option: Integers, load: Floats) -> Terms:
         """Service of an option on a node (index into `places.names`) under a load, all [R]."""
@@ -197,6 +218,8 @@ class Encoder:
             bend = weight * (KNOTS[knot] != 1.0)  # A load of one is where the line is fixed.
             terms += [(key("bend", tier, knot), bend), (key("node.bend", number, knot), bend)]
         for s in np.flatnonzero(self.signal.any(axis=0)).tolist():
+            if s not in FACTORS:
+                continue
             value = self.signal[node, s]
             terms += [
                 (key("signal", s, tier), value),
@@ -221,6 +244,41 @@ class Encoder:
             if self.signal[:, column].any():
                 terms.append((key("link", s, tier), value))
         return _terms(terms)
+
+    def waits(self, row: Integers, option: Integers) -> list[Wait]:
+        """What is added to the service: the backlog of the node, if there is any, for all [R]."""
+        if not self.waiting[:, 0].any():
+            return []
+        places = self.places
+        node, tier = places.node[row, option], places.tier[option]
+        terms = [(key("wait", tier), 1.0), (key("node.wait", places.number[node]), 1.0)]
+        return [Wait.of(terms, self.waiting[node, 0])]
+
+    def delays(self, row: Integers, option: Integers) -> list[Wait]:
+        """What is added to the network part: slower links on the way, for all [R]."""
+        places, tier, found = self.places, self.places.tier[option], []
+        cloud = np.full(len(row), places.names.index(places.platform.cloud))
+        for s, where in enumerate((places.host[row], places.home[row], cloud)):
+            if self.waiting[where, 1].any():
+                number = places.number[where]
+                terms = [(key("delay", s, tier), 1.0), (key("node.delay", number, tier), 1.0)]
+                found.append(Wait.of(terms, self.waiting[where, 1]))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An addend exp(effects) x amount of R sums."""
+
+    terms: Terms
+    log: Floats
+    """Logarithm of the amount, [R]."""
+
+    @classmethod
+    def of(cls, terms: list[tuple[Integers, float]], amount: Floats) -> Wait:
+        """Effects with a common value and the amount, [R]."""
+        log = np.log(np.maximum(amount, 1e-26))
+        return cls(_terms([(k, np.full(len(amount), v)) for k, v in terms]), log)
 
 
 def _terms(terms: list[tuple[Integers, Floats]]) -> Terms:

@@ -71,7 +71,11 @@ class Part:
     service: bool
     """Whether it is a service part, which the level of its place moves."""
     level: Floats
-    """Level of the place when it was measured, log units, [R]."""
+    """Level of the place when it was measured, or the amount that waited, log units, [R]."""
+
+    def take(self, rows: Integers) -> Part:
+        """Only `rows`."""
+        return Part(self.columns[rows], self.values[rows], self.service, self.level[rows])
 
 
 def _labels() -> Table:

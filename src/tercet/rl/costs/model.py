@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.costs.effects import Effects, key
-from tercet.rl.costs.encoding import Encoder, Places, Profile, Registry, Terms, bucket_of
+from tercet.rl.costs.effects import BITS, INDEX, Effects, key
+from tercet.rl.costs.encoding import Encoder, Places, Profile, Registry, Terms, Wait, bucket_of
 from tercet.rl.costs.evidence import NOWHERE, Evidence, Part
 from tercet.rl.costs.levels import Levels
 from tercet.rl.costs.mixed_model import Design, update
 from tercet.rl.costs.priors import robust_strength
 from tercet.rl.costs.prediction import Knowledge
 from tercet.rl.costs.ratios import Ratios, Residual, ratios_of
-from tercet.rl.experience import Experience, Parts
+from tercet.rl.experience import Experience, Parts, State
 from tercet.rl.platform import Platform
 
 Floats = NDArray[np.float64]
@@ -83,6 +83,31 @@ class CostModel:
             self.variance = np.concatenate([self.variance, self.effects.scale[before:] ** 2])
         return found
 
+    def added(self, waits: list[Wait]) -> list[Part]:
+        """The parts that are added to a time."""
+        return [Part(self.columns(w.terms), w.terms.values, False, w.log) for w in waits]
+
+    def note_links(self, places: Places, state: State) -> None:
+        """Remember the shortest round trips; what was measured before counts from the new ones."""
+        floor = self.registry.floor
+        for name, node in state.nodes.items():
+            number = self.registry.nodes.number.get(name)
+            if number is None or node.link_ms >= floor.get(number, np.inf):
+                continue
+            if number in floor:
+                self._lower(number, floor[number] - node.link_ms)
+            floor[number] = node.link_ms
+
+    def _lower(self, node: int, by: float) -> None:
+        """The links of `node` were slower by so much than was thought, in all evidence."""
+        parts = self.evidence.parts
+        if not parts.count:
+            return
+        group, first = self.effects.keys >> 48, (self.effects.keys >> BITS) & (2**BITS - 1)
+        own = (group == INDEX["node.delay"]) & (first == node)
+        here = (own[parts["column"]] & (parts["value"] != 0)).any(axis=1)
+        parts["level"][here] = np.logaddexp(parts["level"][here], np.log(by))
+
     def observe(
         self, seen: Experience, platform: Platform, profile: Profile | None = None
     ) -> None:
@@ -133,9 +158,11 @@ class CostModel:
         if with_service:
             level = self.levels.mean_of(rows.place)
             parts.append(Part(rows.service[0], rows.service[1], True, level))
+            parts += rows.waits
             place = rows.place
         if with_network:
             parts.append(Part(*rows.network, False, np.zeros(len(ms))))
+            parts += rows.delays
         predicted = [self._part(p) for p in parts]
         cell = rows.cell if with_service else np.full(len(ms), NOWHERE)
         own = np.where(cell >= 0, self.mean[np.maximum(cell, 0)], 0.0)
@@ -202,7 +229,8 @@ class CostModel:
         service = Part(*rows.service, True, level)
         network = Part(*rows.network, False, np.zeros(len(share)))
         log = float(np.log(max(average_ms, MIN_MS)))
-        self.evidence.add_mean(log, 1.0, self.windows, share, [service, network])
+        parts = [service, network, *rows.waits, *rows.delays]
+        self.evidence.add_mean(log, 1.0, self.windows, share, parts)
 
     def fit(self) -> None:
         """Update all estimates from the evidence."""
@@ -267,6 +295,10 @@ class Observed:
     """Identity of what is measured: cell and condition, [R]; a multiple of 4."""
     service: tuple[Integers, Floats]
     network: tuple[Integers, Floats]
+    waits: list[Part]
+    """What is added to service..."""
+    delays: list[Part]
+    """...and to network."""
 
     @classmethod
     def of(
@@ -278,6 +310,7 @@ class Observed:
                  if d in places.position and o in platform.index]  # fmt: skip
         if not known:
             return None
+        model.note_links(places, seen.state)
         row = np.array([places.position[d] for d, _ in known])
         option = np.array([platform.index[o] for _, o in known])
         encoder = Encoder.of(places, seen.state, profile)
@@ -299,6 +332,7 @@ class Observed:
             tuple(d for d, _ in known), places.row[row], demand, places.number[node], bucket,
             columns, identity, (model.columns(service), service.values),
             (model.columns(network), network.values),
+            model.added(encoder.waits(row, option)), model.added(encoder.delays(row, option)),
         )  # fmt: skip
 
     def take(self, rows: Integers) -> Observed:
@@ -308,4 +342,5 @@ class Observed:
             self.place[rows], self.bucket[rows], self.cell[rows], self.key[rows],
             (self.service[0][rows], self.service[1][rows]),
             (self.network[0][rows], self.network[1][rows]),
+            [part.take(rows) for part in self.waits], [part.take(rows) for part in self.delays],
         )  # fmt: skip

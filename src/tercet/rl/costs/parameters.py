@@ -19,6 +19,9 @@ Parameters = dict[str, NDArray[np.generic]]
 FORMAT = "costs.v1:" + ",".join(group.name for group in GROUPS)
 """Parameters of another format, or of other groups of effects, are refused."""
 
+FAR = 1e9
+"""Floor of a link that was never measured, milliseconds."""
+
 LEVELS = tuple(f.name for f in fields(Levels))
 NAMES = ("rows", "nodes", "variants")
 
@@ -35,6 +38,9 @@ def to_parameters(known: Knowledge) -> Parameters:
         "scalars": np.array([known.ratios.common, known.noise], dtype=np.float32),
         "cells": known.cells,
         "weight": known.weight.astype(np.float32),
+        "floor": np.array(
+            [known.registry.floor.get(k, np.inf) for k in range(len(known.registry.nodes.number))]
+        ).clip(max=FAR).astype(np.float32),
     }
     for name in LEVELS:
         found[f"level.{name}"] = getattr(known.levels, name).astype(np.float32)
@@ -43,7 +49,7 @@ def to_parameters(known: Knowledge) -> Parameters:
 
 def from_parameters(parameters: Parameters) -> Knowledge:
     """The inverse; raises ValueError that names what is missing, malformed or not finite."""
-    missing = {"names", "keys", "mean", "variance", "ratio", "scalars", "cells", "weight"}
+    missing = {"names", "keys", "mean", "variance", "ratio", "scalars", "cells", "weight", "floor"}
     missing |= {f"level.{name}" for name in LEVELS}
     missing -= parameters.keys()
     if missing:
@@ -52,6 +58,8 @@ def from_parameters(parameters: Parameters) -> Knowledge:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"parameters: {name} is not finite")
     registry = _registry(parameters["names"])
+    floor = np.asarray(parameters["floor"], dtype=np.float64).tolist()
+    registry.floor.update({k: ms for k, ms in enumerate(floor) if ms < FAR})
     keys = np.asarray(parameters["keys"], dtype=np.int64)
     mean, variance = (np.asarray(parameters[n], dtype=np.float64) for n in ("mean", "variance"))
     if not len(keys) == len(mean) == len(variance):

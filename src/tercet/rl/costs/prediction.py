@@ -118,6 +118,9 @@ class Knowledge:
         cell, weight, tried = self._cells(places, rows, grid.bucket)
         ratio = self.ratios.of(places.number[places.node[rows]][:, :, None], grid.bucket)
         raised = np.exp(cell)
+        waits, waits_var = self._waits(encoder, rows, len(platform.options))
+        network_var = (network**2 * network_var + waits_var) / (network + waits) ** 2
+        network = network + waits
         total = service + network[:, :, None]
         share = service / total
         variance = share**2 * service_var + (1.0 - share) ** 2 * network_var[:, :, None]
@@ -167,6 +170,20 @@ class Knowledge:
         value = np.exp(np.clip(value, -MAX_LOG, MAX_LOG))
         at = encoder.places.tier[:options]
         return value.reshape(-1, 3)[:, at], variance.reshape(-1, 3)[:, at]
+
+    def _waits(
+        self, encoder: Encoder, rows: Integers, options: int
+    ) -> tuple[Floats, Floats]:
+        """What backlogs and slow links add, and its variance, ms and ms², [n, O]."""
+        shape = (len(rows), options)
+        total, variance = np.zeros(shape), np.zeros(shape)
+        row, option = np.repeat(rows, options), np.tile(np.arange(options), len(rows))
+        for wait in encoder.waits(row, option) + encoder.delays(row, option):
+            value, spread = self._values(wait.terms)
+            added = np.exp(np.clip(value + wait.log, -MAX_LOG, MAX_LOG)).reshape(shape)
+            total += added
+            variance += added**2 * spread.reshape(shape)
+        return total, variance
 
     def _cells(
         self, places: Places, rows: Integers, bucket: Integers
