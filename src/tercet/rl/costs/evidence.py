@@ -144,16 +144,26 @@ class Evidence:
         return np.array(found, dtype=np.int64)
 
     def add_mean(
-        self, log: float, weight: float, time: float, share: Floats, parts: list[Part]
+        self, key: int, log: float, time: float, share: Floats, parts: list[Part]
     ) -> None:
-        """One label that is a mean over R rows with weights `share` [R]."""
-        factor = float(1.0 / (share**2).sum())
-        at = self.labels.append(
-            1, log=log, square=weight * log**2, weight=weight, time=time, place=NOWHERE,
-            cell=NOWHERE, row=NOWHERE, factor=factor, key=NOWHERE,
-        )  # fmt: skip
-        for part in parts:
-            self._append(np.repeat(at, len(share)), part, np.arange(len(share)), share)
+        """One label of identity `key` that is a mean over R rows with weights `share` [R]."""
+        known = self._position.get(key)
+        if known is None:
+            factor = float(1.0 / (share**2).sum())
+            at = self.labels.append(
+                1, log=log, square=log**2, weight=1.0, time=time, place=NOWHERE, cell=NOWHERE,
+                row=NOWHERE, factor=factor, key=key,
+            )  # fmt: skip
+            self._position[key] = int(at[0])
+            for part in parts:
+                self._append(np.repeat(at, len(share)), part, np.arange(len(share)), share)
+            return
+        table = self.labels
+        fade = float(np.exp((table["time"][known] - time) / self.memory))
+        before = table["weight"][known] * fade
+        table["log"][known] = (before * table["log"][known] + log) / (before + 1.0)
+        table["square"][known] = table["square"][known] * fade + log**2
+        table["weight"][known], table["time"][known] = before + 1.0, time
 
     def _append(self, label: Integers, part: Part, rows: Integers, share: Floats) -> None:
         width = part.columns.shape[1]

@@ -54,6 +54,8 @@ class CostModel:
     ratios: Ratios = field(default_factory=Ratios)
     noise: float = NOISE
     windows: int = 0
+    in_means: dict[int, float] = field(default_factory=dict)
+    """Key of each cell that was part of a mean, and how many labels of its own that is worth."""
     evidence: Evidence = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,9 +67,11 @@ class CostModel:
         labels = self.evidence.labels
         placed = labels["cell"] >= 0 if labels.count else np.zeros(0, dtype=bool)
         keys = self.effects.keys[labels["cell"][placed]] if labels.count else np.zeros(0, np.int64)
-        cells, at = np.unique(keys, return_inverse=True)
-        weight = np.bincount(at, self.evidence.weights(self.windows)[placed], len(cells)) \
-            if len(cells) else np.zeros(0)
+        own = self.evidence.weights(self.windows)[placed] if labels.count else np.zeros(0)
+        in_mean = np.array(list(self.in_means), dtype=np.int64)
+        cells, at = np.unique(np.concatenate([keys, in_mean]), return_inverse=True)
+        worth = np.concatenate([own, np.array(list(self.in_means.values()))])
+        weight = np.bincount(at, worth, len(cells)) if len(cells) else np.zeros(0)
         return Knowledge(
             self.registry, self.effects, self.mean, self.variance, self.levels, self.ratios,
             self.noise, cells, weight,
@@ -230,7 +234,11 @@ class CostModel:
         network = Part(*rows.network, False, np.zeros(len(share)))
         log = float(np.log(max(average_ms, MIN_MS)))
         parts = [service, network, *rows.waits, *rows.delays]
-        self.evidence.add_mean(log, 1.0, self.windows, share, parts)
+        identity = int(np.bitwise_xor.reduce(rows.key * (2 * np.arange(len(share)) + 1)))
+        self.evidence.add_mean(identity, log, self.windows, share, parts)
+        worth = share**2 / (share**2).sum()
+        for cell, part in zip(self.effects.keys[rows.cell].tolist(), worth.tolist(), strict=True):
+            self.in_means[cell] = self.in_means.get(cell, 0.0) + part / len(share)
 
     def fit(self) -> None:
         """Update all estimates from the evidence."""
@@ -255,6 +263,7 @@ class CostModel:
         labels = self.evidence.labels
         weight = labels["weight"]
         squares = np.maximum(labels["square"] - weight * labels["log"] ** 2, 0.0)
+        squares = squares * labels["factor"]
         many = weight > 1.5
         total = NOISE_LABELS * NOISE + float(squares[many].sum())
         count = NOISE_LABELS + float((weight[many] - 1.0).sum())
