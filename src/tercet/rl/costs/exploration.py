@@ -30,6 +30,8 @@ the world is taken to last for some time as it has lasted; another one can wait.
 
 UNLIKE = 0.2
 """Probability that an untried option is unlike what the structure predicts..."""
+UNKNOWN = 0.5
+"""...or an option of a shared node that no row has tried..."""
 UNLIKE_SPREAD = 1.2
 """...and the standard deviation of its logarithm then."""
 
@@ -162,13 +164,18 @@ class _Trials:
             [[explorer.surcharge.get((d, o), 0.0) for o in range(options)] for d in table.devices]
         ) if explorer.surcharge else np.zeros((n, options))
         strike = strike - external
-        excess = np.maximum(cost - strike, 0.0) + extra
+        unlike, log_else = _unlike(table, cost[chosen])
+        elsewhere = np.exp(log_else + UNLIKE_SPREAD**2 / 2)
+        expected = np.where(table.tried, cost, (1.0 - unlike) * cost + unlike * np.minimum(
+            cost, elsewhere))
+        excess = np.maximum(expected - strike, 0.0) + extra
         strike = np.minimum(strike, cost) - extra
         log = np.log(cost)
         learned = variance**2 / (variance + table.noise)
         saving = _saving(strike, log, np.sqrt(learned))
-        unlike = _saving(strike, log.mean(axis=1, keepdims=True), UNLIKE_SPREAD)
-        saving = np.where(table.tried, saving, (1.0 - UNLIKE) * saving + UNLIKE * unlike)
+        other = _saving(strike, np.where(unlike > UNLIKE, log_else, log.mean(
+            axis=1, keepdims=True)), UNLIKE_SPREAD)
+        saving = np.where(table.tried, saving, (1.0 - unlike) * saving + unlike * other)
         saving[chosen] = 0.0
         saving[~problem.allowed] = 0.0
         horizon = HORIZON + HORIZON_GROWTH * explorer.windows * ~table.tried
@@ -179,6 +186,19 @@ class _Trials:
             value, excess, value / np.maximum(excess, MIN_COST * scale),
             np.where(table.node >= 0, table.node, own), table.demand / table.demand.sum(), scale,
         )  # fmt: skip
+
+
+def _unlike(table: CostTable, chosen: Floats) -> tuple[Floats, Floats]:
+    """Probability that an untried option is unlike what is predicted, and its logarithm then.
+
+    Of a shared node that nobody has tried nothing is known: it may be as good as what is in force.
+    """
+    probability = np.full(table.tried.shape, UNLIKE)
+    for node in range(len(table.nodes)):
+        here = table.node == node
+        if not table.tried[here].any():
+            probability[here] = UNKNOWN
+    return probability, np.log(chosen)[:, None] + np.zeros(table.tried.shape)
 
 
 def _of_changes(table: CostTable, cost: Floats, strike: Floats) -> Floats:
