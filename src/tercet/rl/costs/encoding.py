@@ -38,6 +38,11 @@ LINK_UNIT = 10.0
 WARM = 50.0
 """Degrees Celsius that count as one unit of temperature."""
 
+ASKED_RATE = 0.05
+"""Rate at which the share of windows in which a row asks is averaged."""
+ALWAYS = 0.9
+"""Share of windows from which a row counts as one that always asks."""
+
 STEPS = 8
 """Steps per unit of a signal within which conditions count as the same."""
 
@@ -74,7 +79,23 @@ class Registry:
     variants: Names = field(default_factory=Names)
     floor: dict[int, float] = field(default_factory=dict)
     """Shortest round trip that was seen of each node's link, milliseconds."""
+    asks: Floats = field(default_factory=lambda: np.zeros(0))
+    """Share of the windows in which each row asked, by its number."""
     _places: Places | None = None
+
+    def asking(self, row: Integers) -> Floats:
+        """Share of the windows in which rows (numbers) ask; 1 for one that never stayed silent."""
+        if not len(self.asks):
+            return np.ones(row.shape)
+        known = np.where(row < len(self.asks), self.asks[np.minimum(row, len(self.asks) - 1)], 1.0)
+        return np.where(known > ALWAYS, 1.0, known)
+
+    def note_asked(self, row: Integers, asked: NDArray[np.bool_]) -> None:
+        """Take in which of the rows (numbers) that had an option asked in a window."""
+        grown = np.ones(max(int(row.max(initial=-1)) + 1, len(self.asks)))
+        grown[: len(self.asks)] = self.asks
+        grown[row] += ASKED_RATE * (asked - grown[row])
+        self.asks = grown
 
     def places(self, platform: Platform) -> Places:
         """The platform as arrays; the latest is kept."""
@@ -129,11 +150,11 @@ class Places:
     def amount(self, state: State, profile: Profile | None) -> Floats:
         """Load that each row's option adds to its node, [n, O].
 
-        One in a round; else demand times the measured compute in seconds, the utilisation.
+        In a round the share of windows in which the row asks; else demand times the measured compute in seconds, the utilisation.
         """
         devices = self.platform.devices
         if not state.demand:
-            return np.ones(self.node.shape)
+            return np.repeat(self.registry.asking(self.row)[:, None], len(self.tier), axis=1)
         demand = np.array([state.demand.get(d, 1.0) for d in devices])
         known = self.profile(profile)
         if not known.any():

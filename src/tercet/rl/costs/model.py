@@ -325,6 +325,10 @@ class Observed:
         encoder = Encoder.of(places, seen.state, profile)
         node = places.node[row, option]
         amount = encoder.amount[row, option]
+        if not seen.state.demand:  # A round: one request of each row that asked.
+            asked = np.array([not seen.response_ms or d in seen.response_ms for d, _ in known])
+            model.registry.note_asked(places.row[row], asked)
+            amount = asked.astype(np.float64)
         load = np.bincount(node, amount, len(places.names))
         if seen.load:
             for name, value in seen.load.items():

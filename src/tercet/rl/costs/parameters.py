@@ -37,6 +37,7 @@ def to_parameters(known: Knowledge) -> Parameters:
         "ratio": known.ratios.ratio.astype(np.float32),
         "scalars": np.array([known.ratios.common, known.noise], dtype=np.float32),
         "cells": known.cells,
+        "asks": known.registry.asks.astype(np.float32),
         "weight": known.weight.astype(np.float32),
         "floor": np.array(
             [known.registry.floor.get(k, np.inf) for k in range(len(known.registry.nodes.number))]
@@ -50,6 +51,7 @@ def to_parameters(known: Knowledge) -> Parameters:
 def from_parameters(parameters: Parameters) -> Knowledge:
     """The inverse; raises ValueError that names what is missing, malformed or not finite."""
     missing = {"names", "keys", "mean", "variance", "ratio", "scalars", "cells", "weight", "floor"}
+    missing |= {"asks"}
     missing |= {f"level.{name}" for name in LEVELS}
     missing -= parameters.keys()
     if missing:
@@ -58,6 +60,7 @@ def from_parameters(parameters: Parameters) -> Knowledge:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"parameters: {name} is not finite")
     registry = _registry(parameters["names"])
+    registry.asks = np.asarray(parameters["asks"], dtype=np.float64)
     floor = np.asarray(parameters["floor"], dtype=np.float64).tolist()
     registry.floor.update({k: ms for k, ms in enumerate(floor) if ms < FAR})
     keys = np.asarray(parameters["keys"], dtype=np.int64)

@@ -132,6 +132,8 @@ class Knowledge:
         costs = (service * ratio + network[:, :, None]) * raised
         changed, change = self.levels.changed(number)
         costs = np.minimum(costs * np.exp(0.5 * caution), platform.deadline_ms)
+        if not state.demand:
+            costs = _meeting_itself(costs, levels, encoder.amount[rows][:, 0], shared[places.node[rows]])
         names = tuple(platform.group.get(platform.devices[i], "") for i in rows)
         groups = tuple(dict.fromkeys(names))
         demand = [state.demand.get(platform.devices[i], 1.0) for i in rows]
@@ -265,9 +267,19 @@ def _shared_nodes(places: Places, rows: Integers) -> Integers:
     return found
 
 
+def _meeting_itself(costs: Floats, levels: Floats, asks: Floats, node: Integers) -> Floats:
+    """Costs of rows that do not always ask: if they do, their own load is a whole request."""
+    if len(levels) < 2:
+        return costs
+    for row in np.flatnonzero(asks < 1.0):
+        for option in np.flatnonzero(node[row] >= 0):
+            costs[row, option] = np.interp(levels + 1.0 - asks[row], levels, costs[row, option])
+    return costs
+
+
 def _levels(platform: Platform, state: State, amount: Floats) -> Floats:
     """Loads at which costs are tabulated, [L]."""
-    if not state.demand and len(amount) <= COUNTED_ROWS:
+    if not state.demand and len(amount) <= COUNTED_ROWS:  # A row that asks meets itself whole.
         return np.arange(1.0, max(len(amount), 1) + 1.0)
     del platform
     most, least = float(amount.max(axis=1).sum()), float(amount.min(initial=1.0))
