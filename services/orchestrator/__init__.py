@@ -12,11 +12,11 @@ Subscribes  request.v1.<device>      answered from the assignment in force, by a
             explain.v1.<device>      why a device is assigned its option; computed once a second
                                      at most, away from the requests
             reset.v1                 everything that was learned was erased
-Publishes   decision.v1.<device>, round.v1, experience.v1.real, learning.v1.decider
+Publishes   decision.v1.<device>, round.v1, experience.v2.real, learning.v1.decider
 Stores      the last good versions of the policy, and which are rejected or pinned
 
 learn
-Subscribes  experience.v1.real, experience.v1.planned
+Subscribes  experience.v2.real, experience.v1.planned
 Publishes   parameters.v1.policy, plan.v1, learning.v1.policy
 Stores      the policy's parameters
 """

@@ -8,8 +8,8 @@ from tercet.messaging.bus import Bus
 from tercet.process import log
 from tercet.process.errors import NoAnswer, Unprocessable
 from tercet.rl import experience
+from tercet.rl.costs.encoding import Profile
 from tercet.rl.experience import State
-from tercet.rl.features import Profile
 from tercet.rl.options import Option
 from tercet.rl.platform import Platform
 from tercet.schemas.capability import Capability

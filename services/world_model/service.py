@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from functools import partial
 
 from tercet.experience.history import History
@@ -28,6 +29,9 @@ from tercet.services.world_model.slot import Slot
 
 SLOTS = {f"member-{k}": k for k in range(MEMBERS)}
 """Owner of parameters, durable and lease of each member, all of one name."""
+
+POLICY = "policy"
+"""Owner of the policy's parameters: what a state is worth depends on the costs in it."""
 
 REFRESH_S = 5.0
 """Seconds between two reads of the current versions: announcements are not stored."""
@@ -62,7 +66,7 @@ class Worker:
     async def train(self, slot: str, epoch: int, release: asyncio.Event) -> None:
         """Train one member for as long as its slot is held."""
         settings = self._settings
-        create = partial(Member, SLOTS[slot], settings.seed, known=2 * settings.memory)
+        create = partial(Member, SLOTS[slot], settings.seed, 2 * settings.memory)
         held = Slot(self._bus, self._store, self._history, create, epoch)
         self._held.add(held)
         try:
@@ -98,12 +102,12 @@ class Worker:
         _log.debug("planning job done", job=str(job.id))
 
     async def on_parameters(self, message: Parameters) -> None:
-        """Load the parameters that a member has announced."""
+        """Load the parameters that a member or the policy has announced."""
         with contextlib.suppress(TryLater):  # The next refresh reads them.
             await self._load(message)
 
     async def refresh(self, stop: asyncio.Event) -> None:
-        """Load the current parameters of all members, once a period."""
+        """Load the current parameters of all, once a period."""
         while not stop.is_set():
             try:
                 await self._load_current()
@@ -112,20 +116,30 @@ class Worker:
             await within(stop, REFRESH_S)
 
     async def _load_current(self) -> None:
-        for owner in SLOTS:
+        for owner in (POLICY, *SLOTS):
             pointer = await self._store.pointer(owner)
             if pointer is not None:
                 await self._load(pointer)
 
     async def _load(self, message: Parameters) -> None:
-        slot = SLOTS.get(message.owner)
-        if slot is None or not self._planner.is_newer(slot, message.version):
+        """Load parameters that are newer; malformed ones are dead-lettered."""
+        load = self._loader(message)
+        if load is None:
             return
         try:
-            self._planner.load(slot, message.version, await self._store.read(message))
+            load(message.version, await self._store.read(message))
         except Gone as error:
             _log.info("parameters skipped", reason=str(error))
         except (Unprocessable, ValueError) as error:
             await self._bus.dead_letter(
                 message.subject, message.model_dump_json().encode(), str(error)
             )
+
+    def _loader(self, message: Parameters) -> Callable[[int, bytes], None] | None:
+        """What takes the parameters of an owner; None when they are not newer."""
+        planner, slot = self._planner, SLOTS.get(message.owner)
+        if message.owner == POLICY and planner.is_newer_policy(message.version):
+            return planner.load_policy
+        if slot is not None and planner.is_newer(slot, message.version):
+            return partial(planner.load, slot)
+        return None

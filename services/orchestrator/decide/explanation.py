@@ -28,7 +28,6 @@ class CurrentReasons:
     """What the policy expects for all devices at once."""
 
     reasons: Reasons | None
-    head: int | None
     in_force: dict[str, str]
     policy: str
     version: int | None
@@ -63,7 +62,6 @@ class Explainer:
             goal=current.goal,
             policy=current.policy,
             policy_version=current.version,
-            head=current.head,
             exploring=state.exploring,
             round=record.opened.number if record else None,
             options=choices(device, fleet, current, state.registry.unavailable(state.now())),
@@ -83,10 +81,10 @@ class Explainer:
         if current is not None and valid and (current.policy, current.goal) == (policy, goal):
             return current
         context = state.context(fleet, state.active())
-        reasons, head = await self._policy.explain(policy, context, in_force)
+        reasons = await self._policy.explain(policy, context, in_force)
         took = state.now() - started
         valid_until = state.now() + max(MIN_AGE_S, took / MAX_SHARE)
-        self._current = CurrentReasons(reasons, head, in_force, policy, version, goal, valid_until)
+        self._current = CurrentReasons(reasons, in_force, policy, version, goal, valid_until)
         return self._current
 
 

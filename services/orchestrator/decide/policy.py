@@ -12,10 +12,10 @@ from tercet.rl.assignment_solver import solve
 from tercet.rl.availability import UNAVAILABLE_MS, without_unavailable
 from tercet.rl.explanation_data import Reasons
 from tercet.rl.goal import required_accuracy
-from tercet.rl.hybrid import ExplorationBudget
 from tercet.rl.options import Option
 from tercet.rl.platform import decode
 from tercet.schemas.experience_v2 import Experience
+from tercet.services.orchestrator.decide.budgeted_exploration import BudgetedExploration
 from tercet.services.orchestrator.decide.policy_interface import DecisionContext, Rejected
 from tercet.services.orchestrator.decide.policy_snapshot import PolicySnapshot, RecentRounds
 from tercet.services.orchestrator.decide.schedule import CLOUD, EDGE, EXPLORE, GREEDY, LOCAL
@@ -29,16 +29,14 @@ RECENT = 8
 
 
 class Policy:
-    """The `DecisionPolicy`: parameters in force, exploration budget, and recent rounds."""
+    """The `DecisionPolicy`: parameters in force, exploration, and recent rounds."""
 
     def __init__(self, seed: int, budget: float | None = None) -> None:
         """`budget`: what exploration may cost in the long run, as a share; None: no limit."""
         self._rng = np.random.default_rng(seed)
         self._snapshot: PolicySnapshot | None = None
         self._recent: deque[Experience] = deque(maxlen=RECENT)
-        self._budget_share = budget
-        self._budget: ExplorationBudget | None = None
-        self._held_back = 0
+        self._exploration = BudgetedExploration(budget)
 
     @property
     def version(self) -> int | None:
@@ -63,8 +61,7 @@ class Policy:
 
     def exploration_budget(self) -> tuple[float | None, int]:
         """As `DecisionPolicy.exploration_budget`."""
-        left = None if self._budget is None else max(0.0, self._budget.saved)
-        return left, self._held_back
+        return self._exploration.left_ms, self._exploration.held_back
 
     def add_round(self, experience: Experience) -> None:
         """As `DecisionPolicy.add_round`; a round without outcomes is of no use."""
@@ -82,41 +79,34 @@ class Policy:
 
     def explain(
         self, name: str, context: DecisionContext, in_force: dict[str, str]
-    ) -> tuple[Reasons | None, int | None]:
+    ) -> Reasons | None:
         """As `DecisionPolicy.explain`."""
         if self._snapshot is None:
-            return None, None
+            return None
         options = {
             device: Option.parse(option)
             for device, option in in_force.items()
             if device in context.active and option in context.fleet.options
         }
-        head = self._snapshot.head if name == EXPLORE else None
         try:
-            return self._snapshot.explain(context, options, head), head
+            return self._snapshot.explain(context, options)
         except ValueError as error:
             _log.warning("assignment not explained", version=self.version, reason=str(error))
-            return None, None
+            return None
 
     def _by_parameters(self, name: str, context: DecisionContext) -> dict[str, Option] | None:
-        """Decide by the parameters; None without any, or when they are of other options."""
+        """Decide by the parameters; None without any, or when they fail."""
         if self._snapshot is None or name not in (EXPLORE, GREEDY):
             return None
         try:
+            greedy = self._snapshot.greedy(context)
             if name == GREEDY:
-                return self._snapshot.greedy(context, self._rng)
-            return self._explore(self._snapshot, context)
+                return greedy.assignment
+            return self._exploration.choose(greedy, self._rng)
         except ValueError as error:
             _log.error("parameters do not fit", version=self.version, reason=str(error))
             self._snapshot = None
             return None
-
-    def _explore(self, snapshot: PolicySnapshot, context: DecisionContext) -> dict[str, Option]:
-        if self._budget_share is not None and self._budget is None:
-            self._budget = snapshot.initial_budget(self._budget_share, context)
-        chosen, self._budget = snapshot.explore(context, self._rng, self._budget)
-        self._held_back += self._budget is not None and snapshot.head is None
-        return chosen
 
     def _recent_rounds(self) -> RecentRounds | None:
         """The latest rounds of the present fleet."""

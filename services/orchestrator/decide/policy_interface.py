@@ -74,10 +74,10 @@ class DecisionPolicy(Protocol):
 
     def explain(
         self, name: str, context: DecisionContext, in_force: dict[str, str]
-    ) -> tuple[Reasons | None, int | None]:
-        """Return why policy `name` chose the assignment in force, and the head that chose it.
+    ) -> Reasons | None:
+        """Return why policy `name` chose the assignment in force.
 
-        Draws no random numbers. There are no reasons without parameters that fit.
+        Draws no random numbers. There are no reasons without parameters.
         """
 
     def add_round(self, experience: Experience) -> None:
@@ -92,5 +92,6 @@ class DecisionPolicy(Protocol):
     def exploration_budget(self) -> tuple[float | None, int]:
         """Return the milliseconds that exploration may still cost, and rounds held back.
 
-        None: there is no limit. A round is held back when it is greedy because the budget is spent.
+        None: there is no limit, or nothing was explored yet. A round is held back when a trial was
+        worth its cost and the budget did not cover it.
         """

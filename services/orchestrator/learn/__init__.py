@@ -1,6 +1,6 @@
 """The training role of the orchestrator: improves the policy from real and planned experience.
 
-Subscribes  experience.v1.real      durable `learner-real`
+Subscribes  experience.v2.real      durable `learner-real`
             experience.v1.planned   durable `learner-planned`
             parameters.v1.*         the newest version of each member: older plans are stale
             reset.v1                start again with initial parameters

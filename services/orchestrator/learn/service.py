@@ -69,7 +69,7 @@ class PolicyTraining:
 
     def __init__(self, bus: Bus, settings: OrchestratorSettings, store: ParameterStore) -> None:
         self._bus, self._settings, self._store = bus, settings, store
-        self._trainer = Trainer(settings.seed, max_plan_age=settings.max_plan_age)
+        self._trainer = Trainer(settings.max_plan_age)
         self._history = History(bus, HISTORY)
         self._planned: list[Planned] = []
         self._seen = 0
@@ -100,7 +100,7 @@ class PolicyTraining:
 
     async def on_reset(self, _: Reset) -> None:
         """Start again; an update in progress ends without a publication."""
-        self._trainer = Trainer(self._settings.seed, max_plan_age=self._settings.max_plan_age)
+        self._trainer = Trainer(self._settings.max_plan_age)
         self._planned, self._seen, self._unpublished = [], 0, False
         self._version = self._greedy_ms = None
         self._history.clear()
@@ -123,7 +123,6 @@ class PolicyTraining:
                 dropped=trainer.stale,
                 real_per_s=real,
                 planned_per_s=planned,
-                alpha=trainer.alpha,
                 buffers=trainer.buffers,
                 error=trainer.prediction_error.error,
                 greedy_ms=greedy,

@@ -11,16 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-import numpy as np
-
 from tercet.experience.history import Entry
 from tercet.experience.training import Training
 from tercet.experience.translation import experience_of, planned_experiences, platform_of
 from tercet.messaging.recent_ids import RecentIds
 from tercet.process import log, metrics
-from tercet.rl.features import Profile
-from tercet.rl.hybrid import HybridSettings, PolicyEstimator, decide, to_bytes
-from tercet.rl.hybrid.agent import ALPHA_ROUNDS
+from tercet.rl import experience as rl
+from tercet.rl.hybrid import CostModel, Profile, decide, to_bytes, to_parameters
+from tercet.rl.hybrid.prediction_error import log_errors
 from tercet.rl.platform import Platform
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.planned import Planned
@@ -33,31 +31,33 @@ KNOWN = 20_000
 _log = log.get(__name__)
 
 
-class Trainer(Training[PolicyEstimator]):
-    """The policy, trained round by round and plan by plan."""
+class Trainer(Training):
+    """The policy, trained round by round; its state depends on the rounds in their order alone."""
 
-    def __init__(
-        self,
-        seed: int,
-        settings: HybridSettings | None = None,
-        max_plan_age: int = MAX_PLAN_AGE,
-    ) -> None:
+    def __init__(self, max_plan_age: int = MAX_PLAN_AGE) -> None:
         super().__init__(KNOWN)
-        self._settings = settings or HybridSettings()
+        self._model = CostModel()
         self._max_plan_age = max_plan_age
-        self._rng = np.random.default_rng(seed)
         self._known_plans = RecentIds(KNOWN)
         self._newest: dict[int, int] = {}
+        self._published = False
+        """Whether there was an update: before, nothing was predicted."""
         self.stale = 0
         """Planned batches that were dropped."""
         self.plans = 0
-        """Planned experiences that were learned from."""
+        """Planned experiences that were accepted."""
+        self.buffers: dict[str, int] = {}
+        """Labels by their weight at the last update (D_direct)."""
         self.latest: Experience | None = None
         """The round with outcomes that was taken in last."""
 
-    def create(self, platform: Platform, profile: Profile) -> PolicyEstimator:
-        """Return a policy with initial parameters."""
-        return PolicyEstimator.create(platform, self._settings, self._rng, profile)
+    def learn(self, seen: rl.Experience, platform: Platform, profile: Profile) -> None:
+        """As `Training.learn`; what was published is compared with it first."""
+        if self._published:
+            errors = log_errors(self._model.knowledge, platform, seen, profile)
+            self.prediction_error.add(errors)
+        self._model.observe(seen, platform, profile)
+        self._model.fit()
 
     def take_in(self, real: Iterable[Entry], planned: Iterable[Planned]) -> bool:
         """Take in all messages; False when none of them was new. Blocking.
@@ -92,7 +92,10 @@ class Trainer(Training[PolicyEstimator]):
         self._newest[member] = max(version, self._newest.get(member, 0))
 
     def planned(self, batch: Planned) -> bool:
-        """Take in a planned batch; False when it is known, or stale. Blocking."""
+        """Take in a planned batch; False when it is known, or stale. Blocking.
+
+        A plan says nothing about costs that the real experience behind it did not.
+        """
         if batch.id in self._known_plans:
             return False
         self._known_plans.add(batch.id)
@@ -102,47 +105,25 @@ class Trainer(Training[PolicyEstimator]):
             metrics.PLANNED.labels("stale").inc()
             return False
         metrics.PLANNED.labels("learned").inc()
-        policy = self._on(batch.fleet)
-        for experience in planned_experiences(batch):
-            policy.observe(experience)
-            self.plans += 1
+        self.plans += len(planned_experiences(batch))
         return True
 
     def update(self) -> bytes | None:
-        """Update the policy, and return its parameters; None before any experience. Blocking."""
-        if self._model is None:
+        """The policy's parameters; None before any experience. Blocking."""
+        if not self.observed:
             return None
-        self._parameters = self._model.fit(self.alpha)
-        return to_bytes(self._parameters)
-
-    @property
-    def profile(self) -> Profile | None:
-        """The start-up profiles that are learned with."""
-        return None if self._model is None else self._model.ensemble.profile
-
-    @property
-    def alpha(self) -> float:
-        """Weight that has moved from real to planned updates, 0..1."""
-        return min(1.0, self.observed / ALPHA_ROUNDS)
-
-    @property
-    def buffers(self) -> dict[str, int]:
-        """Labels by their present weight (D_direct) and planned experiences kept (D_plan)."""
-        if self._model is None:
-            return {}
-        return {
-            "direct": round(self._model.ensemble.regressors[0].count),
-            "plan": sum(len(plans) for plans in self._model.plans),
-        }
+        self._published = True
+        self.buffers = {"direct": round(self._model.evidence.weights(self._model.windows).sum())}
+        return to_bytes(to_parameters(self._model.knowledge))
 
     def greedy_ms(self) -> float | None:
         """Expected average of the greedy assignment in the state of the latest round. Blocking."""
-        latest, parameters = self.latest, self._parameters
-        if latest is None or parameters is None:
+        latest = self.latest
+        if latest is None or not self._published:
             return None
         seen, platform = experience_of(latest), platform_of(latest.fleet)
-        profile = latest.fleet.profile_ms
-        return decide(parameters, platform, seen.state, seen.goal, profile=profile).average_ms
+        known, profile = self._model.knowledge, latest.fleet.profile_ms
+        return decide(known, platform, seen.state, seen.goal, profile).average_ms
 
     def _stale(self, batch: Planned) -> bool:
         age = self._newest[batch.member] - batch.version

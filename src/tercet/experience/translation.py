@@ -5,14 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from tercet.rl.experience import (
-    AttemptResult,
-    Attempts,
-    Experience,
-    NodeState,
-    Parts,
-    State,
-)
+from tercet.experience.latest_platforms import LatestPlatforms
+from tercet.rl.experience import AttemptResult, Attempts, Experience, NodeState, Parts, State
 from tercet.rl.goal import parse_goal
 from tercet.rl.options import OPTIONS, Option
 from tercet.rl.platform import Platform
@@ -84,7 +78,11 @@ def _offered(nodes: list[Capability]) -> list[Option]:
 
 
 def platform_of(fleet: Fleet) -> Platform:
-    """The fleet as a platform of `rl`: one row per device and family."""
+    """The fleet as a platform of `rl`: one row per device and family; equal ones are the same."""
+    return _platforms.of(fleet)
+
+
+def _platform(fleet: Fleet) -> Platform:
     rows = [row for device in fleet.devices for row in _rows(fleet, device)]
     home = dict(zip(fleet.devices, fleet.home, strict=True))
     permitted = {
@@ -109,6 +107,9 @@ def platform_of(fleet: Fleet) -> Platform:
         },
         deadline_ms=math.inf if fleet.deadline_ms is None else fleet.deadline_ms,
     )
+
+
+_platforms = LatestPlatforms(_platform)
 
 
 def _rows(fleet: Fleet, device: str) -> list[tuple[str, str]]:

@@ -104,14 +104,10 @@ class Experience:
     average_ms: float
     next_state: State
     goal: Goal
-    censored: frozenset[str] = frozenset()
-    """Devices whose response time is a lower bound: their outcome was missing at the timeout."""
     load: Mapping[str, float] | None = None
     """Mean concurrency measured on each shared node (`--async`); None: count the assignment."""
     member: int | None = None
     """Which member of the ensemble planned this; None for a real one."""
-    retracted: frozenset[str] = frozenset()
-    """Devices whose recent labels must be retracted (`tercet.rl.quarantine`)."""
     id: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     """As in `Outcome`."""

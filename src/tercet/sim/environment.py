@@ -14,8 +14,8 @@ from tercet.rl.platform import Assignment, Platform
 class Environment(Protocol):
     """One platform. A `step` is one real step; `expected_ms` is for the oracle alone.
 
-    On the bus a world may also have `profile_ms` (`tercet.rl.features.Profile`): the compute times
-    that each node would measure at its start, without load.
+    On the bus a world may also have `profile_ms` (`tercet.rl.costs.encoding.Profile`): the compute
+    times that each node would measure at its start, without load.
     """
 
     @property

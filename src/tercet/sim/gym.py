@@ -10,9 +10,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from tercet.rl.experience import State
-from tercet.rl.features import signals
 from tercet.rl.goal import Goal, met, required_accuracy
 from tercet.rl.platform import decode
+from tercet.rl.signals import signals
 from tercet.sim.environment import Environment, active
 
 PENALTY = 1.0

@@ -96,7 +96,7 @@ def rows(assigned: dict[str, str]) -> tuple[ActiveRow, ...]:
 
 
 def trained_on(known: Fleet) -> bytes:
-    trainer = Trainer(seed=0)
+    trainer = Trainer()
     executed = dict.fromkeys(known.devices, known.options[0])
     trainer.real(experienced(known, 1, executed, dict.fromkeys(known.devices, 100.0)))
     return trainer.update() or b""

@@ -146,7 +146,7 @@ async def test_the_trainer_reports(bus: Bus) -> None:
 
 
 def test_the_error_is_measured_before_a_round_is_learned() -> None:
-    for who in (Trainer(seed=0), Member(slot=1, seed=0)):
+    for who in (Trainer(), Member(slot=1, seed=0)):
         for round_ in ROUNDS:
             who.real(round_)
         assert who.prediction_error.error is None  # no parameters were published

@@ -49,7 +49,7 @@ ROUNDS = [experience(k + 1, a, b) for k, (a, b) in enumerate((x, y) for x in SPE
 
 
 def test_what_arrives_twice_counts_once() -> None:
-    trainer, member = Trainer(seed=0), Member(0, seed=0)
+    trainer, member = Trainer(), Member(0, seed=0)
     assert trainer.real(ROUNDS[0])
     assert not trainer.real(ROUNDS[0])
     assert member.real(ROUNDS[0])
@@ -59,12 +59,12 @@ def test_what_arrives_twice_counts_once() -> None:
 
 def test_evaluation_is_not_learned_from() -> None:
     shown = experience(1, "d0@C", "d0@E", purpose="evaluate")
-    assert not Trainer(seed=0).real(shown)
+    assert not Trainer().real(shown)
     assert not Member(0, seed=0).real(shown)
 
 
 def test_a_window_in_which_nobody_asked_counts_and_teaches_nothing() -> None:
-    trainer = Trainer(seed=0)
+    trainer = Trainer()
     trainer.real(ROUNDS[0])
     before = trainer.buffers
     silent = ROUNDS[1].model_copy(update={"requests": (), "attempts": ()})
@@ -73,13 +73,13 @@ def test_a_window_in_which_nobody_asked_counts_and_teaches_nothing() -> None:
 
 
 def test_without_experience_there_are_no_parameters() -> None:
-    assert Trainer(seed=0).update() is None
+    assert Trainer().update() is None
     assert Member(0, seed=0).update() is None
 
 
 def test_the_trained_policy_avoids_a_loaded_node() -> None:
     """One in the cloud, one local: each alone. The profile would send both to the cloud."""
-    trainer, policy = Trainer(seed=0), Policy(seed=0)
+    trainer, policy = Trainer(), Policy(seed=0)
     for shown in ROUNDS * 2:
         trainer.real(shown.model_copy(update={"id": shown.id}))
     blob = trainer.update()
@@ -91,7 +91,7 @@ def test_the_trained_policy_avoids_a_loaded_node() -> None:
 
 
 def test_plans_go_from_members_to_the_trainer() -> None:
-    planner, trainer = Planner(), Trainer(seed=0)
+    planner, trainer = Planner(), Trainer()
     for slot in range(2):
         member = Member(slot, seed=0)
         for shown in ROUNDS:
@@ -116,7 +116,7 @@ def test_a_planner_without_members_plans_nothing() -> None:
 
 
 def test_plans_of_another_fleet_are_stale() -> None:
-    planner, trainer, member = Planner(), Trainer(seed=0), Member(0, seed=0)
+    planner, trainer, member = Planner(), Trainer(), Member(0, seed=0)
     member.real(ROUNDS[0])
     trainer.real(ROUNDS[0])
     planner.load(0, 1, member.update() or b"")
@@ -128,7 +128,7 @@ def test_plans_of_another_fleet_are_stale() -> None:
 
 
 def test_plans_of_old_parameters_are_stale() -> None:
-    planner, trainer, member = Planner(), Trainer(seed=0, max_plan_age=2), Member(0, seed=0)
+    planner, trainer, member = Planner(), Trainer(max_plan_age=2), Member(0, seed=0)
     member.real(ROUNDS[0])
     trainer.real(ROUNDS[0])
     planner.load(0, 5, member.update() or b"")

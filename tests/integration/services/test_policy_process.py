@@ -186,8 +186,8 @@ def test_errors_keep_their_type_and_text() -> None:
 
 def test_values_arrive_as_they_were() -> None:
     reasons = Reasons({"a": Option("d0", "C")}, math.inf, 85.0, True, None, {"a": ()})
-    header = INTERFACE.answer(Answering((reasons, 3)), explain_question()).header
-    assert INTERFACE.calls["explain"].result(header, INTERFACE.errors) == (reasons, 3)
+    header = INTERFACE.answer(Answering(reasons), explain_question()).header
+    assert INTERFACE.calls["explain"].result(header, INTERFACE.errors) == reasons
 
 
 class Answering:

@@ -33,7 +33,7 @@ WRONG = {**TRUTH, "d0@E": 1.0}
 def parameters(wrong: bool = False) -> bytes:
     """Parameters trained on what options take, or on wrong times."""
     times = WRONG if wrong else TRUTH
-    trainer, number = Trainer(seed=0), 0
+    trainer, number = Trainer(), 0
     for a in OPTIONS:
         for b in OPTIONS:
             number += 1

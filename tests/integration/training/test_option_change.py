@@ -38,7 +38,7 @@ def without(options: Sequence[str], rounds: Sequence[Experience]) -> list[Experi
 AFTER = without(["d0@C"], ROUNDS[6:12])
 
 
-@pytest.mark.parametrize("make", [lambda: Trainer(0), lambda: Member(0, 0)])
+@pytest.mark.parametrize("make", [lambda: Trainer(), lambda: Member(0, 0)])
 def test_only_what_came_after_the_change_is_counted(make) -> None:
     learning = make()
     for sequence, experience in enumerate([*BEFORE, *AFTER], 1):
@@ -51,7 +51,7 @@ def test_only_what_came_after_the_change_is_counted(make) -> None:
 
 def test_the_count_is_that_of_the_labels_in_effect() -> None:
     """Two devices, so two labels a round; they count a little less with every round."""
-    trainer = Trainer(0)
+    trainer = Trainer()
     for experience in [*BEFORE, *AFTER]:
         trainer.real(experience)
     assert trainer.buffers["direct"] == 2 * trainer.learned

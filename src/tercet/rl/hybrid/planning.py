@@ -1,53 +1,49 @@
-"""Planning: members of the system model predict rounds that are worth exploring.
+"""Planning: a member of the system model predicts windows that are worth exploring.
 
 Algorithm 1, lines 21-33. The K best actions of line 27 come from the solver instead of sorting
-10^n of them: each member's own optimum, then perturbations of it that still meet the goal.
+10^n of them: the optimum in the predicted state, then perturbations of it that still meet the goal.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from tercet.rl.costs.encoding import Profile
+from tercet.rl.costs.prediction import Knowledge
+from tercet.rl.costs.reading import choice_of, costs_of
 from tercet.rl.experience import Experience, State
-from tercet.rl.features import Profile
 from tercet.rl.goal import Goal, met, required_accuracy
-from tercet.rl.hybrid.decision import decide, read
-from tercet.rl.hybrid.system_model import StatePredictor
-from tercet.rl.network import Parameters, members
+from tercet.rl.hybrid.decision import decide
+from tercet.rl.hybrid.system_model import predict
 from tercet.rl.options import Option
 from tercet.rl.platform import Platform, mean_accuracy
+from tercet.rl.serialisation import Parameters
 
 
 def plan(
-    models: Parameters,
+    system_parameters: Parameters,
+    knowledge: Knowledge,
     platform: Platform,
     state: State,
     goal: Goal,
-    count: int,
-    rng: np.random.Generator,
-    slots: tuple[int, ...] | None = None,
+    seed: int | tuple[int, ...],
+    count: int = 2,
     profile: Profile | None = None,
-    state_predictor: StatePredictor | None = None,
+    member: int = 0,
 ) -> list[Experience]:
-    """Return up to `count` planned experiences per member, tagged with the member.
-
-    `models` holds M members (`tercet.rl.network.stack`), `slots` their numbers (default 0..M-1).
-    """
-    planned = []
-    after = state_predictor.predict(state) if state_predictor else state
-    for m in range(members(models)):
-        best = decide(models, platform, state, goal, m, rng, profile)
-        if not best.devices:
-            continue
-        proposals = [best.assignment]
-        proposals += [perturbed(platform, best.assignment, goal, rng) for _ in range(count - 1)]
-        for assignment in proposals:
-            response = read(platform, best.devices, assignment, best.table)
-            average = sum(response.values()) / len(response)
-            member = slots[m] if slots else m
-            planned.append(
-                Experience(state, assignment, response, average, after, goal, member=member)
-            )
+    """Up to `count` planned experiences from a state, tagged with the member; none without rows."""
+    rng = np.random.default_rng(seed)
+    best = decide(knowledge, platform, state, goal, profile)
+    if not best.table.devices:
+        return []
+    after, planned = predict(system_parameters, state), []
+    proposals = [best.assignment]
+    proposals += [perturbed(platform, best.assignment, goal, rng) for _ in range(count - 1)]
+    for assignment in proposals:
+        costs = costs_of(best.table, choice_of(platform, best.table, assignment))
+        response = dict(zip(best.table.devices, costs.tolist(), strict=True))
+        average = float(np.average(costs, weights=best.table.demand))
+        planned.append(Experience(state, assignment, response, average, after, goal, member=member))
     return planned
 
 

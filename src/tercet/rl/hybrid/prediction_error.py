@@ -1,4 +1,4 @@
-"""Prediction error of the present parameters on each round, before it is learned from."""
+"""Prediction error of the present estimates on each window, before it is learned from."""
 
 from __future__ import annotations
 
@@ -8,44 +8,48 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.costs.encoding import Profile
+from tercet.rl.costs.prediction import Knowledge
+from tercet.rl.costs.reading import NONE, choice_of, costs_of
 from tercet.rl.experience import Experience
-from tercet.rl.feature_layout import Layout
-from tercet.rl.features import Profile
-from tercet.rl.hybrid.training_batch import training_batch
-from tercet.rl.network import Parameters, align, hidden_width, log_response
 from tercet.rl.platform import Platform
 
 WINDOW = 50
-"""Rounds over which the error is averaged."""
+"""Windows over which the error is averaged."""
+MIN_MS = 1e-3
+"""Shortest time that is compared; keeps the logarithm finite."""
 
 
 def log_errors(
-    parameters: Parameters, platform: Platform, seen: Experience, profile: Profile | None = None
+    knowledge: Knowledge, platform: Platform, seen: Experience, profile: Profile | None = None
 ) -> NDArray[np.float64]:
-    """Predicted less measured log milliseconds, [R]; censored labels and unknown devices left out.
+    """Predicted less measured log milliseconds of the rows that asked, [R]; unknown rows left out.
 
-    The prediction is the mean of the members. Where only the mean was measured, [1] of its log.
+    Where only the mean was measured, [1] of its log. What is predicted is the mean cost, so the
+    noise of single requests is part of the error.
     """
-    layout = Layout(platform, hidden_width(parameters))
-    batch = training_batch(layout, seen, profile)
-    if batch is None:
+    table = knowledge.table(platform, seen.state, profile)
+    choice = choice_of(platform, table, seen.assignment)
+    known = np.flatnonzero(choice != NONE)
+    if not len(known):
         return np.zeros(0)
-    mean, _ = align(parameters, layout, None)
-    expected = log_response(parameters, layout, batch.rows, mean).mean(axis=0)
-    if batch.mean_only:
-        expected = np.log([np.exp(expected).mean()])
-    errors: NDArray[np.float64] = (expected - batch.labels)[~batch.bound]
-    return errors
+    expected = costs_of(table, choice)
+    if not seen.response_ms:
+        mean = np.average(expected[known], weights=table.demand[known])
+        return np.log([mean / max(seen.average_ms, MIN_MS)])
+    asked = [k for k in known.tolist() if table.devices[k] in seen.response_ms]
+    measured = [max(seen.response_ms[table.devices[k]], MIN_MS) for k in asked]
+    return np.asarray(np.log(expected[asked] / np.array(measured)))
 
 
 @dataclass
 class PredictionError:
-    """Root mean square error over the latest rounds."""
+    """Root mean square error over the latest windows."""
 
     squares: deque[NDArray[np.float64]] = field(default_factory=lambda: deque(maxlen=WINDOW))
 
     def add(self, errors: NDArray[np.float64]) -> None:
-        """Take in the errors of one round."""
+        """Take in the errors of one window."""
         if len(errors):
             self.squares.append(errors**2)
 

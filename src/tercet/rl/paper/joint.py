@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.experience import Experience, State
-from tercet.rl.features import signals
 from tercet.rl.goal import Goal, met, required_accuracy
 from tercet.rl.options import Option
 from tercet.rl.platform import Assignment, Platform
+from tercet.rl.signals import signals
 
 MAX_JOINT_ACTIONS = 10**6
 """Joint actions that an agent may enumerate."""
