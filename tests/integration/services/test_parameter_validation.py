@@ -34,8 +34,8 @@ def changed(blob: bytes, **to: np.ndarray) -> bytes:
 def test_parameters_that_are_not_finite_are_rejected() -> None:
     policy, blob = experienced()
     broken = load(blob)["mean"].copy()
-    broken[0, 0] = np.nan
-    with pytest.raises((Rejected, ValueError)):
+    broken[0] = np.nan
+    with pytest.raises(ValueError, match="mean is not finite"):
         policy.adopt(2, changed(blob, mean=broken))
     assert policy.version == 1
 

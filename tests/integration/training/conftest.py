@@ -21,7 +21,7 @@ from tercet.messaging.nats_errors import NATS_ERRORS
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.topology import MEMBERS
 from tercet.process.child import with_parent_death_signal
-from tercet.rl.hybrid import from_bytes
+from tercet.rl.serialisation import from_bytes
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.lease import Lease
 from tercet.schemas.parameters import Parameters
@@ -197,10 +197,7 @@ async def learned(bus: Bus, experiences: list[Experience], seconds: float = 60.0
 
 
 async def as_expected(bus: Bus, experiences: list[Experience]) -> None:
-    """Members must publish what one process would have, trained on all, round by round.
-
-    Equal but for the last bits, which depend on the number of threads of the linear algebra.
-    """
+    """Members must publish what one process would have, trained on all, round by round."""
     store = await ParameterStore.open(bus)
     for slot, pointer in enumerate(await pointers(bus)):
         published = from_bytes(await store.read(pointer))

@@ -66,7 +66,9 @@ def predict(parameters: Parameters, state: State) -> State:
     nodes = {
         name: replace(
             node,
-            **{q: _next(sums[k].tolist(), getattr(node, q)) for k, q in enumerate(QUANTITIES)},
+            cpu=_next(sums[0].tolist(), node.cpu),
+            memory=_next(sums[1].tolist(), node.memory),
+            link_ms=_next(sums[2].tolist(), node.link_ms),
         )
         for name, node in state.nodes.items()
     }
