@@ -49,8 +49,8 @@ class Slot:
         self._seen = 0
         self._published = 0
         """Experiences taken in by the member when it published last."""
-        self._current = ""
-        """Hash of what was published, by this holder or one before."""
+        self._current = ("", "")
+        """Hash of what was published, by this holder or one before, and of the ids in effect."""
         self._version: int | None = None
         self._refused = RecentIds(REFUSED)
 
@@ -92,7 +92,7 @@ class Slot:
         """Fence older epochs from now on; raises Fenced when ours is the older one."""
         before = await self._store.claim_epoch(self._owner, self._epoch)
         if before is not None:
-            self._current, self._version = before.sha256, before.version
+            self._current, self._version = (before.sha256, before.ids), before.version
 
     async def catch_up(self, release: asyncio.Event) -> None:
         """Take in all that is new in the stream, update once, publish; raises Fenced, TryLater.
@@ -101,7 +101,7 @@ class Slot:
         """
         while not await self._caught_up(release):
             self._reset, self._member = False, self._create()
-            self._seen, self._published, self._current = 0, 0, ""
+            self._seen, self._published, self._current = 0, 0, ("", "")
 
     async def _caught_up(self, release: asyncio.Event) -> bool:
         """False after a reset: then it must start again."""
@@ -151,8 +151,8 @@ class Slot:
 
     async def _publish(self, blob: bytes, member: Member) -> None:
         """Publish, unless a predecessor has published exactly this."""
-        digest = hashlib.sha256(blob).hexdigest()
-        if digest != self._current:
+        current = hashlib.sha256(blob).hexdigest(), str(member.digest)
+        if current != self._current:
             pointer = await self._store.publish(
                 self._owner,
                 blob,
@@ -160,10 +160,10 @@ class Slot:
                 seen=self._seen,
                 learned=member.learned,
                 newest_round=member.round,
-                ids=str(member.digest),
+                ids=current[1],
                 since=member.since,
             )
-            self._current = digest
+            self._current = current
             self._version = pointer.version
             metrics.VERSION.labels(self._owner).set(pointer.version)
         self._published = member.observed

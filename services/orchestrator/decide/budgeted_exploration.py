@@ -39,7 +39,7 @@ class BudgetedExploration:
         """Milliseconds of average response time that may be spent; None without a limit."""
         if not self._limited or self._window_ms is None:
             return None
-        return max(0.0, self._explorer.saved) * self._window_ms
+        return float(max(0.0, self._explorer.saved) * self._window_ms)
 
     @property
     def held_back(self) -> int:

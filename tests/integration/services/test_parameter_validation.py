@@ -62,7 +62,7 @@ def test_without_rounds_to_compare_on_parameters_are_adopted() -> None:
 
 def test_a_spent_budget_makes_rounds_greedy() -> None:
     policy, _ = experienced(budget=0.0)
-    place = context(goal="min")
+    place = context(goal="85")
     greedy = policy.choose("greedy", place)
     chosen = [policy.choose("explore", place) for _ in range(400)]
     left, held = policy.exploration_budget()

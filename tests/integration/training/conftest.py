@@ -135,12 +135,16 @@ async def shared(bus: Bus, expected: dict[str, int] | list[int], seconds: float 
     await until(so, seconds)
 
 
+def state(number: int) -> dict[str, dict[str, float]]:
+    return {"edge-1": {"cpu": (7 * number % 10) / 10}, "sky": {"cpu": (3 * number % 10) / 10}}
+
+
 def rounds(count: int) -> list[Experience]:
     """Distinct rounds of a small world; some lack a device, some are for evaluation only."""
     found = []
     for k in range(count):
         shown = ROUNDS[(7 * k) % len(ROUNDS)]
-        more: dict[str, object] = {"window": k + 1}
+        more: dict[str, object] = {"window": k + 1, "state": state(k), "next_state": state(k + 1)}
         if k % 9 == 4:
             more |= {name: getattr(shown, name)[1:] for name in ("requests", "attempts")}
         if k % 13 == 6:
