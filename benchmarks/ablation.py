@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import summary
-from benchmarks.agents import build
 from benchmarks.result_store import Cell
 from benchmarks.summary import (
     REGRET_HEADER,
@@ -17,17 +19,51 @@ from benchmarks.summary import (
     shown,
 )
 from benchmarks.training_run import converge
+from tercet.rl.costs.levels import Levels
 from tercet.rl.goal import Goal
+from tercet.rl.hybrid import Explorer, Hybrid
 from tercet.sim import scenarios
 from tercet.sim.run_loop import Feedback
 
-ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "full": ("unchanged", {}),
-    "no planning": ("the model is trained, its plans are not used", {"plan_batch": 0}),
-    "no system model": ("the policy is trained on real experience alone", {"plan_weight": 0.0}),
-    "one member": ("one head, one member", {"members": 1}),
-    "epsilon 0.1": ("epsilon-greedy instead of Thompson sampling", {"epsilon": 0.1}),
-    "greedy": ("no exploration at all", {"epsilon": 0.0}),
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+
+class Still(Levels):
+    """Levels of places that never move."""
+
+    def pass_window(self) -> None:
+        """As `Levels`; nothing becomes less certain."""
+
+    def observe(
+        self, place: Integers, error: Floats, share: Floats, variance: Floats, known: Booleans
+    ) -> Floats:
+        """As `Levels`; nothing changes, [R]."""
+        return np.zeros(len(error))
+
+
+def _without_levels(agent: Hybrid) -> None:
+    agent.costs.levels = Still()
+
+
+def _without_exploration(agent: Hybrid) -> None:
+    agent.explorer = Explorer(share=0.0, saved=0.0)
+
+
+def _with_small_budget(agent: Hybrid) -> None:
+    agent.explorer = Explorer(share=0.005, saved=0.05)
+
+
+def _unchanged(agent: Hybrid) -> None:
+    """All parts."""
+
+
+ABLATIONS: dict[str, tuple[str, Callable[[Hybrid], None]]] = {
+    "full": ("unchanged", _unchanged),
+    "no levels": ("changes of a place that no state shows are not followed", _without_levels),
+    "a tenth of the budget": ("exploration within a tenth of the budget", _with_small_budget),
+    "greedy": ("no exploration at all", _without_exploration),
 }
 CAP = 400
 
@@ -55,7 +91,8 @@ def _cell(variant: str, name: str, goal: Goal, feedback: Feedback, seed: int) ->
 
     def compute() -> Row:
         world = getattr(scenarios, name)()
-        agent = build("hybrid", world.platform, seed, **ABLATIONS[variant][1])
+        agent = Hybrid(world.platform, seed)
+        ABLATIONS[variant][1](agent)
         result = converge(world, agent, goal, CAP, seed, feedback)
         return {"steps": result.steps, "cpu_s": round(result.cpu_s, 2), **result.regrets}
 

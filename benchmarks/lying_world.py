@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tercet.rl.experience import Outcome, State
 from tercet.rl.costs.encoding import Profile
+from tercet.rl.experience import Outcome, State
 from tercet.rl.options import Option
 from tercet.rl.platform import Assignment, encode
 from tercet.sim.scenarios import paper

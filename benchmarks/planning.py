@@ -1,7 +1,7 @@
-"""Planning throughput by number of world-model workers, and the model's error by members.
+"""Planning throughput by number of world-model workers.
 
-Throughput: real workers on a real bus, all five members trained, the policy trainer not running.
-The time is measured from the publication of the jobs to the last planned batch.
+Real workers on a real bus, all five members trained, the policy trainer not running. The time is
+measured from the publication of the jobs to the last planned batch.
 """
 
 from __future__ import annotations
@@ -16,25 +16,19 @@ from benchmarks.live_system import LiveSystem, live_system
 from tercet.messaging.inspection import parameters
 from tercet.messaging.topology import MEMBERS
 from tercet.process.supervisor import service
-from tercet.rl.experience import Experience as TrainingBatch
-from tercet.rl.hybrid import HybridSettings, SystemModel
-from tercet.rl.hybrid.decision import tables
 from tercet.rl.platform import Platform, decode
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Fleet
 from tercet.schemas.plan import Plan
 from tercet.schemas.round import Round
 from tercet.schemas.window import one_request_each
-from tercet.sim.scenarios import paper, unequal_and_crowded
-from tercet.sim.world import World
+from tercet.sim.scenarios import paper
 
 USERS = 5
 ROUNDS = 40
 """Real experiences before planning starts."""
 TRANSITIONS = 300
 """Planned transitions per member and job."""
-HELD_OUT = 400
-"""Random assignments on which the model's error is measured."""
 
 
 def random_experiences(rounds: int, seed: int = 0) -> list[Experience]:
@@ -135,53 +129,6 @@ async def _planned(system: LiveSystem, jobs: list[Plan]) -> None:
     expected = before + len(jobs) * MEMBERS
     while (await system.bus.js.stream_info("PLANNED")).state.last_seq < expected:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
-
-
-def error_by_members(counts: list[int], seeds: int) -> list[dict[str, Any]]:
-    """Held-out error of the ensemble's mean, in log milliseconds, by number of members."""
-    rows = []
-    for name, world in (("paper-A", paper("A", USERS)), ("unseen", unequal_and_crowded())):
-        for count in counts:
-            errors = [_held_out(world, count, seed) for seed in range(seeds)]
-            rows.append(
-                {
-                    "world": name,
-                    "members": count,
-                    "rounds": ROUNDS,
-                    "error_median": round(float(np.median(errors)), 4),
-                    "error_worst": round(float(np.max(errors)), 4),
-                    "seeds": seeds,
-                }
-            )
-    return rows
-
-
-def _held_out(world: World, count: int, seed: int) -> float:
-    """RMSE of log milliseconds per device, on assignments outside the training data."""
-    place, state = world.platform, world.reset(seed)
-    rng = np.random.default_rng(seed)
-    model = SystemModel.create(
-        place, HybridSettings(), tuple(range(count)), np.random.default_rng((seed, 1))
-    )
-    for _ in range(ROUNDS):
-        assignment = random_assignment(place, rng)
-        outcome = world.step(assignment)
-        model.observe(
-            TrainingBatch(
-                state, assignment, outcome.response_ms, outcome.average_ms, outcome.state, "min"
-            )
-        )
-    table, _ = tables(model.fit(), place, state, place.devices, None, rng)
-    choices = rng.integers(len(place.options), size=(HELD_OUT, len(place.devices)))
-    true = world.expected_ms(state, choices)
-    predicted = np.array([_read(place, table, choice) for choice in choices])
-    return float(np.sqrt(np.mean((np.log(predicted) - np.log(true)) ** 2)))
-
-
-def _read(place: Platform, table: Any, choice: Any) -> list[float]:
-    options = [place.options[k] for k in choice]
-    nodes = [place.node(d, o) for d, o in zip(place.devices, options, strict=True)]
-    return [float(table[i, k, nodes.count(nodes[i]) - 1]) for i, k in enumerate(choice)]
 
 
 def render(rows: list[dict[str, Any]]) -> str:

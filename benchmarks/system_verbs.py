@@ -27,14 +27,10 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command = verb(
         "planning",
         run_planning,
-        "planned transitions a second by workers; the model's error by members",
+        "planned transitions a second by workers",
     )
     command.add_argument("--workers", type=count, nargs="+", default=[1, 2])
     command.add_argument("--jobs", type=count, default=60, help="planning jobs per measurement")
-    command.add_argument(
-        "--members", type=count, nargs="+", help="measure the model's error instead"
-    )
-    command.add_argument("--seeds", type=count, default=5)
     command = verb(
         "local",
         run_local,
@@ -123,13 +119,9 @@ def run_dashboard(options: Options) -> None:
 
 
 def run_planning(options: Options) -> None:
-    """Throughput relative to the first number of workers, or the error by members."""
+    """Throughput relative to the first number of workers."""
     from benchmarks import planning
 
-    if options.members:
-        rows = planning.error_by_members(options.members, options.seeds)
-        show(options, rows, planning.render)
-        return
     rows = [asyncio.run(planning.throughput(w, options.jobs)) for w in options.workers]
     for row in rows:
         ratio = row["transitions_per_s"] / rows[0]["transitions_per_s"]

@@ -42,12 +42,8 @@ SPACES: dict[str, dict[str, list[Any]]] = {
         "logarithm": [True, False],
     },
     "hybrid": {
-        "hidden": [8, 32, 64],
-        "hidden_reach": [0.3, 1.0, 2.0],
-        "plans": [1, 2, 4],
-        "plan_batch": [8, 16, 32],
-        "plan_weight": [0.02, 0.05, 0.2],
-        "memory": [500.0, 2000.0, 8000.0],
+        "share": [0.02, 0.05, 0.1, 0.2],
+        "saved": [0.25, 0.5, 1.0, 2.0],
     },
 }
 SPACES["lints"] = SPACES["loglints"] = {
@@ -90,10 +86,7 @@ FIRST: dict[str, dict[str, Any]] = {
         "direct_steps": 2, "world_sessions": 80, "plan_sessions": 80, "best_actions": 16,
         "average": 0.005, "epsilon": 0.3, "penalty": 1.5, "priority": 0.6, "logarithm": True,
     },
-    "hybrid": {
-        "hidden": 32, "hidden_reach": 1.0, "plans": 2, "plan_batch": 16, "plan_weight": 0.05,
-        "memory": 2000.0,
-    },
+    "hybrid": {"share": 0.05, "saved": 0.5},
 }  # fmt: skip
 """Trial 0 of each agent: its defaults before the search."""
 

@@ -89,7 +89,7 @@ class LinTS:
             mean = np.mean(list(rows.values()), axis=0)
             self.regressions[""].add(mean, self._label(experience.average_ms), len(rows))
             return
-        for device in [d for d in experience.response_ms if d not in experience.censored]:
+        for device in experience.response_ms:
             self._learn(experience, device, rows[device])
 
     def _learn(self, experience: Experience, device: str, row: Floats) -> None:

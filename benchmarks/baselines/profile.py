@@ -66,7 +66,7 @@ class ProfileThenSolve:
         rows = {d: self._row(experience, d, load) for d, load in loads.items()}
         if not experience.response_ms:
             self._add(np.mean(list(rows.values()), axis=0), experience.average_ms, len(rows))
-        for device in [d for d in experience.response_ms if d not in experience.censored]:
+        for device in experience.response_ms:
             count = experience.counts.get(device, 1)
             self._add(rows[device], experience.response_ms[device], count)
 

@@ -33,7 +33,7 @@ def levels(platform: Platform, state: State) -> Floats:
 
 def measured_loads(platform: Platform, experience: Experience) -> dict[str, float]:
     """The load under which each device's requests ran; devices that asked nothing add none."""
-    asked = set(experience.response_ms) | experience.censored
+    asked = set(experience.response_ms)
     state, counts = experience.state, experience.counts
     if asked:
         amount = {d: float(counts.get(d, 1)) for d in platform.devices if d in asked}
