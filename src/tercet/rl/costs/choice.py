@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.assignment_arguments import General
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, solved
 from tercet.rl.costs.prediction import CostTable
@@ -43,9 +44,11 @@ def available(table: CostTable, platform_nodes: Mapping[str, Booleans],
 
 
 def problem_of(table: CostTable, goals: Goals, allowed: Booleans | None = None,
-               node_cost: Floats | None = None) -> Problem:
-    """The assignment problem of a table."""
-    more = {} if node_cost is None else {"node_cost": node_cost}
+               node_cost: Floats | None = None, node_levels: Floats | None = None) -> Problem:
+    """The assignment problem of a table; `node_cost` [K, M] at `node_levels` [M], else at its."""
+    more: General = {} if node_cost is None else {"node_cost": node_cost}
+    if node_levels is not None:
+        more["node_levels"] = node_levels
     return Problem.of(
         table.costs, table.accuracy, required(table, goals), None, None,
         node=table.node, levels=table.levels, amount=table.amount, demand=table.demand,

@@ -134,8 +134,9 @@ def fitted(sums: Sums, node: Integers, f: Integers, tier: Integers) -> Fit:
     mean = np.linalg.solve(left, right[:, :, None])[:, :, 0]
     mine = sums.squares[node, f] + 0.2 * squares
     noise = np.sqrt(mine[:, 0] / np.maximum(mine[:, 1], 1.0))
-    bounded = sums.at_low[node, f] >= 3
-    return Fit(mean, left, noise, np.where(bounded, sums.low[node, f], -np.inf))
+    low = sums.low[node, f]
+    bounded = (sums.at_low[node, f] >= 3) | (low <= 0.0)
+    return Fit(mean, left, noise, np.where(bounded, low, -np.inf))
 
 
 def lowered(expected: Floats, noise: Floats, low: Floats) -> Floats:
