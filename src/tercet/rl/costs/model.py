@@ -183,7 +183,7 @@ class CostModel:
         error = np.log(ms) - total
         deviation = np.sqrt(spread + self.noise / count + CELL_VARIANCE)
         if with_service:
-            network = np.exp(predicted[1] + own) if with_network else np.zeros(len(ms))
+            network = sum((np.exp(p + own) for p in predicted[1:]), np.zeros(len(ms)))
             service = np.exp(predicted[0] + own)
             wanted = np.log(np.maximum(ms - network, 0.02 * ms) / service)
             before = self.levels.mean_of(rows.place)
