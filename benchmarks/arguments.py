@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import NoReturn
 
-from benchmarks import solver_scale, system_verbs, verbs
+from benchmarks import live_window, solver_scale, system_verbs, verbs
 from benchmarks.agents import NAMES, WITH_SOLVER
 from benchmarks.lying_world import LIES
 from benchmarks.planning_worlds import WORLDS as PLANNING_WORLDS
@@ -125,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
     system_verbs.add(subparsers, count, factor)
     _learn(subparsers)
     _solver_scale(subparsers)
+    _live_window(subparsers)
     return top
 
 
@@ -136,6 +137,16 @@ def _solver_scale(subparsers: argparse._SubParsersAction[Parser]) -> None:
     command.add_argument("--devices", type=count, nargs="+", default=[50, 200, 1000])
     command.add_argument("--edges", type=count, nargs="+", default=[4, 20])
     command.add_argument("--seeds", type=count, default=3)
+    command.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
+
+
+def _live_window(subparsers: argparse._SubParsersAction[Parser]) -> None:
+    """Add the verb that measures what one window costs."""
+    text = "CPU of a window: explore, greedy, check, learn"
+    command = subparsers.add_parser("live-window", help=text, description=text)
+    command.set_defaults(verb=live_window.run)
+    command.add_argument("--devices", type=count, nargs="+", default=[*live_window.EDGES])
+    command.add_argument("--windows", type=count, default=60, help="windows that are measured")
     command.add_argument("--json", action="store_true", help="JSON on stdout instead of Markdown")
 
 

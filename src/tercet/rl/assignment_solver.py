@@ -104,6 +104,17 @@ def solved(
     return replace(_solution(problem, found.choice, found.bound), prices=found.prices)
 
 
+def nearby(problem: Problem, start: ArrayLike) -> Solution:
+    """An assignment near `start` [n] that meets the goals and that no single change improves.
+
+    Quick, and without a bound: its gap is infinite, and without prices.
+    """
+    first = _checked(problem, start)
+    if first is None or not problem.feasible:
+        return solved(problem, first)
+    return _solution(problem, decomposition_solver.Incumbent(problem, first).choice, -np.inf)
+
+
 def ranked(problem: Problem, choice: ArrayLike) -> tuple[Integers, Floats]:
     """Every row's options, the cheapest first, if the others keep theirs: order and costs, [n, O].
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
-from tercet.rl.assignment_solver import Solution, solved
+from tercet.rl.assignment_solver import Solution, nearby, solved
 from tercet.rl.costs.prediction import CostTable
 
 Floats = NDArray[np.float64]
@@ -74,7 +74,7 @@ class Explorer:
         trials = _Trials.of(self, table, problem, greedy)
         forced = self._select(trials, table, problem, greedy, rng)
         while forced:
-            found = _with(problem, forced, greedy.choice)
+            found = _with(problem, forced, greedy)
             excess = _excess(found, greedy)
             if found.feasible and excess <= self.saved + MIN_COST:
                 self.saved -= max(excess, 0.0)
@@ -117,7 +117,7 @@ class Explorer:
     ) -> bool:
         """Compute what a trial really costs; False, with a new ratio, when it was far more."""
         row, option = at
-        found = _with(problem, {int(row): int(option)}, greedy.choice)
+        found = _with(problem, {int(row): int(option)}, greedy)
         weight = table.demand.sum() / table.demand[row]
         real = max(0.0, (found.cost - greedy.cost) * weight) if found.feasible else np.inf
         name, before = (table.devices[row], int(option)), trials.cost[at]
@@ -310,14 +310,18 @@ def normal(x: Floats) -> Floats:
     return np.where(x >= 0, 1.0 - tail, tail)
 
 
-def _with(problem: Problem, forced: dict[int, int], start: Integers) -> Solution:
-    """The best assignment in which some rows have given options."""
+def _with(problem: Problem, forced: dict[int, int], greedy: Solution) -> Solution:
+    """The best assignment in which some rows have given options; of many rows, one nearby."""
+    start = greedy.choice
     allowed, first = problem.allowed.copy(), start.copy()
     for row, option in forced.items():
         allowed[row] = False
         allowed[row, option] = True
         first[row] = option
-    return solved(replace(problem, allowed=allowed), first)
+    free = replace(problem, allowed=allowed)
+    if problem.n <= EXACT_ROWS:
+        return solved(free, first)
+    return nearby(free, first)
 
 
 def _excess(found: Solution, greedy: Solution) -> float:

@@ -66,6 +66,35 @@ class CostTable:
     change: Floats
     """...and by how much, log units, [n, O]."""
 
+    def loads(self, choice: Integers) -> Floats:
+        """Load of each shared node under an assignment [n], [K]."""
+        row = np.arange(len(choice))
+        node, amount = self.node[row, choice], self.amount[row, choice]
+        return np.bincount(node + 1, amount, len(self.nodes) + 1)[1:]
+
+    def expected(self, choice: Integers) -> Floats:
+        """Expected milliseconds of a request of each row under an assignment [n], [n]."""
+        row = np.arange(len(choice))
+        node = self.node[row, choice]
+        load = np.append(self.loads(choice), self.levels[0])[node]
+        return between(self.costs[row, choice], *located(self.levels, load))
+
+
+def located(levels: Floats, load: Floats) -> tuple[Integers, Floats]:
+    """Index of the level at or below each load, and how far the load is towards the next."""
+    if len(levels) < 2:
+        return np.zeros(load.shape, dtype=np.int64), np.zeros(load.shape)
+    low = np.clip(np.searchsorted(levels, load, side="right") - 1, 0, len(levels) - 2)
+    share = (load - levels[low]) / (levels[low + 1] - levels[low])
+    return low, np.clip(share, 0.0, 1.0)
+
+
+def between(table: Floats, low: Integers, share: Floats) -> Floats:
+    """The last axis of `table` [..., L] at a level and a share towards the next, both [...]."""
+    high = np.minimum(low + 1, table.shape[-1] - 1)
+    first, second = (np.take_along_axis(table, k[..., None], axis=-1)[..., 0] for k in (low, high))
+    return np.asarray(first * (1 - share) + second * share)
+
 
 @dataclass(frozen=True)
 class Knowledge:

@@ -5,15 +5,19 @@ Staleness is one window: each decision is made with everything up to the window 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, solved
 from tercet.rl.costs.choice import Goals, problem_of
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.exploration import Explorer
-from tercet.rl.costs.model import CostModel
+from tercet.rl.costs.model import MIN_MS, CostModel
 from tercet.rl.costs.prediction import CostTable
+from tercet.rl.decomposition_solver import Prices
 from tercet.rl.experience import Experience, State
 from tercet.rl.planning.parameters import to_parameters
 from tercet.rl.planning.planner import plan
@@ -26,6 +30,9 @@ PLAN_EVERY = 10
 
 MEMBERS = 5
 """Members of the system model that imagine windows."""
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 class Hybrid:
@@ -49,25 +56,47 @@ class Hybrid:
         self.system = SystemModel() if planning else None
         self.values: dict[str, Values] = {}
         """Goal to what states are worth; empty where nothing is to be planned."""
+        self._latest: _Latest | None = None
 
     def change_platform(self, platform: Platform, profile: Profile | None = None) -> None:
         """Continue on a platform on which devices, nodes or options have come or gone."""
         self.platform, self.profile = platform, profile
 
+    @property
+    def gap(self) -> float:
+        """Proven gap of the latest greedy assignment to the optimum of the expected costs."""
+        return 0.0 if self._latest is None else self._latest.solution.gap
+
     def table(self, state: State) -> CostTable:
         """Expected costs in a state."""
+        now = self._latest
+        if now is not None and now.state is state and now.fits(self):
+            return now.expected
         return self.costs.knowledge.table(self.platform, state, self.profile)
 
     def act(self, state: State, goal: Goals) -> Assignment:
         """Greedy, or with trials that are worth their cost."""
-        table, problem = self._problem(state, goal)
-        greedy = solved(problem)
-        return self._decoded(table, self.explorer.explore(table, problem, greedy, self.rng))
+        now = self._solved(state, goal)
+        chosen = self.explorer.explore(now.table, now.problem, now.solution, self.rng)
+        return self._decoded(now.table, chosen)
 
     def greedy(self, state: State, goal: Goals) -> Assignment:
         """The best assignment by the expected costs, of this window and of later ones."""
-        table, problem = self._problem(state, goal)
-        return self._decoded(table, solved(problem))
+        now = self._solved(state, goal)
+        return self._decoded(now.table, now.solution)
+
+    def errors(self, seen: Experience) -> Floats:
+        """Logarithm of what was measured over what is expected before learning it, [R].
+
+        One for each device that was measured.
+        """
+        table = self.table(seen.state)
+        row = [i for i, d in enumerate(table.devices) if d in seen.response_ms]
+        choice = np.array(
+            [self.platform.index[seen.assignment[d]] for d in table.devices], dtype=np.int64
+        )
+        measured = np.array([seen.response_ms[table.devices[i]] for i in row])
+        return np.log(np.maximum(measured, MIN_MS) / table.expected(choice)[row])
 
     def observe(self, experience: Experience) -> None:
         """Learn from one window."""
@@ -78,9 +107,10 @@ class Hybrid:
             if self.system.windows % PLAN_EVERY == 0:
                 self._plan(experience.next_state, experience.goal)
 
-    def _problem(self, state: State, goal: Goals) -> tuple[CostTable, Problem]:
+    def _problem(
+        self, table: CostTable, state: State, goal: Goals
+    ) -> tuple[CostTable, Problem]:
         """Costs, and what is to be solved: with the values of states where there are any."""
-        table = self.table(state)
         values = self.values.get(str(goal))
         if values is None:
             return table, problem_of(table, goal)
@@ -102,5 +132,48 @@ class Hybrid:
         self.values = {} if planned.values is None else {str(goal): planned.values}
         self.modelled_steps += len(planned.experience)
 
+    def _solved(self, state: State, goal: Goals) -> _Latest:
+        """Table and greedy solution; those of the last call where nothing has changed since."""
+        now = self._latest
+        if now is None or now.state is not state or now.goal != goal or not now.fits(self):
+            plain = self.table(state)
+            table, problem = self._problem(plain, state, goal)
+            start, prices = (None, None) if now is None else now.start(table)
+            self._latest = _Latest(
+                state, goal, self.platform, self.profile, self.costs.windows, plain, table, problem,
+                solved(problem, start, prices),
+            )  # fmt: skip
+            return self._latest
+        return now
+
     def _decoded(self, table: CostTable, solution: Solution) -> Assignment:
         return decode(self.platform, table.devices, solution.choice)
+
+
+@dataclass(frozen=True, slots=True)
+class _Latest:
+    """The latest greedy solution, and what it was computed from."""
+
+    state: State
+    goal: Goals
+    platform: Platform
+    profile: Profile | None
+    windows: int
+    """Windows learned from."""
+    expected: CostTable
+    """Costs of a window..."""
+    table: CostTable
+    """...and with what the states after it are worth."""
+    problem: Problem
+    solution: Solution
+
+    def fits(self, agent: Hybrid) -> bool:
+        """Whether platform, profile and knowledge are still the same."""
+        same = self.platform is agent.platform and self.profile is agent.profile
+        return same and self.windows == agent.costs.windows
+
+    def start(self, table: CostTable) -> tuple[Integers | None, Prices | None]:
+        """Where the search for another table's solution begins; few rows need no start."""
+        if table.devices != self.table.devices:
+            return None, None
+        return self.solution.choice, self.solution.prices
