@@ -40,7 +40,8 @@ class CostSensitivity:
         off = np.concatenate([log[:, None], condition], axis=1) - self._mean[at]
         weight = (count / (count + 1.0))[:, None]
         x, y = off[:, 1:], off[:, :1]
-        np.add.at(self.sums, node, np.stack([x * x, x * y, y * y + 0 * x], axis=2) * weight[:, :, None])
+        products = np.stack([x * x, x * y, np.broadcast_to(y * y, x.shape)], axis=2)
+        np.add.at(self.sums, node, products * weight[:, :, None])
         np.add.at(self.freedom, node, (count > 0) * 1.0)
         self._mean[at] += off / (count + 1.0)[:, None]
         self._count[at] += 1.0

@@ -1,4 +1,4 @@
-"""The value of one node's condition: policy iteration for the mean cost, on a grid."""
+"""The value of one node's condition: policy iteration on a grid, with a far horizon."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ POINTS = 61
 MOST_ROUNDS = 50
 """Improvements of the policy at most; a few suffice."""
 
+DISCOUNT = 0.998
+"""Worth of a cost in the next window: a horizon of 500 windows."""
+
 NORMAL, WEIGHT = np.polynomial.hermite_e.hermegauss(7)
 WEIGHT = WEIGHT / WEIGHT.sum()
 """Points and weights that stand for a standard normal variable."""
@@ -25,9 +28,7 @@ def following(mean: Floats, spread: float, low: float, grid: Floats) -> Floats:
     return np.clip(found, grid[0], grid[-1])
 
 
-def expected_value(
-    mean: Floats, spread: float, low: float, grid: Floats, value: Floats
-) -> Floats:
+def expected_value(mean: Floats, spread: float, low: float, grid: Floats, value: Floats) -> Floats:
     """Expectation of `value` [G] on `grid` [G] after a window, for means [...]."""
     ahead = np.interp(following(mean, spread, low, grid), grid, value)
     return np.asarray(ahead @ WEIGHT)
@@ -46,28 +47,20 @@ def chances(mean: Floats, spread: float, low: float, grid: Floats) -> Floats:
     return flat.reshape(*mean.shape, len(grid))
 
 
-def relative_value(cost: Floats, chance: Floats) -> tuple[Floats, Floats]:
-    """Relative value of each point [G], least 0, and the stationary share of each point [G].
+def value_of(cost: Floats, chance: Floats) -> Floats:
+    """Discounted value of each point [G], least 0.
 
     `cost` [G, A] per window, infinite where an action is not available, `chance` [G, A, G].
     """
     points = len(cost)
-    action = np.where(np.isfinite(cost), cost, np.inf).argmin(axis=1)
-    rows = np.arange(points)
-    value = np.zeros(points)
+    rows, action, value = np.arange(points), cost.argmin(axis=1), np.zeros(points)
     for _ in range(MOST_ROUNDS):
-        moved = chance[rows, action]
-        left = np.zeros((points + 1, points + 1))
-        left[:points, :points] = np.eye(points) - moved
-        left[:points, points] = 1.0
-        left[points, 0] = 1.0  # The value of the first point is the origin.
-        solved = np.linalg.lstsq(left, np.append(cost[rows, action], 0.0), rcond=None)[0]
-        value = solved[:points]
-        ahead = cost + chance @ value
+        left = np.eye(points) - DISCOUNT * chance[rows, action]
+        value = np.linalg.solve(left, cost[rows, action])
+        ahead = cost + DISCOUNT * (chance @ value)
         better = ahead.argmin(axis=1)
         gain = ahead[rows, action] - ahead[rows, better]
-        if gain.max() < 1e-9 * max(1.0, abs(solved[points])):
+        if gain.max() <= 1e-9 * max(1.0, float(np.abs(value).max())):
             break
-        action = np.where(gain > 1e-12, better, action)
-    share = np.linalg.matrix_power(chance[rows, action], 1024)
-    return value - value.min(), share.mean(axis=0)
+        action = np.where(gain > 0.0, better, action)
+    return np.asarray(value - value.min())

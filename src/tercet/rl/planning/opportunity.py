@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
-from tercet.rl.assignment_solver import Solution, solved
+from tercet.rl.assignment_solver import solved
 from tercet.rl.costs.choice import Goals, problem_of
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.prediction import CostTable, Knowledge
 from tercet.rl.experience import State
 from tercet.rl.planning.conditions import with_condition
 from tercet.rl.planning.parameters import System
-from tercet.rl.planning.values import StateCosts, Values, own_use
+from tercet.rl.planning.values import StateCosts, Values
 from tercet.rl.platform import Platform
 
 Floats = NDArray[np.float64]
@@ -134,8 +134,13 @@ def _priced_loads(problem: Problem, k: int, loads: Floats) -> Floats:
     base = _at_loads(problem, loads)
     weight = float(problem.demand.sum())
     most = max(float(loads[-1]), 1e-9)
-    for price in unit * weight / most * np.concatenate(
-        [-np.geomspace(4.0, 0.1, PRICES // 2), np.geomspace(0.1, 4.0, PRICES // 2)]
+    for price in (
+        unit
+        * weight
+        / most
+        * np.concatenate(
+            [-np.geomspace(4.0, 0.1, PRICES // 2), np.geomspace(0.1, 4.0, PRICES // 2)]
+        )
     ):
         cost = base.copy()
         cost[k] += price * loads
@@ -168,14 +173,13 @@ def device_costs(
     found: list[Floats] = []
     use = work = np.zeros(0)
     for state in states:
-        table, problem, later = situation.problem(state, values, e)
+        table, problem, _ = situation.problem(state, values, e)
         rows = [i for i, d in enumerate(table.devices) if situation.platform.host.get(d, d) == name]
         if not rows:
             continue
         row = rows[0]
         columns = [
-            situation.table(with_condition(state, name, system.values_at(e, x)))
-            for x in coarse
+            situation.table(with_condition(state, name, system.values_at(e, x))) for x in coarse
         ]
         own = np.flatnonzero((table.node[row] < 0) & table.allowed[row])
         times = np.array([c.costs[row, own, 0] for c in columns])  # [X, own]

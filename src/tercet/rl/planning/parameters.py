@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.planning.conditions import FIELDS
+from tercet.rl.planning.history import AFTER, BEFORE, NODE, Transitions
 from tercet.rl.planning.node_value import POINTS
 from tercet.rl.planning.relevance import Relevant, relevant
 from tercet.rl.planning.system_model import SystemModel
-from tercet.rl.planning.transitions import TERMS, Fit, fitted
+from tercet.rl.planning.transitions import TERMS, fitted
 
 Floats = NDArray[np.float64]
 Parameters = dict[str, NDArray[np.generic]]
@@ -109,7 +110,7 @@ def checked(parameters: Parameters, names: Sequence[str]) -> tuple[str, ...]:
             raise ValueError(f"parameters: {name} does not fit {len(nodes)} nodes")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"parameters: {name} is not finite")
-    if len(nodes) and not (np.asarray(parameters["field"]) < len(FIELDS)).all():
+    if (np.asarray(parameters["field"], dtype=np.int64) >= len(FIELDS)).any():
         raise ValueError("parameters: field is unknown")
     return tuple(str(n) for n in nodes)
 
@@ -119,67 +120,77 @@ def to_parameters(system: SystemModel, members: int, seed: int = 0) -> Parameter
 
     Each member is a draw from the posterior, the same one for the same evidence and seed.
     """
-    chosen = relevant(system)
-    node = np.array([r.node for r in chosen], dtype=np.int64)
-    f = np.array([r.field for r in chosen], dtype=np.int64)
-    names = list(system.registry.nodes.number)
-    packed = json.dumps([names[n] for n in node]).encode()
-    empty = not len(chosen)
-    fit = fitted(system.sums, node, f, system.tier) if not empty else None
-    entries = [_entry(system, fit, k, r) for k, r in enumerate(chosen)] if fit else []
-    shapes = {"grid": (POINTS,), "others": (POINTS, len(FIELDS)), "follows": (len(FIELDS),),
-              "low": (), "spread": ()}  # fmt: skip
+    known, entries, names = list(system.registry.nodes.number), [], []
+    for group in relevant(system):
+        fit = fitted(group.seen)
+        normal = np.random.default_rng((seed, 41)).standard_normal((members, *fit.mean.shape))
+        draws = np.stack([fit.drawn(z) for z in normal], axis=1)
+        others, follows, grids = _companions(system, group)
+        for k in group.chosen.tolist():
+            names.append(known[group.seen.nodes[k]])
+            grid, low = grids[k]
+            entries.append({
+                "field": np.int64(group.field), "draws": draws[k], "mean": fit.mean[k],
+                "spread": fit.noise[k], "noise": fit.noise[k], "low": low, "grid": grid,
+                "others": others(grid), "follows": follows,
+            })  # fmt: skip
     found: Parameters = {
-        name: np.array([e[name] for e in entries]).reshape(len(chosen), *shape)
-        for name, shape in shapes.items()
+        name: np.array([e[name] for e in entries]).reshape(len(entries), *shape)
+        for name, shape in _shapes(members).items()
     }
-    found["names"] = np.frombuffer(packed, dtype=np.uint8)
-    found["field"] = f
-    found["mean"] = fit.mean if fit else np.zeros((0, TERMS))
-    found["noise"] = fit.noise if fit else np.zeros(0)
-    found["draws"] = _draws(fit, members, seed) if fit else np.zeros((0, members, TERMS))
+    found["names"] = np.frombuffer(json.dumps(names).encode(), dtype=np.uint8)
     return found
 
 
-def _draws(fit: Fit, members: int, seed: int) -> Floats:
-    """Coefficients of each member, [E, M, TERMS]."""
-    rng = np.random.default_rng((seed, 41))
-    shape = (members, len(fit.mean), TERMS)
-    return np.stack([fit.drawn(normal).mean for normal in rng.standard_normal(shape)], axis=1)
+def _shapes(members: int) -> dict[str, tuple[int, ...]]:
+    """Shape of each array but for the first axis."""
+    return {
+        "field": (), "draws": (members, TERMS), "mean": (TERMS,), "spread": (), "noise": (),
+        "low": (), "grid": (POINTS,), "others": (POINTS, len(FIELDS)), "follows": (len(FIELDS),),
+    }  # fmt: skip
 
 
-def _entry(system: SystemModel, fit: Fit, k: int, chosen: Relevant) -> dict[str, object]:
-    """Grid, bound and companions of one condition."""
-    sums, f = system.sums, chosen.field
-    low, high = float(sums.low[chosen.node, f]), float(sums.high[chosen.node, f])
-    bounded = bool(np.isfinite(fit.low[k]))
-    bound = float(fit.low[k]) if bounded else 0.0
-    start = bound if bounded or low <= 0.0 else max(bound, low - 0.1 * (high - low))
-    grid = np.linspace(start, high + BEYOND * (high - low), POINTS)
-    others, follows = _companions(system, chosen, grid)
-    return {"grid": grid, "low": bound, "spread": float(fit.noise[k]), "others": others,
-            "follows": follows}  # fmt: skip
+def _grids(seen: Transitions) -> list[tuple[Floats, float]]:
+    """Grid and lower bound of each node; nodes that have seen little use the range of all."""
+    size = len(seen.nodes)
+    low, high = np.full(size, np.inf), np.full(size, -np.inf)
+    np.minimum.at(low, seen.node, np.minimum(seen.now, seen.after))
+    np.maximum.at(high, seen.node, np.maximum(seen.now, seen.after))
+    most, found = float((high - low).max()), []
+    for k in range(size):
+        top = max(float(high[k]), float(low[k]) + most) + BEYOND * most
+        bound = float(seen.low[k]) if np.isfinite(seen.low[k]) else 0.0
+        start = bound if np.isfinite(seen.low[k]) else max(0.0, float(low[k]) - 0.1 * most)
+        found.append((np.linspace(start, top, POINTS), bound))
+    return found
+
+
+Companions = Callable[[Floats], Floats]
 
 
 def _companions(
-    system: SystemModel, chosen: Relevant, grid: Floats
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Other conditions of such nodes at each point of the grid, [G, F], and which follow it."""
-    seen = system.samples.get(int(system.tier[chosen.node]), np.zeros((0, len(FIELDS))))
-    others, follows = np.zeros((len(grid), len(FIELDS))), np.zeros(len(FIELDS), dtype=bool)
-    if len(seen) < 2 * BINS:
-        return others, follows
-    x = seen[:, chosen.field]
+    system: SystemModel, group: Relevant
+) -> tuple[Companions, NDArray[np.bool_], list[tuple[Floats, float]]]:
+    """What the other fields are at a value of this one, and which follow it; grids of the nodes."""
+    (tier,) = (
+        t for t in system.history.rows
+        if system.history.of(t)[0, NODE] in group.seen.nodes
+    )  # fmt: skip
+    seen = system.history.of(tier)[:, BEFORE:AFTER]
+    x, follows = seen[:, group.field], np.zeros(len(FIELDS), dtype=bool)
     edges = np.linspace(x.min(), x.max() + 1e-9, BINS + 1)
     bin_ = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, BINS - 1)
     count = np.bincount(bin_, minlength=BINS)
     used = count > 0
-    middle = (np.bincount(bin_, x, BINS)[used]) / count[used]
+    sums = np.stack([np.bincount(bin_, y, BINS) for y in seen.T], axis=1)
+    means: Floats = sums / np.maximum(count, 1)[:, None]
     for f in range(len(FIELDS)):
-        y = seen[:, f]
-        if f == chosen.field or y.std() < 1e-9:
-            continue
-        mean = np.bincount(bin_, y, BINS) / np.maximum(count, 1)
-        follows[f] = ((y - mean[bin_]) ** 2).mean() < (1.0 - EXPLAINED) * y.var()
-        others[:, f] = np.interp(grid, middle, mean[used])
-    return others, follows
+        rest = ((seen[:, f] - means[bin_, f]) ** 2).mean()
+        varies = f != group.field and seen[:, f].std() > 1e-9
+        follows[f] = varies and rest < (1.0 - EXPLAINED) * seen[:, f].var()
+
+    def at(grid: Floats) -> Floats:
+        middle = means[used, group.field]
+        return np.stack([np.interp(grid, middle, m) for m in means[used].T], axis=1)
+
+    return at, follows, _grids(group.seen)

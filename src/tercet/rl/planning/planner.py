@@ -21,7 +21,7 @@ from tercet.rl.costs.prediction import CostTable, Knowledge
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
 from tercet.rl.planning.conditions import FIELDS, with_condition
-from tercet.rl.planning.node_value import chances, relative_value
+from tercet.rl.planning.node_value import chances, value_of
 from tercet.rl.planning.opportunity import Situation, device_costs, node_costs
 from tercet.rl.planning.parameters import Parameters, System
 from tercet.rl.planning.values import StateCosts, Values, own_use
@@ -66,7 +66,8 @@ def plan(
     known = _carried(system, values)
     imagined = _imagine(situation, known, state, windows, np.random.default_rng((seed, 43)))
     visited = [e.next_state for e in imagined] or [state]
-    states = visited[:: max(1, len(visited) // STATES)][:STATES] if len(system.nodes) > 1 else [state]
+    count = STATES if len(system.nodes) > 1 else 1
+    states = visited[:: max(1, len(visited) // count)][:count]
     return Plan(tuple(imagined), _evaluated(situation, known, states))
 
 
@@ -96,12 +97,15 @@ def _evaluated(situation: Situation, values: Values | None, states: list[State])
             continue
         mean = condition.expected(grid[:, None], load[None, :], work)
         chance = chances(mean, condition.spread, condition.low, grid)
-        found.append(relative_value(cost, chance)[0])
+        found.append(value_of(cost, chance))
     return Values(situation.system.nodes, situation.system.conditions, np.array(found))
 
 
 def _imagine(
-    situation: Situation, values: Values | None, state: State, windows: int,
+    situation: Situation,
+    values: Values | None,
+    state: State,
+    windows: int,
     rng: np.random.Generator,
 ) -> list[Experience]:
     """Go on from `state` with every member."""
@@ -130,7 +134,11 @@ def _later(problem: Problem, choice: Integers, later: StateCosts | None) -> floa
 
 
 def _next(
-    situation: Situation, state: State, table: CostTable, best: Solution, member: int,
+    situation: Situation,
+    state: State,
+    table: CostTable,
+    best: Solution,
+    member: int,
     rng: np.random.Generator,
 ) -> State:
     """The state after a window, by one member; conditions that are not modelled stay."""
@@ -149,4 +157,3 @@ def _next(
         x = float(np.clip(drawn, max(condition.low, 0.0), condition.grid[-1]))
         state = with_condition(state, name, system.values_at(e, x))
     return state
-

@@ -1,7 +1,9 @@
 """Which conditions are worth planning for: assignments move them, and costs depend on them.
 
-Both must be beyond doubt and large enough to matter. Evidence is pooled over the nodes of a tier; a
-node whose own evidence speaks against it is left out. So where nothing is to be planned nothing is.
+Both must be beyond doubt and large enough to matter. Transitions are compared among those that
+began alike, so what drives a condition by itself is not mistaken for an effect of the assignment
+that answered it. Evidence is pooled over the nodes of a tier; a node whose own evidence speaks
+against it is left out. So where nothing is to be planned nothing is.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.planning.conditions import FIELDS
-from tercet.rl.planning.cost_sensitivity import slope
+from tercet.rl.planning.cost_sensitivity import CostSensitivity, slope
+from tercet.rl.planning.history import Transitions
 from tercet.rl.planning.system_model import SystemModel
 
 Floats = NDArray[np.float64]
@@ -21,99 +24,141 @@ Integers = NDArray[np.int64]
 SURE = 6.0
 """Standard errors beyond which evidence counts, for a tier; half of it against a single node."""
 
-LARGE = np.log(1.05)
+LARGE = float(np.log(1.05))
 """Change of the log cost over the visited range that counts."""
 
 MOVED = 0.05
 """Share of what a condition moves that must be explained by load and work."""
 
-FEW = 20.0
-"""Transitions of a node that are too few to speak for themselves."""
+LEAST = 25
+"""Transitions of a tier below which nothing is judged; a node is not judged by fewer of its own."""
 
-LEAST = 25.0
-"""Transitions of a tier below which nothing is judged."""
+BINS = 8
+"""Groups of transitions that began alike; each node has its own where it has enough of them."""
 
 RANGE = 3.3
 """Standard deviations that are a range."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Relevant:
-    """A node and the field of its condition that is planned for."""
+    """Nodes of a tier and the field of their condition that is planned for."""
 
-    node: int
-    """Number in the registry of the system model."""
+    seen: Transitions
     field: int
     """Index in `FIELDS`."""
+    chosen: Integers
+    """Indexes into `seen.nodes`."""
 
 
 def relevant(system: SystemModel) -> list[Relevant]:
-    """At most one field for each node: the one that load and work explain best."""
-    moving = system.sums.moving()
-    found: dict[int, tuple[float, int]] = {}
-    for tier in np.unique(system.tier).tolist():
-        nodes = np.flatnonzero(system.tier == tier)
-        for f in range(len(FIELDS)):
-            here = nodes[moving[nodes, f]]
-            if len(here):
-                for node, share in _of_tier(system, here, f):
-                    if share > found.get(node, (0.0, 0))[0]:
-                        found[node] = share, f
-    return [Relevant(node, f) for node, (_, f) in sorted(found.items())]
-
-
-def _of_tier(system: SystemModel, nodes: Integers, f: int) -> list[tuple[int, float]]:
-    """Nodes of one tier for which a field matters, and the share that load and work explain."""
-    without, with_, freedom = _errors(system.sums.moments[nodes, f])
-    excess, doubt = _excess(without.sum(), with_.sum(), 2.0 * len(nodes), freedom.sum())
-    share = 1.0 - with_.sum() / max(without.sum(), 1e-12)
-    if excess < SURE * doubt or share < MOVED or freedom.sum() < LEAST:
-        return []
-    sensitivity = system.sensitivity
-    known = nodes[nodes < len(sensitivity.freedom)]
-    if not len(known):
-        return []
-    total = sensitivity.sums[known, f].sum(axis=0)
-    change, error = slope(total, sensitivity.freedom[known].sum())
-    spread = _spread(system.sums.moments[nodes, f])
-    range_ = RANGE * float(np.sqrt(np.average(spread**2, weights=freedom + 1e-9)))
-    if abs(change) < SURE * error or abs(change) * range_ < LARGE:
-        return []
+    """At most one field for each tier: the one that load and work explain best."""
     found = []
-    for k, node in enumerate(nodes.tolist()):
-        own = float(1.0 - with_[k] / max(without[k], 1e-12))
-        excess, doubt = _excess(without[k], with_[k], 2.0, freedom[k])
-        if freedom[k] >= FEW and (own < MOVED or excess < 0.5 * SURE * doubt):
-            continue
-        if node < len(sensitivity.freedom) and sensitivity.freedom[node] >= FEW:
-            change, error = slope(sensitivity.sums[node, f], sensitivity.freedom[node])
-            if np.isfinite(error) and (abs(change) + 2 * error) * RANGE * spread[k] < LARGE:
+    for tier in sorted(system.history.rows):
+        rows = system.history.of(tier)
+        best, share = None, 0.0
+        for f in range(len(FIELDS)):
+            if len(rows) < LEAST:
                 continue
-        found.append((node, share))
+            seen = Transitions.of(rows, f)
+            if seen.after.min() == seen.after.max() or not _costly(system.sensitivity, seen, f):
+                continue
+            explained, alike = _explained(seen)
+            if explained > share:
+                chosen = _without_doubt(system.sensitivity, seen, f, alike)
+                if len(chosen):
+                    best, share = Relevant(seen, f, chosen), explained
+        if best is not None:
+            found.append(best)
     return found
 
 
-def _errors(moments: Floats) -> tuple[Floats, Floats, Floats]:
-    """Squared errors without and with load and work, and transitions, [n]; moments [n, 5, 5]."""
-    errors = []
-    for terms in ([0, 1], [0, 1, 2, 3]):
-        left, right = moments[:, terms][:, :, terms], moments[:, terms, 4]
-        size = np.einsum("nii->ni", left)
-        left = left + (1e-9 * size + 1e-12)[:, :, None] * np.eye(len(terms))
-        solved = np.linalg.solve(left, right[:, :, None])[:, :, 0]
-        errors.append(np.maximum(moments[:, 4, 4] - (solved * right).sum(axis=1), 0.0))
-    floor = 1e-9 * np.abs(moments[:, 4, 4]) + 1e-12
-    return errors[0] + floor, errors[1] + floor, moments[:, 0, 0]
+def _costly(sensitivity: CostSensitivity, seen: Transitions, f: int) -> bool:
+    """Whether times on the nodes of a tier depend on a field."""
+    known = seen.nodes[seen.nodes < len(sensitivity.freedom)]
+    freedom = float(sensitivity.freedom[known].sum())
+    change, error = slope(sensitivity.sums[known, f].sum(axis=0), np.array(freedom))
+    spread = float(np.sqrt(np.mean(_spreads(seen) ** 2)))
+    return bool(abs(change) > SURE * error and abs(change) * RANGE * spread > LARGE)
 
 
-def _excess(without: float, with_: float, added: float, count: float) -> tuple[float, float]:
-    """Gain of `added` terms over what chance gives, and the standard deviation of the latter."""
-    variance = with_ / max(count - 4.0, 1.0)
-    return (without - with_) / variance - added, float(np.sqrt(2.0 * added)) + 10.0 / max(count, 1.0)
+@dataclass(frozen=True)
+class Alike:
+    """Deviations from transitions that began alike, [n]: next value, and with load and work out."""
+
+    without: Floats
+    """Residual of the next value after the present one."""
+    with_: Floats
+    """...and after load and work too."""
+    lost: float
+    """Degrees of freedom that the groups take."""
 
 
-def _spread(moments: Floats) -> Floats:
-    """Standard deviation of the present value, [n]."""
-    count = np.maximum(moments[:, 0, 0], 1e-9)
-    mean = moments[:, 0, 1] / count
-    return np.sqrt(np.maximum(moments[:, 1, 1] / count - mean**2, 0.0))
+def _explained(seen: Transitions) -> tuple[float, Alike]:
+    """Share of the movement that load and work explain, 0 where that may be chance."""
+    alike = _alike(seen)
+    before, after = (float(seen.weight @ r**2) for r in (alike.without, alike.with_))
+    share = 1.0 - after / max(before, 1e-12)
+    free = len(seen.now) - alike.lost
+    sure = _certain(before, after, free, 2.0)
+    return (share if share > MOVED and sure > SURE else 0.0), alike
+
+
+def _alike(seen: Transitions) -> Alike:
+    """Compare transitions of a node, or of a tier, that began with about the same value."""
+    enough = len(seen.now) >= 8 * BINS * len(seen.nodes)
+    edges = np.quantile(seen.now, np.linspace(0.0, 1.0, BINS + 1)[1:-1])
+    group = np.searchsorted(np.unique(edges), seen.now, side="right")
+    group = group + BINS * seen.node if enough else group
+    count = np.maximum(np.bincount(group, seen.weight), 1e-9)
+
+    def centred(x: Floats) -> Floats:
+        return np.asarray(x - (np.bincount(group, seen.weight * x) / count)[group])
+
+    now, y = centred(seen.now), centred(seen.after)
+    uses = np.stack([centred(seen.load), centred(seen.work)], axis=1)
+    without = _residual(seen.weight, now[:, None], y)
+    with_ = _residual(seen.weight, np.concatenate([now[:, None], uses], axis=1), y)
+    return Alike(without, with_, float(len(np.unique(group))) + 1.0)
+
+
+def _residual(weight: Floats, terms: Floats, y: Floats) -> Floats:
+    left = (terms * weight[:, None]).T @ terms
+    left += (1e-9 * np.trace(left) + 1e-12) * np.eye(len(left))
+    return np.asarray(y - terms @ np.linalg.solve(left, (terms * weight[:, None]).T @ y))
+
+
+def _certain(without: float, with_: float, free: float, added: float) -> float:
+    """By how many standard deviations the gain of `added` terms exceeds what chance gives."""
+    variance = max(with_, 1e-9 * without, 1e-300) / max(free - added, 1.0)
+    gain = (without - with_) / variance
+    return float((gain - added) / np.sqrt(2.0 * added)) if free > LEAST / 2 else 0.0
+
+
+def _without_doubt(
+    sensitivity: CostSensitivity, seen: Transitions, f: int, alike: Alike
+) -> Integers:
+    """Indexes of the nodes whose own evidence does not speak against it."""
+    size, found, spreads = len(seen.nodes), [], _spreads(seen)
+    before, after = (
+        np.bincount(seen.node, seen.weight * r**2, size) for r in (alike.without, alike.with_)
+    )
+    count = np.bincount(seen.node, minlength=size)
+    for k, node in enumerate(seen.nodes.tolist()):
+        share = 1.0 - after[k] / max(before[k], 1e-12)
+        if count[k] >= 2 * LEAST and share < 0.5 * MOVED:
+            continue
+        if node < len(sensitivity.freedom) and sensitivity.freedom[node] >= LEAST:
+            change, error = slope(sensitivity.sums[node, f], sensitivity.freedom[node])
+            if np.isfinite(error) and (abs(change) + 2 * error) * RANGE * spreads[k] < LARGE:
+                continue
+        found.append(k)
+    return np.array(found, dtype=np.int64)
+
+
+def _spreads(seen: Transitions) -> Floats:
+    """Standard deviation of the present value of each node, [N]."""
+    size = len(seen.nodes)
+    count = np.maximum(np.bincount(seen.node, minlength=size), 1)
+    mean = np.bincount(seen.node, seen.now, size) / count
+    return np.sqrt(np.bincount(seen.node, (seen.now - mean[seen.node]) ** 2, size) / count)

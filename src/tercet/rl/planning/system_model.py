@@ -2,9 +2,9 @@
 
     next = constant + a · present + b · load + c · work + noise,  at least the lowest value seen
 
-Load is that of the node, work the seconds of compute of a device that serves itself. Nodes of one
-tier learn from each other, and each deviates as far as its own transitions show. All that is kept
-are sums per node and field, so a window costs what is new in it.
+Load is that of the node, work the seconds of compute of a device that serves itself. A window only
+adds its transitions and its times; what they mean is worked out when it is asked for
+(`relevance.py`, `transitions.py`).
 """
 
 from __future__ import annotations
@@ -15,17 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.costs.encoding import Places, Profile, Registry, bucket_of
-from tercet.rl.experience import Experience
-from tercet.rl.planning.conditions import CLOUD, DEVICE, EDGE, FIELDS, conditions
+from tercet.rl.experience import Experience, State
+from tercet.rl.planning.conditions import CLOUD, DEVICE, EDGE, conditions
 from tercet.rl.planning.cost_sensitivity import CostSensitivity
-from tercet.rl.planning.transitions import Sums
+from tercet.rl.planning.history import History
 from tercet.rl.platform import Platform
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-SAMPLES = 600
-"""Conditions kept per tier, from which it is read how they go together."""
 
 
 @dataclass
@@ -33,19 +30,15 @@ class SystemModel:
     """System(θ_s); its whole state is in its fields, N nodes and F fields."""
 
     registry: Registry = field(default_factory=Registry)
-    tier: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    """[N]"""
-    sums: Sums = field(default_factory=Sums)
+    history: History = field(default_factory=History)
     sensitivity: CostSensitivity = field(default_factory=CostSensitivity)
-    samples: dict[int, Floats] = field(default_factory=dict)
-    """Tier to its latest conditions, [at most SAMPLES, F]."""
     windows: int = 0
     moves: bool = False
     """Whether any condition was ever seen to change."""
+    _known: tuple[Places, list[tuple[int, Integers]]] | None = None
+    _latest: tuple[State, Floats] | None = None
 
-    def observe(
-        self, seen: Experience, platform: Platform, profile: Profile | None = None
-    ) -> None:
+    def observe(self, seen: Experience, platform: Platform, profile: Profile | None = None) -> None:
         """Take in one real experience; planned ones are ignored, the model made them."""
         if seen.member is not None:
             return
@@ -54,22 +47,26 @@ class SystemModel:
             return
         self.moves = True
         places = self.registry.places(platform)
-        self._grow(places)
-        before, after = (conditions(s, places.names) for s in (seen.state, seen.next_state))
+        known = self._latest
+        same = known is not None and known[0] is seen.state and len(known[1]) == len(places.names)
+        before = known[1] if known and same else conditions(seen.state, places.names)
+        after = conditions(seen.next_state, places.names)
+        self._latest = (seen.next_state, after)
         usage = Usage.of(places, seen, profile)
-        number = places.number
-        self.sums.observe(number, before, usage.load, usage.work, after, self.tier)
+        use = np.stack([usage.load, usage.work], axis=1)
+        for tier, at in self._tiers(places):
+            self.history.add(tier, self.windows, places.number[at], before[at], use[at], after[at])
         self._note_costs(usage, before, seen)
-        self._sample(places, before)
 
-    def _grow(self, places: Places) -> None:
-        """Make room for new nodes, and note the tier of all."""
-        size = len(self.registry.nodes.number)
-        if size > len(self.tier):
-            self.tier = np.concatenate([self.tier, np.full(size - len(self.tier), DEVICE)])
-            self.sums.grow(size)
-            self.tier[places.number[places.home]] = EDGE
-            self.tier[self.registry.nodes[places.platform.cloud]] = CLOUD
+    def _tiers(self, places: Places) -> list[tuple[int, Integers]]:
+        """Indexes of the nodes of each tier."""
+        if self._known is None or self._known[0] is not places:
+            tier = np.full(len(places.names), DEVICE)
+            tier[places.home] = EDGE
+            tier[places.names.index(places.platform.cloud)] = CLOUD
+            split = [(t, np.flatnonzero(tier == t)) for t in (DEVICE, EDGE, CLOUD)]
+            self._known = (places, split)
+        return self._known[1]
 
     def _note_costs(self, usage: Usage, before: Floats, seen: Experience) -> None:
         """How long each row took in the condition of its node."""
@@ -80,16 +77,6 @@ class SystemModel:
         self.sensitivity.observe(
             usage.cell[asked], usage.number[node], np.log(usage.ms[asked]), before[node]
         )
-
-    def _sample(self, places: Places, before: Floats) -> None:
-        """Keep some of the conditions of each tier, the latest ones."""
-        tiers = self.tier[places.number]
-        for tier in np.unique(tiers).tolist():
-            here = before[tiers == tier]
-            if len(here) > 16:  # A few of many nodes, in turn.
-                here = here[(self.windows * 16 + np.arange(16)) % len(here)]
-            known = self.samples.get(tier, np.zeros((0, len(FIELDS))))
-            self.samples[tier] = np.concatenate([known, here])[-SAMPLES:]
 
 
 @dataclass(frozen=True)
@@ -118,10 +105,11 @@ class Usage:
         row = np.array([places.position[d] for d, _ in known], dtype=np.int64)
         option = np.array([platform.index[o] for _, o in known], dtype=np.int64)
         node, size = places.node[row, option], len(places.names)
-        load = np.bincount(node, places.amount(seen.state, profile)[row, option], size)
+        amount = places.amount(seen.state, profile)[row, option]
+        load = np.asarray(np.bincount(node, amount, size), dtype=np.float64)
         ms = np.array([seen.response_ms.get(d, 0.0) for d, _ in known])
         demand = np.array([seen.state.demand.get(d, 1.0) for d, _ in known])
         own = places.tier[option] == 0
-        work = np.bincount(node, own * demand * ms / 1000.0, size)
+        work = np.asarray(np.bincount(node, own * demand * ms / 1000.0, size), dtype=np.float64)
         cell = places.cell(row, option, bucket_of(load[node]))
         return cls(load, work, node, places.number, cell, ms)

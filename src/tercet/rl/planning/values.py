@@ -79,9 +79,7 @@ class Values:
         """Expected value of condition `e` after a window; arrays of one shape."""
         condition = self.conditions[e]
         mean = condition.expected(now, load, work)
-        return expected_value(
-            mean, condition.spread, condition.low, condition.grid, self.value[e]
-        )
+        return expected_value(mean, condition.spread, condition.low, condition.grid, self.value[e])
 
     def parameters(self) -> Parameters:
         """As plain arrays; names as JSON in bytes."""
