@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.costs import conditions
+from tercet.rl.costs.conditions import FACTORS, LINK, WEAK
 from tercet.rl.costs.effects import Names, key
 from tercet.rl.experience import State
 from tercet.rl.platform import Platform
@@ -29,34 +31,22 @@ KNOTS = np.array(
 
 LOG_KNOTS = np.log(KNOTS)
 
-PROFILE_UNIT = 50.0
-"""Milliseconds of compute that count as one unit of profile; the prior of `service` fits it."""
-
-LINK_UNIT = 10.0
-"""Milliseconds of round trip that count as one unit of link (log1p); the paper's weak limit."""
-
-WARM = 50.0
-"""Degrees Celsius that count as one unit of temperature."""
-
 ASKED_RATE = 0.05
 """Rate at which the share of windows in which a row asks is averaged."""
 ALWAYS = 0.9
 """Share of windows from which a row counts as one that always asks."""
 
-STEPS = 8
-"""Steps per unit of a signal within which conditions count as the same."""
+PROFILE_UNIT = 50.0
+"""Milliseconds of compute that count as one unit of profile; the prior of `service` fits it."""
 
-MOST_LOST = 0.95
-"""Share of a node's speed that counts as lost at most."""
+MOST_BUCKETS = 64
+"""Numbers of loads that count as different, at most; `bucket_of` is below it."""
 
-SIGNALS = ("cpu", "memory", "backlog", "temperature", "throttled", "link", "weak")
-"""What a node's state may change about its service."""
+LEAST_WAIT = 1e-26
+"""Stands for an amount of zero, whose logarithm must be finite."""
 
-FACTORS = (0, 1, 3, 4, 6)
-"""Signals that multiply the service; a backlog and a slow link add to it (`Encoder.delays`)."""
-
-LINKS = ("device.link", "device.weak", "edge.link", "edge.weak")
-"""What the two links of a path may change about its network part."""
+Weighted = tuple[Integers, Floats]
+"""Keys of one effect of each sum, and the values that multiply them, both [R]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +56,29 @@ class Terms:
     keys: Integers
     values: Floats
 
+    @classmethod
+    def of(cls, terms: list[Weighted]) -> Terms:
+        """Z effects of each of R sums."""
+        keys = np.stack([k for k, _ in terms], axis=1)
+        return cls(keys, np.stack([v for _, v in terms], axis=1))
+
     def __len__(self) -> int:
         return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An addend exp(effects) x amount of R sums."""
+
+    terms: Terms
+    log: Floats
+    """Logarithm of the amount, [R]."""
+
+    @classmethod
+    def of(cls, keys: tuple[Integers, Integers], amount: Floats) -> Wait:
+        """The effect of a tier and of a node, and the amount, all [R]."""
+        one = np.ones(len(amount))
+        return cls(Terms.of([(k, one) for k in keys]), np.log(np.maximum(amount, LEAST_WAIT)))
 
 
 @dataclass
@@ -101,9 +112,8 @@ class Registry:
         """The platform as arrays; the latest is kept."""
         known = self._places
         if known is None or (known.platform is not platform and known.platform != platform):
-            self._places = Places(platform, self)
-        assert self._places is not None
-        return self._places
+            known = self._places = Places(platform, self)
+        return known
 
 
 def bucket_of(load: Floats) -> Integers:
@@ -119,6 +129,7 @@ class Places:
         self.platform, self.registry = platform, registry
         options = platform.options
         self.tier = np.array([TIERS.index(o.tier) for o in options], dtype=np.int64)
+        """Position in `TIERS` of each option's, [O]."""
         self.variant = registry.variants.of([o.variant for o in options])
         self.option = self.variant * len(TIERS) + self.tier
         """Number of each option that does not depend on the platform, [O]."""
@@ -129,62 +140,48 @@ class Places:
         """Every node, in the order of `signals`."""
         local = {name: k for k, name in enumerate(self.names)}
         self.number = registry.nodes.of(self.names)
+        """Number of each node that does not depend on the platform, [nodes]."""
         self.host = np.array([local[h] for h in hosts], dtype=np.int64)
         self.home = np.array([local[e] for e in platform.home], dtype=np.int64)
-        cloud = np.full(len(hosts), local[platform.cloud])
+        self.cloud = local[platform.cloud]
+        cloud = np.full(len(hosts), self.cloud)
         self.node = np.stack([self.host, self.home, cloud], axis=1)[:, self.tier].astype(np.int64)
         """Index into `names` of the node of each option, [n, O]."""
 
     def cell(self, row: Integers, option: Integers, bucket: Integers) -> Integers:
         """Key of the effect of a row (index), an option (index) and about one load."""
-        return key("cell", self.row[row], self.option[option] * 64 + bucket)
+        return key("cell", self.row[row], self.option[option] * MOST_BUCKETS + bucket)
 
     @cached_property
     def offered(self) -> NDArray[np.bool_]:
         """Whether a row may use an option, [n, O]."""
         place = self.platform
-        if not place.lacking and not place.allowed:
+        if not place.lacking and not place.allowed and not place.variants:
             return np.ones(self.node.shape, dtype=bool)
         return np.array([[place.offers(d, o) for o in place.options] for d in place.devices])
 
-    def amount(self, state: State, profile: Profile | None) -> Floats:
-        """Load that each row's option adds to its node, [n, O].
+    def amount(self, state: State, profile: Floats) -> Floats:
+        """Load that each row's option adds to its node, [n, O]; `profile` as `self.profile`.
 
-        In a round the share of windows in which the row asks; else demand times the measured compute in seconds, the utilisation.
+        In a round, the share of windows in which the row asks; else demand times the measured
+        compute in seconds, the utilisation.
         """
-        devices = self.platform.devices
         if not state.demand:
             return np.repeat(self.registry.asking(self.row)[:, None], len(self.tier), axis=1)
-        demand = np.array([state.demand.get(d, 1.0) for d in devices])
-        known = self.profile(profile)
-        if not known.any():
+        demand = np.array([state.demand.get(d, 1.0) for d in self.platform.devices])
+        if not profile.any():
             return np.repeat(demand[:, None], len(self.tier), axis=1)
-        seconds: Floats = np.exp(known[self.node, self.variant]) * PROFILE_UNIT / 1000.0
+        seconds: Floats = np.exp(profile[self.node, self.variant]) * PROFILE_UNIT / 1000.0
         return demand[:, None] * seconds
 
     def signals(self, state: State) -> Floats:
         """Condition of each node, [nodes, len(SIGNALS)]."""
-        found = np.zeros((len(self.names), len(SIGNALS)))
-        for k, name in enumerate(self.names):
-            node = state.nodes.get(name)
-            if node is not None:
-                found[k] = (node.cpu, node.memory, node.backlog, node.temperature,
-                            node.throttled, node.link_ms, node.weak)  # fmt: skip
-        found[:, [0, 4]] = -np.log1p(-np.clip(found[:, [0, 4]], 0.0, MOST_LOST))
-        found[:, 2] = np.log1p(np.maximum(found[:, 2], 0.0))
-        found[:, 3] /= WARM
-        found[:, 5] = np.log1p(np.maximum(found[:, 5], 0.0) / LINK_UNIT)
-        return found
+        return conditions.signals(self.names, state)
 
     def waiting(self, state: State) -> Floats:
         """Backlog of each node, and how much slower its link is than it was at best, [nodes, 2]."""
-        found = np.zeros((len(self.names), 2))
-        for k, name in enumerate(self.names):
-            node = state.nodes.get(name)
-            if node is not None:
-                floor = self.registry.floor.get(int(self.number[k]), node.link_ms)
-                found[k] = node.backlog, node.link_ms - floor
-        return np.maximum(found, 0.0)
+        floor = [self.registry.floor.get(number) for number in self.number.tolist()]
+        return conditions.waiting(self.names, floor, state)
 
     def profile(self, profile: Profile | None) -> Floats:
         """Logarithm of the measured compute of each node and variant, [nodes, V]; 0 unknown."""
@@ -202,7 +199,9 @@ class Encoder:
 
     places: Places
     signal: Floats
+    """Condition of each node, [nodes, len(SIGNALS)]."""
     profile: Floats
+    """As `Places.profile`, [nodes, V]."""
     amount: Floats
     """Load that each row's option adds to its node, [n, O]."""
     waiting: Floats
@@ -213,42 +212,36 @@ class Encoder:
     @classmethod
     def of(cls, places: Places, state: State, profile: Profile | None = None) -> Encoder:
         """For a state and the measured profiles."""
-        signal = places.signals(state)
-        coarse = np.round(signal * STEPS).astype(np.int64)
-        odd = np.array([1, 101, 10_007, 1_000_003, 100_000_007, 11, 1_013], dtype=np.int64)
-        return cls(places, signal, places.profile(profile), places.amount(state, profile),
-                   places.waiting(state), coarse @ odd)  # fmt: skip
+        signal, measured = places.signals(state), places.profile(profile)
+        return cls(places, signal, measured, places.amount(state, measured),
+                   places.waiting(state), conditions.coarse(signal))  # fmt: skip
 
     def service(self, node: Integers, option: Integers, load: Floats) -> Terms:
         """Service of an option on a node (index into `places.names`) under a load, all [R]."""
         places = self.places
         number, tier, variant = places.number[node], places.tier[option], places.variant[option]
-        level, one = np.log(np.maximum(load, KNOTS[0])), np.ones(len(node))
+        one = np.ones(len(node))
         terms = [
             (key("service") + 0 * node, one),
             (key("tier", tier), one),
             (key("variant", variant), one),
             (key("node", number), one),
             (key("node.variant", number, variant), one),
-            (key("load", tier), level),
-            (key("node.load", number), level),
+            *_of_load(tier, number, np.log(np.maximum(load, KNOTS[0]))),
+            *self._of_condition(tier, number, node),
         ]
-        right = np.clip(np.searchsorted(LOG_KNOTS, level), 1, len(KNOTS) - 1)
-        share = (level - LOG_KNOTS[right - 1]) / (LOG_KNOTS[right] - LOG_KNOTS[right - 1])
-        for knot, weight in ((right - 1, 1.0 - share), (right, share)):
-            bend = weight * (KNOTS[knot] != 1.0)  # A load of one is where the line is fixed.
-            terms += [(key("bend", tier, knot), bend), (key("node.bend", number, knot), bend)]
-        for s in np.flatnonzero(self.signal.any(axis=0)).tolist():
-            if s not in FACTORS:
-                continue
-            value = self.signal[node, s]
-            terms += [
-                (key("signal", s, tier), value),
-                (key("node.signal", number, s), value),
-            ]
         if self.profile.any():
             terms.append((key("profile") + 0 * node, self.profile[node, variant]))
-        return _terms(terms)
+        return Terms.of(terms)
+
+    def _of_condition(self, tier: Integers, number: Integers, node: Integers) -> list[Weighted]:
+        """What the signals that any node shows at present change about the service."""
+        terms: list[Weighted] = []
+        for s in np.flatnonzero(self.signal.any(axis=0)).tolist():
+            if s in FACTORS:
+                value = self.signal[node, s]
+                terms += [(key("signal", s, tier), value), (key("node.signal", number, s), value)]
+        return terms
 
     def network(self, row: Integers, option: Integers) -> Terms:
         """Network part of a row's (index into the platform's devices) option, both [R]."""
@@ -259,12 +252,11 @@ class Encoder:
             (key("device", number), one),
             (key("device.path", number, tier), one),
         ]
-        home, host = places.home[row], places.host[row]
-        for s, (where, column) in enumerate(((host, 5), (host, 6), (home, 5), (home, 6))):
-            value = self.signal[where, column]
-            if self.signal[:, column].any():
-                terms.append((key("link", s, tier), value))
-        return _terms(terms)
+        both = [(where, s) for where in (places.host[row], places.home[row]) for s in (LINK, WEAK)]
+        for k, (where, s) in enumerate(both):
+            if self.signal[:, s].any():
+                terms.append((key("link", k, tier), self.signal[where, s]))
+        return Terms.of(terms)
 
     def waits(self, row: Integers, option: Integers) -> list[Wait]:
         """What is added to the service: the backlog of the node, if there is any, for all [R]."""
@@ -272,37 +264,27 @@ class Encoder:
             return []
         places = self.places
         node, tier = places.node[row, option], places.tier[option]
-        terms = [(key("wait", tier), 1.0), (key("node.wait", places.number[node]), 1.0)]
-        return [Wait.of(terms, self.waiting[node, 0])]
+        keys = key("wait", tier), key("node.wait", places.number[node])
+        return [Wait.of(keys, self.waiting[node, 0])]
 
     def delays(self, row: Integers, option: Integers) -> list[Wait]:
         """What is added to the network part: slower links on the way, for all [R]."""
         places, tier, found = self.places, self.places.tier[option], []
-        cloud = np.full(len(row), places.names.index(places.platform.cloud))
+        cloud = np.full(len(row), places.cloud)
         for s, where in enumerate((places.host[row], places.home[row], cloud)):
             if self.waiting[where, 1].any():
                 number = places.number[where]
-                terms = [(key("delay", s, tier), 1.0), (key("node.delay", number, tier), 1.0)]
-                found.append(Wait.of(terms, self.waiting[where, 1]))
+                keys = key("delay", s, tier), key("node.delay", number, tier)
+                found.append(Wait.of(keys, self.waiting[where, 1]))
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """An addend exp(effects) x amount of R sums."""
-
-    terms: Terms
-    log: Floats
-    """Logarithm of the amount, [R]."""
-
-    @classmethod
-    def of(cls, terms: list[tuple[Integers, float]], amount: Floats) -> Wait:
-        """Effects with a common value and the amount, [R]."""
-        log = np.log(np.maximum(amount, 1e-26))
-        return cls(_terms([(k, np.full(len(amount), v)) for k, v in terms]), log)
-
-
-def _terms(terms: list[tuple[Integers, Floats]]) -> Terms:
-    return Terms(
-        np.stack([k for k, _ in terms], axis=1), np.stack([v for _, v in terms], axis=1)
-    )
+def _of_load(tier: Integers, number: Integers, log: Floats) -> list[Weighted]:
+    """A power of the load, and bends at the knots beside it; `log` is the load's logarithm [R]."""
+    terms = [(key("load", tier), log), (key("node.load", number), log)]
+    right = np.clip(np.searchsorted(LOG_KNOTS, log), 1, len(KNOTS) - 1)
+    share = (log - LOG_KNOTS[right - 1]) / (LOG_KNOTS[right] - LOG_KNOTS[right - 1])
+    for knot, weight in ((right - 1, 1.0 - share), (right, share)):
+        bend = weight * (KNOTS[knot] != 1.0)  # A load of one is where the line is fixed.
+        terms += [(key("bend", tier, knot), bend), (key("node.bend", number, knot), bend)]
+    return terms

@@ -8,6 +8,7 @@ part alone. So all three feedback modes are one kind of label.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,32 +19,40 @@ Integers = NDArray[np.int64]
 NOWHERE = -1
 """Place of a label that belongs to no single place: the mean of a window, a network part."""
 
+FADING = ("seen", "body", "late", "late_sum")
+"""Sums of a label that lose weight as the label does."""
+
 
 class Table:
     """Arrays of one length that grow together."""
 
-    def __init__(self, **columns: NDArray[np.generic]) -> None:
+    def __init__(self, **columns: NDArray[Any]) -> None:
         self._columns = columns
         self.count = 0
 
-    def __getitem__(self, name: str) -> NDArray[np.generic]:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         """Rows in use; a view."""
         return self._columns[name][: self.count]
 
     def append(self, count: int, **values: object) -> Integers:
-        """Append `count` rows, zero where no value is given; return their positions."""
-        need = self.count + count
+        """Append `count` rows, zero where no value is given; return their positions.
+
+        A value without a column of its name is left out.
+        """
+        at = np.arange(self.count, self.count + count)
+        self._reserve(self.count + count)
+        self.count += count
+        for name, column in self._columns.items():
+            column[at] = np.asarray(values.get(name, 0))
+        return at
+
+    def _reserve(self, need: int) -> None:
+        """Make room for `need` rows, and for as many again as there is room for."""
         for name, column in self._columns.items():
             if need > len(column):
                 grown = np.zeros((max(need, 2 * len(column)), *column.shape[1:]), column.dtype)
                 grown[: self.count] = column[: self.count]
                 self._columns[name] = grown
-        at = np.arange(self.count, need)
-        self.count = need
-        for name, column in self._columns.items():
-            column = self._columns[name]
-            column[at] = values.get(name, 0)  # type: ignore[call-overload]
-        return at
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         """Keep only `rows` [count]."""
@@ -79,15 +88,17 @@ class Part:
 
 
 def _labels() -> Table:
-    zero, whole = np.zeros(0), np.zeros(0, dtype=np.int64)
-    names = ("log", "square", "weight", "seen", "body", "late", "late_sum", "time", "factor", "level")
+    """Log and square: mean and weighted sum of squares of logarithms. Factor: labels that one of
+    it is worth. Seen, body, late, late_sum: counts and milliseconds, as in `ratios.Residual`."""
+    numbers = ("log", "square", "weight", *FADING, "time", "factor", "level")
     return Table(
-        **{name: zero for name in names}, key=whole, place=whole, bucket=whole, cell=whole,
-        row=whole,
-    )  # fmt: skip
+        **{name: np.zeros(0) for name in numbers},
+        **{name: np.zeros(0, dtype=np.int64) for name in ("key", "place", "bucket", "cell")},
+    )
 
 
 def _parts() -> Table:
+    """Columns as in `mixed_model.Design`."""
     return Table(
         label=np.zeros(0, dtype=np.int64),
         share=np.zeros(0),
@@ -111,13 +122,20 @@ class Evidence:
     _position: dict[int, int] = field(default_factory=dict)
 
     def add(
-        self, key: Integers, log: Floats, weight: Floats, time: float, parts: list[Part],
+        self,
+        key: Integers,
+        log: Floats,
+        weight: Floats,
+        time: float,
+        parts: list[Part],
         **facts: object,
     ) -> Integers:
-        """Merge R labels of identity `key` with what is known under it; return their positions.
+        """Merge R labels with what is known under their identities; return their positions, [R].
 
-        `facts` (place, bucket, cell, row, factor) are stored with a new label only.
-        """
+        `key` [R] are the identities, each once, `log` [R] logarithms of milliseconds, `weight` [R]
+        labels that each is worth, `time` a window. `facts` [R] (place, bucket, cell, factor, level)
+        and `parts` are stored with a new label only.
+        """  # fmt: skip
         known = self.find(key)
         fresh = np.flatnonzero(known < 0)
         if len(fresh):
@@ -127,45 +145,41 @@ class Evidence:
             self._position.update(zip(key[fresh].tolist(), at.tolist(), strict=True))
             for part in parts:
                 self._append(at, part, fresh, np.ones(len(fresh)))
-        table = self.labels
-        fade = np.exp((table["time"][known] - time) / self.memory)
-        for name in ("weight", "square", "seen", "body", "late", "late_sum"):
-            table[name][known] *= fade
-        before = table["weight"][known]
-        table["log"][known] = (before * table["log"][known] + weight * log) / (before + weight)
-        table["square"][known] += weight * log**2
-        table["weight"][known] = before + weight
-        table["time"][known] = time
+        self._merge(known, log, weight, time)
         return known
 
+    def _merge(self, at: Integers, log: Floats, weight: Floats, time: float) -> None:
+        """Fade what is known of the labels at `at` [R], and average it with the new ones."""
+        table = self.labels
+        fade = np.exp((table["time"][at] - time) / self.memory)
+        for name in ("weight", "square", *FADING):
+            table[name][at] *= fade
+        before = table["weight"][at]
+        table["log"][at] = (before * table["log"][at] + weight * log) / (before + weight)
+        table["square"][at] += weight * log**2
+        table["weight"][at] = before + weight
+        table["time"][at] = time
+
     def find(self, key: Integers) -> Integers:
-        """Position of each label, same shape; -1 for a new one."""
+        """Position of each label of identity `key` [R], [R]; -1 for a new one."""
         found = [self._position.get(int(k), -1) for k in key]
         return np.array(found, dtype=np.int64)
 
-    def add_mean(
-        self, key: int, log: float, time: float, share: Floats, parts: list[Part]
-    ) -> None:
+    def add_mean(self, key: int, log: float, time: float, share: Floats, parts: list[Part]) -> None:
         """One label of identity `key` that is a mean over R rows with weights `share` [R]."""
-        known = self._position.get(key)
-        if known is None:
+        if key not in self._position:
             factor = float(1.0 / (share**2).sum())
             at = self.labels.append(
-                1, log=log, square=log**2, weight=1.0, time=time, place=NOWHERE, cell=NOWHERE,
-                row=NOWHERE, factor=factor, key=key,
-            )  # fmt: skip
+                1, time=time, place=NOWHERE, cell=NOWHERE, factor=factor, key=key
+            )
             self._position[key] = int(at[0])
             for part in parts:
                 self._append(np.repeat(at, len(share)), part, np.arange(len(share)), share)
-            return
-        table = self.labels
-        fade = float(np.exp((table["time"][known] - time) / self.memory))
-        before = table["weight"][known] * fade
-        table["log"][known] = (before * table["log"][known] + log) / (before + 1.0)
-        table["square"][known] = table["square"][known] * fade + log**2
-        table["weight"][known], table["time"][known] = before + 1.0, time
+        known = np.array([self._position[key]])
+        self._merge(known, np.array([log]), np.ones(1), time)
 
     def _append(self, label: Integers, part: Part, rows: Integers, share: Floats) -> None:
+        """Add `rows` [r] of a part to the labels at `label` [r], weighted by `share` [r]."""
         width = part.columns.shape[1]
         for name in ("column", "value"):
             self.parts.widen(name, width)
@@ -188,10 +202,9 @@ class Evidence:
         self.labels.keep(keep)
         self.parts["label"][:] = moved[self.parts["label"]]
         keys = self.labels["key"].tolist()
-        self._position = {k: i for i, k in enumerate(keys) if k != NOWHERE}
+        self._position = {k: i for i, k in enumerate(keys)}
 
     def weights(self, time: float) -> Floats:
         """Present weight of each label, [N]."""
         faded: Floats = self.labels["weight"] * np.exp((self.labels["time"] - time) / self.memory)
         return faded
-

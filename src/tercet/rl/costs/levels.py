@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
 
 ALARM = 3.0
-"""Standardised error of a place's users, twice in a row on one side, that is a jump."""
+"""Standardised error from which a place, or one of its users, is far off."""
 SETTLED = 3
 """Windows with labels of a place before a jump can be noticed there."""
 MIN_JUMP = 0.25
@@ -24,7 +25,9 @@ MIN_JUMP = 0.25
 MAX_HAZARD = 0.2
 """Highest rate of jumps that is believed, per window."""
 STREAK = 3
-"""Windows in a row that make a jump where fewer than two devices show it."""
+"""Windows in a row that make a jump where fewer than two rows show it."""
+MOST_DRIFTED = 50.0
+"""Windows of drift that a level becomes less certain by at most, beyond its jumps."""
 MEMORY = 0.03
 """Rate at which the correlation of consecutive errors of a place is averaged."""
 CORRELATED = 0.4
@@ -55,8 +58,9 @@ class Levels:
     settled: Floats = field(default_factory=lambda: np.zeros(0))
     """Windows with labels."""
     jumps: Floats = field(default_factory=lambda: np.zeros(0))
+    """Jumps so far..."""
     jump_size: Floats = field(default_factory=lambda: np.zeros(0))
-    """Mean square of the jumps, log units."""
+    """...and the mean square of them, log units."""
     windows: Floats = field(default_factory=lambda: np.zeros(0))
     """Windows since the place was first seen..."""
     unseen: Floats = field(default_factory=lambda: np.zeros(0))
@@ -89,9 +93,9 @@ class Levels:
         self.unseen += 1.0
         rate = self._rate()
         self.mean *= np.where(self.unseen > 1.0, 1.0 - rate, 1.0)  # It returns as it left.
-        limit = self.jump_size
         grown = self.variance + rate * self.jump_size + self.drift
-        self.variance = np.minimum(grown, np.maximum(limit, self.variance) + 50 * self.drift)
+        limit = np.maximum(self.jump_size, self.variance) + MOST_DRIFTED * self.drift
+        self.variance = np.minimum(grown, limit)
 
     def _rate(self) -> Floats:
         """Jumps per window of each place."""
@@ -103,13 +107,18 @@ class Levels:
         return self._of(gone, place), self._of(np.sqrt(self.jump_size), place)
 
     def observe(
-        self, place: Integers, error: Floats, share: Floats, variance: Floats,
-        known: NDArray[np.bool_],
+        self,
+        place: Integers,
+        error: Floats,
+        share: Floats,
+        variance: Floats,
+        known: Booleans,
     ) -> Floats:
         """Take in one window's labels [R]; return each one's change of level [R].
 
-        `error` is the level that each label asks for beyond the present one, `share` the part of
-        it that the level moves, `variance` that of its logarithm without the level's. Only what was measured before (`known`) can tell a change of a place from an
+        `error` is the level that each label asks for beyond the present one, log units, `share`
+        the part of the label that the level moves, `variance` that of the label's logarithm without
+        the level's. Only what was measured before (`known`) can tell a change of a place from an
         option that is unlike the others.
         """
         self._grow(int(place.max(initial=-1)) + 1)
@@ -119,31 +128,38 @@ class Levels:
         here = np.flatnonzero(total > 1e-6)
         found = np.bincount(place, error * weight, size)[here] / total[here]
         self.unseen[here] = 0.0
-        spread = 1.0 / total[here]
-        expected = spread + self.variance[here]
-        standard = found / np.sqrt(expected)
+        standard = (error * share / np.sqrt(variance))[known]
+        wanted = self._windows_for_a_jump(place[known], standard)[here]
+        change = np.zeros(size)
+        change[here] = self._move(here, found, 1.0 / total[here], wanted)
+        return change[place]
+
+    def _move(self, here: Integers, found: Floats, spread: Floats, wanted: Floats) -> Floats:
+        """Move the levels of the places `here` [p]; return by how much, [p].
+
+        `found` is the error of each and `spread` its variance; `wanted` windows make a jump.
+        """
+        standard = found / np.sqrt(spread + self.variance[here])
         settled = self.settled[here] >= SETTLED
-        large = np.abs(standard) > ALARM
-        same = self.error[here] * standard > 0
-        self.streak[here] = np.where(large, np.where(same, self.streak[here], 0.0) + 1.0, 0.0)
-        users = np.bincount(place, known, size)[here]
-        agree = self._agreement(place[known], (error * share / np.sqrt(variance))[known])[here]
-        wanted = np.where(agree & (users >= 3), 1.0, np.where(agree & (users >= 2), 2.0, STREAK))
+        self._count_streak(here, standard)
         jump = settled & (self.streak[here] >= wanted) & (np.abs(found) > MIN_JUMP)
         moved = np.where(jump, found**2 + self.variance[here], self.variance[here])
         self._note_jumps(here[jump], found[jump])
-        self.streak[here[jump]] = 0.0
         gain = moved / (moved + spread)
         self.mean[here] += gain * found
         self.variance[here] = (1.0 - gain) * moved
         self._follow_drift(here[settled], found[settled], jump[settled])
         self.error[here], self.innovation[here] = standard, np.where(jump, 0.0, found)
         self.settled[here] += 1.0
-        change = np.zeros(size)
-        change[here] = gain * found
-        return change[place]
+        return gain * found
 
-    def _follow_drift(self, here: Integers, found: Floats, jump: NDArray[np.bool_]) -> None:
+    def _count_streak(self, here: Integers, standard: Floats) -> None:
+        """Count the windows in a row in which the error of a place was large on one side."""
+        large = np.abs(standard) > ALARM
+        same = self.error[here] * standard > 0
+        self.streak[here] = np.where(large, np.where(same, self.streak[here], 0.0) + 1.0, 0.0)
+
+    def _follow_drift(self, here: Integers, found: Floats, jump: Booleans) -> None:
         """Adapt the drift of places: errors that follow each other mean that it is too small."""
         rate = np.where(jump, 0.0, MEMORY)
         self.product[here] += rate * (found * self.innovation[here] - self.product[here])
@@ -156,15 +172,20 @@ class Levels:
         drift = np.where(enough & (ratio > CORRELATED), up, drift)
         self.drift[here] = np.where(enough & (ratio < 0.0), drift * DRIFT_DOWN, drift)
 
-    def _agreement(self, place: Integers, standard: Floats) -> NDArray[np.bool_]:
-        """Whether all labels of a place are far off on one side, [places]."""
+    def _windows_for_a_jump(self, place: Integers, standard: Floats) -> Floats:
+        """Windows in a row that make a jump of each place, [places].
+
+        Three users that are all far off on one side (`standard`, [R]) are enough at once.
+        """
         size = len(self.mean)
-        count = np.bincount(place, minlength=size)
+        users = np.bincount(place, minlength=size)
         above = np.bincount(place, standard > ALARM, size)
         below = np.bincount(place, standard < -ALARM, size)
-        return (count > 0) & ((above == count) | (below == count))
+        agree = (above == users) | (below == users)
+        return np.where(agree & (users >= 3), 1.0, np.where(agree & (users >= 2), 2.0, STREAK))
 
     def _note_jumps(self, place: Integers, size: Floats) -> None:
         before = self.jumps[place]
         self.jump_size[place] = (before * self.jump_size[place] + size**2) / (before + 1.0)
         self.jumps[place] = before + 1.0
+        self.streak[place] = 0.0

@@ -55,8 +55,13 @@ class Design:
 
 
 def update(
-    design: Design, log: Floats, precision: Floats, prior: Floats, strength: Floats,
-    effects: Floats, passes: int = 2,
+    design: Design,
+    log: Floats,
+    precision: Floats,
+    prior: Floats,
+    strength: Floats,
+    effects: Floats,
+    passes: int = 2,
 ) -> tuple[Floats, Floats]:
     """Posterior mean [D] and conditional variance [D] of all effects.
 

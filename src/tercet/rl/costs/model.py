@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.costs.checks import check_experience
 from tercet.rl.costs.effects import BITS, INDEX, Effects, key
 from tercet.rl.costs.encoding import Encoder, Places, Profile, Registry, Terms, Wait, bucket_of
 from tercet.rl.costs.evidence import NOWHERE, Evidence, Part
@@ -115,7 +116,8 @@ class CostModel:
     def observe(
         self, seen: Experience, platform: Platform, profile: Profile | None = None
     ) -> None:
-        """Take in one window; `fit` updates the estimates."""
+        """Take in one window; `fit` updates the estimates. Raises ValueError, and learns nothing."""
+        check_experience(seen, platform, self.registry.nodes.number)
         self.windows += 1
         self.levels.pass_window()
         rows = Observed.of(self, seen, platform, profile)

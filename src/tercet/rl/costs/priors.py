@@ -24,7 +24,10 @@ FREEDOM = 1.0
 
 
 def robust_strength(effects: Effects, mean: Floats, variance: Floats, parts: Table) -> Floats:
-    """Prior precision of each effect at its present estimate, [D]."""
+    """Prior precision of each effect at its present estimate, [D].
+
+    `mean` and `variance` [D] are the estimates, in log units; `parts` is all evidence.
+    """
     group = effects.group
     strength = 1.0 / PRIOR_SCALE[group] ** 2
     used = np.zeros(len(group), dtype=bool)

@@ -68,29 +68,44 @@ def ratios_of(seen: Residual, places: int, noise: float) -> Ratios:
     base = float(np.exp(min(noise, 1.0) / 2))
     expected = np.maximum(seen.service, 1e-9)
     size = np.maximum(seen.late_sum - seen.late * seen.network, 0.0) / expected
-    within = np.maximum(seen.body - seen.seen * seen.network, 0.0)
     late, count = float(seen.late.sum()), float((seen.late + seen.seen).sum())
     rate = (COMMON_COUNT * COMMON_RATE + late) / (COMMON_COUNT + count)
     common_size = (SIZE_COUNT * COMMON_SIZE + float(size.sum())) / (SIZE_COUNT + late)
-    place_late, place_seen = (np.bincount(seen.place, x, places) for x in (seen.late, seen.seen))
-    place_rate = (PLACE_COUNT * rate + place_late) / (PLACE_COUNT + place_late + place_seen)
-    place_size = (PLACE_SIZE_COUNT * common_size + np.bincount(seen.place, size, places)) / (
-        PLACE_SIZE_COUNT + place_late
-    )
-    at, shape = seen.place * BUCKETS + seen.bucket, (places, BUCKETS)
+    straggling = _rates(seen, places, rate)
+    mean_size = _sizes(seen, places, size, common_size)[:, None]
+    ratio = (1.0 - straggling) * _bodies(seen, places, base) + straggling * mean_size
+    return Ratios(ratio, (1.0 - rate) * base + rate * common_size)
 
-    def per_load(x: Floats) -> Floats:
-        return np.bincount(at, x, places * BUCKETS).reshape(shape)
 
-    load_late, load_seen = per_load(seen.late), per_load(seen.seen)
-    load_rate = (LOAD_COUNT * place_rate[:, None] + load_late) / (
-        LOAD_COUNT + load_late + load_seen
-    )
-    wanted = per_load(seen.seen * expected)
-    worth = LOAD_COUNT * wanted / np.maximum(load_seen, 1e-9)
-    body = np.where(
-        wanted > 0, (base * worth + per_load(within)) / np.maximum(worth + wanted, 1e-9), base
-    )
-    ratio = (1.0 - load_rate) * body + load_rate * place_size[:, None]
-    common = (1.0 - rate) * base + rate * common_size
-    return Ratios(ratio, common)
+def _rates(seen: Residual, places: int, rate: float) -> Floats:
+    """Share of stragglers at each place and load, [places, buckets]; `rate` is that of all."""
+    late, body = (np.bincount(seen.place, x, places) for x in (seen.late, seen.seen))
+    of_place = (PLACE_COUNT * rate + late) / (PLACE_COUNT + late + body)
+    at_load, others = _per_load(seen, places, seen.late), _per_load(seen, places, seen.seen)
+    found: Floats = (LOAD_COUNT * of_place[:, None] + at_load) / (LOAD_COUNT + at_load + others)
+    return found
+
+
+def _sizes(seen: Residual, places: int, size: Floats, common: float) -> Floats:
+    """Mean ratio of a straggler to the body at each place, [places]; `size` [N] are sums of it."""
+    late = np.bincount(seen.place, seen.late, places)
+    total = PLACE_SIZE_COUNT * common + np.bincount(seen.place, size, places)
+    found: Floats = total / (PLACE_SIZE_COUNT + late)
+    return found
+
+
+def _bodies(seen: Residual, places: int, base: float) -> Floats:
+    """Mean over expectation within the body, [places, buckets]; `base` where nothing is known."""
+    within = np.maximum(seen.body - seen.seen * seen.network, 0.0)
+    count = _per_load(seen, places, seen.seen)
+    wanted = _per_load(seen, places, seen.seen * np.maximum(seen.service, 1e-9))
+    worth = LOAD_COUNT * wanted / np.maximum(count, 1e-9)
+    total = base * worth + _per_load(seen, places, within)
+    return np.where(wanted > 0, total / np.maximum(worth + wanted, 1e-9), base)
+
+
+def _per_load(seen: Residual, places: int, values: Floats) -> Floats:
+    """Sums over the labels of each place and load, [places, buckets]."""
+    at = seen.place * BUCKETS + seen.bucket
+    summed: Floats = np.bincount(at, values, places * BUCKETS).astype(np.float64)
+    return summed.reshape(places, BUCKETS)
