@@ -31,8 +31,9 @@ def required(table: CostTable, goals: Goals) -> Floats:
     return np.array(found)
 
 
-def available(table: CostTable, platform_nodes: Mapping[str, Booleans],
-              unavailable: Collection[str]) -> Booleans:
+def available(
+    table: CostTable, platform_nodes: Mapping[str, Booleans], unavailable: Collection[str]
+) -> Booleans:
     """Allowed options without those of unavailable nodes, unless a row has no other, [n, O]."""
     free = table.allowed.copy()
     for name in unavailable:
@@ -43,8 +44,13 @@ def available(table: CostTable, platform_nodes: Mapping[str, Booleans],
     return free
 
 
-def problem_of(table: CostTable, goals: Goals, allowed: Booleans | None = None,
-               node_cost: Floats | None = None, node_levels: Floats | None = None) -> Problem:
+def problem_of(
+    table: CostTable,
+    goals: Goals,
+    allowed: Booleans | None = None,
+    node_cost: Floats | None = None,
+    node_levels: Floats | None = None,
+) -> Problem:
     """The assignment problem of a table; `node_cost` [K, M] at `node_levels` [M], else at its."""
     more: General = {} if node_cost is None else {"node_cost": node_cost}
     if node_levels is not None:
@@ -57,7 +63,12 @@ def problem_of(table: CostTable, goals: Goals, allowed: Booleans | None = None,
     )  # fmt: skip
 
 
-def choose(table: CostTable, goals: Goals, allowed: Booleans | None = None,
-           node_cost: Floats | None = None, start: Integers | None = None) -> Solution:
+def choose(
+    table: CostTable,
+    goals: Goals,
+    allowed: Booleans | None = None,
+    node_cost: Floats | None = None,
+    start: Integers | None = None,
+) -> Solution:
     """The best assignment by the expected costs."""
     return solved(problem_of(table, goals, allowed, node_cost), start)

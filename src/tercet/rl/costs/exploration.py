@@ -83,7 +83,11 @@ class Explorer:
         return greedy
 
     def _select(
-        self, trials: _Trials, table: CostTable, problem: Problem, greedy: Solution,
+        self,
+        trials: _Trials,
+        table: CostTable,
+        problem: Problem,
+        greedy: Solution,
         rng: np.random.Generator,
     ) -> dict[int, int]:
         """Row to the option to try: best ratio of value to cost first, within the budget."""
@@ -112,8 +116,13 @@ class Explorer:
         return forced
 
     def _confirmed(
-        self, trials: _Trials, ratio: Floats, at: tuple[int, int], table: CostTable,
-        problem: Problem, greedy: Solution,
+        self,
+        trials: _Trials,
+        ratio: Floats,
+        at: tuple[int, int],
+        table: CostTable,
+        problem: Problem,
+        greedy: Solution,
     ) -> bool:
         """Compute what a trial really costs; False, with a new ratio, when it was far more."""
         row, option = at
@@ -160,21 +169,32 @@ class _Trials:
         strike = cost[chosen][:, None] + price * (
             problem.accuracy - problem.accuracy[chosen][:, None]
         )
-        extra = np.array(
-            [[explorer.surcharge.get((d, o), 0.0) for o in range(options)] for d in table.devices]
-        ) if explorer.surcharge else np.zeros((n, options))
+        extra = (
+            np.array(
+                [
+                    [explorer.surcharge.get((d, o), 0.0) for o in range(options)]
+                    for d in table.devices
+                ]
+            )
+            if explorer.surcharge
+            else np.zeros((n, options))
+        )
         strike = strike - external
         unlike, log_else = _unlike(table, cost[chosen])
         elsewhere = np.exp(log_else + UNLIKE_SPREAD**2 / 2)
-        expected = np.where(table.tried, cost, (1.0 - unlike) * cost + unlike * np.minimum(
-            cost, elsewhere))
+        expected = np.where(
+            table.tried, cost, (1.0 - unlike) * cost + unlike * np.minimum(cost, elsewhere)
+        )
         excess = np.maximum(expected - strike, 0.0) + extra
         strike = np.minimum(strike, cost) - extra
         log = np.log(cost)
         learned = variance**2 / (variance + table.noise)
         saving = _saving(strike, log, np.sqrt(learned))
-        other = _saving(strike, np.where(unlike > UNLIKE, log_else, log.mean(
-            axis=1, keepdims=True)), UNLIKE_SPREAD)
+        other = _saving(
+            strike,
+            np.where(unlike > UNLIKE, log_else, log.mean(axis=1, keepdims=True)),
+            UNLIKE_SPREAD,
+        )
         saving = np.where(table.tried, saving, (1.0 - unlike) * saving + unlike * other)
         saving[chosen] = 0.0
         saving[~problem.allowed] = 0.0
@@ -253,7 +273,9 @@ def _locate(levels: Floats, load: Floats) -> tuple[Integers, Floats]:
     return low, np.clip(share, 0.0, 1.0)
 
 
-def _between(table: Floats, row: Integers, column: Integers, low: Integers, share: Floats) -> Floats:
+def _between(
+    table: Floats, row: Integers, column: Integers, low: Integers, share: Floats
+) -> Floats:
     high = np.minimum(low + 1, table.shape[2] - 1)
     found: Floats = table[row, column, low] * (1 - share) + table[row, column, high] * share
     return found
@@ -274,8 +296,9 @@ def _prices(table: CostTable, problem: Problem, cost: Floats) -> Floats:
         weight, wanted = table.demand[rows], float(np.atleast_1d(problem.required)[k])
         accuracy = problem.accuracy[rows]
 
-        def reached(price: float, c: Floats = priced[rows], a: Floats = accuracy,
-                    w: Floats = weight) -> float:
+        def reached(
+            price: float, c: Floats = priced[rows], a: Floats = accuracy, w: Floats = weight
+        ) -> float:
             best = (c - price * a).argmin(axis=1)
             return float(w @ a[np.arange(len(a)), best] / w.sum())
 
@@ -305,7 +328,9 @@ def normal(x: Floats) -> Floats:
     """
     z = np.abs(x) / np.sqrt(2.0)
     t = 1.0 / (1.0 + 0.3275911 * z)
-    series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    series = t * (
+        0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))
+    )
     tail = 0.5 * series * np.exp(-(z**2))
     return np.where(x >= 0, 1.0 - tail, tail)
 

@@ -113,9 +113,7 @@ class CostModel:
         here = (own[parts["column"]] & (parts["value"] != 0)).any(axis=1)
         parts["level"][here] = np.logaddexp(parts["level"][here], np.log(by))
 
-    def observe(
-        self, seen: Experience, platform: Platform, profile: Profile | None = None
-    ) -> None:
+    def observe(self, seen: Experience, platform: Platform, profile: Profile | None = None) -> None:
         """Take in one window; `fit` updates the estimates. Raises ValueError, and learns nothing."""
         check_experience(seen, platform, self.registry.nodes.number)
         self.windows += 1
@@ -155,9 +153,7 @@ class CostModel:
             self._add(apart, service, count[some], (True, False))
             self._add(apart, network, count[some], (False, True))
 
-    def _add(
-        self, rows: Observed, ms: Floats, count: Integers, which: tuple[bool, bool]
-    ) -> None:
+    def _add(self, rows: Observed, ms: Floats, count: Integers, which: tuple[bool, bool]) -> None:
         """Enter the labels `ms` of service, network, or their sum."""
         with_service, with_network = which
         parts, place = [], np.full(len(ms), NOWHERE)
@@ -200,8 +196,11 @@ class CostModel:
             parts[0] = Part(*rows.service, True, moved)
             # A label keeps the level at which it was first measured.
             at = self.evidence.find(rows.key + kind)
-            first = self.evidence.labels["level"][np.maximum(at, 0)] if len(
-                self.evidence.labels["level"]) else moved
+            first = (
+                self.evidence.labels["level"][np.maximum(at, 0)]
+                if len(self.evidence.labels["level"])
+                else moved
+            )
             level = np.where(at >= 0, first, moved)
             now = network + service * np.exp(moved - before)
             log = log + np.log((network + service * np.exp(level - before)) / now)
@@ -220,8 +219,11 @@ class CostModel:
     def _known_variance(self, keys: Integers) -> Floats:
         """Variance of the mean of a label that was seen before, [R]; infinite for a new one."""
         at = self.evidence.find(keys)
-        weight = np.where(at >= 0, self.evidence.labels["weight"][np.maximum(at, 0)], 0.0) \
-            if self.evidence.labels.count else np.zeros(len(keys))
+        weight = (
+            np.where(at >= 0, self.evidence.labels["weight"][np.maximum(at, 0)], 0.0)
+            if self.evidence.labels.count
+            else np.zeros(len(keys))
+        )
         return (self.noise + CELL_VARIANCE) / np.maximum(weight, 1e-9)
 
     def _part(self, part: Part) -> Floats:
@@ -341,7 +343,9 @@ class Observed:
         bucket = bucket_of(load[node])
         cell = places.cell(row, option, bucket)
         columns = model.columns(Terms(cell[:, None], np.ones((len(cell), 1))))[:, 0]
-        identity = (cell * 1_000_003 + encoder.condition[node] + 7 * encoder.condition[places.home[row]]) << 2  # noqa: E501
+        identity = (
+            cell * 1_000_003 + encoder.condition[node] + 7 * encoder.condition[places.home[row]]
+        ) << 2  # noqa: E501
         demand = np.array([seen.state.demand.get(d, 1.0) for d, _ in known])
         return cls(
             tuple(d for d, _ in known), places.row[row], demand, places.number[node], bucket,

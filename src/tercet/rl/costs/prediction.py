@@ -162,7 +162,9 @@ class Knowledge:
         changed, change = self.levels.changed(number)
         costs = np.minimum(costs * np.exp(0.5 * caution), platform.deadline_ms)
         if not state.demand:
-            costs = _meeting_itself(costs, levels, encoder.amount[rows][:, 0], shared[places.node[rows]])
+            costs = _meeting_itself(
+                costs, levels, encoder.amount[rows][:, 0], shared[places.node[rows]]
+            )
         names = tuple(platform.group.get(platform.devices[i], "") for i in rows)
         groups = tuple(dict.fromkeys(names))
         demand = [state.demand.get(platform.devices[i], 1.0) for i in rows]
@@ -202,9 +204,7 @@ class Knowledge:
         at = encoder.places.tier[:options]
         return value.reshape(-1, 3)[:, at], variance.reshape(-1, 3)[:, at]
 
-    def _waits(
-        self, encoder: Encoder, rows: Integers, options: int
-    ) -> tuple[Floats, Floats]:
+    def _waits(self, encoder: Encoder, rows: Integers, options: int) -> tuple[Floats, Floats]:
         """What backlogs and slow links add, and its variance, ms and ms², [n, O]."""
         shape = (len(rows), options)
         total, variance = np.zeros(shape), np.zeros(shape)

@@ -107,9 +107,7 @@ class Hybrid:
             if self.system.windows % PLAN_EVERY == 0:
                 self._plan(experience.next_state, experience.goal)
 
-    def _problem(
-        self, table: CostTable, state: State, goal: Goals
-    ) -> tuple[CostTable, Problem]:
+    def _problem(self, table: CostTable, state: State, goal: Goals) -> tuple[CostTable, Problem]:
         """Costs, and what is to be solved: with the values of states where there are any."""
         values = self.values.get(str(goal))
         if values is None:
