@@ -1,4 +1,4 @@
-"""Replay buffers: uniform (D_world) and prioritised by a sum tree (D_direct, D_plan).
+"""Priorities of a replay buffer as a sum tree (D_direct, D_plan).
 
 Prioritised sampling after Schaul et al., 2016: an item is drawn in proportion to its priority,
 and importance weights undo the bias that this brings.
@@ -6,12 +6,9 @@ and importance weights undo the bias that this brings.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
-
 import numpy as np
 from numpy.typing import NDArray
 
-T = TypeVar("T")
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -53,48 +50,3 @@ class SumTree:
         leaf = np.minimum(passed.sum(axis=1), BRANCH - 1)
         found: Integers = inner * BRANCH + leaf
         return found
-
-
-class Replay(Generic[T]):
-    """At most `capacity` items, the oldest overwritten; uniform while priorities stay equal."""
-
-    def __init__(self, capacity: int, exponent: float = 0.6) -> None:
-        self.capacity, self.exponent = capacity, exponent
-        self.items: list[T] = []
-        self.tree = SumTree(capacity)
-        self.highest = 1.0
-        self.cursor = 0
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def add(self, item: T) -> int:
-        """Store an item at the highest priority so far, so that it is seen soon; its position."""
-        position = self.cursor
-        if position < len(self.items):
-            self.items[position] = item
-        else:
-            self.items.append(item)
-        self.cursor = (position + 1) % self.capacity
-        self.tree.set(np.array([position]), np.array([self.highest]))
-        return position
-
-    def sample(
-        self, count: int, rng: np.random.Generator, correction: float = 1.0
-    ) -> tuple[Integers, Floats]:
-        """Positions [count] in proportion to priority, and importance weights [count] <= 1."""
-        position = self.tree.find(rng.random(count) * self.tree.total)
-        position = np.minimum(position, len(self.items) - 1)
-        chance = np.maximum(self.tree[position] / self.tree.total, 1e-12)
-        weight = (len(self.items) * chance) ** -correction
-        return position, weight / weight.max()
-
-    def uniform(self, count: int, rng: np.random.Generator) -> Integers:
-        """Positions [count], each item equally likely."""
-        return rng.integers(0, len(self.items), count)
-
-    def prioritise(self, position: Integers, error: Floats) -> None:
-        """Set priorities from absolute errors."""
-        priority = (np.abs(error) + 1e-3) ** self.exponent
-        self.highest = max(self.highest, float(priority.max(initial=0.0)))
-        self.tree.set(position, priority)

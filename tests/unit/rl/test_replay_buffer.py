@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tercet.rl.replay_buffer import BRANCH, Replay, SumTree
+from tercet.rl.replay_buffer import BRANCH, SumTree
 
 
 @pytest.mark.parametrize("capacity", [1, 5, BRANCH, BRANCH + 1, 1000])
@@ -26,11 +26,3 @@ def test_a_leaf_set_twice_takes_the_last_priority() -> None:
     tree = SumTree(10)
     tree.set(np.array([3, 3]), np.array([5.0, 2.0]))
     assert tree.total == 2.0 and tree[np.array([3])].tolist() == [2.0]
-
-
-def test_replay_overwrites_its_oldest_item() -> None:
-    kept: Replay[str] = Replay(2)
-    for item in "abc":
-        kept.add(item)
-    position, weight = kept.sample(20, np.random.default_rng(0))
-    assert {kept.items[k] for k in position} == {"b", "c"} and weight.max() == 1.0

@@ -7,7 +7,7 @@ import pytest
 
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import ranked, solve, solved
-from tercet.rl.goal_price import price
+from tercet.rl.goal_price import price_of
 from tests.unit.rl.general_instances import general_instance, optimum
 from tests.unit.rl.instances import TIERS, instance
 
@@ -116,7 +116,7 @@ def test_ranked_costs_are_those_of_a_single_change(seed: int) -> None:
 def test_each_group_has_a_price_of_its_own(seed: int, group: int) -> None:
     arguments = general_instance(seed, 4, groups=2)
     best = solve(**arguments)
-    found = price(best, group=group, **arguments)
+    found = price_of(best, Problem.of(**arguments), group)
     if not best.feasible:
         assert found is None
         return
