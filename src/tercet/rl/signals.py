@@ -11,7 +11,7 @@ from tercet.rl.platform import Platform
 Floats = NDArray[np.float64]
 
 WIDTH = 10
-"""Signals of a device: link, weak, CPU and memory of it and of its edge; the cloud's CPU, memory."""
+"""Of a device: link, weak, CPU and memory of it and of its edge; the cloud's CPU and memory."""
 
 LINK_UNIT = 10.0
 """Milliseconds of round trip that count as one unit of link (log1p); the paper's weak limit."""

@@ -13,8 +13,8 @@ from tercet.rl.costs.encoding import Encoder, Places, Profile, Registry, Terms, 
 from tercet.rl.costs.evidence import NOWHERE, Evidence, Part
 from tercet.rl.costs.levels import Levels
 from tercet.rl.costs.mixed_model import Design, update
-from tercet.rl.costs.priors import robust_strength
 from tercet.rl.costs.prediction import Knowledge
+from tercet.rl.costs.priors import robust_strength
 from tercet.rl.costs.ratios import Ratios, Residual, ratios_of
 from tercet.rl.experience import Experience, Parts, State
 from tercet.rl.platform import Platform
@@ -114,7 +114,7 @@ class CostModel:
         parts["level"][here] = np.logaddexp(parts["level"][here], np.log(by))
 
     def observe(self, seen: Experience, platform: Platform, profile: Profile | None = None) -> None:
-        """Take in one window; `fit` updates the estimates. Raises ValueError, and learns nothing."""
+        """Take in one window; `fit` updates the estimates. ValueError, and nothing learned."""
         check_experience(seen, platform, self.registry.nodes.number)
         self.windows += 1
         self.levels.pass_window()
@@ -345,7 +345,7 @@ class Observed:
         columns = model.columns(Terms(cell[:, None], np.ones((len(cell), 1))))[:, 0]
         identity = (
             cell * 1_000_003 + encoder.condition[node] + 7 * encoder.condition[places.home[row]]
-        ) << 2  # noqa: E501
+        ) << 2
         demand = np.array([seen.state.demand.get(d, 1.0) for d, _ in known])
         return cls(
             tuple(d for d, _ in known), places.row[row], demand, places.number[node], bucket,

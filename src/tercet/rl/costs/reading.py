@@ -1,4 +1,4 @@
-"""Entries of a cost table under an assignment: the costs of its rows, and of their other options."""
+"""Entries of a cost table under an assignment: costs of its rows, and of their other options."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reading:
     @classmethod
     def of(cls, table: CostTable, choice: Integers) -> Reading:
         """`choice`: option index of each row, [n]; `NONE` for one that loads no node."""
-        n, options, _ = table.costs.shape
+        n = len(table.costs)
         rows, chosen = np.arange(n), np.maximum(choice, 0)
         here = np.where(choice == NONE, NONE, table.node[rows, chosen])
         amount = np.where(here >= 0, table.amount[rows, chosen], 0.0)
