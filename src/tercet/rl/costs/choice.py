@@ -52,15 +52,20 @@ def problem_of(
     node_levels: Floats | None = None,
 ) -> Problem:
     """The assignment problem of a table; `node_cost` [K, M] at `node_levels` [M], else at its."""
-    more: General = {} if node_cost is None else {"node_cost": node_cost}
+    more: General = {
+        "node": table.node,
+        "levels": table.levels,
+        "amount": table.amount,
+        "demand": table.demand,
+        "allowed": table.allowed if allowed is None else allowed,
+        "groups": table.groups,
+        "offset": np.zeros(len(table.nodes)),
+    }
+    if node_cost is not None:
+        more["node_cost"] = node_cost
     if node_levels is not None:
         more["node_levels"] = node_levels
-    return Problem.of(
-        table.costs, table.accuracy, required(table, goals), None, None,
-        node=table.node, levels=table.levels, amount=table.amount, demand=table.demand,
-        allowed=table.allowed if allowed is None else allowed, groups=table.groups,
-        offset=np.zeros(len(table.nodes)), **more,
-    )  # fmt: skip
+    return Problem.of(table.costs, table.accuracy, required(table, goals), **more)
 
 
 def choose(

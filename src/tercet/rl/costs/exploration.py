@@ -96,7 +96,7 @@ class Explorer:
         left, checked, short = self.saved, 0, False
         exact = len(table.devices) <= EXACT_ROWS
         while len(forced) < MOST_TRIALS and checked < 6:
-            row, option = np.unravel_index(int(ratio.argmax()), ratio.shape)
+            row, option = divmod(int(ratio.argmax()), ratio.shape[1])
             if ratio[row, option] <= 1.0:
                 break
             share = trials.share(row, option)
@@ -106,7 +106,7 @@ class Explorer:
             if exact and not self._confirmed(trials, ratio, (row, option), table, problem, greedy):
                 checked += 1
                 continue
-            forced[int(row)] = int(option)
+            forced[row] = option
             left -= trials.share(row, option)
             ratio[row] = 0.0
             similar = trials.node == trials.node[row, option]
@@ -332,7 +332,8 @@ def normal(x: Floats) -> Floats:
         0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))
     )
     tail = 0.5 * series * np.exp(-(z**2))
-    return np.where(x >= 0, 1.0 - tail, tail)
+    found: Floats = np.where(x >= 0, 1.0 - tail, tail)
+    return found
 
 
 def _with(problem: Problem, forced: dict[int, int], greedy: Solution) -> Solution:

@@ -76,11 +76,13 @@ def update(
 
         def forward(x: Floats, scaled: Floats = scaled) -> Floats:
             part = (scaled * x[design.column]).sum(axis=1)
-            return np.bincount(design.label, part, len(cell)) + own * x[cell]
+            summed: Floats = np.bincount(design.label, part, len(cell)).astype(np.float64)
+            return summed + own * x[cell]
 
         def backward(u: Floats, scaled: Floats = scaled) -> Floats:
             spread = (scaled * u[design.label][:, None]).ravel()
-            return np.bincount(flat, spread, width) + np.bincount(cell, own * u, width)
+            summed: Floats = np.bincount(flat, spread, width).astype(np.float64)
+            return summed + np.bincount(cell, own * u, width)
 
         target = log - level + forward(effects) - own * effects[cell]
         wanted = strength * prior + backward(precision * target)

@@ -72,7 +72,7 @@ class CostModel:
         in_mean = np.array(list(self.in_means), dtype=np.int64)
         cells, at = np.unique(np.concatenate([keys, in_mean]), return_inverse=True)
         worth = np.concatenate([own, np.array(list(self.in_means.values()))])
-        weight = np.bincount(at, worth, len(cells)) if len(cells) else np.zeros(0)
+        weight = np.bincount(at, worth, len(cells)).astype(np.float64)
         return Knowledge(
             self.registry, self.effects, self.mean, self.variance, self.levels, self.ratios,
             self.noise, cells, weight,

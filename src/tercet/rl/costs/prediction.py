@@ -70,7 +70,7 @@ class CostTable:
         """Load of each shared node under an assignment [n], [K]."""
         row = np.arange(len(choice))
         node, amount = self.node[row, choice], self.amount[row, choice]
-        return np.bincount(node + 1, amount, len(self.nodes) + 1)[1:]
+        return np.bincount(node + 1, amount, len(self.nodes) + 1)[1:].astype(np.float64)
 
     def expected(self, choice: Integers) -> Floats:
         """Expected milliseconds of a request of each row under an assignment [n], [n]."""
@@ -155,12 +155,12 @@ class Knowledge:
         variance = share**2 * service_var + (1.0 - share) ** 2 * network_var[:, :, None]
         variance = np.minimum(variance, self.noise / np.maximum(weight, 1e-9))
         number = places.number[places.node[rows]]
-        caution = caution * np.minimum(variance, MAX_VARIANCE)
+        raised_by = caution * np.minimum(variance, MAX_VARIANCE)
         level = self.levels.variance_of(number)[:, :, None]
         variance = np.minimum(variance + share**2 * level, MAX_VARIANCE)
         costs = (service * ratio + network[:, :, None]) * raised
         changed, change = self.levels.changed(number)
-        costs = np.minimum(costs * np.exp(0.5 * caution), platform.deadline_ms)
+        costs = np.minimum(costs * np.exp(0.5 * raised_by), platform.deadline_ms)
         if not state.demand:
             costs = _meeting_itself(
                 costs, levels, encoder.amount[rows][:, 0], shared[places.node[rows]]
@@ -281,7 +281,8 @@ class _Grid:
     def spread(self, value: Floats, levels: int) -> Floats:
         """Predictions as [n, O, L]."""
         step = self.shared[:, :, None] * np.arange(levels)
-        return value[self.row[:, :, None] + step]
+        found: Floats = value[self.row[:, :, None] + step]
+        return found
 
 
 def _shared_nodes(places: Places, rows: Integers) -> Integers:

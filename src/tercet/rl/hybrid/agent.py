@@ -96,7 +96,8 @@ class Hybrid:
             [self.platform.index[seen.assignment[d]] for d in table.devices], dtype=np.int64
         )
         measured = np.array([seen.response_ms[table.devices[i]] for i in row])
-        return np.log(np.maximum(measured, MIN_MS) / table.expected(choice)[row])
+        found: Floats = np.log(np.maximum(measured, MIN_MS) / table.expected(choice)[row])
+        return found
 
     def observe(self, experience: Experience) -> None:
         """Learn from one window."""

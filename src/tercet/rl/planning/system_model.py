@@ -105,7 +105,7 @@ class Usage:
         row = np.array([places.position[d] for d, _ in known], dtype=np.int64)
         option = np.array([platform.index[o] for _, o in known], dtype=np.int64)
         node, size = places.node[row, option], len(places.names)
-        amount = places.amount(seen.state, profile)[row, option]
+        amount = places.amount(seen.state, places.profile(profile))[row, option]
         load = np.asarray(np.bincount(node, amount, size), dtype=np.float64)
         ms = np.array([seen.response_ms.get(d, 0.0) for d, _ in known])
         demand = np.array([seen.state.demand.get(d, 1.0) for d, _ in known])
