@@ -100,7 +100,7 @@ def test_imports_point_downwards(module: str) -> None:
         ("tercet.services.orchestrator.learn.trainer", "import torch"),
         ("tercet.rl.assignment_solver", "import time"),
         ("tercet.rl.assignment_solver", "from tercet.schemas import Message"),
-        ("tercet.rl.network", "import torch"),
+        ("tercet.rl.serialisation", "import torch"),
         ("tercet.sim.world", "import tercet.messaging"),
         ("tercet.schemas.round", "import tercet.rl"),
         ("tercet.process.log", "from tercet.messaging.bus import Bus"),
