@@ -21,6 +21,8 @@ from tercet.rl.decomposition_solver import Prices
 from tercet.rl.experience import Experience, State
 from tercet.rl.planning.parameters import to_parameters
 from tercet.rl.planning.planner import plan
+from tercet.rl.planning.probing import Probing
+from tercet.rl.planning.relevance import assess
 from tercet.rl.planning.system_model import SystemModel
 from tercet.rl.planning.values import Values
 from tercet.rl.platform import Assignment, Platform, decode
@@ -53,7 +55,7 @@ class Hybrid:
         self.explorer = Explorer(share, saved)
         self.modelled_steps = 0
         self.seed = seed
-        self.system = SystemModel() if planning else None
+        self.planning, self.system, self.probing = planning, SystemModel(), Probing()
         self.values: dict[str, Values] = {}
         """Goal to what states are worth; empty where nothing is to be planned."""
         self._latest: _Latest | None = None
@@ -77,6 +79,10 @@ class Hybrid:
     def act(self, state: State, goal: Goals) -> Assignment:
         """Greedy, or with trials that are worth their cost."""
         now = self._solved(state, goal)
+        probe = self.probing.probe(now.table, now.problem, now.solution, self.explorer.saved)
+        if probe is not None:
+            self.explorer.saved -= probe[1]
+            return self._decoded(now.table, probe[0])
         chosen = self.explorer.explore(now.table, now.problem, now.solution, self.rng)
         return self._decoded(now.table, chosen)
 
@@ -103,10 +109,9 @@ class Hybrid:
         """Learn from one window."""
         self.costs.observe(experience, self.platform, self.profile)
         self.costs.fit()
-        if self.system is not None:
-            self.system.observe(experience, self.platform, self.profile)
-            if self.system.windows % PLAN_EVERY == 0:
-                self._plan(experience.next_state, experience.goal)
+        self.system.observe(experience, self.platform, self.profile)
+        if self.system.moves and self.system.windows % PLAN_EVERY == 0:
+            self._plan(experience.next_state, experience.goal)
 
     def _problem(self, table: CostTable, state: State, goal: Goals) -> tuple[CostTable, Problem]:
         """Costs, and what is to be solved: with the values of states where there are any."""
@@ -121,12 +126,16 @@ class Hybrid:
 
     def _plan(self, state: State, goal: Goals) -> None:
         """Evaluate states for the present goal; values for former goals are dropped."""
-        assert self.system is not None
-        if not self.system.moves:
+        found = assess(self.system)
+        names = list(self.system.registry.nodes.number)
+        self.probing.open = [(names[node], f) for node, f in found.undecided]
+        if not self.planning or not found.relevant:
+            self.values = {}
             return
         planned = plan(
-            to_parameters(self.system, MEMBERS, self.seed), self.costs.knowledge, self.platform,
-            state, goal, self.system.windows, self.values.get(str(goal)), self.profile,
+            to_parameters(self.system, MEMBERS, self.seed, found.relevant),
+            self.costs.knowledge, self.platform, state, goal, self.system.windows,
+            self.values.get(str(goal)), self.profile,
         )  # fmt: skip
         self.values = {} if planned.values is None else {str(goal): planned.values}
         self.modelled_steps += len(planned.experience)

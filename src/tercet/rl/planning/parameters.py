@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tercet.rl.planning.conditions import FIELDS
 from tercet.rl.planning.history import AFTER, BEFORE, NODE, Transitions
 from tercet.rl.planning.node_value import POINTS
-from tercet.rl.planning.relevance import Relevant, relevant
+from tercet.rl.planning.relevance import Relevant, assess
 from tercet.rl.planning.system_model import SystemModel
 from tercet.rl.planning.transitions import TERMS, fitted
 
@@ -115,13 +115,15 @@ def checked(parameters: Parameters, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(n) for n in nodes)
 
 
-def to_parameters(system: SystemModel, members: int, seed: int = 0) -> Parameters:
+def to_parameters(
+    system: SystemModel, members: int, seed: int = 0, relevant: list[Relevant] | None = None
+) -> Parameters:
     """All that is relevant of a system model; without entries where nothing is to be planned.
 
     Each member is a draw from the posterior, the same one for the same evidence and seed.
     """
     known, entries, names = list(system.registry.nodes.number), [], []
-    for group in relevant(system):
+    for group in assess(system).relevant if relevant is None else relevant:
         fit = fitted(group.seen)
         normal = np.random.default_rng((seed, 41)).standard_normal((members, *fit.mean.shape))
         draws = np.stack([fit.drawn(z) for z in normal], axis=1)

@@ -1,9 +1,9 @@
 """Which conditions are worth planning for: assignments move them, and costs depend on them.
 
-Both must be beyond doubt and large enough to matter. Transitions are compared among those that
-began alike, so what drives a condition by itself is not mistaken for an effect of the assignment
-that answered it. Evidence is pooled over the nodes of a tier; a node whose own evidence speaks
-against it is left out. So where nothing is to be planned nothing is.
+Both must be beyond doubt and large enough to matter. What follows from the present value alone, by
+a curve, is set apart first, so that what drives a condition by itself is not mistaken for an effect
+of the assignment that answered it. Evidence is pooled over the nodes of a tier; a node whose own
+evidence speaks against it is left out. So where nothing is to be planned nothing is.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.planning.conditions import FIELDS
+from tercet.rl.planning.conditions import DEVICE, FIELDS
 from tercet.rl.planning.cost_sensitivity import CostSensitivity, slope
-from tercet.rl.planning.history import Transitions
+from tercet.rl.planning.history import AFTER, Transitions
 from tercet.rl.planning.system_model import SystemModel
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 SURE = 6.0
-"""Standard errors beyond which evidence counts, for a tier; half of it against a single node."""
+"""Standard errors beyond which costs depend on a condition."""
+
+CERTAIN = 10.0
+"""The same for the gain by load and work, a chi-squared variable: by chance once in 50,000."""
 
 LARGE = float(np.log(1.05))
 """Change of the log cost over the visited range that counts."""
@@ -33,8 +36,8 @@ MOVED = 0.05
 LEAST = 25
 """Transitions of a tier below which nothing is judged; a node is not judged by fewer of its own."""
 
-BINS = 8
-"""Groups of transitions that began alike; each node has its own where it has enough of them."""
+DEGREE = 3
+"""Of the curve by which a condition may follow from its present value."""
 
 RANGE = 3.3
 """Standard deviations that are a range."""
@@ -51,26 +54,38 @@ class Relevant:
     """Indexes into `seen.nodes`."""
 
 
-def relevant(system: SystemModel) -> list[Relevant]:
+@dataclass(frozen=True)
+class Assessment:
+    """What evidence says at present."""
+
+    relevant: list[Relevant]
     """At most one field for each tier: the one that load and work explain best."""
-    found = []
+    undecided: list[tuple[int, int]]
+    """Shared nodes and fields that costs depend on, where it is not clear that load moves them."""
+
+
+def assess(system: SystemModel) -> Assessment:
+    """Judge every condition that changes."""
+    found, undecided = [], []
     for tier in sorted(system.history.rows):
         rows = system.history.of(tier)
         best, share = None, 0.0
-        for f in range(len(FIELDS)):
-            if len(rows) < LEAST:
+        for f in range(len(FIELDS) if len(rows) >= LEAST else 0):
+            if rows[:, AFTER + f].min() == rows[:, AFTER + f].max():
                 continue
             seen = Transitions.of(rows, f)
-            if seen.after.min() == seen.after.max() or not _costly(system.sensitivity, seen, f):
+            if not _costly(system.sensitivity, seen, f):
                 continue
-            explained, alike = _explained(seen)
+            explained, deviations = _explained(seen)
+            if not explained and tier != DEVICE:
+                undecided += [(int(node), f) for node in seen.nodes]
             if explained > share:
-                chosen = _without_doubt(system.sensitivity, seen, f, alike)
+                chosen = _without_doubt(system.sensitivity, seen, f, deviations)
                 if len(chosen):
                     best, share = Relevant(seen, f, chosen), explained
         if best is not None:
             found.append(best)
-    return found
+    return Assessment(found, undecided)
 
 
 def _costly(sensitivity: CostSensitivity, seen: Transitions, f: int) -> bool:
@@ -83,43 +98,41 @@ def _costly(sensitivity: CostSensitivity, seen: Transitions, f: int) -> bool:
 
 
 @dataclass(frozen=True)
-class Alike:
-    """Deviations from transitions that began alike, [n]: next value, and with load and work out."""
+class Deviations:
+    """Residuals of the next values, [n]."""
 
     without: Floats
-    """Residual of the next value after the present one."""
+    """After the curve of the present one..."""
     with_: Floats
     """...and after load and work too."""
     lost: float
-    """Degrees of freedom that the groups take."""
+    """Degrees of freedom that the curve takes."""
 
 
-def _explained(seen: Transitions) -> tuple[float, Alike]:
+def _explained(seen: Transitions) -> tuple[float, Deviations]:
     """Share of the movement that load and work explain, 0 where that may be chance."""
-    alike = _alike(seen)
-    before, after = (float(seen.weight @ r**2) for r in (alike.without, alike.with_))
+    found = _deviations(seen)
+    before, after = (float(seen.weight @ r**2) for r in (found.without, found.with_))
     share = 1.0 - after / max(before, 1e-12)
-    free = len(seen.now) - alike.lost
-    sure = _certain(before, after, free, 2.0)
-    return (share if share > MOVED and sure > SURE else 0.0), alike
+    sure = _certain(before, after, len(seen.now) - found.lost, 2.0)
+    return (share if share > MOVED and sure > CERTAIN else 0.0), found
 
 
-def _alike(seen: Transitions) -> Alike:
-    """Compare transitions of a node, or of a tier, that began with about the same value."""
-    enough = len(seen.now) >= 8 * BINS * len(seen.nodes)
-    edges = np.quantile(seen.now, np.linspace(0.0, 1.0, BINS + 1)[1:-1])
-    group = np.searchsorted(np.unique(edges), seen.now, side="right")
-    group = group + BINS * seen.node if enough else group
-    count = np.maximum(np.bincount(group, seen.weight), 1e-9)
+def _deviations(seen: Transitions) -> Deviations:
+    """What a curve of the present value, and a constant of each node, do not explain."""
+    count = np.maximum(np.bincount(seen.node, seen.weight), 1e-9)
 
     def centred(x: Floats) -> Floats:
-        return np.asarray(x - (np.bincount(group, seen.weight * x) / count)[group])
+        return np.asarray(x - (np.bincount(seen.node, seen.weight * x) / count)[seen.node])
 
-    now, y = centred(seen.now), centred(seen.after)
+    unit = max(float(seen.now.std()), 1e-9)
+    scaled = (seen.now - seen.now.mean()) / unit
+    curve = np.stack([centred(scaled**k) for k in range(1, DEGREE + 1)], axis=1)
     uses = np.stack([centred(seen.load), centred(seen.work)], axis=1)
-    without = _residual(seen.weight, now[:, None], y)
-    with_ = _residual(seen.weight, np.concatenate([now[:, None], uses], axis=1), y)
-    return Alike(without, with_, float(len(np.unique(group))) + 1.0)
+    following = centred(seen.after)
+    without = _residual(seen.weight, curve, following)
+    with_ = _residual(seen.weight, np.concatenate([curve, uses], axis=1), following)
+    return Deviations(without, with_, float(len(seen.nodes) + DEGREE))
 
 
 def _residual(weight: Floats, terms: Floats, y: Floats) -> Floats:
@@ -136,12 +149,13 @@ def _certain(without: float, with_: float, free: float, added: float) -> float:
 
 
 def _without_doubt(
-    sensitivity: CostSensitivity, seen: Transitions, f: int, alike: Alike
+    sensitivity: CostSensitivity, seen: Transitions, f: int, deviations: Deviations
 ) -> Integers:
     """Indexes of the nodes whose own evidence does not speak against it."""
     size, found, spreads = len(seen.nodes), [], _spreads(seen)
     before, after = (
-        np.bincount(seen.node, seen.weight * r**2, size) for r in (alike.without, alike.with_)
+        np.bincount(seen.node, seen.weight * r**2, size)
+        for r in (deviations.without, deviations.with_)
     )
     count = np.bincount(seen.node, minlength=size)
     for k, node in enumerate(seen.nodes.tolist()):
