@@ -36,7 +36,7 @@ PRICES = 9
 
 
 @dataclass(frozen=True)
-class Situation:
+class PlanningContext:
     """All that a decision depends on but the state."""
 
     knowledge: Knowledge
@@ -65,17 +65,17 @@ class Situation:
 
 
 def node_costs(
-    situation: Situation, e: int, values: Values | None, states: list[State]
+    context: PlanningContext, e: int, values: Values | None, states: list[State]
 ) -> tuple[Floats, Floats, Floats]:
     """Cost [G, A] of each load [A] of a shared node at each point of its grid; work [G, A]."""
-    grid, name = situation.system.conditions[e].grid, situation.system.nodes[e]
+    grid, name = context.system.conditions[e].grid, context.system.nodes[e]
     coarse = np.linspace(grid[0], grid[-1], COARSE)
     loads, costs = np.zeros(0), []
     for x in coarse:
         here = []
         for state in states:
-            changed = with_condition(state, name, situation.system.values_at(e, x))
-            table, problem, _ = situation.problem(changed, values, e)
+            changed = with_condition(state, name, context.system.values_at(e, x))
+            table, problem, _ = context.problem(changed, values, e)
             if name not in table.nodes:
                 continue
             k = table.nodes.index(name)
@@ -161,25 +161,25 @@ def _at_loads(problem: Problem, loads: Floats) -> Floats:
 
 
 def device_costs(
-    situation: Situation, e: int, values: Values | None, states: list[State]
+    context: PlanningContext, e: int, values: Values | None, states: list[State]
 ) -> tuple[Floats, Floats, Floats]:
     """Cost [G, A] of each use of a device's own node at each point of its grid.
 
     The first use is none, the others are its own options. Load [A] and work [G, A] of each.
     """
-    system = situation.system
+    system = context.system
     grid, name = system.conditions[e].grid, system.nodes[e]
     coarse = np.linspace(grid[0], grid[-1], 2 * COARSE)
     found: list[Floats] = []
     use = work = np.zeros(0)
     for state in states:
-        table, problem, _ = situation.problem(state, values, e)
-        rows = [i for i, d in enumerate(table.devices) if situation.platform.host.get(d, d) == name]
+        table, problem, _ = context.problem(state, values, e)
+        rows = [i for i, d in enumerate(table.devices) if context.platform.host.get(d, d) == name]
         if not rows:
             continue
         row = rows[0]
         columns = [
-            situation.table(with_condition(state, name, system.values_at(e, x))) for x in coarse
+            context.table(with_condition(state, name, system.values_at(e, x))) for x in coarse
         ]
         own = np.flatnonzero((table.node[row] < 0) & table.allowed[row])
         times = np.array([c.costs[row, own, 0] for c in columns])  # [X, own]

@@ -22,7 +22,7 @@ from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
 from tercet.rl.planning.conditions import FIELDS, with_condition
 from tercet.rl.planning.node_value import chances, value_of
-from tercet.rl.planning.opportunity import Situation, device_costs, node_costs
+from tercet.rl.planning.opportunity import PlanningContext, device_costs, node_costs
 from tercet.rl.planning.parameters import Parameters, System
 from tercet.rl.planning.values import StateCosts, Values, own_use
 from tercet.rl.platform import Platform, decode
@@ -62,13 +62,13 @@ def plan(
     system = System.of(parameters)
     if not system.nodes:
         return Plan((), None)
-    situation = Situation(knowledge, platform, goal, profile, system)
+    context = PlanningContext(knowledge, platform, goal, profile, system)
     known = _carried(system, values)
-    imagined = _imagine(situation, known, state, windows, np.random.default_rng((seed, 43)))
+    imagined = _imagine(context, known, state, windows, np.random.default_rng((seed, 43)))
     visited = [e.next_state for e in imagined] or [state]
     count = STATES if len(system.nodes) > 1 else 1
     states = visited[:: max(1, len(visited) // count)][:count]
-    return Plan(tuple(imagined), _evaluated(situation, known, states))
+    return Plan(tuple(imagined), _evaluated(context, known, states))
 
 
 def _carried(system: System, values: Values | None) -> Values | None:
@@ -84,13 +84,13 @@ def _carried(system: System, values: Values | None) -> Values | None:
     return Values(system.nodes, system.conditions, found)
 
 
-def _evaluated(situation: Situation, values: Values | None, states: list[State]) -> Values:
+def _evaluated(context: PlanningContext, values: Values | None, states: list[State]) -> Values:
     """New values of all conditions, each given the others' present ones."""
     found = []
-    for e, condition in enumerate(situation.system.conditions):
-        shared = situation.system.nodes[e] in situation.table(states[0]).nodes
+    for e, condition in enumerate(context.system.conditions):
+        shared = context.system.nodes[e] in context.table(states[0]).nodes
         costs_of = node_costs if shared else device_costs
-        cost, load, work = costs_of(situation, e, values, states)
+        cost, load, work = costs_of(context, e, values, states)
         grid = condition.grid
         if not len(load):
             found.append(np.zeros(len(grid)))
@@ -98,11 +98,11 @@ def _evaluated(situation: Situation, values: Values | None, states: list[State])
         mean = condition.expected(grid[:, None], load[None, :], work)
         chance = chances(mean, condition.spread, condition.low, grid)
         found.append(value_of(cost, chance))
-    return Values(situation.system.nodes, situation.system.conditions, np.array(found))
+    return Values(context.system.nodes, context.system.conditions, np.array(found))
 
 
 def _imagine(
-    situation: Situation,
+    context: PlanningContext,
     values: Values | None,
     state: State,
     windows: int,
@@ -110,15 +110,15 @@ def _imagine(
 ) -> list[Experience]:
     """Go on from `state` with every member."""
     found = []
-    goal: Goal = situation.goals if isinstance(situation.goals, (str, float, int)) else "min"
-    for member in range(situation.system.draws.shape[1]):
+    goal: Goal = context.goals if isinstance(context.goals, (str, float, int)) else "min"
+    for member in range(context.system.draws.shape[1]):
         now = state
         for _ in range(windows):
-            table, problem, later = situation.problem(now, values)
+            table, problem, later = context.problem(now, values)
             best = solved(problem)
-            assignment = decode(situation.platform, table.devices, best.choice)
+            assignment = decode(context.platform, table.devices, best.choice)
             cost = float(best.cost) - _later(problem, best.choice, later)
-            after = _next(situation, now, table, best, member, rng)
+            after = _next(context, now, table, best, member, rng)
             found.append(Experience(now, assignment, {}, cost, after, goal, member=member))
             now = after
     return found
@@ -134,7 +134,7 @@ def _later(problem: Problem, choice: Integers, later: StateCosts | None) -> floa
 
 
 def _next(
-    situation: Situation,
+    context: PlanningContext,
     state: State,
     table: CostTable,
     best: Solution,
@@ -142,8 +142,8 @@ def _next(
     rng: np.random.Generator,
 ) -> State:
     """The state after a window, by one member; conditions that are not modelled stay."""
-    system = situation.system
-    rows = {situation.platform.host.get(d, d): i for i, d in enumerate(table.devices)}
+    system = context.system
+    rows = {context.platform.host.get(d, d): i for i, d in enumerate(table.devices)}
     for e, name in enumerate(system.nodes):
         condition, load, work = system.conditions[e], 0.0, 0.0
         if name in table.nodes:
