@@ -1,4 +1,4 @@
-"""What must not be learned from: an impossible experience is a ValueError that names the field."""
+"""What cannot be learned from: an impossible experience is a ValueError naming the field."""
 
 from __future__ import annotations
 
