@@ -148,7 +148,7 @@ def honest_ms() -> float:
 
 
 NOT_YET = {
-    "ten times slower": "the solver believes that its milliseconds weigh ten times as much: +31 %",
+    "ten times slower": "+31 % on this seed",
     "random": "+9 % on this seed",
 }
 LIARS = [
