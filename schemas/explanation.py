@@ -21,15 +21,15 @@ class Choice(Part):
     load: int = Field(ge=1, description="devices on that node if this device chose it")
     accuracy_pct: Percent
     predicted_ms: Milliseconds | None = Field(
-        None, description="expected response time, mean of all heads; null: not trained yet"
+        None, description="expected response time; null: not trained yet"
     )
     low_ms: Milliseconds | None = Field(None, description="5 % bound of that expectation, ms")
     high_ms: Milliseconds | None = Field(None, description="95 % bound of that expectation, ms")
     spread: Spread | None = Field(
-        None, description="standard deviation of log ms between the heads: the uncertainty"
+        None, description="standard deviation of the expectation's log ms: the uncertainty"
     )
     sampled_ms: Milliseconds | None = Field(
-        None, description="prediction of the head that explores, ms; null: no head explores"
+        None, description="a sampled prediction, ms; null: nothing is sampled"
     )
     profile_ms: Milliseconds | None = Field(
         None, description="compute time that the node measured for it at its start, ms"
@@ -66,9 +66,7 @@ class Explanation(Message):
     goal: GoalText
     policy: str = Field(description="what chose: explore, greedy, profile, a fixed policy's name")
     policy_version: int | None = Field(None, description="parameters in force; null: none yet")
-    head: int | None = Field(
-        None, description="the head that explored in this round; null: the mean of all"
-    )
+    head: int | None = Field(None, description="of an ensemble that explored; null: there is none")
     exploring: bool = Field(True, description="false: an operator has paused exploration")
     round: int | None = Field(None, description="number of the round that is open")
     options: tuple[Choice, ...]

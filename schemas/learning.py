@@ -23,7 +23,7 @@ class Learning(Message):
     round: Count = Field(0, description="newest round that is in effect, or was closed")
     version: Count | None = Field(None, description="parameters published, or in force (decider)")
     real: Count | None = Field(None, description="real experiences in effect")
-    planned: Count | None = Field(None, description="planned experiences used in training")
+    planned: Count | None = Field(None, description="planned experiences accepted")
     dropped: Count | None = Field(None, description="planned batches dropped because stale")
     real_per_s: Figure | None = Field(None, description="over the last ten seconds")
     planned_per_s: Figure | None = Field(None, description="over the last ten seconds")
@@ -32,12 +32,12 @@ class Learning(Message):
     )
     buffers: dict[Name, Count] = Field(
         default_factory=dict,
-        description="entries of D_direct, D_world (labels in use) and D_plan (experiences)",
+        description="entries of D_direct (labels in use) and D_world (transitions)",
     )
     error: Figure | None = Field(
         None,
         description="root mean square error of log ms, one step ahead: on the latest rounds, each "
-        "before it was used in training",
+        "before it was used in training; null for members, which predict states",
     )
     holder: Name | None = Field(None, description="the worker that trains this member")
     greedy_ms: Milliseconds | None = Field(

@@ -29,9 +29,9 @@ class OrchestratorSettings(BusSettings):
     """Seconds after which a round that waits for parameters goes on without."""
     evaluation_patience: float = Field(60.0, gt=0)
     """Seconds to wait, before evaluation, for parameters that have seen every learning round."""
-    regret_budget: float = Field(0.1, ge=0)
+    regret_budget: float = Field(0.05, ge=0)
     """What exploring may cost in the long run, as a share of the average response time, after an
-    initial budget of twenty rounds' time; when it is spent, rounds are greedy until more is saved.
+    initial budget of half a round's time; when it is spent, rounds are greedy until more is saved.
     1000 limits nothing."""
     rate: float = Field(100.0, gt=0)
     """Requests a second, and outcomes a second, that each device may send in the long run; five
@@ -40,8 +40,8 @@ class OrchestratorSettings(BusSettings):
     absent: float = Field(5.0, gt=0)
     """Seconds without a message from a node after which it counts as absent."""
     forget: float = Field(3600.0, gt=0)
-    """Seconds without a message from a node after which it is removed from the fleet, with what
-    was learned of it; one that returns is new."""
+    """Seconds without a message from a node after which it is removed from the fleet. What was
+    learned of it is kept."""
     devices: int = Field(1, ge=1)
     """Devices to wait for before the first round."""
     nodes: int = Field(1, ge=1)

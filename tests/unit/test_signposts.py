@@ -16,7 +16,7 @@ QUESTIONS = {
     "Where does a new tier go?": ("src/tercet/rl/options.py", "Tier = Literal"),
     "What else knows the tiers: translation?": ("src/tercet/experience/translation.py", "_lacking"),
     "What else knows the tiers: the node?": ("src/tercet/rl/platform.py", "def node"),
-    "What else knows the tiers: the model?": ("src/tercet/rl/costs/encoding.py", "TIERS = "),
+    "What else knows the tiers: features?": ("src/tercet/rl/costs/encoding.py", "TIERS"),
     "What else knows the tiers: the fleet?": ("src/tercet/models/cpu_share.py", "EMULATED_CPU"),
     "What else knows the tiers: keys?": ("src/tercet/messaging/security/site.py", "tier"),
     "What else knows the tiers: the page?": ("services/dashboard/baselines.py", "TIER_LETTERS"),

@@ -68,8 +68,7 @@ function decisionText(details, decided) {
   if (details.executed && details.executed !== details.option) text.push(`It last ran ${details.executed}${details.fallback === 'none' ? '' : ` (${details.fallback})`}.`);
   const explanation = details.explanation;
   if (!explanation) text.push('The decider gives no explanation at the moment.');
-  else if (explanation.policy === 'explore' && known(explanation.head)) text.push(`In this round, head ${explanation.head} of the ensemble explores. Without exploration the mean of all heads decides.`);
-  else if (!explanation.exploring) text.push('Exploration is paused: the mean of all heads decides.');
+  else if (!explanation.exploring) text.push('Exploration is paused: the expected times decide.');
   return text.join(' ');
 }
 

@@ -160,7 +160,7 @@ class PolicyVersions:
             case version_transitions.Adopt(pointer):
                 return await self._adopt(pointer)
             case version_transitions.ReturnTo(KnownVersion(version=version, blob=bytes(blob))):
-                await self._policy.adopt(version, blob, unchecked=True)
+                await self._return_to(version, blob)
             case version_transitions.KeepBlob(KnownVersion(version=version, blob=bytes(blob))):
                 key = await self._store.keep(blob)
                 return partial(version_transitions.blob_kept, version=version, key=key)
@@ -172,6 +172,14 @@ class PolicyVersions:
             case version_transitions.ForgetParameters():
                 await self._policy.forget()
         return None
+
+    async def _return_to(self, version: int, blob: bytes) -> None:
+        """Without parameters when the kept ones are of another format, as after an upgrade."""
+        try:
+            await self._policy.adopt(version, blob, unchecked=True)
+        except ValueError as error:
+            _log.warning("kept version does not fit", version=version, reason=str(error))
+            await self._policy.forget()
 
     async def _adopt(self, pointer: Parameters) -> Transition | None:
         try:

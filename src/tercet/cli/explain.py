@@ -71,12 +71,10 @@ def summary_lines(explanation: Explanation) -> list[str]:
     """What holds for all devices, in sentences."""
     policy = explanation.policy_version
     version = "not trained yet" if policy is None else f"v{policy}"
-    head = explanation.head
-    heads = "the mean of all heads" if head is None else f"head {head} (exploring)"
     chosen = [c.option for c in explanation.options if c.chosen]
     lines = [
         f"{explanation.device}: {chosen[0] if chosen else 'nothing'} in force, "
-        f"chosen by {explanation.policy}, {heads}; policy {version}"
+        f"chosen by {explanation.policy}; policy {version}"
     ]
     if not explanation.exploring:
         lines.append("exploration is paused: tercet explore on")
@@ -91,7 +89,7 @@ def summary_lines(explanation: Explanation) -> list[str]:
     return lines
 
 
-OPTIONS = ("option", "node", "load", "accuracy %", "expected ms", "5 %", "95 %", "head ms", "")
+OPTIONS = ("option", "node", "load", "accuracy %", "expected ms", "5 %", "95 %", "")
 
 
 def _option(choice: Choice) -> tuple[object, ...]:
@@ -108,7 +106,6 @@ def _option(choice: Choice) -> tuple[object, ...]:
         number(choice.predicted_ms),
         number(choice.low_ms),
         number(choice.high_ms),
-        number(choice.sampled_ms),
         ", ".join(mark for mark, applies in marks.items() if applies),
     )
 

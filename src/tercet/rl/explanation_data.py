@@ -21,9 +21,9 @@ class Expectation:
     """Devices on the node if this one chose it."""
     predicted_ms: float
     spread: float
-    """Standard deviation between the heads of log milliseconds."""
+    """Standard deviation of the logarithm of the expectation, for want of evidence."""
     sampled_ms: float | None
-    """Prediction of the exploring head; None when there is none."""
+    """A sample from the posterior; None where nothing is sampled."""
 
     @property
     def bounds_ms(self) -> tuple[float, float]:
