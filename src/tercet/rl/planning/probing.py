@@ -1,4 +1,4 @@
-"""Finding out whether a load moves a condition: now and then a shared node is left out for a window.
+"""Finding out whether a load moves a condition: at times a shared node is left out of a window.
 
 A greedy policy gives a node much the same load whenever its condition is the same, and then nobody
 can tell what the load does. Only nodes are probed whose condition changes and is paid for, only a
