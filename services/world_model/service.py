@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import partial
 
 from tercet.experience.history import History
 from tercet.experience.reporting import report
@@ -13,7 +12,6 @@ from tercet.messaging.durable import consume
 from tercet.messaging.lease import Leases
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.slot_balancer import SlotBalancer
-from tercet.messaging.topology import MEMBERS
 from tercet.process import log, metrics
 from tercet.process.errors import Gone, TryLater, Unprocessable
 from tercet.process.waiting import within
@@ -21,13 +19,9 @@ from tercet.schemas.learning import Learning
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.plan import Plan
 from tercet.schemas.reset import Reset
-from tercet.services.world_model.member import Member
-from tercet.services.world_model.planner import Planner
+from tercet.services.world_model.agents import member_of, planner_of, slots_of
 from tercet.services.world_model.settings import WorldModelSettings
 from tercet.services.world_model.slot import Slot
-
-SLOTS = {f"member-{k}": k for k in range(MEMBERS)}
-"""Owner of parameters, durable and lease of each member, all of one name."""
 
 REFRESH_S = 5.0
 """Seconds between two reads of the current versions: announcements are not stored."""
@@ -38,7 +32,7 @@ _log = log.get(__name__)
 async def main(bus: Bus, settings: WorldModelSettings, stop: asyncio.Event) -> None:
     """Train a fair share of the members, and plan, until `stop`."""
     worker = Worker(bus, settings, await ParameterStore.open(bus))
-    leases = await Leases.open(bus, tuple(SLOTS), settings.worker, settings.lease_ttl)
+    leases = await Leases.open(bus, tuple(slots_of(settings)), settings.worker, settings.lease_ttl)
     await bus.subscribe(Parameters, worker.on_parameters)
     await bus.subscribe(Reset, worker.on_reset)
     metrics.MEMBERS_HELD.labels(settings.worker).set_function(lambda: len(leases.held))
@@ -56,13 +50,13 @@ class Worker:
     def __init__(self, bus: Bus, settings: WorldModelSettings, store: ParameterStore) -> None:
         self._bus, self._settings, self._store = bus, settings, store
         self._history = History(bus, settings.memory)
-        self._planner = Planner()
+        self._planner = planner_of(settings)
+        self._slots = slots_of(settings)
         self._held: set[Slot] = set()
 
     async def train(self, slot: str, epoch: int, release: asyncio.Event) -> None:
         """Train one member for as long as its slot is held."""
-        settings = self._settings
-        create = partial(Member, SLOTS[slot], settings.seed, known=2 * settings.memory)
+        create = member_of(self._settings, self._slots[slot])
         held = Slot(self._bus, self._store, self._history, create, epoch)
         self._held.add(held)
         try:
@@ -86,7 +80,7 @@ class Worker:
 
         Raises TryLater without the store, Unprocessable for unknown options, or none.
         """
-        if self._planner.lacks_any(SLOTS.values()):
+        if self._planner.lacks_any(self._slots.values()):
             await self._load_current()
         try:
             batches = await asyncio.to_thread(self._planner.plan, job)
@@ -112,13 +106,13 @@ class Worker:
             await within(stop, REFRESH_S)
 
     async def _load_current(self) -> None:
-        for owner in SLOTS:
+        for owner in self._slots:
             pointer = await self._store.pointer(owner)
             if pointer is not None:
                 await self._load(pointer)
 
     async def _load(self, message: Parameters) -> None:
-        slot = SLOTS.get(message.owner)
+        slot = self._slots.get(message.owner)
         if slot is None or not self._planner.is_newer(slot, message.version):
             return
         try:
