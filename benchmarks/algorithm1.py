@@ -24,6 +24,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
                          {"initial_scale": 7.0}),
     "model of the reward": ("line 20: System predicts the reward, penalty included",
                             {"predicts": "reward"}),
+    "these three": ("all three of the above",
+                    {"penalty": 1.5, "penalty_times": "slowest", "initial_scale": 7.0,
+                     "predicts": "reward"}),
     "first guesses kept": ("line 33 as printed", {"keep_first_guess": True}),
     "real plans": ("line 30 executes, and is counted; K = 16",
                    {"real_planning": True, "best_actions": 16}),
@@ -31,9 +34,6 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "uniform exploration": ("line 9: every random joint action is equally likely",
                             {"nearby": 0.0}),
     "uniform replay": ("lines 14 and 36: without priorities", {"priority": 0.0}),
-    "all of the first four": ("as it was built before",
-                              {"penalty": 1.5, "penalty_times": "slowest", "initial_scale": 7.0,
-                               "predicts": "reward"}),
     "feasible only": ("lines 9, 10, 24 leave out what misses the goal", {"feasible_only": True}),
 }  # fmt: skip
 
