@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from benchmarks import live_window, solver_scale, system_verbs, verbs
 from benchmarks.agents import NAMES, WITH_SOLVER
+from benchmarks.algorithm1 import VARIANTS
 from benchmarks.lying_world import LIES
 from benchmarks.planning_worlds import WORLDS as PLANNING_WORLDS
 from benchmarks.worlds import WORLDS
@@ -88,6 +89,10 @@ def parser() -> argparse.ArgumentParser:
     _measured(
         subparsers, "ablation", verbs.ablation, "hybrid without each of its parts", ["hybrid"]
     )
+    text = "readings and constants of the paper's Algorithm 1, one by one"
+    paper = _measured(subparsers, "algorithm1", verbs.algorithm1, text, [])
+    paper.add_argument("--users", type=count, nargs="+", default=[5])
+    paper.add_argument("--variant", nargs="+", choices=[*VARIANTS], default=[*VARIANTS])
     untuned = _measured(
         subparsers, "worlds", verbs.worlds, "worlds that no agent was tuned on", [*WITH_SOLVER]
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 TABLES = (
     "table5", "table6", "table7", "figure3", "speedup", "ablation", "worlds", "regret", "goals",
-    "scale", "drift", "newcomer", "tune", "peers", "liars", "deceit",
+    "algorithm1", "scale", "drift", "newcomer", "tune", "peers", "liars", "deceit",
 )  # fmt: skip
 
 

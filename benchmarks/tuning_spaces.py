@@ -28,7 +28,6 @@ SPACES: dict[str, dict[str, list[Any]]] = {
     "hybrid-paper": {
         "hidden": [(64, 32), (64, 64), (128, 64), (128,)],
         "rate": [5e-4, 1e-3, 2e-3],
-        "fade": [0.0, 3e-5, 1e-4],
         "batch": [64, 128],
         "epochs": [30, 100, 300],
         "direct_steps": [2, 4],
@@ -39,7 +38,6 @@ SPACES: dict[str, dict[str, list[Any]]] = {
         "epsilon": [0.1, 0.3, 0.6],
         "penalty": [1.0, 1.5, 3.0],
         "priority": [0.0, 0.6],
-        "logarithm": [True, False],
     },
     "hybrid": {
         "share": [0.02, 0.05, 0.1, 0.2],
@@ -82,9 +80,9 @@ FIRST: dict[str, dict[str, Any]] = {
         "logarithm": True,
     },
     "hybrid-paper": {
-        "hidden": (64, 32), "rate": 3e-4, "fade": 0.0, "batch": 64, "epochs": 30,
+        "hidden": (64, 32), "rate": 3e-4, "batch": 64, "epochs": 30,
         "direct_steps": 2, "world_sessions": 80, "plan_sessions": 80, "best_actions": 16,
-        "average": 0.005, "epsilon": 0.3, "penalty": 1.5, "priority": 0.6, "logarithm": True,
+        "average": 0.005, "epsilon": 0.3, "penalty": 1.5, "priority": 0.6,
     },
     "hybrid": {"share": 0.05, "saved": 0.5},
 }  # fmt: skip

@@ -84,6 +84,15 @@ def ablation(options: Options) -> None:
     show(options, module.gather(fill(options, cells)), module.render)
 
 
+def algorithm1(options: Options) -> None:
+    """What in the paper's Algorithm 1 decides whether it converges."""
+    from benchmarks import algorithm1 as module
+
+    goals = options.goal or [80.0, 85.0]
+    cells = module.cells(options.users, goals, options.seeds, options.variant)
+    show(options, module.gather(fill(options, cells)), module.render)
+
+
 def worlds(options: Options) -> None:
     """Worlds that no agent was tuned on."""
     from benchmarks import worlds as module

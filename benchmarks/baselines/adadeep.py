@@ -12,9 +12,11 @@ import numpy as np
 
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
-from tercet.rl.paper.dqn import PrioritisedMemory, Shortlist, learn
-from tercet.rl.paper.joint import Cost, JointActions, context
-from tercet.rl.paper.joint_network import Adam, Floats, JointNetwork, polyak_update
+from tercet.rl.paper.agent import Cached
+from tercet.rl.paper.decision import Candidates, allowed_actions, randomised
+from tercet.rl.paper.joint import Cost, JointActions, Mask, context
+from tercet.rl.paper.networks import Adam, learn, network_for, polyak_update
+from tercet.rl.paper.replay import Memory
 from tercet.rl.platform import Assignment, Platform
 
 
@@ -44,60 +46,47 @@ class AdaDeepSettings:
     floor: float = 0.2
     nearby: float = 0.8
     """Share of the random actions that change only one device of the greedy one."""
-    discount: float = 0.0
-    """γ; in a constant state it only adds a constant to every value."""
     penalty: float = 3.0
     """Cost of a missed goal, in slowest means seen."""
     logarithm: bool = True
     """Learn log cost rather than cost."""
     priority: float = 0.0
     """Exponent of prioritised replay; 0 is uniform."""
+    feasible_only: bool = False
+    """Whether to choose only among what meets the goal, as `hybrid` does."""
 
 
 class AdaDeep:
-    """A `tercet.rl.agent.Agent`."""
+    """A `tercet.rl.agent.Agent`. γ is 0: the next state does not depend on the action."""
 
     def __init__(
-        self,
-        platform: Platform,
-        seed: int = 0,
-        settings: AdaDeepSettings | None = None,
-        joint: JointActions | None = None,
+        self, platform: Platform, seed: int = 0, settings: AdaDeepSettings | None = None
     ) -> None:
-        """`joint`: the joint actions to choose from; all of them by default."""
         self.platform, self.settings = platform, settings or AdaDeepSettings()
-        self.joint = joint or JointActions(platform)
+        self.joint = JointActions(platform)
         self.rng = np.random.default_rng(seed)
-        n, width = len(platform.devices), len(context(platform, State(platform.devices)))
-        hidden, options = self.settings.hidden, len(platform.options)
-        self.network = JointNetwork(width, n, options, hidden, seed)
-        self.target = JointNetwork(width, n, options, hidden, seed)
-        self.optimizer = Adam(self.network, self.settings.rate, self.settings.fade)
-        inputs = self.network.inputs
-        self.memory = PrioritisedMemory.of(self.settings.capacity, inputs, self.settings.priority)
+        hidden = self.settings.hidden
+        self.network, self.target = (network_for(platform, hidden).initialise(seed) for _ in "QT")
+        self.optimizer = Adam(self.network, self.settings.rate)
+        self.memory = Memory(self.settings.capacity, self.network.inputs, self.settings.priority)
         self.cost = Cost(platform, self.settings.penalty, self.settings.logarithm)
-        self.steps, self.scored_at = 0, -1
-        self.scored_for: State | None = None
-        self.shortlist: Shortlist | None = None
-        self.best_value = 0.0
-        self.cached: tuple[State, Floats] | None = None
+        self.steps = 0
+        self.allowed: Cached[Mask] = Cached(None)
+        self.candidates: Cached[Candidates] = Cached(self.settings.refresh)
 
     def act(self, state: State, goal: Goal) -> Assignment:
         """Epsilon-greedy."""
         settings = self.settings
         chance = max(settings.floor, settings.epsilon * 0.5 ** (self.steps / settings.half_life))
-        random = self.rng.random() < chance
-        if random and self.rng.random() >= settings.nearby:
-            return self.joint.assignment(int(self.rng.integers(self.joint.count)), state)
         # Explore by the network itself: its average reacts to a costly action later.
-        action = self._current_shortlist(state).best(self.network)[0]
-        if random:
-            action = self.joint.neighbour(action, self.rng)
+        action = self._candidates(state, goal).best(self.network)[0]
+        allowed = self._allowed(state, goal)
+        action = randomised(self.joint, action, allowed, chance, settings.nearby, self.rng)
         return self.joint.assignment(action, state)
 
     def greedy(self, state: State, goal: Goal) -> Assignment:
-        """The action of least cost by the target network, of the current shortlist."""
-        action, self.best_value = self._current_shortlist(state).best(self.target)
+        """The action of least cost by the target network, of the current candidates."""
+        action = self._candidates(state, goal).best(self.target)[0]
         return self.joint.assignment(action, state)
 
     def observe(self, experience: Experience) -> None:
@@ -105,31 +94,31 @@ class AdaDeep:
         self.steps += 1
         cost = self.cost.scaled(self.cost.of(experience))
         action = self.joint.number(experience.assignment)
-        inputs = self._context(experience.state)
-        row = self.network.rows(inputs, self.joint.digits[[action]])[0]
-        self.memory.add(row, action, cost)
+        inputs = context(self.platform, experience.state)
+        self.memory.add(self.network.rows(inputs, self.joint.digits[[action]])[0], cost)
         if self.steps % self.settings.train_every == 0:
             self._update()
 
     def _update(self) -> None:
         """One prioritised minibatch."""
-        at, weight = self.memory.sample(self.settings.batch, self.rng)
-        upcoming = self.settings.discount * self.best_value
-        batch = self.memory.memory.batch(at, upcoming, weight)
-        errors = learn(self.network, self.optimizer, batch)
-        polyak_update(self.target, self.network, self.settings.average)
-        self.memory.prioritise(at, errors)
+        settings = self.settings
+        rate = settings.rate / (1.0 + settings.fade * self.steps / settings.train_every)
+        self.optimizer.rate = rate
+        batch = self.memory.sample(settings.batch, self.rng)
+        self.memory.prioritise(batch, learn(self.network, self.optimizer, batch))
+        polyak_update(self.target, self.network, settings.average)
 
-    def _context(self, state: State) -> Floats:
-        """The network's input for a state, cached as long as the state object stays the same."""
-        if self.cached is None or self.cached[0] is not state:
-            self.cached = (state, context(self.platform, state).astype(np.float32))
-        return self.cached[1]
+    def _allowed(self, state: State, goal: Goal) -> Mask:
+        feasible_only = self.settings.feasible_only
+        return self.allowed.get(
+            state, goal, 0, lambda: allowed_actions(self.joint, state, goal, feasible_only)
+        )
 
-    def _current_shortlist(self, state: State) -> Shortlist:
+    def _candidates(self, state: State, goal: Goal) -> Candidates:
         """The best joint actions; all are scored again at a refresh or for another state."""
-        due = self.steps // self.settings.refresh != self.scored_at
-        if self.shortlist is None or due or state != self.scored_for:
-            self.shortlist = Shortlist.of(self.target, self._context(state), self.joint.digits)
-            self.scored_at, self.scored_for = self.steps // self.settings.refresh, state
-        return self.shortlist
+        return self.candidates.get(
+            state,
+            goal,
+            self.steps,
+            lambda: Candidates.of(self.target, self.joint, state, self._allowed(state, goal)),
+        )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tercet.process.settings import BusSettings
+from tercet.process.settings import BusSettings, PolicyName
 
 
 class OrchestratorSettings(BusSettings):
     """Read from `TERCET_…`."""
 
+    policy: PolicyName = "hybrid"
+    """The agent: `hybrid`, or `hybrid-paper` (extra `paper`, at most five devices)."""
     goal: str = Field("85", pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$")
     """Goal until someone sets one (`tercet goal`): min, max, or percent."""
     rounds: int | None = Field(None, ge=1)

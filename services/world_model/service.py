@@ -14,7 +14,6 @@ from tercet.messaging.durable import consume
 from tercet.messaging.lease import Leases
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.slot_balancer import SlotBalancer
-from tercet.messaging.topology import MEMBERS
 from tercet.process import log, metrics
 from tercet.process.errors import Gone, TryLater, Unprocessable
 from tercet.process.waiting import within
@@ -22,13 +21,9 @@ from tercet.schemas.learning import Learning
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.plan import Plan
 from tercet.schemas.reset import Reset
-from tercet.services.world_model.member import Member
-from tercet.services.world_model.planner import Planner
+from tercet.services.world_model.agents import member_of, planner_of, slots_of
 from tercet.services.world_model.settings import WorldModelSettings
 from tercet.services.world_model.slot import Slot
-
-SLOTS = {f"member-{k}": k for k in range(MEMBERS)}
-"""Owner of parameters, durable and lease of each member, all of one name."""
 
 POLICY = "policy"
 """Owner of the policy's parameters: what a state is worth depends on the costs in it."""
@@ -42,7 +37,7 @@ _log = log.get(__name__)
 async def main(bus: Bus, settings: WorldModelSettings, stop: asyncio.Event) -> None:
     """Train a fair share of the members, and plan, until `stop`."""
     worker = Worker(bus, settings, await ParameterStore.open(bus))
-    leases = await Leases.open(bus, tuple(SLOTS), settings.worker, settings.lease_ttl)
+    leases = await Leases.open(bus, tuple(slots_of(settings)), settings.worker, settings.lease_ttl)
     await bus.subscribe(Parameters, worker.on_parameters)
     await bus.subscribe(Reset, worker.on_reset)
     metrics.MEMBERS_HELD.labels(settings.worker).set_function(lambda: len(leases.held))
@@ -60,13 +55,13 @@ class Worker:
     def __init__(self, bus: Bus, settings: WorldModelSettings, store: ParameterStore) -> None:
         self._bus, self._settings, self._store = bus, settings, store
         self._history = History(bus, settings.memory)
-        self._planner = Planner()
+        self._planner = planner_of(settings)
+        self._slots = slots_of(settings)
         self._held: set[Slot] = set()
 
     async def train(self, slot: str, epoch: int, release: asyncio.Event) -> None:
         """Train one member for as long as its slot is held."""
-        settings = self._settings
-        create = partial(Member, SLOTS[slot], settings.seed, 2 * settings.memory)
+        create = member_of(self._settings, self._slots[slot])
         held = Slot(self._bus, self._store, self._history, create, epoch)
         self._held.add(held)
         try:
@@ -90,7 +85,7 @@ class Worker:
 
         Raises TryLater without the store, Unprocessable for unknown options, or none.
         """
-        if self._planner.lacks_any(SLOTS.values()):
+        if self._planner.lacks_any(self._slots.values()):
             await self._load_current()
         try:
             batches = await asyncio.to_thread(self._planner.plan, job)
@@ -116,7 +111,7 @@ class Worker:
             await within(stop, REFRESH_S)
 
     async def _load_current(self) -> None:
-        for owner in (POLICY, *SLOTS):
+        for owner in (POLICY, *self._slots):
             pointer = await self._store.pointer(owner)
             if pointer is not None:
                 await self._load(pointer)
@@ -137,7 +132,7 @@ class Worker:
 
     def _loader(self, message: Parameters) -> Callable[[int, bytes], None] | None:
         """What takes the parameters of an owner; None when they are not newer."""
-        planner, slot = self._planner, SLOTS.get(message.owner)
+        planner, slot = self._planner, self._slots.get(message.owner)
         if message.owner == POLICY and planner.is_newer_policy(message.version):
             return planner.load_policy
         if slot is not None and planner.is_newer(slot, message.version):

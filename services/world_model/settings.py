@@ -8,7 +8,7 @@ import socket
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from tercet.process.settings import BusSettings
+from tercet.process.settings import BusSettings, PolicyName
 
 
 def default_name() -> str:
@@ -20,6 +20,8 @@ def default_name() -> str:
 class WorldModelSettings(BusSettings):
     """Read from `TERCET_…`."""
 
+    policy: PolicyName = "hybrid"
+    """The agent whose system model is trained; the orchestrator's must be the same."""
     seed: int = Field(0, ge=0)
     """Seed of the random numbers; each member derives its own from it."""
     memory: int = Field(5000, ge=1)

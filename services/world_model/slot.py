@@ -22,7 +22,7 @@ from tercet.process.errors import TryLater, Unprocessable
 from tercet.process.waiting import within
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.learning import Learning
-from tercet.services.world_model.member import Member
+from tercet.services.world_model.agents import TrainedMember
 
 REFUSED = 1000
 """Ids remembered, of experiences that could not be learned from."""
@@ -38,7 +38,7 @@ class Slot:
         bus: Bus,
         store: ParameterStore,
         history: History,
-        create: Callable[[], Member],
+        create: Callable[[], TrainedMember],
         epoch: int,
     ) -> None:
         self._bus, self._store, self._history = bus, store, history
@@ -149,7 +149,7 @@ class Slot:
                 self._refused.add(experience.id, repr(error))
             self._seen = sequence
 
-    async def _publish(self, blob: bytes, member: Member) -> None:
+    async def _publish(self, blob: bytes, member: TrainedMember) -> None:
         """Publish, unless a predecessor has published exactly this."""
         current = hashlib.sha256(blob).hexdigest(), str(member.digest)
         if current != self._current:

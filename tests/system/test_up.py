@@ -179,6 +179,16 @@ def test_a_second_run_continues_from_the_streams_of_the_first(
     assert second["regret"] <= first["regret"] + 1e-9
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_agent_of_the_paper_finds_the_optimum_over_the_bus(up: Callable[..., Run]) -> None:
+    agent = (*SIMULATED, "--policy=hybrid-paper", "--workers=2", "--rounds=500")
+    summary = up(*agent).end(seconds=240)
+    assert summary["rounds"] == 500
+    assert summary["regret"] <= 0.01, summary
+    assert summary["steps_to_optimal"] is not None
+
+
 def test_a_second_orchestrator_is_refused_and_sigterm_ends_the_first_run(
     up: Callable[..., Run], server: Server
 ) -> None:

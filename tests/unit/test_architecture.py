@@ -37,6 +37,11 @@ HEAVY_MODELS = {
     *("weight_import", "batches", "augment"),
 }
 """Modules of `models` that may import them. The others run in services and import none of these."""
+PAPER_NETWORKS = {
+    *("agent", "decision", "networks", "planning", "policy_model", "system_model"),
+}
+"""Modules of `rl.paper` that need torch, directly or through each other; only `networks` imports
+it. Modules of services that need them are called `paper_…`, and imported when they are chosen."""
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -62,6 +67,23 @@ def imports(source: str) -> set[str]:
     return names
 
 
+def needs_torch(module: str) -> bool:
+    """Whether a module belongs to the extra `paper`."""
+    *room, name = module.split(".")
+    if room == ["tercet", "rl", "paper"]:
+        return name in PAPER_NETWORKS
+    return room[:2] == ["tercet", "services"] and name.startswith("paper_")
+
+
+def at_start(source: str) -> set[str]:
+    """What is imported when the module is; not what a function imports when it is called."""
+    names = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= imports(ast.unparse(node))
+    return names
+
+
 def violations(module: str, source: str) -> list[str]:
     """What `source` imports that it must not, if it were `module`."""
     _, room, *inside = module.split(".")
@@ -74,9 +96,13 @@ def violations(module: str, source: str) -> list[str]:
         found |= roots & IMPURE
     if room != "messaging":
         found |= roots & {"nats"}
-    if not (room == "models" and inside and inside[0] in HEAVY_MODELS) and room != "cli":
+    if module == "tercet.rl.paper.networks":
+        found |= roots & TRAINING - {"torch"}
+    elif not (room == "models" and inside and inside[0] in HEAVY_MODELS) and room != "cli":
         found |= roots & TRAINING
         found |= names & {f"tercet.models.{name}" for name in HEAVY_MODELS}
+    if not needs_torch(module):
+        found |= {name for name in at_start(source) if needs_torch(name)}
     if room == "services" and inside:
         others = {n.split(".")[2] for n in names if n.startswith("tercet.services.")}
         found |= {f"tercet.services.{n}" for n in others - {inside[0]}}
@@ -101,6 +127,14 @@ def test_imports_point_downwards(module: str) -> None:
         ("tercet.rl.assignment_solver", "import time"),
         ("tercet.rl.assignment_solver", "from tercet.schemas import Message"),
         ("tercet.rl.serialisation", "import torch"),
+        ("tercet.rl.paper.joint", "import torch"),
+        ("tercet.rl.paper.networks", "import onnx"),
+        ("tercet.services.orchestrator.learn.service", "from tercet.rl.paper import agent"),
+        ("tercet.sim.oracle", "from tercet.rl.paper.decision import decide"),
+        (
+            "tercet.services.world_model.agents",
+            "from tercet.services.world_model.paper_planner import PaperPlanner",
+        ),
         ("tercet.sim.world", "import tercet.messaging"),
         ("tercet.schemas.round", "import tercet.rl"),
         ("tercet.process.log", "from tercet.messaging.bus import Bus"),

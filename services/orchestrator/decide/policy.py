@@ -8,22 +8,17 @@ import numpy as np
 
 from tercet.experience.translation import experience_of, platform_of
 from tercet.process import log
-from tercet.rl.assignment_solver import solve
-from tercet.rl.availability import UNAVAILABLE_MS, without_unavailable
 from tercet.rl.explanation_data import Reasons
-from tercet.rl.goal import required_accuracy
 from tercet.rl.options import Option
-from tercet.rl.platform import decode
 from tercet.schemas.experience_v2 import Experience
 from tercet.services.orchestrator.decide.budgeted_exploration import BudgetedExploration
+from tercet.services.orchestrator.decide.fixed_policies import FIXED, by_profile, fixed
 from tercet.services.orchestrator.decide.policy_interface import DecisionContext, Rejected
 from tercet.services.orchestrator.decide.policy_snapshot import PolicySnapshot, RecentRounds
-from tercet.services.orchestrator.decide.schedule import CLOUD, EDGE, EXPLORE, GREEDY, LOCAL
+from tercet.services.orchestrator.decide.schedule import EXPLORE, GREEDY
 
 _log = log.get(__name__)
 
-FIXED = {LOCAL: Option("d0", "L"), EDGE: Option("d0", "E"), CLOUD: Option("d0", "C")}
-"""Fixed policies: one option for every device."""
 RECENT = 8
 """Rounds on which new parameters are compared with the present ones."""
 
@@ -71,7 +66,7 @@ class Policy:
     def choose(self, name: str, context: DecisionContext) -> dict[str, str] | None:
         """As `DecisionPolicy.choose`; without parameters that fit, `profile` decides."""
         if name in FIXED:
-            return _fixed(FIXED[name], context)
+            return fixed(FIXED[name], context)
         chosen = self._by_parameters(name, context)
         if chosen is None:
             chosen = by_profile(context)
@@ -115,34 +110,3 @@ class Policy:
         fleet = self._recent[-1].fleet
         rounds = [experience_of(e) for e in self._recent if e.fleet == fleet]
         return RecentRounds(platform_of(fleet), rounds, fleet.profile_ms)
-
-
-def _fixed(option: Option, context: DecisionContext) -> dict[str, str] | None:
-    """One option for everyone; None if it does not apply to all active devices."""
-    platform = context.platform
-    if option not in platform.options:
-        return None
-    if not all(platform.offers(device, option) for device in context.active):
-        return None
-    return dict.fromkeys(context.active, str(option))
-
-
-def by_profile(context: DecisionContext) -> dict[str, Option]:
-    """The solver on the nodes' start-up profiles, blind to contention and links."""
-    platform, fleet = context.platform, context.fleet
-    devices = tuple(d for d in platform.devices if d in context.state.active)
-    costs = np.empty((len(devices), len(platform.options), len(devices)))
-    for i, device in enumerate(devices):
-        for k, option in enumerate(platform.options):
-            profile = fleet.profile_ms.get(platform.node(device, option), {})
-            costs[i, k, :] = profile.get(option.variant, UNAVAILABLE_MS)
-    home = [platform.edges.index(platform.home[platform.devices.index(d)]) for d in devices]
-    accuracies = (platform.accuracy[o.variant] for o in platform.options)
-    solution = solve(
-        without_unavailable(platform, devices, costs, context.unavailable),
-        platform.option_accuracy,
-        required_accuracy(context.parsed_goal, accuracies),
-        [o.tier for o in platform.options],
-        home,
-    )
-    return decode(platform, devices, solution.choice)

@@ -16,6 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tercet.process import log
 from tercet.process.child import with_parent_death_signal
+from tercet.process.settings import PolicyName
 from tercet.services.orchestrator.decide.policy_interface import ERRORS, DecisionPolicy
 from tercet.services.orchestrator.decide.remote_call import (
     LENGTHS,
@@ -57,9 +58,11 @@ def _remote(
 class PolicyProcess:
     """Client of the process; starts it again, with the parameters in force, when it has ended."""
 
-    def __init__(self, seed: int, budget: float | None = None) -> None:
+    def __init__(
+        self, seed: int, budget: float | None = None, agent: PolicyName = "hybrid"
+    ) -> None:
         """`budget`: what exploration may cost in the long run, as a share; None: no limit."""
-        self._seed, self._budget = seed, budget
+        self._seed, self._budget, self._agent = seed, budget, agent
         self._starts = 0
         self._process: Process | None = None
         self._lock = asyncio.Lock()
@@ -116,7 +119,8 @@ class PolicyProcess:
         """The process; each has a seed of its own, else a second would explore as the first."""
         if self._process is None:
             worker = "tercet.services.orchestrator.decide.policy_worker"
-            command = [sys.executable, "-P", "-m", worker, str(self._seed + self._starts)]
+            command = [sys.executable, "-P", "-m", worker, self._agent]
+            command += [str(self._seed + self._starts)]
             command += [] if self._budget is None else [str(self._budget)]
             self._process = await asyncio.create_subprocess_exec(
                 *with_parent_death_signal(command),
@@ -160,9 +164,11 @@ async def _exchange(process: Process, question: Frame) -> bytes:
 
 
 @asynccontextmanager
-async def policy_process(seed: int, budget: float | None = None) -> AsyncIterator[PolicyProcess]:
+async def policy_process(
+    seed: int, budget: float | None = None, agent: PolicyName = "hybrid"
+) -> AsyncIterator[PolicyProcess]:
     """A policy process that is started already and ends on the way out."""
-    process = PolicyProcess(seed, budget)
+    process = PolicyProcess(seed, budget, agent)
     try:
         await process.start()
         yield process

@@ -1,6 +1,6 @@
 """The policy process: questions on stdin, answers on stdout, until the questions end.
 
-`python -m tercet.services.orchestrator.decide.policy_worker SEED [BUDGET]`, started by
+`python -m tercet.services.orchestrator.decide.policy_worker AGENT SEED [BUDGET]`, started by
 `policy_process.py` alone. The format is that of `remote_call.py`.
 """
 
@@ -10,7 +10,6 @@ import os
 import sys
 from typing import BinaryIO
 
-from tercet.services.orchestrator.decide.policy import Policy
 from tercet.services.orchestrator.decide.policy_interface import ERRORS, DecisionPolicy
 from tercet.services.orchestrator.decide.remote_call import Interface, MalformedFrame, read_frame
 
@@ -34,10 +33,20 @@ def main(policy: DecisionPolicy, questions: BinaryIO, answers: BinaryIO) -> None
         answers.flush()
 
 
+def policy_of(agent: str, seed: str, budget: str | None = None) -> DecisionPolicy:
+    """The policy of an agent; the libraries of the others are not imported."""
+    if agent == "hybrid-paper":
+        from tercet.services.orchestrator.decide.paper_policy import PaperPolicy
+
+        return PaperPolicy(int(seed))
+    from tercet.services.orchestrator.decide.policy import Policy
+
+    return Policy(int(seed), None if budget is None else float(budget))
+
+
 if __name__ == "__main__":
     os.nice(NICE)
     # What libraries print goes to the log, not between the answers.
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
-        budget = float(sys.argv[2]) if sys.argv[2:] else None
-        main(Policy(int(sys.argv[1]), budget), sys.stdin.buffer, answers)
+        main(policy_of(*sys.argv[1:]), sys.stdin.buffer, answers)

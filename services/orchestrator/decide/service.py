@@ -11,6 +11,7 @@ from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.responder import responding
 from tercet.process import metrics
 from tercet.process.errors import RateLimited, ServiceError
+from tercet.process.extras import require
 from tercet.schemas.decision import Decision
 from tercet.schemas.explain import Explain
 from tercet.schemas.outcome import Outcome
@@ -32,7 +33,10 @@ DEFAULT_OPTION = "d0@L"
 
 async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) -> None:
     """Answer requests and run rounds until `stop`."""
-    async with policy_process(settings.seed, settings.regret_budget) as policy:
+    agent = settings.policy
+    if agent == "hybrid-paper":
+        require("torch", extra="paper")
+    async with policy_process(settings.seed, settings.regret_budget, agent) as policy:
         state = DeciderState(
             NodeRegistry(settings.absent, settings.forget),
             requests=RateLimiter(settings.rate),

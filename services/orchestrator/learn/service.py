@@ -19,6 +19,7 @@ from tercet.messaging.durable import consume
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.process import log, metrics
 from tercet.process.errors import TryLater
+from tercet.process.extras import require
 from tercet.process.waiting import within
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.learning import Learning
@@ -26,7 +27,7 @@ from tercet.schemas.parameters import Parameters
 from tercet.schemas.plan import Plan
 from tercet.schemas.planned import Planned
 from tercet.schemas.reset import Reset
-from tercet.services.orchestrator.learn.trainer import Trainer
+from tercet.services.orchestrator.learn.policy_trainer import TRANSITIONS, PolicyTrainer
 from tercet.services.orchestrator.settings import OrchestratorSettings
 
 HISTORY = 5000
@@ -69,7 +70,7 @@ class PolicyTraining:
 
     def __init__(self, bus: Bus, settings: OrchestratorSettings, store: ParameterStore) -> None:
         self._bus, self._settings, self._store = bus, settings, store
-        self._trainer = Trainer(settings.max_plan_age)
+        self._trainer = trainer_of(settings)
         self._history = History(bus, HISTORY)
         self._planned: list[Planned] = []
         self._seen = 0
@@ -100,7 +101,7 @@ class PolicyTraining:
 
     async def on_reset(self, _: Reset) -> None:
         """Start again; an update in progress ends without a publication."""
-        self._trainer = Trainer(self._settings.max_plan_age)
+        self._trainer = trainer_of(self._settings)
         self._planned, self._seen, self._unpublished = [], 0, False
         self._version = self._greedy_ms = None
         self._history.clear()
@@ -168,24 +169,24 @@ class PolicyTraining:
                 await self._publish(trainer, blob)
             self._unpublished = False
             await self._evaluate_greedy(trainer)
-        if trainer.latest is not None and trainer.observed > before:
-            await self._bus.publish(plan_after(trainer.latest))
+        if trainer.latest is not None and trainer.plan_due(before):
+            await self._bus.publish(plan_after(trainer.latest, trainer.transitions))
 
-    async def _in_thread(self, trainer: Trainer, work: Callable[[], T]) -> T:
+    async def _in_thread(self, trainer: PolicyTrainer, work: Callable[[], T]) -> T:
         """Run blocking work; raises _ResetMeanwhileError when there was a reset meanwhile."""
         result = await asyncio.to_thread(work)
         if trainer is not self._trainer:
             raise _ResetMeanwhileError
         return result
 
-    async def _evaluate_greedy(self, trainer: Trainer) -> None:
+    async def _evaluate_greedy(self, trainer: PolicyTrainer) -> None:
         """Compute the expected average of the greedy assignment, at most once per report."""
         now = asyncio.get_running_loop().time()
         if now - self._evaluated_at > PERIOD:
             self._evaluated_at = now
             self._greedy_ms = await asyncio.to_thread(trainer.greedy_ms)
 
-    async def _publish(self, trainer: Trainer, blob: bytes) -> None:
+    async def _publish(self, trainer: PolicyTrainer, blob: bytes) -> None:
         pointer = await self._store.publish(
             "policy",
             blob,
@@ -200,7 +201,19 @@ class PolicyTraining:
         metrics.EXPERIENCES_IN_EFFECT.labels("policy").set(trainer.learned)
 
 
-def plan_after(experience: Experience) -> Plan:
+def trainer_of(settings: OrchestratorSettings) -> PolicyTrainer:
+    """The trainer of the agent that `settings` names; raises Misconfigured without its extra."""
+    if settings.policy == "hybrid-paper":
+        require("torch", extra="paper")
+        from tercet.services.orchestrator.learn.paper_trainer import PaperTrainer
+
+        return PaperTrainer(settings.seed, max_plan_age=settings.max_plan_age)
+    from tercet.services.orchestrator.learn.trainer import Trainer
+
+    return Trainer(settings.max_plan_age)
+
+
+def plan_after(experience: Experience, transitions: int = TRANSITIONS) -> Plan:
     """A planning job that starts from the state in which a round ended."""
     return Plan.caused_by(
         experience,
@@ -208,6 +221,6 @@ def plan_after(experience: Experience) -> Plan:
         fleet=experience.fleet,
         active=tuple(experience.assigned),
         state=experience.next_state,
-        transitions=4,
+        transitions=transitions,
         seed=experience.window,
     )

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 from tercet.cli.usage_error import UsageError
 from tercet.messaging import broker
 from tercet.models.errors import AssetError
+from tercet.process.errors import Misconfigured
+from tercet.process.extras import require
 from tercet.rl.goal import Goal, parse_goal, required_accuracy
+
+PAPER_DEVICES = 5
+"""Devices that the paper's agent can decide for; ten options each make 10^5 joint actions."""
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +50,26 @@ def pictures(folder: Path | None, console: Console) -> None:
         _, skipped = load_pictures(folder)
     for name, reason in skipped:
         console.print(f"skipped picture {name}: {reason}", style="yellow", highlight=False)
+
+
+def policy(name: str, devices: int) -> None:
+    """Refuse the paper's agent without its extra, or for more devices than it can do."""
+    if name != "hybrid-paper":
+        return
+    if devices > PAPER_DEVICES:
+        raise UsageError(
+            f"--policy hybrid-paper: at most {PAPER_DEVICES} devices, not {devices}: "
+            "it chooses among all joint assignments"
+        )
+    paper_extra("--policy")
+
+
+def paper_extra(option: str) -> None:
+    """Refuse the paper's agent, which `option` names, without its extra."""
+    try:
+        require("torch", extra="paper")
+    except Misconfigured as error:
+        raise UsageError(f"{option} hybrid-paper: {error}") from error
 
 
 def folders(**wanted: Path | None) -> None:

@@ -101,9 +101,13 @@ def build(name: str, platform: Platform, seed: int) -> Agent:
         from tercet.rl.hybrid import Hybrid
 
         return Hybrid(platform, seed)
-    from tercet.rl.paper.agent import HybridPaper, HybridPaperSettings
+    input_checks.paper_extra("--agent")
+    from tercet.rl.paper.agent import HybridPaper
+    from tercet.rl.paper.settings import HybridPaperSettings
 
-    return HybridPaper(platform, seed, HybridPaperSettings(real_planning=name.endswith("real")))
+    real = name.endswith("-real")
+    settings = HybridPaperSettings.with_real_plans() if real else HybridPaperSettings()
+    return HybridPaper(platform, seed, settings)
 
 
 def stepwise(env: str, steps: Iterable[Step]) -> Iterable[Step]:

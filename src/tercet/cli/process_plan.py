@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tercet.models.cpu_share import EMULATED_CPU_SHARES
+from tercet.process.settings import PolicyName
 from tercet.process.supervisor import Child, module, service
 
 
@@ -47,6 +48,8 @@ class RunConfig:
     """Devices, edges and cloud together."""
     workers: int = 1
     staleness: int | None = None
+    policy: PolicyName = "hybrid"
+    """The agent that learns and decides."""
     images: Path | None = None
     models: Path | None = None
     world: str | None = None
@@ -134,6 +137,7 @@ def _emulated_nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
 def _learning(config: RunConfig, common: dict[str, str], after: int) -> list[Child]:
     settings = {
         **common,
+        "policy": config.policy,
         "goal": config.goal,
         "after": str(after),
         "evaluations": str(config.evaluations),
@@ -146,7 +150,7 @@ def _learning(config: RunConfig, common: dict[str, str], after: int) -> list[Chi
         settings["rounds"] = str(config.rounds)
     if config.staleness is not None:
         settings["max_staleness"] = str(config.staleness)
-    worker = service("world_model", **common, seed=str(config.seed))
+    worker = service("world_model", **common, policy=config.policy, seed=str(config.seed))
     return [
         replace(service("orchestrator", "--role=decide", **settings), name="orchestrator"),
         replace(service("orchestrator", "--role=learn", **settings), name="learner"),

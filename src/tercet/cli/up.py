@@ -18,6 +18,7 @@ from tercet.cli.run import RunLocation, run
 from tercet.cli.run_record import RunRecord
 from tercet.cli.summary import show_summary, summarise
 from tercet.models.manifest import Manifest
+from tercet.process.settings import PolicyName
 from tercet.services.dashboard.settings import DEFAULT_PORT
 from tercet.services.simulator.environment_loader import load
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
@@ -30,7 +31,8 @@ EPILOG = (
     "[bold]tercet up --rounds 60 --goal 80[/] learns for 60 rounds, compares, ends. "
     "[bold]tercet up --rounds 60 --json[/] prints the summary as JSON. "
     "[bold]tercet up --images ~/pictures[/] classifies your own pictures. "
-    "[bold]tercet up --world paper-A --rounds 300 --workers 2[/] simulates the paper's platform."
+    "[bold]tercet up --world paper-A --rounds 300 --workers 2[/] simulates the paper's platform. "
+    "[bold]tercet up --world paper-A --users 3 --policy hybrid-paper[/] runs the paper's agent."
 )
 
 
@@ -42,6 +44,10 @@ def up(
     goal: Annotated[
         str, typer.Option(help="Least average accuracy: min, max, or percent 0..100.")
     ] = "85",
+    policy: Annotated[
+        PolicyName,
+        typer.Option(help="Who decides: hybrid, or hybrid-paper (extra: paper; five devices)."),
+    ] = "hybrid",
     devices: Annotated[
         int, typer.Option("--devices", "--users", min=1, max=50, help="Devices to emulate.")
     ] = 5,
@@ -116,6 +122,8 @@ def up(
     try:
         if bus is not None:
             input_checks.alone("--bus", store=store, port=None if port == -1 else port)
+        users = len(environment.platform.devices) if environment else devices
+        input_checks.policy(policy, users)
         wanted = input_checks.goal(goal)
         input_checks.folders(logs=logs, store=store)
         input_checks.port(port)
@@ -130,7 +138,8 @@ def up(
         rounds=rounds,
         evaluations=_chosen(evaluations, 0 if simulated else 12) if rounds else 0,
         period=_chosen(period, 0.0 if simulated else 0.5),
-        devices=len(environment.platform.devices) if environment else devices,
+        policy=policy,
+        devices=users,
         nodes=_node_count(environment, devices),
         workers=workers,
         staleness=1 if simulated and staleness is None else staleness,

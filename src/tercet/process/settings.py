@@ -14,6 +14,9 @@ PREFIX = "TERCET_"
 NODE = r"^[A-Za-z0-9_-]{1,64}$"
 """A node's name is one token of a subject; an edge's is also its JetStream domain."""
 
+PolicyName = Literal["hybrid", "hybrid-paper"]
+"""An agent: ours, or the paper's Algorithm 1."""
+
 S = TypeVar("S", bound=BaseSettings)
 
 

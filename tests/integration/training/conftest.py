@@ -25,8 +25,8 @@ from tercet.rl.serialisation import from_bytes
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.lease import Lease
 from tercet.schemas.parameters import Parameters
+from tercet.services.world_model.agents import SLOTS
 from tercet.services.world_model.member import Member
-from tercet.services.world_model.service import SLOTS
 from tests.conftest import Server
 from tests.integration.services.test_learning import ROUNDS
 

@@ -43,6 +43,12 @@ def test_a_missing_folder(models: Path, tmp_path: Path) -> None:
     assert "nowhere" in refused("--images=nowhere", models=models, tmp_path=tmp_path)
 
 
+def test_the_agent_of_the_paper_for_six_devices(models: Path, tmp_path: Path) -> None:
+    six = ("--policy=hybrid-paper", "--devices=6")
+    line = refused(*six, models=models, tmp_path=tmp_path)
+    assert "at most 5 devices, not 6" in line
+
+
 @pytest.fixture
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker must answer at once."""
