@@ -75,7 +75,7 @@ class Explorer:
         forced = self._select(trials, table, problem, greedy, rng)
         while forced:
             found = _with(problem, forced, greedy)
-            excess = _excess(found, greedy) - trials.overstated(forced)
+            excess = _excess(found, greedy)
             if found.feasible and excess <= self.saved + MIN_COST:
                 self.saved -= max(excess, 0.0)
                 return found
@@ -128,8 +128,7 @@ class Explorer:
         row, option = at
         found = _with(problem, {int(row): int(option)}, greedy)
         weight = table.demand.sum() / table.demand[row]
-        real = (found.cost - greedy.cost) * weight - trials.unknown[at]
-        real = max(0.0, real) if found.feasible else np.inf
+        real = max(0.0, (found.cost - greedy.cost) * weight) if found.feasible else np.inf
         name, before = (table.devices[row], int(option)), trials.cost[at]
         self.surcharge[name] = min(real, 1e9) - (before - self.surcharge.get(name, 0.0))
         self.surcharge[name] = max(0.0, self.surcharge[name])
@@ -147,8 +146,6 @@ class _Trials:
     value: Floats
     cost: Floats
     ratio: Floats
-    unknown: Floats
-    """By how much the table may overstate an option that is unlike what it predicts."""
     node: Integers
     """Place of each option, shared or not, [n, O]."""
     weight: Floats
@@ -159,11 +156,6 @@ class _Trials:
     def share(self, row: int, option: int) -> float:
         """Cost of a trial over the mean cost of a window."""
         return float(self.cost[row, option] * self.weight[row] / self.scale)
-
-    def overstated(self, forced: dict[int, int]) -> float:
-        """What the table may overstate of several trials, over the mean cost of a window."""
-        total = sum(float(self.unknown[i, o] * self.weight[i]) for i, o in forced.items())
-        return total / self.scale
 
     @classmethod
     def of(
@@ -211,7 +203,7 @@ class _Trials:
         scale = max(float(greedy.cost), 1e-9)
         own = -1 - np.arange(n)[:, None]
         return cls(
-            value, excess, value / np.maximum(excess, MIN_COST * scale), cost - expected,
+            value, excess, value / np.maximum(excess, MIN_COST * scale),
             np.where(table.node >= 0, table.node, own), table.demand / table.demand.sum(), scale,
         )  # fmt: skip
 
