@@ -53,7 +53,7 @@ def learn(
         bool, typer.Option("--json", help="Print one JSON object per step on stdout.")
     ] = False,
 ) -> None:
-    """Run any agent on any environment; regret is against the true optimum, after every step."""
+    """Run any agent on any environment, and print its regret after every step."""
     from tercet.sim.factories import environment
     from tercet.sim.run_loop import FEEDBACKS, play
 

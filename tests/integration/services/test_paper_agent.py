@@ -90,7 +90,7 @@ async def test_the_policy_process_is_of_the_agent_that_is_named() -> None:
         assert await process.costs(blob) is None
         assert await process.exploration_budget() == (None, 0)
     async with policy_process(0) as process:
-        with pytest.raises(ValueError, match="parameters are named"):
+        with pytest.raises(ValueError, match="parameters without"):
             await process.adopt(1, blob)
 
 
