@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, nearby, solved
 from tercet.rl.costs.prediction import CostTable
+from tercet.rl.costs.reading import Reading
+from tercet.rl.load_levels import along_levels
+from tercet.rl.normal import normal_distribution
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -163,7 +166,9 @@ class _Trials:
     ) -> _Trials:
         """Evaluate every trial at the loads of the greedy assignment."""
         n, options = table.tried.shape
-        cost, variance, external = _at_present(table, greedy)
+        present = Reading.of(table, greedy.choice)
+        cost, variance = present.costs, present.variance
+        external = _lost_by_others(table, greedy)
         chosen = np.arange(n), greedy.choice
         price = _prices(table, problem, cost + external)[table.groups][:, None]
         strike = cost[chosen][:, None] + price * (
@@ -238,53 +243,21 @@ def _of_changes(table: CostTable, cost: Floats, strike: Floats) -> Floats:
     return found
 
 
-def _at_present(table: CostTable, greedy: Solution) -> tuple[Floats, Floats, Floats]:
-    """Cost and variance of each option if its row alone changed, and what others would lose."""
+def _lost_by_others(table: CostTable, greedy: Solution) -> Floats:
+    """What joining a node costs those on it, milliseconds per request of the row, [n, O]."""
     n, options = table.tried.shape
-    row, column = np.indices((n, options))
-    node, chosen = table.node, table.node[np.arange(n), greedy.choice]
-    own = table.amount[np.arange(n), greedy.choice]
-    shared = np.maximum(node, 0)
-    present = greedy.loads[shared] if len(greedy.loads) else np.zeros(node.shape)
-    others = present - np.where(node == chosen[:, None], own[:, None], 0.0)
-    load = np.where(node >= 0, others + table.amount, table.levels[0])
-    low, share = _locate(table.levels, load)
-    cost = _between(table.costs, row, column, low, share)
-    variance = _between(table.variance, row, column, low, share)
-    external = np.zeros((n, options))
-    if len(table.nodes):
-        using = table.costs[np.arange(n), greedy.choice] * table.demand[:, None]
-        users = np.zeros((len(table.nodes), len(table.levels)))
-        on = chosen >= 0
-        np.add.at(users, chosen[on], using[on])
-        after = _of_node(users, shared, *_locate(table.levels, present + table.amount))
-        before = _of_node(users, shared, *_locate(table.levels, present))
-        joins = (node >= 0) & (node != chosen[:, None])
-        external = np.where(joins, np.maximum(after - before, 0.0) / table.demand[:, None], 0.0)
-    return cost, variance, external
-
-
-def _locate(levels: Floats, load: Floats) -> tuple[Integers, Floats]:
-    """Index of the level at or below each load, and how far the load is towards the next."""
-    if len(levels) < 2:
-        return np.zeros(load.shape, dtype=np.int64), np.zeros(load.shape)
-    low = np.clip(np.searchsorted(levels, load, side="right") - 1, 0, len(levels) - 2)
-    share = (load - levels[low]) / (levels[low + 1] - levels[low])
-    return low, np.clip(share, 0.0, 1.0)
-
-
-def _between(
-    table: Floats, row: Integers, column: Integers, low: Integers, share: Floats
-) -> Floats:
-    high = np.minimum(low + 1, table.shape[2] - 1)
-    found: Floats = table[row, column, low] * (1 - share) + table[row, column, high] * share
-    return found
-
-
-def _of_node(table: Floats, node: Integers, low: Integers, share: Floats) -> Floats:
-    high = np.minimum(low + 1, table.shape[1] - 1)
-    found: Floats = table[node, low] * (1 - share) + table[node, high] * share
-    return found
+    if not len(table.nodes):
+        return np.zeros((n, options))
+    rows = np.arange(n)
+    node, chosen = table.node, table.node[rows, greedy.choice]
+    users = np.zeros((len(table.nodes), len(table.levels)))
+    on = chosen >= 0
+    np.add.at(users, chosen[on], (table.costs[rows, greedy.choice] * table.demand[:, None])[on])
+    curves, present = users[node], greedy.loads[node]  # Those of no shared node are not used.
+    after = along_levels(curves, table.levels, present + table.amount)
+    before = along_levels(curves, table.levels, present)
+    joins = (node >= 0) & (node != chosen[:, None])
+    return np.where(joins, np.maximum(after - before, 0.0) / table.demand[:, None], 0.0)
 
 
 def _prices(table: CostTable, problem: Problem, cost: Floats) -> Floats:
@@ -318,22 +291,9 @@ def _saving(strike: Floats, log: Floats, spread: Floats | float) -> Floats:
     strike = np.maximum(strike, 1e-9)
     far = (np.log(strike) - log) / spread
     mean = np.exp(log + spread**2 / 2)
-    return np.maximum(strike * normal(far) - mean * normal(far - spread), 0.0)
-
-
-def normal(x: Floats) -> Floats:
-    """Distribution function of the standard normal distribution, within 1e-7.
-
-    Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26.
-    """
-    z = np.abs(x) / np.sqrt(2.0)
-    t = 1.0 / (1.0 + 0.3275911 * z)
-    series = t * (
-        0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))
+    return np.maximum(
+        strike * normal_distribution(far) - mean * normal_distribution(far - spread), 0.0
     )
-    tail = 0.5 * series * np.exp(-(z**2))
-    found: Floats = np.where(x >= 0, 1.0 - tail, tail)
-    return found
 
 
 def _with(problem: Problem, forced: dict[int, int], greedy: Solution) -> Solution:

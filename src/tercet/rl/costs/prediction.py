@@ -7,8 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.costs.effects import PRIOR_MEAN, PRIOR_SCALE, Effects
-from tercet.rl.costs.encoding import KNOTS, Encoder, Places, Profile, Registry, Terms, bucket_of
+from tercet.rl.costs.effects import BITS, PRIOR_MEAN, PRIOR_SCALE, Effects
+from tercet.rl.costs.encoding import (
+    KNOTS,
+    MOST_BUCKETS,
+    Encoder,
+    Places,
+    Profile,
+    Registry,
+    Terms,
+    bucket_of,
+)
 from tercet.rl.costs.levels import Levels
 from tercet.rl.costs.ratios import Ratios
 from tercet.rl.experience import State
@@ -66,35 +75,6 @@ class CostTable:
     change: Floats
     """...and by how much, log units, [n, O]."""
 
-    def loads(self, choice: Integers) -> Floats:
-        """Load of each shared node under an assignment [n], [K]."""
-        row = np.arange(len(choice))
-        node, amount = self.node[row, choice], self.amount[row, choice]
-        return np.bincount(node + 1, amount, len(self.nodes) + 1)[1:].astype(np.float64)
-
-    def expected(self, choice: Integers) -> Floats:
-        """Expected milliseconds of a request of each row under an assignment [n], [n]."""
-        row = np.arange(len(choice))
-        node = self.node[row, choice]
-        load = np.append(self.loads(choice), self.levels[0])[node]
-        return between(self.costs[row, choice], *located(self.levels, load))
-
-
-def located(levels: Floats, load: Floats) -> tuple[Integers, Floats]:
-    """Index of the level at or below each load, and how far the load is towards the next."""
-    if len(levels) < 2:
-        return np.zeros(load.shape, dtype=np.int64), np.zeros(load.shape)
-    low = np.clip(np.searchsorted(levels, load, side="right") - 1, 0, len(levels) - 2)
-    share = (load - levels[low]) / (levels[low + 1] - levels[low])
-    return low, np.clip(share, 0.0, 1.0)
-
-
-def between(table: Floats, low: Integers, share: Floats) -> Floats:
-    """The last axis of `table` [..., L] at a level and a share towards the next, both [...]."""
-    high = np.minimum(low + 1, table.shape[-1] - 1)
-    first, second = (np.take_along_axis(table, k[..., None], axis=-1)[..., 0] for k in (low, high))
-    return np.asarray(first * (1 - share) + second * share)
-
 
 @dataclass(frozen=True)
 class Knowledge:
@@ -116,7 +96,7 @@ class Knowledge:
         """Sum of effects [R] and its variance [R]; what was never seen has its prior."""
         keys = terms.keys
         at = self.effects.find(keys)
-        group = keys >> 48
+        group = keys >> 2 * BITS
         known = (at >= 0) & (at < len(self.mean))
         safe = np.where(known, at, 0)
         if len(self.mean):
@@ -139,7 +119,7 @@ class Knowledge:
         present = set(state.active)
         rows = np.array([i for i, d in enumerate(platform.devices) if d in present], dtype=np.int64)
         encoder = Encoder.of(places, state, profile)
-        levels = _levels(platform, state, encoder.amount[rows])
+        levels = _levels(state, encoder.amount[rows])
         shared = _shared_nodes(places, rows)
         grid = _Grid.of(places, rows, encoder, levels, shared)
         service, service_var = self._service(encoder, grid, len(levels))
@@ -231,8 +211,8 @@ class Knowledge:
             return none, none, np.zeros((n, options), dtype=bool)
         where = np.minimum(np.searchsorted(self.cells, keys), len(self.cells) - 1)
         weight = np.where(self.cells[where] == keys, self.weight[where], 0.0)
-        pairs = np.unique(self.cells >> 6)
-        wanted = keys[:, :, 0] >> 6
+        pairs = np.unique(self.cells // MOST_BUCKETS)
+        wanted = keys[:, :, 0] // MOST_BUCKETS
         near = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
         return np.broadcast_to(effect, keys.shape), weight, pairs[near] == wanted
 
@@ -307,11 +287,10 @@ def _meeting_itself(costs: Floats, levels: Floats, asks: Floats, node: Integers)
     return costs
 
 
-def _levels(platform: Platform, state: State, amount: Floats) -> Floats:
+def _levels(state: State, amount: Floats) -> Floats:
     """Loads at which costs are tabulated, [L]."""
     if not state.demand and len(amount) <= COUNTED_ROWS:  # A row that asks meets itself whole.
         return np.arange(1.0, max(len(amount), 1) + 1.0)
-    del platform
     most, least = float(amount.max(axis=1).sum()), float(amount.min(initial=1.0))
     first = max(int(np.searchsorted(KNOTS, least, side="right")) - 1, 0)
     last = min(int(np.searchsorted(KNOTS, most)) + 1, len(KNOTS))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.costs.prediction import CostTable
+from tercet.rl.load_levels import along_levels
 from tercet.rl.platform import Assignment, Platform
 
 Floats = NDArray[np.float64]
@@ -46,7 +47,8 @@ class Reading:
         load = np.where(shared, others, 0.0) + table.amount
         users = np.where(shared, count[table.node] - mine, 0) + 1
         where = np.where(shared, load, table.levels[0])
-        costs, variance = (_at(table.levels, x, where) for x in (table.costs, table.variance))
+        tables = table.costs, table.variance
+        costs, variance = (along_levels(x, table.levels, where) for x in tables)
         return cls(load, users.astype(np.int64), costs, variance)
 
 
@@ -61,14 +63,3 @@ def choice_of(platform: Platform, table: CostTable, assignment: Assignment) -> I
     found = [platform.index.get(assignment[d], NONE) if d in assignment else NONE
              for d in table.devices]  # fmt: skip
     return np.array(found, dtype=np.int64)
-
-
-def _at(levels: Floats, values: Floats, load: Floats) -> Floats:
-    """Values [n, O, L] at loads [n, O]: linear in between, constant beyond either end."""
-    if len(levels) < 2:
-        return np.asarray(values[:, :, 0])
-    low = np.clip(np.searchsorted(levels, load, side="right") - 1, 0, len(levels) - 2)
-    share = np.clip((load - levels[low]) / (levels[low + 1] - levels[low]), 0.0, 1.0)
-    below, above = (np.take_along_axis(values, k[:, :, None], 2)[:, :, 0] for k in (low, low + 1))
-    found: Floats = below * (1.0 - share) + above * share
-    return found

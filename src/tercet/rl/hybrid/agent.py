@@ -15,10 +15,11 @@ from tercet.rl.assignment_solver import Solution, solved
 from tercet.rl.costs.choice import Goals, problem_of
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.exploration import Explorer
-from tercet.rl.costs.model import MIN_MS, CostModel
+from tercet.rl.costs.model import CostModel
 from tercet.rl.costs.prediction import CostTable
 from tercet.rl.decomposition_solver import Prices
 from tercet.rl.experience import Experience, State
+from tercet.rl.hybrid.prediction_error import table_errors
 from tercet.rl.planning.parameters import to_parameters
 from tercet.rl.planning.planner import plan
 from tercet.rl.planning.probing import Probing
@@ -92,18 +93,8 @@ class Hybrid:
         return self._decoded(now.table, now.solution)
 
     def errors(self, seen: Experience) -> Floats:
-        """Logarithm of what was measured over what is expected before learning it, [R].
-
-        One for each device that was measured.
-        """
-        table = self.table(seen.state)
-        row = [i for i, d in enumerate(table.devices) if d in seen.response_ms]
-        choice = np.array(
-            [self.platform.index[seen.assignment[d]] for d in table.devices], dtype=np.int64
-        )
-        measured = np.array([seen.response_ms[table.devices[i]] for i in row])
-        found: Floats = np.log(np.maximum(measured, MIN_MS) / table.expected(choice)[row])
-        return found
+        """Prediction error of a window before it is learned from (`prediction_error`), [R]."""
+        return table_errors(self.table(seen.state), self.platform, seen)
 
     def observe(self, experience: Experience) -> None:
         """Learn from one window."""

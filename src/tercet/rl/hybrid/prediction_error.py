@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.costs.encoding import Profile
-from tercet.rl.costs.prediction import Knowledge
+from tercet.rl.costs.model import MIN_MS
+from tercet.rl.costs.prediction import CostTable, Knowledge
 from tercet.rl.costs.reading import NONE, choice_of, costs_of
 from tercet.rl.experience import Experience
 from tercet.rl.platform import Platform
 
 WINDOW = 50
 """Windows over which the error is averaged."""
-MIN_MS = 1e-3
-"""Shortest time that is compared; keeps the logarithm finite."""
 
 
 def log_errors(
@@ -28,7 +27,11 @@ def log_errors(
     Where only the mean was measured, [1] of its log. What is predicted is the mean cost, so the
     noise of single requests is part of the error.
     """
-    table = knowledge.table(platform, seen.state, profile)
+    return table_errors(knowledge.table(platform, seen.state, profile), platform, seen)
+
+
+def table_errors(table: CostTable, platform: Platform, seen: Experience) -> NDArray[np.float64]:
+    """As `log_errors`, by the table of expected costs in the state of the window."""
     choice = choice_of(platform, table, seen.assignment)
     known = np.flatnonzero(choice != NONE)
     if not len(known):
