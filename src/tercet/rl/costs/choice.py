@@ -1,20 +1,18 @@
-"""From a cost table and the goals to the best assignment."""
+"""From a cost table and the goals to an assignment problem."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_arguments import General
 from tercet.rl.assignment_problem import Problem
-from tercet.rl.assignment_solver import Solution, solved
 from tercet.rl.costs.prediction import CostTable
 from tercet.rl.goal import Goal, required_accuracy
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
 Goals = Goal | Mapping[str, Goal]
@@ -29,19 +27,6 @@ def required(table: CostTable, goals: Goals) -> Floats:
         rows = table.allowed[table.groups == k].any(axis=0)
         found.append(required_accuracy(goal, table.accuracy[rows].tolist()))
     return np.array(found)
-
-
-def available(
-    table: CostTable, platform_nodes: Mapping[str, Booleans], unavailable: Collection[str]
-) -> Booleans:
-    """Allowed options without those of unavailable nodes, unless a row has no other, [n, O]."""
-    free = table.allowed.copy()
-    for name in unavailable:
-        if name in platform_nodes:
-            free &= ~platform_nodes[name]
-    none = ~free.any(axis=1)
-    free[none] = table.allowed[none]
-    return free
 
 
 def problem_of(
@@ -66,14 +51,3 @@ def problem_of(
     if node_levels is not None:
         more["node_levels"] = node_levels
     return Problem.of(table.costs, table.accuracy, required(table, goals), **more)
-
-
-def choose(
-    table: CostTable,
-    goals: Goals,
-    allowed: Booleans | None = None,
-    node_cost: Floats | None = None,
-    start: Integers | None = None,
-) -> Solution:
-    """The best assignment by the expected costs."""
-    return solved(problem_of(table, goals, allowed, node_cost), start)

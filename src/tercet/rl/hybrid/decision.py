@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, solved
-from tercet.rl.costs.choice import Goals, available, problem_of
+from tercet.rl.costs.choice import Goals, problem_of
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.prediction import CostTable, Knowledge
 from tercet.rl.experience import State
@@ -63,8 +63,9 @@ def decide(
 def _available(
     knowledge: Knowledge, platform: Platform, table: CostTable, unavailable: Collection[str]
 ) -> NDArray[np.bool_]:
-    """Which options run on other nodes, [n, O]; all of a row that has no other."""
+    """Allowed options that run on other nodes, [n, O]; all of a row that has no other."""
     places = knowledge.registry.places(platform)
+    away = np.isin(places.names, list(unavailable))
     node = places.node[[places.position[d] for d in table.devices]]
-    on = {name: node == k for k, name in enumerate(places.names) if name in unavailable}
-    return available(table, on, unavailable)
+    free = table.allowed & ~away[node]
+    return np.where(free.any(axis=1, keepdims=True), free, table.allowed)
