@@ -165,6 +165,13 @@ class Evidence:
         found = [self._position.get(int(k), -1) for k in key]
         return np.array(found, dtype=np.int64)
 
+    def of(self, name: str, at: Integers, otherwise: Floats) -> Floats:
+        """A column of the labels at `at` [R], and `otherwise` [R] where it is -1; [R]."""
+        known = at >= 0
+        found = otherwise.copy()
+        found[known] = self.labels[name][at[known]]
+        return found
+
     def add_mean(self, key: int, log: float, time: float, share: Floats, parts: list[Part]) -> None:
         """One label of identity `key` that is a mean over R rows with weights `share` [R]."""
         if key not in self._position:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.costs.checks import check_experience
-from tercet.rl.costs.effects import BITS, INDEX, Effects, key
+from tercet.rl.costs.effects import BITS, INDEX, PRIOR_SCALE, Effects, key
 from tercet.rl.costs.encoding import Encoder, Places, Profile, Registry, Terms, Wait, bucket_of
 from tercet.rl.costs.evidence import NOWHERE, Evidence, Part
 from tercet.rl.costs.levels import Levels
@@ -36,8 +36,8 @@ HUBER = 3.0
 LATE_ERROR, LATE_RATIO = 3.5, 2.5
 """Standardised error and ratio to the expectation from which a request is a straggler."""
 
-CELL_VARIANCE = 0.01
-"""Prior variance of a cell's own effect (`effects.py`)."""
+CELL_VARIANCE = float(PRIOR_SCALE[INDEX["cell"]] ** 2)
+"""Prior variance of a cell's own effect."""
 
 
 @dataclass
@@ -108,7 +108,7 @@ class CostModel:
         parts = self.evidence.parts
         if not parts.count:
             return
-        group, first = self.effects.keys >> 48, (self.effects.keys >> BITS) & (2**BITS - 1)
+        group, first = self.effects.group, (self.effects.keys >> BITS) & (2**BITS - 1)
         own = (group == INDEX["node.delay"]) & (first == node)
         here = (own[parts["column"]] & (parts["value"] != 0)).any(axis=1)
         parts["level"][here] = np.logaddexp(parts["level"][here], np.log(by))
@@ -175,7 +175,8 @@ class CostModel:
             for p, q in zip(predicted, parts, strict=True)
         )
         kind = 0 if which == (True, True) else (1 if with_service else 2)
-        known = self._known_variance(rows.key + kind)
+        first = self.evidence.find(rows.key + kind)
+        known = self._known_variance(first)
         seen_before = known < 2.0 * (self.noise + CELL_VARIANCE)
         spread = np.minimum(spread, known)
         error = np.log(ms) - total
@@ -184,25 +185,19 @@ class CostModel:
             network = sum((np.exp(p + own) for p in predicted[1:]), np.zeros(len(ms)))
             service = np.exp(predicted[0] + own)
             wanted = np.log(np.maximum(ms - network, 0.02 * ms) / service)
-            before = self.levels.mean_of(rows.place)
-            self.levels.observe(rows.place, wanted, share, deviation**2, seen_before)
-            moved = self.levels.mean_of(rows.place)
-            error = np.log(ms) - np.log(network + service * np.exp(moved - before))
+            change = self.levels.observe(rows.place, wanted, share, deviation**2, seen_before)
+            now = network + service * np.exp(change)
+            error = np.log(ms) - np.log(now)
         standard = error / deviation
         late = (standard > LATE_ERROR) & (error > np.log(LATE_RATIO)) & with_service & seen_before
         weight = np.minimum(1.0, HUBER / np.maximum(np.abs(standard), 1e-9))
         level, log = np.zeros(len(ms)), np.log(ms)
         if with_service:
+            before = parts[0].level
+            moved = before + change
             parts[0] = Part(*rows.service, True, moved)
             # A label keeps the level at which it was first measured.
-            at = self.evidence.find(rows.key + kind)
-            first = (
-                self.evidence.labels["level"][np.maximum(at, 0)]
-                if len(self.evidence.labels["level"])
-                else moved
-            )
-            level = np.where(at >= 0, first, moved)
-            now = network + service * np.exp(moved - before)
+            level = self.evidence.of("level", first, moved)
             log = log + np.log((network + service * np.exp(level - before)) / now)
         ms = np.exp(log)
         at = self.evidence.add(
@@ -216,14 +211,9 @@ class CostModel:
         labels["late"][at] += np.where(late, count, 0)
         labels["late_sum"][at] += np.where(late, ms * count, 0.0)
 
-    def _known_variance(self, keys: Integers) -> Floats:
-        """Variance of the mean of a label that was seen before, [R]; infinite for a new one."""
-        at = self.evidence.find(keys)
-        weight = (
-            np.where(at >= 0, self.evidence.labels["weight"][np.maximum(at, 0)], 0.0)
-            if self.evidence.labels.count
-            else np.zeros(len(keys))
-        )
+    def _known_variance(self, at: Integers) -> Floats:
+        """Variance of the means of the labels at `at` [R], [R]; huge for a new one (-1)."""
+        weight = self.evidence.of("weight", at, np.zeros(len(at)))
         return (self.noise + CELL_VARIANCE) / np.maximum(weight, 1e-9)
 
     def _part(self, part: Part) -> Floats:
