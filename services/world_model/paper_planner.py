@@ -28,7 +28,7 @@ class PaperPlanner:
         self._newest = (version, from_bytes(blob))
 
     def load_policy(self, version: int, blob: bytes) -> None:
-        """Not used: the paper's model predicts the reward itself."""
+        """Not used: the paper's model needs no model of costs."""
 
     def is_newer_policy(self, version: int) -> bool:
         """False: the policy's parameters are not used."""

@@ -54,8 +54,8 @@ class PolicyTrainer(Training):
 
     @property
     @abstractmethod
-    def alpha(self) -> float:
-        """Weight that has moved from real to planned updates, 0..1."""
+    def alpha(self) -> float | None:
+        """Weight that has moved from real to planned updates, 0..1; None where none has."""
 
     @property
     @abstractmethod

@@ -124,6 +124,7 @@ class PolicyTraining:
                 dropped=trainer.stale,
                 real_per_s=real,
                 planned_per_s=planned,
+                alpha=trainer.alpha,
                 buffers=trainer.buffers,
                 error=trainer.prediction_error.error,
                 greedy_ms=greedy,

@@ -13,7 +13,7 @@ from tercet.services.orchestrator.learn.policy_trainer import MAX_PLAN_AGE, Poli
 class Trainer(PolicyTrainer):
     """The policy, trained round by round; its state depends on the rounds in their order alone."""
 
-    alpha = 0.0
+    alpha = None
 
     def __init__(self, max_plan_age: int = MAX_PLAN_AGE) -> None:
         super().__init__(max_plan_age)
