@@ -45,6 +45,8 @@ class PaperMember(Training):
     def learn(self, seen: Experience, platform: Platform, profile: Profile) -> None:
         """As `Training.learn`; on another platform it begins again."""
         if self._model is None or platform != self._platform:
+            if self._model is not None:
+                self._begin_again()
             self._model = LearnsOneByOne(platform, self._settings, self._seed)
             self._platform = platform
         self._model.observe(seen)

@@ -11,6 +11,7 @@ from tercet.rl.paper.parameters import to_bytes
 from tercet.rl.paper.policy_model import PolicyModel
 from tercet.rl.paper.settings import HybridPaperSettings
 from tercet.rl.platform import Platform
+from tercet.schemas.planned import Planned
 from tercet.services.orchestrator.learn.policy_trainer import MAX_PLAN_AGE, PolicyTrainer
 
 
@@ -54,6 +55,8 @@ class PaperTrainer(PolicyTrainer):
     def learn(self, seen: Experience, platform: Platform, profile: Profile) -> None:
         """As `Training.learn`; on another platform it begins again."""
         if self._model is None or platform != self._platform:
+            if self._model is not None:
+                self._begin_again()
             self._model = LearnsOneByOne(platform, self._settings, self._seed)
             self._platform = platform
         self._model.observe(seen)
@@ -95,3 +98,7 @@ class PaperTrainer(PolicyTrainer):
         seen, platform = experience_of(self.latest), platform_of(self.latest.fleet)
         parameters = self._model.policy.parameters()
         return decide(parameters, platform, seen.state, seen.goal, self._settings).greedy_ms
+
+    def _stale(self, batch: Planned) -> bool:
+        """Also when nothing of the batch's platform was learned yet."""
+        return super()._stale(batch) or platform_of(batch.fleet) != self._platform

@@ -42,6 +42,10 @@ class Training(ABC):
     def learn(self, seen: rl.Experience, platform: Platform, profile: Profile) -> None:
         """Take in one window in which something was measured. Blocking."""
 
+    def _begin_again(self) -> None:
+        """Nothing that was learned before is in effect any more."""
+        self.learned, self.digest, self.since = 0, IdDigest(), 0
+
     def is_new(self, experience: Experience) -> bool:
         """Whether an experience is for training and was not taken in before."""
         return experience.purpose == "learn" and experience.id not in self._known

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
+from tercet.experience.digest import IdDigest
 from tercet.process import extras
 from tercet.process.errors import Misconfigured
 from tercet.rl.paper.settings import HybridPaperSettings
@@ -56,6 +59,20 @@ def test_real_experience_and_plans_reach_the_policy() -> None:
     assert trainer.buffers == {"direct": 2, "plan": len(batch.choice)}
     assert trainer.alpha == 1.0
     assert trainer.greedy_ms() is not None
+
+
+def test_another_fleet_begins_again_and_only_what_is_in_effect_counts() -> None:
+    accuracy = {variant: pct - 1 for variant, pct in fleet().accuracy_pct.items()}
+    changed = fleet().model_copy(update={"accuracy_pct": accuracy})
+    other = ROUNDS[0].model_copy(update={"id": uuid4(), "fleet": changed})
+    trainer, member = PaperTrainer(0, SETTINGS), PaperMember(0, seed=0, settings=SETTINGS)
+    for model in (trainer, member):
+        for number, shown in enumerate((*ROUNDS, other), 1):
+            assert model.real(shown, sequence=number)
+        assert (model.observed, model.learned) == (len(ROUNDS) + 1, 1)
+        assert model.since == len(ROUNDS) + 1
+        assert str(model.digest) == str(IdDigest([other.id]))
+    assert trainer.buffers["direct"] == member.label_count == 1
 
 
 def test_the_trained_policy_decides_by_its_parameters() -> None:
