@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from tercet.schemas.fleet import Tier
 from tercet.schemas.message import Message, Milliseconds, Name, Percent
 
 
@@ -28,6 +29,13 @@ class Capability(Message):
     weights: str = Field("", description="source of the weights, as text")
     measured: tuple[str, ...] = Field(
         (), description="variants whose accuracy was measured on labelled pictures, not quoted"
+    )
+
+    allowed: tuple[Tier, ...] | None = Field(
+        None,
+        min_length=1,
+        description="tiers that a device's pictures may reach, the device's gateway enforces it; "
+        "null: all",
     )
 
     @model_validator(mode="after")

@@ -28,12 +28,14 @@ from tercet.schemas.reset import Reset
 from tercet.schemas.round import Round
 from tercet.schemas.telemetry import Telemetry
 from tercet.schemas.truth import Truth
+from tercet.schemas.window_v1 import Window
 from tercet.schemas.worker import Worker
 
 MESSAGES: tuple[type[Message], ...] = (
     Request,
     Decision,
     Round,
+    Window,
     Classification,
     Outcome,
     Telemetry,

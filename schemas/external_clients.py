@@ -77,6 +77,7 @@ STREAMS = {
     "capability.v1": "CAPABILITY",
     "telemetry.v1": "TELEMETRY",
     "decision.v1": "DECISIONS",
+    "window.v1": "WINDOWS",
     "outcome.v1": "OUTCOMES",
     "experience.v1.real": "EXPERIENCE",
     "experience.v2.real": "EXPERIENCE",
@@ -108,6 +109,7 @@ OPERATIONS = (
         "publishTelemetry", "send", "telemetry.v1", "Publish a node's condition; once a second."
     ),
     Operation("receiveRound", "receive", "round.v1", "The named devices make a request now."),
+    Operation("receiveWindow", "receive", "window.v1", "A window has begun; nothing is asked for."),
     Operation(
         "requestDecision", "send", "request.v1", "Request where and with which variant to run."
     ),

@@ -24,7 +24,10 @@ class Attempt(Part):
 
 
 class Outcome(Message):
-    """Published by a device's gateway once per request, with the decision's id as its cause."""
+    """Published by a device's gateway once per request, or for several alike under high demand.
+
+    Its cause is the decision's id.
+    """
 
     SUBJECT: ClassVar = "outcome.v1.{device}"
     KEPT: ClassVar = True
@@ -49,10 +52,42 @@ class Outcome(Message):
     )
     round: int | None = None
     round_id: UUID | None = None
+    window: int | None = Field(
+        None, ge=1, description="number of the window in which the request arrived (window.v1)"
+    )
+    straddled: bool = Field(
+        False, description="in progress while the assignment changed: it teaches no load"
+    )
+    count: int = Field(
+        1,
+        ge=1,
+        le=1_000_000,
+        description="requests reported, of one decision, whose one attempt ended alike; all times "
+        "are then their means",
+    )
+    spread_ms: Milliseconds = Field(
+        0.0, description="standard deviation of the response times of `count` requests, ms"
+    )
+    deadline_ms: Milliseconds | None = Field(
+        None, gt=0, description="time after which the answer was of no use; null: the fleet's"
+    )
+    in_time: int | None = Field(
+        None,
+        ge=0,
+        description="of `count`, answered before the deadline; null: as response_ms tells",
+    )
     labels: tuple[Label, ...] = ()
     emulated: bool = False
     late: bool = False
     simulated: bool = Field(False, description="times are virtual: a simulated world")
+
+    @model_validator(mode="after")
+    def _counts_agree(self) -> Outcome:
+        if self.in_time is not None and self.in_time > self.count:
+            raise ValueError("in_time is more than count")
+        if self.count > 1 and len(self.attempts) > 1:
+            raise ValueError("count: requests that were tried twice are reported one by one")
+        return self
 
     @model_validator(mode="after")
     def _only_the_last_succeeded(self) -> Outcome:

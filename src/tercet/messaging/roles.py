@@ -28,6 +28,7 @@ from tercet.schemas.reset import Reset
 from tercet.schemas.round import Round
 from tercet.schemas.telemetry import Telemetry
 from tercet.schemas.truth import Truth
+from tercet.schemas.window_v1 import Window
 from tercet.schemas.worker import Worker
 
 CONTROL = (GoalSet.pattern(), Exploration.pattern(), PolicySet.pattern(), "$KV.control.*")
@@ -37,6 +38,7 @@ PUBLIC = (
     Decision.pattern(),
     Outcome.pattern(),
     Round.pattern(),
+    Window.pattern(),
     Telemetry.pattern(),
     Capability.pattern(),
     GoalSet.pattern(),
@@ -83,7 +85,12 @@ DEVICE = Role(
         Classification.pattern(node="{home}"),
         Classification.pattern(node="{cloud}"),
     ),
-    subscribes=(Capability.pattern(node="{node}"), GoalSet.pattern(), Round.pattern()),
+    subscribes=(
+        Capability.pattern(node="{node}"),
+        GoalSet.pattern(),
+        Round.pattern(),
+        Window.pattern(),
+    ),
     reads_last=(Capability.pattern(node="{node}"), Outcome.pattern(device="{node}")),
     locks_name=True,
     of_node=True,
@@ -109,6 +116,7 @@ ORCHESTRATOR = Role(
     publishes=(
         Decision.pattern(),
         Round.pattern(),
+        Window.pattern(),
         Experience.pattern(),
         Learning.pattern(owner="decider"),
         "blob.policy-kept",
@@ -125,7 +133,7 @@ ORCHESTRATOR = Role(
         Reset.pattern(),
     ),
     serves=(Request.pattern(), Explain.pattern()),
-    streams=("CAPABILITY", "EXPERIENCE", "PARAMETERS"),
+    streams=("CAPABILITY", "EXPERIENCE", "PARAMETERS", "WINDOWS"),
     buckets=("control", "parameters"),
 )
 LEARNER = Role(
