@@ -25,6 +25,7 @@ from tercet.schemas.planned import Planned
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.request import Request
 from tercet.schemas.reset import Reset
+from tercet.schemas.result import Result
 from tercet.schemas.round import Round
 from tercet.schemas.telemetry import Telemetry
 from tercet.schemas.truth import Truth
@@ -38,6 +39,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Window,
     Classification,
     Outcome,
+    Result,
     Telemetry,
     Capability,
     Experience,

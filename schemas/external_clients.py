@@ -116,8 +116,13 @@ OPERATIONS = (
     Operation("requestInference", "send", "inference.v1", "Have a picture classified by a node."),
     Operation("answerInference", "receive", "inference.v1", "Classify pictures, as a node."),
     Operation("publishOutcome", "send", "outcome.v1", "Report how long one request took."),
-    Operation("receiveDecision", "receive", "decision.v1", "Every decision."),
+    Operation(
+        "receiveDecision", "receive", "decision.v1", "Every decision; the last one is in force."
+    ),
     Operation("receiveOutcome", "receive", "outcome.v1", "Every measured response time."),
+    Operation(
+        "receiveResult", "receive", "result.v1", "The labels of every picture, and its source."
+    ),
     Operation(
         "requestExplanation", "send", "explain.v1", "Request the reasons of a device's decision."
     ),

@@ -17,6 +17,10 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 OptionText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}@[LEC]$", examples=["d3@L"])]
 """Variant and tier: L on the device, E on its home edge, C in the cloud."""
+SourceText = Annotated[str, Field(max_length=128)]
+"""Who hands pictures to a gateway, by its own name."""
+FrameText = Annotated[str, Field(max_length=256)]
+"""A source's own name of a picture."""
 
 
 class Message(BaseModel):

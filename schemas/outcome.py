@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from tercet.schemas.fleet import Label, Part
-from tercet.schemas.message import Message, Milliseconds, Name, OptionText
+from tercet.schemas.message import FrameText, Message, Milliseconds, Name, OptionText, SourceText
 from tercet.schemas.window import AttemptResult
 
 Fallback = Literal["none", "no-decision", "bad-decision", "overloaded", "no-responder", "refused"]
@@ -34,6 +34,14 @@ class Outcome(Message):
     type: Literal["outcome.v1"] = "outcome.v1"
 
     device: Name
+    source: SourceText | None = Field(
+        None, description="who handed the picture in: a camera, a folder, a program"
+    )
+    frame: FrameText | None = Field(None, description="the source's own name of the picture")
+    arrived_at: AwareDatetime | None = Field(
+        None, description="when the picture arrived, by the device's clock"
+    )
+    request: UUID | None = Field(None, description="id of the request, as in result.v1")
     node: Name = Field(description="the node that ran it")
     assigned: OptionText | None = Field(None, description="the option decided; null without one")
     executed: OptionText = Field(description="the option that was run, and so measured")

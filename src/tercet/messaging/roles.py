@@ -25,6 +25,7 @@ from tercet.schemas.planned import Planned
 from tercet.schemas.policy import PolicySet
 from tercet.schemas.request import Request
 from tercet.schemas.reset import Reset
+from tercet.schemas.result import Result
 from tercet.schemas.round import Round
 from tercet.schemas.telemetry import Telemetry
 from tercet.schemas.truth import Truth
@@ -37,6 +38,7 @@ CONTROL = (GoalSet.pattern(), Exploration.pattern(), PolicySet.pattern(), "$KV.c
 PUBLIC = (
     Decision.pattern(),
     Outcome.pattern(),
+    Result.pattern(),
     Round.pattern(),
     Window.pattern(),
     Telemetry.pattern(),
@@ -81,17 +83,23 @@ DEVICE = Role(
     publishes=(
         Request.pattern(device="{node}"),
         Outcome.pattern(device="{node}"),
+        Result.pattern(device="{node}"),
         Classification.pattern(node="{node}"),
         Classification.pattern(node="{home}"),
         Classification.pattern(node="{cloud}"),
     ),
     subscribes=(
+        Decision.pattern(device="{node}"),
         Capability.pattern(node="{node}"),
         GoalSet.pattern(),
         Round.pattern(),
         Window.pattern(),
     ),
-    reads_last=(Capability.pattern(node="{node}"), Outcome.pattern(device="{node}")),
+    reads_last=(
+        Decision.pattern(device="{node}"),
+        Capability.pattern(node="{node}"),
+        Outcome.pattern(device="{node}"),
+    ),
     locks_name=True,
     of_node=True,
 )
@@ -187,8 +195,8 @@ STEERING_DASHBOARD = Role(
 )
 LISTENER = Role(
     "listener",
-    "an external client: subscribes to decisions and reads stored ones, no more",
-    subscribes=(Decision.pattern(),),
+    "an external client: subscribes to decisions and results, reads stored decisions, no more",
+    subscribes=(Decision.pattern(), Result.pattern()),
     streams=("DECISIONS",),
 )
 OPERATOR = Role(

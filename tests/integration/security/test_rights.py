@@ -54,6 +54,8 @@ OTHERS = (
     "$JS.API.CONSUMER.MSG.NEXT.EXPERIENCE.member-0",
     "$JS.API.DIRECT.GET.OUTCOMES",
     "$JS.API.DIRECT.GET.DECISIONS",
+    "$JS.API.DIRECT.GET.DECISIONS.decision.v1.cam-1",
+    "$JS.API.DIRECT.GET.DECISIONS.decision.v1.cam-2",
     "$JS.API.DIRECT.GET.CAPABILITY.capability.v1.cam-1",
     "$JS.API.DIRECT.GET.CAPABILITY.capability.v1.cam-2",
     "$SRV.PING",
