@@ -1,4 +1,4 @@
-"""Orchestrator, in two processes: `decide` answers every request, `learn` trains the policy.
+"""Orchestrator, in two processes: `decide` publishes decisions, `learn` trains the policy.
 
 decide
 Subscribes  request.v1.<device>      answered from the assignment in force, by a table look-up
@@ -12,7 +12,8 @@ Subscribes  request.v1.<device>      answered from the assignment in force, by a
             explain.v1.<device>      why a device is assigned its option; computed once a second
                                      at most, away from the requests
             reset.v1                 everything that was learned was erased
-Publishes   decision.v1.<device>, round.v1, experience.v2.real, learning.v1.decider
+Publishes   decision.v1.<device>     when it changes, with ranked alternatives
+            round.v1, experience.v2.real, learning.v1.decider
 Stores      the last good versions of the policy, and which are rejected or pinned
 
 learn

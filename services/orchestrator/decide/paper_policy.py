@@ -64,6 +64,12 @@ class PaperPolicy:
         """As `DecisionPolicy.explain`; Q says nothing about a single device."""
         return None
 
+    def expected_ms(
+        self, context: DecisionContext, in_force: dict[str, str]
+    ) -> dict[str, dict[str, float]] | None:
+        """As `DecisionPolicy.expected_ms`; Q says nothing about a single device."""
+        return None
+
     def add_round(self, experience: Experience) -> None:
         """As `DecisionPolicy.add_round`."""
 

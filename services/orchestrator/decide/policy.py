@@ -78,15 +78,22 @@ class Policy:
         """As `DecisionPolicy.explain`."""
         if self._snapshot is None:
             return None
-        options = {
-            device: Option.parse(option)
-            for device, option in in_force.items()
-            if device in context.active and option in context.fleet.options
-        }
         try:
-            return self._snapshot.explain(context, options)
+            return self._snapshot.explain(context, _parsed(context, in_force))
         except ValueError as error:
             _log.warning("assignment not explained", version=self.version, reason=str(error))
+            return None
+
+    def expected_ms(
+        self, context: DecisionContext, in_force: dict[str, str]
+    ) -> dict[str, dict[str, float]] | None:
+        """As `DecisionPolicy.expected_ms`."""
+        if self._snapshot is None:
+            return None
+        try:
+            return self._snapshot.expected_ms(context, _parsed(context, in_force))
+        except ValueError as error:
+            _log.warning("nothing expected", version=self.version, reason=str(error))
             return None
 
     def _by_parameters(self, name: str, context: DecisionContext) -> dict[str, Option] | None:
@@ -110,3 +117,12 @@ class Policy:
         fleet = self._recent[-1].fleet
         rounds = [experience_of(e) for e in self._recent if e.fleet == fleet]
         return RecentRounds(platform_of(fleet), rounds, fleet.profile_ms)
+
+
+def _parsed(context: DecisionContext, in_force: dict[str, str]) -> dict[str, Option]:
+    """The options of active devices that the fleet offers."""
+    return {
+        device: Option.parse(option)
+        for device, option in in_force.items()
+        if device in context.active and option in context.fleet.options
+    }

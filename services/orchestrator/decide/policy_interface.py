@@ -80,6 +80,14 @@ class DecisionPolicy(Protocol):
         Draws no random numbers. There are no reasons without parameters.
         """
 
+    def expected_ms(
+        self, context: DecisionContext, in_force: dict[str, str]
+    ) -> dict[str, dict[str, float]] | None:
+        """Return the expected milliseconds of each active device's options, others as in force.
+
+        None without parameters, or when the policy expects nothing of a single device.
+        """
+
     def add_round(self, experience: Experience) -> None:
         """Remember a round: new parameters are compared with the present ones on the latest."""
 

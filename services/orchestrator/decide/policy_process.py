@@ -73,6 +73,7 @@ class PolicyProcess:
     _adopt = _remote(DecisionPolicy.adopt)
     choose = _remote(DecisionPolicy.choose)
     explain = _remote(DecisionPolicy.explain)
+    expected_ms = _remote(DecisionPolicy.expected_ms)
     add_round = _remote(DecisionPolicy.add_round)
     costs = _remote(DecisionPolicy.costs)
     exploration_budget = _remote(DecisionPolicy.exploration_budget)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from tercet.rl.costs.reading import Reading, choice_of
 from tercet.rl.experience import Experience
 from tercet.rl.explanation_data import Reasons
 from tercet.rl.hybrid import Decision, Profile, decide, from_bytes, from_parameters
@@ -67,3 +70,18 @@ class PolicySnapshot:
             context.fleet.profile_ms,
             context.unavailable,
         )
+
+    def expected_ms(
+        self, context: DecisionContext, in_force: dict[str, Option]
+    ) -> dict[str, dict[str, float]]:
+        """Device to option to expected milliseconds, at the loads of the others."""
+        platform = context.platform
+        table = self._knowledge.table(platform, context.state, context.fleet.profile_ms)
+        if not table.devices:
+            return {}
+        costs = Reading.of(table, choice_of(platform, table, in_force)).costs
+        names = [str(option) for option in platform.options]
+        return {
+            device: {names[k]: float(costs[i, k]) for k in np.flatnonzero(table.allowed[i])}
+            for i, device in enumerate(table.devices)
+        }

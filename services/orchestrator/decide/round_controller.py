@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import last_message
@@ -45,8 +46,11 @@ class RoundController:
         versions: PolicyVersions,
         policy: PolicyProcess,
         stop: asyncio.Event,
+        announce: Callable[[], Awaitable[None]],
     ) -> None:
+        """`announce` publishes the decisions that have changed."""
         self._bus, self._settings, self._stop = bus, settings, stop
+        self._announce = announce
         self._state, self._versions, self._policy = state, versions, policy
         self._schedule = Schedule(settings.rounds, settings.evaluations, settings.after)
         self._missed_rounds = MissedRounds()
@@ -75,6 +79,7 @@ class RoundController:
                 await self._versions.apply_command()
                 context = self._context()
                 self._put_in_force(GREEDY, await self._policy.choose(GREEDY, context) or {})
+                await self._announce()
                 await self._wait(self._stop, AFTER_SCHEDULE_S)
             else:
                 if await self._round(number):
@@ -107,6 +112,7 @@ class RoundController:
         record = await self._open(number)
         if record is None:
             return True
+        await self._announce()  # A gateway has its decision before the round that needs it.
         self._opened_at = self._state.now()
         await self._bus.publish(record.opened)
         await self._collect(record)

@@ -1,4 +1,4 @@
-"""The deciding role: answers requests from a table and, in a separate task, runs rounds."""
+"""The deciding role: publishes decisions, answers requests, and runs rounds in a separate task."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from tercet.schemas.explain import Explain
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.request import Request
 from tercet.services.orchestrator.decide.decider_state import DeciderState
+from tercet.services.orchestrator.decide.decision_publisher import DecisionPublisher
 from tercet.services.orchestrator.decide.explanation import Explainer
 from tercet.services.orchestrator.decide.node_registry import NodeRegistry
-from tercet.services.orchestrator.decide.policy_process import PolicyProcess, policy_process
+from tercet.services.orchestrator.decide.policy_process import policy_process
 from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
 from tercet.services.orchestrator.decide.rate_limit import RateLimiter
 from tercet.services.orchestrator.decide.reporting import learning_report
@@ -45,7 +46,9 @@ async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) 
         )
         versions = PolicyVersions(bus, await ParameterStore.open(bus), policy)
         subscriptions = await Subscriptions.start(bus, state, versions)
-        controller = RoundController(bus, settings, state, versions, policy, stop)
+        publisher = DecisionPublisher(bus, state, policy)
+        announce = publisher.publish_changes
+        controller = RoundController(bus, settings, state, versions, policy, stop, announce)
         explainer = Explainer(state, policy)
 
         async def on_outcome(outcome: Outcome) -> None:
@@ -57,7 +60,7 @@ async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) 
 
         await bus.subscribe(Outcome, on_outcome)
         async with responding(bus, "orchestrator") as responder:
-            await responder.serve(Request, partial(answer, state, policy), announce=True)
+            await responder.serve(Request, partial(answer, state, publisher), announce=True)
             await responder.serve(Explain, explainer.explain)
             bus.ready = True
             learning = partial(learning_report, state, versions, controller.metrics)
@@ -65,10 +68,11 @@ async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) 
                 tasks.create_task(subscriptions.refresh(stop))
                 tasks.create_task(versions.write_changes(stop))
                 tasks.create_task(controller.run())
+                tasks.create_task(publisher.run(stop))
                 tasks.create_task(report(bus, learning, stop))
 
 
-async def answer(state: DeciderState, policy: PolicyProcess, request: Request) -> Decision:
+async def answer(state: DeciderState, publisher: DecisionPublisher, request: Request) -> Decision:
     """The decision path: a look-up in the assignment in force, no network evaluation.
 
     Raises RateLimited for a device that sends more requests than it may, else as
@@ -90,12 +94,7 @@ async def answer(state: DeciderState, policy: PolicyProcess, request: Request) -
     metrics.DECISIONS.labels(state.policy_name).inc()
     return Decision.caused_by(
         request,
-        device=device,
-        option=option,
-        node=fleet.node(device, option),
-        goal=state.goal,
-        policy=state.policy_name,
-        policy_version=policy.version,
+        **publisher.fields(device, option, fleet),
         round=record.opened.number if record and in_round else None,
         round_id=request.round_id,
     )
