@@ -133,6 +133,17 @@ class Experience(Message):
         return tuple(row.row for row in self.active if row.row not in asked)
 
     @property
+    def teaches(self) -> bool:
+        """Whether some cost was measured under one assignment."""
+        return self.mean_ms is not None or any(r.count > r.straddled for r in self.requests)
+
+    @property
+    def answered_in_time(self) -> float | None:
+        """Share of the requests that were answered before their deadline; None without any."""
+        count = sum(r.count for r in self.requests)
+        return sum(r.answered_in_time for r in self.requests) / count if count else None
+
+    @property
     def average_ms(self) -> float | None:
         """Mean cost over all requests; None without any."""
         if not self.requests:

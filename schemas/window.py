@@ -86,11 +86,17 @@ class Requests(_OfRow):
     parts: PartTotals | None = Field(
         None, description="where the time of their successful attempts went; null: not known"
     )
+    straddled: Count = Field(
+        0, description="of `count`, in progress while the assignment changed: they teach no load"
+    )
+    straddled_ms: Total = Field(0.0, description="of `total_ms`, the costs of those")
 
     @model_validator(mode="after")
     def _agree(self) -> Requests:
         if self.answered_in_time > self.count:
             raise ValueError("answered_in_time is more than count")
+        if self.straddled > self.count or self.straddled_ms > self.total_ms * (1 + ROUNDING):
+            raise ValueError("straddled: more than all")
         parts = self.parts
         if parts is None:
             return self

@@ -190,7 +190,7 @@ def test_families_are_rows_of_one_host() -> None:
     platform = platform_of(found.fleet)
     assert platform.devices == ("a/detect", "a/classify", "b")
     assert platform.node("a/detect", Option("d3", "L")) == "a"
-    assert (platform.group, platform.deadline_ms) == ({"a/detect": "boxes"}, 500.0)
+    assert (platform.group, platform.deadline_ms) == ({"a/detect": "boxes"}, 2 * 500.0)
     offered = [str(o) for o in platform.options if platform.offers("a/detect", o)]
     assert offered == ["d3@L"]
     assert platform.offers("a/classify", Option("d0", "E"))

@@ -14,7 +14,7 @@ QUESTIONS = {
     "Where does a new message go?": ("schemas/catalogue.py", "MESSAGES"),
     "Where does a new service go?": ("services/monitor/", None),
     "Where does a new tier go?": ("src/tercet/rl/options.py", "Tier = Literal"),
-    "What else knows the tiers: translation?": ("src/tercet/experience/translation.py", "_lacking"),
+    "What else knows the tiers: fleets?": ("src/tercet/experience/fleets.py", "_lacking"),
     "What else knows the tiers: the node?": ("src/tercet/rl/platform.py", "def node"),
     "What else knows the tiers: features?": ("src/tercet/rl/costs/encoding.py", "TIERS"),
     "What else knows the tiers: the fleet?": ("src/tercet/models/cpu_share.py", "EMULATED_CPU"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tercet.experience.translation import fleet_of
+from tercet.experience.fleets import fleet_of
 from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.telemetry import Telemetry

@@ -60,7 +60,7 @@ class Policy:
 
     def add_round(self, experience: Experience) -> None:
         """As `DecisionPolicy.add_round`; a round without outcomes is of no use."""
-        if experience.average_ms is not None:
+        if experience.teaches:
             self._recent.append(experience)
 
     def choose(self, name: str, context: DecisionContext) -> dict[str, str] | None:

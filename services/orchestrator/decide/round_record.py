@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tercet.experience.tally import attempts_of, names_known, requests_of
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
 from tercet.schemas.window import ActiveRow
-from tercet.services.orchestrator.decide.tally import attempts_of, names_known, requests_of
 
 
 @dataclass

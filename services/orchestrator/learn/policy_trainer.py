@@ -94,7 +94,7 @@ class PolicyTrainer(Training):
         """Take in a measured round at a stream sequence; False when it is not new. Blocking."""
         if not super().real(experience, sequence):
             return False
-        if experience.average_ms is not None:
+        if experience.teaches:
             self.latest = experience
         return True
 

@@ -55,7 +55,7 @@ class Training(ABC):
         if not self.is_new(experience):
             return False
         fleet = experience.fleet
-        if experience.average_ms is not None:  # Else nobody asked anything.
+        if experience.teaches:  # Else nobody asked anything, or the assignment changed meanwhile.
             self.learn(experience_of(experience), platform_of(fleet), fleet.profile_ms)
         self._fleet = fleet
         self._known.add(experience.id)

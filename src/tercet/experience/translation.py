@@ -8,73 +8,19 @@ from collections.abc import Iterable, Mapping
 from tercet.experience.latest_platforms import LatestPlatforms
 from tercet.rl.experience import AttemptResult, Attempts, Experience, NodeState, Parts, State
 from tercet.rl.goal import parse_goal
-from tercet.rl.options import OPTIONS, Option
+from tercet.rl.options import Option
 from tercet.rl.platform import Platform
 from tercet.schemas import experience_v2 as messages
-from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.plan import Plan
 from tercet.schemas.planned import Planned
 from tercet.schemas.window import row_name
 
+MOST_DEADLINES = 2.0
+"""A request that is not answered in time costs its deadline, and one more as a penalty."""
+
 NO_DEMAND: Mapping[str, float] = {}
 """Of a round: one request each, all at once."""
-
-
-def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
-    """Join the capabilities of all nodes; None while there is no device or no option.
-
-    An option is offered when some device (some edge, the cloud) can run it; `lacks` lists the
-    nodes that cannot, so that a weak new device takes no option from the others. A node that can
-    run no known variant is left out. Where nodes differ on a variant's accuracy, a measured value
-    takes precedence over a quoted one, and the least of several is used. So a goal that is not met
-    is never reported as met.
-    """
-    known = {o.variant for o in OPTIONS}
-    nodes = sorted((c for c in capabilities if known & set(c.accuracy_pct)), key=lambda c: c.node)
-    devices = [c for c in nodes if c.tier == "device" and c.home]
-    offered = _offered(nodes)
-    if not devices or not offered:
-        return None
-    return Fleet(
-        devices=tuple(c.node for c in devices),
-        home=tuple(c.home or "" for c in devices),
-        options=tuple(str(o) for o in offered),
-        accuracy_pct=_accuracies(nodes),
-        profile_ms={c.node: c.profile_ms for c in nodes},
-        cloud=next((c.node for c in nodes if c.tier == "cloud"), "cloud"),
-        lacks=_lacking(nodes, offered),
-    )
-
-
-def _accuracies(nodes: list[Capability]) -> dict[str, float]:
-    """Variant to the accuracy to decide by."""
-    measured, quoted = dict[str, float](), dict[str, float]()
-    for capability in nodes:
-        for variant, pct in capability.accuracy_pct.items():
-            known = measured if variant in capability.measured else quoted
-            known[variant] = min(pct, known.get(variant, pct))
-    return quoted | measured
-
-
-def _lacking(nodes: list[Capability], offered: list[Option]) -> dict[str, tuple[str, ...]]:
-    """Node to the variants that its tier offers and that it cannot run."""
-    tier = {"device": "L", "edge": "E", "cloud": "C"}
-    found = {}
-    for capability in nodes:
-        wanted = [o.variant for o in offered if o.tier == tier[capability.tier]]
-        if missing := tuple(v for v in wanted if v not in capability.accuracy_pct):
-            found[capability.node] = missing
-    return found
-
-
-def _offered(nodes: list[Capability]) -> list[Option]:
-    tiers = {
-        "L": [c for c in nodes if c.tier == "device"],
-        "E": [c for c in nodes if c.tier == "edge"],
-        "C": [c for c in nodes if c.tier == "cloud"],
-    }
-    return [o for o in OPTIONS if any(o.variant in c.accuracy_pct for c in tiers[o.tier])]
 
 
 def platform_of(fleet: Fleet) -> Platform:
@@ -105,7 +51,7 @@ def _platform(fleet: Fleet) -> Platform:
             for row in rows
             if row[1] in fleet.variants
         },
-        deadline_ms=math.inf if fleet.deadline_ms is None else fleet.deadline_ms,
+        deadline_ms=math.inf if fleet.deadline_ms is None else MOST_DEADLINES * fleet.deadline_ms,
     )
 
 
@@ -145,25 +91,36 @@ def experience_of(message: messages.Experience) -> Experience:
 
     The assignment is the one in force: its cost includes failed attempts there and their fallback.
     Where a row was never tried as assigned (its gateway had no decision), it is where most of its
-    requests ran. A row that asked nothing is not in `response_ms`. Attempts that straddled a change
+    requests ran. A row that asked nothing is not in `response_ms`. Requests that straddled a change
     of assignment are left out: they teach no load. ValueError when nothing was measured.
     """
     rows = tuple(row.row for row in message.active)
     demand = {row.row: row.demand for row in message.active if row.demand is not None}
-    average_ms = message.average_ms
-    if average_ms is None:
-        raise ValueError("requests: none, so nothing was measured")
+    if not message.teaches:
+        raise ValueError("requests: none under one assignment, so nothing was measured")
+    response_ms, counts = _costs(message)
+    total_ms = sum(ms * counts[row] for row, ms in response_ms.items())
+    average_ms = message.mean_ms if message.mean_ms is not None else total_ms / sum(counts.values())
     return Experience(
         state=state_of(rows, message.state, demand),
         assignment=_assignment(message),
-        response_ms=message.response_ms,
+        response_ms=response_ms,
         average_ms=average_ms,
         next_state=state_of(rows, message.next_state, demand),
         goal=parse_goal(message.goal),
         id=str(message.id),
-        counts={r.row: r.count for r in message.requests},
+        counts=counts,
         attempts=_attempts(message),
         parts=_parts(message),
+    )
+
+
+def _costs(message: messages.Experience) -> tuple[dict[str, float], dict[str, int]]:
+    """Row to the mean cost, and to the number, of its requests that did not straddle."""
+    settled = [r for r in message.requests if r.count > r.straddled]
+    return (
+        {r.row: (r.total_ms - r.straddled_ms) / (r.count - r.straddled) for r in settled},
+        {r.row: r.count - r.straddled for r in settled},
     )
 
 
@@ -172,7 +129,8 @@ def _assignment(message: messages.Experience) -> dict[str, Option]:
     assigned, executed = message.assigned, message.executed
     tried: dict[str, set[str]] = {}
     for a in message.attempts:
-        tried.setdefault(a.row, set()).add(a.option)
+        if not a.straddled:
+            tried.setdefault(a.row, set()).add(a.option)
     return {
         row: Option.parse(executed[row] if option not in tried.get(row, (option,)) else option)
         for row, option in assigned.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tercet.experience.translation import fleet_of
+from tercet.experience.fleets import fleet_of
 from tercet.messaging.topology import stream_of
 from tercet.schemas import asyncapi
 from tercet.schemas.capability import Capability

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tercet.experience.translation import experience_of, fleet_of
+from tercet.experience.fleets import fleet_of
+from tercet.experience.translation import experience_of
 from tercet.rl.options import Option
 from tercet.services.orchestrator.decide.impossible import impossible
 from tercet.services.orchestrator.decide.policy import Policy

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tercet.experience.translation import fleet_of
+from tercet.experience.fleets import fleet_of
 from tercet.messaging.bus import Bus
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.process.errors import NoAnswer

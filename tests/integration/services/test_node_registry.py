@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tercet.experience.translation import fleet_of, platform_of
+from tercet.experience.fleets import fleet_of
+from tercet.experience.translation import platform_of
 from tercet.rl.options import Option
 from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Condition

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
-from tercet.experience.translation import fleet_of
+from tercet.experience.fleets import fleet_of
 from tercet.models import evaluate, folders, manifest, onnx_import
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ImageError, ModelError

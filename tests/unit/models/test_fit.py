@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tercet.experience.translation import fleet_of
+from tercet.experience.fleets import fleet_of
 from tercet.models import fit, manifest, published_weights, worker_processes
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ImageError, ModelError

@@ -1,0 +1,76 @@
+"""From the capabilities of all nodes to the fleet that is decided for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tercet.rl.options import OPTIONS, Option
+from tercet.schemas.capability import Capability
+from tercet.schemas.fleet import Fleet
+
+
+def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
+    """Join the capabilities of all nodes; None while there is no device or no option.
+
+    An option is offered when some device (some edge, the cloud) can run it; `lacks` lists the
+    nodes that cannot, so that a weak new device takes no option from the others. A node that can
+    run no known variant is left out, and so is a device while no node that its pictures may reach
+    is there. Where nodes differ on a variant's accuracy, a measured value takes precedence over a
+    quoted one, and the least of several is used. So a goal that is not met is never reported as
+    met.
+    """
+    known = {o.variant for o in OPTIONS}
+    nodes = sorted((c for c in capabilities if known & set(c.accuracy_pct)), key=lambda c: c.node)
+    offered = _offered(nodes)
+    devices = [c for c in nodes if c.tier == "device" and c.home and _has_place(c, nodes)]
+    if not devices or not offered:
+        return None
+    return Fleet(
+        devices=tuple(c.node for c in devices),
+        home=tuple(c.home or "" for c in devices),
+        options=tuple(str(o) for o in offered),
+        accuracy_pct=_accuracies(nodes),
+        profile_ms={c.node: c.profile_ms for c in nodes},
+        cloud=next((c.node for c in nodes if c.tier == "cloud"), "cloud"),
+        lacks=_lacking(nodes, offered),
+        allowed={c.node: c.allowed for c in devices if c.allowed is not None},
+    )
+
+
+def _has_place(device: Capability, nodes: list[Capability]) -> bool:
+    """Whether some node that a device's pictures may reach is there; it may come later."""
+    if device.allowed is None:
+        return True
+    there = {"E": any(c.tier == "edge" and c.node == device.home for c in nodes)}
+    there["C"] = any(c.tier == "cloud" for c in nodes)
+    return any(there.get(tier, True) for tier in device.allowed)
+
+
+def _accuracies(nodes: list[Capability]) -> dict[str, float]:
+    """Variant to the accuracy to decide by."""
+    measured, quoted = dict[str, float](), dict[str, float]()
+    for capability in nodes:
+        for variant, pct in capability.accuracy_pct.items():
+            known = measured if variant in capability.measured else quoted
+            known[variant] = min(pct, known.get(variant, pct))
+    return quoted | measured
+
+
+def _lacking(nodes: list[Capability], offered: list[Option]) -> dict[str, tuple[str, ...]]:
+    """Node to the variants that its tier offers and that it cannot run."""
+    tier = {"device": "L", "edge": "E", "cloud": "C"}
+    found = {}
+    for capability in nodes:
+        wanted = [o.variant for o in offered if o.tier == tier[capability.tier]]
+        if missing := tuple(v for v in wanted if v not in capability.accuracy_pct):
+            found[capability.node] = missing
+    return found
+
+
+def _offered(nodes: list[Capability]) -> list[Option]:
+    tiers = {
+        "L": [c for c in nodes if c.tier == "device"],
+        "E": [c for c in nodes if c.tier == "edge"],
+        "C": [c for c in nodes if c.tier == "cloud"],
+    }
+    return [o for o in OPTIONS if any(o.variant in c.accuracy_pct for c in tiers[o.tier])]

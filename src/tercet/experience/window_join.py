@@ -1,0 +1,107 @@
+"""Join outcomes into windows by number; no window waits for a silent device.
+
+A window is closed a fixed time after it has ended. What is reported later counts as late: it is
+part of the demand, and of no experience. The caller passes the time in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal
+
+from tercet.experience.tally import names_known
+from tercet.experience.window_record import WindowRecord
+from tercet.messaging.recent_ids import RecentIds
+from tercet.schemas.outcome import Outcome
+
+Verdict = Literal["counted", "late", "duplicate", "unknown"]
+"""`unknown`: of no window that is remembered, or of a device or option that it did not have."""
+
+REMEMBERED = 300
+"""Windows that are remembered after they were closed: their outcomes are late, not unknown."""
+KNOWN_IDS = 100_000
+"""Outcomes that are recognised when they come twice."""
+
+
+class WindowJoiner:
+    """Owns the windows that are not closed yet; the newest one is open."""
+
+    def __init__(self, grace_s: float, remembered: int = REMEMBERED) -> None:
+        """`grace_s`: seconds after its end for which a window waits for outcomes."""
+        self._grace_s = grace_s
+        self._waiting: deque[WindowRecord] = deque()
+        self._closed: deque[tuple[int, float]] = deque(maxlen=remembered)
+        """Number and end of windows that were closed, oldest first."""
+        self._known = RecentIds(KNOWN_IDS)
+
+    @property
+    def current(self) -> WindowRecord | None:
+        """The window that is open."""
+        return self._waiting[-1] if self._waiting else None
+
+    def open(self, record: WindowRecord) -> None:
+        """A window begins, and the one before it ends, if it was not ended yet."""
+        if self.current is not None:
+            if record.number <= self.current.number:
+                raise ValueError(f"window {record.number} after {self.current.number}")
+            if self.current.ended is None:
+                self.current.end(record.began, record.in_force.state)
+        self._waiting.append(record)
+
+    def add(self, outcome: Outcome, now: float) -> Verdict:
+        """Enter an outcome into its window, once."""
+        if outcome.id in self._known:
+            return "duplicate"
+        number = self._number(outcome, now)
+        record = next((w for w in self._waiting if w.number == number), None)
+        if record is None:
+            return "late" if self._remembers(outcome, number) else "unknown"
+        if outcome.device not in record.in_force.assigned:
+            return "unknown"
+        if not names_known(outcome, record.in_force.fleet):
+            return "unknown"
+        self._known.add(outcome.id)
+        if outcome.window is None and self._straddles(record):
+            outcome = outcome.model_copy(update={"straddled": True})
+        record.outcomes[outcome.id] = outcome
+        return "counted"
+
+    def due(self, now: float) -> list[WindowRecord]:
+        """Close the windows that have waited long enough, oldest first; each is returned once."""
+        found = []
+        while self._waiting:
+            ended = self._waiting[0].ended
+            if ended is None or now < ended + self._grace_s:
+                break
+            found.append(self._waiting.popleft())
+            self._closed.append((found[-1].number, ended))
+        return found
+
+    def ended_at(self, number: int) -> float | None:
+        """When a window that was closed had ended; None for others."""
+        return next((ended for known, ended in self._closed if known == number), None)
+
+    def _remembers(self, outcome: Outcome, number: int | None) -> bool:
+        """Whether an outcome is of a window that was closed; the second time it is a duplicate."""
+        if number is None or self.ended_at(number) is None:
+            return False
+        self._known.add(outcome.id)
+        return True
+
+    def _number(self, outcome: Outcome, now: float) -> int | None:
+        """Its window: the one that it names, else the one in which its request arrived.
+
+        Times of a simulated world are virtual: it belongs to the open window.
+        """
+        if outcome.window is not None:
+            return outcome.window
+        arrived = now if outcome.simulated else now - outcome.response_ms / 1000
+        for record in reversed(self._waiting):
+            if arrived >= record.began:
+                return record.number
+        return None
+
+    def _straddles(self, record: WindowRecord) -> bool:
+        """Whether the assignment has changed since a window."""
+        current = self.current
+        return current is not None and current.window.assignment != record.window.assignment

@@ -1,0 +1,101 @@
+"""One window: what was in force, which outcomes came, and the experience they make."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from tercet.experience.tally import attempts_of, requests_of
+from tercet.schemas.experience_v2 import Experience
+from tercet.schemas.fleet import Condition, Fleet
+from tercet.schemas.outcome import Outcome
+from tercet.schemas.window import ActiveRow
+from tercet.schemas.window_v1 import Window
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What was decided for a window, and on what."""
+
+    fleet: Fleet
+    goal: str
+    policy: str
+    policy_version: int | None
+    assigned: dict[str, str]
+    """Device to option, of all devices that are present."""
+    greedy: dict[str, str]
+    """What the policy would assign if it did not explore."""
+    demand: dict[str, float]
+    """Device to requests per second, as it was known before."""
+    state: dict[str, Condition]
+    """Per node, when the window began."""
+
+
+@dataclass
+class WindowRecord:
+    """Collects the outcomes of one window."""
+
+    window: Window
+    in_force: InForce
+    began: float
+    """Seconds, on the clock of the one who joins."""
+    ended: float | None = None
+    next_state: dict[str, Condition] = field(default_factory=dict)
+    """Per node, when the window ended."""
+    outcomes: dict[UUID, Outcome] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """The window's number."""
+        return self.window.number
+
+    def end(self, now: float, next_state: dict[str, Condition]) -> None:
+        """The next window has begun."""
+        self.ended, self.next_state = now, next_state
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted; as planned, while it lasts."""
+        return self.window.length_s if self.ended is None else self.ended - self.began
+
+    @property
+    def arrived(self) -> dict[str, int]:
+        """Device to requests that arrived in this window."""
+        count = Counter[str]()
+        for outcome in self.outcomes.values():
+            count[outcome.device] += outcome.count
+        return dict(count)
+
+    def join(self) -> Experience | None:
+        """The experience; None if nobody asked anything. Rows that asked nothing are not in it.
+
+        It does not depend on the order in which the outcomes came.
+        """
+        if not self.outcomes:
+            return None
+        decided, outcomes = self.in_force, sorted(self.outcomes.values(), key=lambda o: o.id)
+        fleet, nodes = decided.fleet, decided.fleet.nodes
+        return Experience.caused_by(
+            self.window,
+            window=self.number,
+            policy=decided.policy,
+            policy_version=decided.policy_version,
+            goal=decided.goal,
+            fleet=fleet,
+            active=tuple(
+                ActiveRow(
+                    device=device,
+                    assigned=option,
+                    greedy=decided.greedy.get(device),
+                    demand=decided.demand.get(device, 0.0),
+                )
+                for device, option in decided.assigned.items()
+            ),
+            state={node: c for node, c in decided.state.items() if node in nodes},
+            next_state={node: c for node, c in self.next_state.items() if node in nodes},
+            requests=requests_of(outcomes, fleet),
+            attempts=attempts_of(outcomes, fleet),
+            emulated=any(o.emulated for o in outcomes),
+            simulated=any(o.simulated for o in outcomes),
+        )
