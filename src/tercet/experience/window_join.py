@@ -14,7 +14,7 @@ from tercet.experience.window_record import WindowRecord
 from tercet.messaging.recent_ids import RecentIds
 from tercet.schemas.outcome import Outcome
 
-Verdict = Literal["counted", "late", "duplicate", "unknown"]
+JoinResult = Literal["counted", "late", "duplicate", "unknown"]
 """`unknown`: of no window that is remembered, or of a device or option that it did not have."""
 
 REMEMBERED = 300
@@ -48,7 +48,7 @@ class WindowJoiner:
                 self.current.end(record.began, record.in_force.state)
         self._waiting.append(record)
 
-    def add(self, outcome: Outcome, now: float) -> Verdict:
+    def add(self, outcome: Outcome, now: float) -> JoinResult:
         """Enter an outcome into its window, once."""
         if outcome.id in self._known:
             return "duplicate"
