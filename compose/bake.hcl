@@ -11,7 +11,7 @@ group "default" {
 
 target "image" {
   name       = image
-  matrix     = { image = ["monitor", "inference", "gateway", "models", "orchestrator", "world-model", "dashboard"] }
+  matrix     = { image = ["monitor", "inference", "gateway", "models", "orchestrator", "world-model", "dashboard", "paper"] }
   context    = "."
   dockerfile = "compose/Dockerfile"
   target     = image
