@@ -8,14 +8,13 @@ least value in between is known in closed form. The bound holds for all loads, n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl import branch_search
 from tercet.rl.assignment_problem import UNIT
-from tercet.rl.branch_enumeration import Ways
 from tercet.rl.load_levels import at_levels, locate
 from tercet.rl.star_structure import NONE, Options, Star
 
@@ -67,12 +66,8 @@ class Value:
     """Bound with the hub's load between two grid points, [C - 1]."""
     interval: Floats
     """Least value of each branch between two of its loads, [C, max(1, I - 1), B]."""
-    load: Floats
-    """Loads of the branches at which that is least, [C, B]."""
-    price: Floats
-    """And prices there, [C, B]."""
-    ways: list[Integers]
-    """Which way is the cheapest, of each branch whose ways are enumerated, [C] each."""
+    choices: Integers | None
+    """Options of which the bound is made, [C, n]; None where no branch was searched."""
 
 
 def first_loads(star: Star) -> tuple[Floats, Floats]:
@@ -99,9 +94,8 @@ def _range(star: Star, node: int) -> Floats:
 class Evaluation:
     """The bound of one grid at various prices; what does not depend on prices is kept."""
 
-    def __init__(self, star: Star, grid: Grid, ways: Sequence[Ways] = ()) -> None:
-        """`ways`: those of branches whose part is to be exact."""
-        self.star, self.ways = star, ways
+    def __init__(self, star: Star, grid: Grid) -> None:
+        self.star = star
         padded = np.append(star.problem.offset, 0.0)
         self.offsets = np.where(star.branches >= 0, padded[star.branches], 0.0)
         self.hub_offset = float(padded[star.hub]) if star.hub != NONE else 0.0
@@ -111,8 +105,12 @@ class Evaluation:
         self._node_hub = _node_cost(star, np.array([star.hub]), grid.hub[:, None])[:, 0]
         self._node_branch = _node_cost(star, star.branches, grid.branch)
 
-    def value(self, grid: Grid) -> Value:
-        """Bound at the prices of the grid, whose loads are those given."""
+    def value(self, grid: Grid, rows: int = 0) -> Value:
+        """Bound at the prices of the grid, whose loads are those given.
+
+        The branches are bounded with the loads of their rows relaxed; and searched, if `rows` of
+        each are to be.
+        """
         star = self.star
         outside, inside = self.outside(grid), self.inside(grid)
         price = np.repeat(grid.price, star.sizes, axis=-1)  # [C, I, n]
@@ -121,33 +119,44 @@ class Evaluation:
             least = np.minimum(least, cost + price * star.on_branch.branch_load[:, column])
         paid = np.add.reduceat(least, star.starts, axis=2) + self._node_branch
         paid = paid + np.minimum(0.0, grid.price * star.foreign)
-        loads = grid.branch - self.offsets
-        interval, part = lowest(paid, grid.price, np.broadcast_to(loads, paid.shape), axis=1)
-        best = interval.argmin(axis=1)[:, None]
-        where = np.take_along_axis(part, best, axis=1)[:, 0]
-        best = np.minimum(best, max(0, len(grid.branch) - 2))
-        after = np.minimum(best + 1, len(grid.branch) - 1)
-
-        def between(values: Floats) -> Floats:
-            first, second = (np.take_along_axis(values, k, axis=1)[:, 0] for k in (best, after))
-            return np.asarray(first + where * (second - first))
-
+        loads = np.broadcast_to(grid.branch - self.offsets, paid.shape)
+        interval, _ = lowest(paid, grid.price, loads, axis=1)
+        parts, choices = interval.min(axis=1), None
+        if rows:
+            parts, choices = self._searched(grid, (outside, inside), interval, rows)
         need = grid.accuracy_price @ (star.problem.required_units / UNIT)
-        parts, taken = interval.min(axis=1), []
-        for one in self.ways:
-            exact, way = one.cheapest(outside, grid.hub_price, grid.accuracy_price)
-            taken.append(way)
-            parts[:, one.branch] = np.maximum(parts[:, one.branch], exact)
         total = parts.sum(axis=1) + self._node_hub + need + star.loose_cost
         cell, _ = lowest(total, grid.hub_price, grid.hub - self.hub_offset, axis=0)
         return Value(
             point=total - grid.hub_price * (grid.hub - self.hub_offset),
             cell=cell,
             interval=interval,
-            load=between(np.broadcast_to(grid.branch, paid.shape)),
-            price=between(grid.price),
-            ways=taken,
+            choices=choices,
         )
+
+    def _searched(
+        self, grid: Grid, paid: tuple[Floats, list[Floats]], interval: Floats, rows: int
+    ) -> tuple[Floats, Integers]:
+        """Bound of each branch [C, B], and the options taken [C, n], in the problem's order."""
+        star, (outside, inside) = self.star, paid
+        shape = inside[0].shape if inside else (len(outside), len(grid.branch), star.problem.n)
+        amounts = [star.on_branch.branch_load[:, k] for k in range(len(inside))]
+        found = branch_search.search(
+            star,
+            branch_search.Prices(
+                values=np.stack([np.broadcast_to(outside[:, None], shape), *inside], axis=-1),
+                amount=np.stack([np.zeros(star.problem.n), *amounts], axis=-1),
+                branch=grid.branch - self.offsets,
+                price=grid.price,
+                node=self._node_branch,
+                interval=interval,
+            ),
+            rows,
+        )
+        column = np.append(0, star.on_branch.option)[found.option]
+        choices = np.empty_like(column)
+        choices[:, star.order] = np.where(found.option > 0, column, self._outsiders(grid, outside))
+        return found.least, choices
 
     def outside(self, grid: Grid) -> Floats:
         """Least cost of each row off its branch, [C, n]."""
@@ -159,6 +168,18 @@ class Evaluation:
         for column, cost in enumerate(self.hub_costs):
             np.minimum(least, cost + self._priced(grid, star.on_hub, column), out=least)
         return least
+
+    def _outsiders(self, grid: Grid, least: Floats) -> Integers:
+        """Option of each row that costs `least` off its branch, [C, n]."""
+        star = self.star
+        chosen = np.zeros(least.shape, dtype=np.int64)
+        for column, option in enumerate(star.alone.option):
+            cost = star.alone.table[0, :, column] + self._priced(grid, star.alone, column)
+            chosen = np.where(cost <= least, option, chosen)
+        for column, cost in enumerate(self.hub_costs):
+            here = cost + self._priced(grid, star.on_hub, column) <= least
+            chosen = np.where(here, star.on_hub.option[column], chosen)
+        return chosen
 
     def inside(self, grid: Grid) -> list[Floats]:
         """Cost of each option on the branch without that of its load there, [C, I, n] each."""

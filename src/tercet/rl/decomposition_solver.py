@@ -8,15 +8,13 @@ made finer and priced anew, until what is left to gain is small.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import UNIT, Problem
-from tercet.rl.branch_enumeration import Ways, enumerated
-from tercet.rl.decomposition_bounds import Evaluation, Grid, Value, first_loads
+from tercet.rl.decomposition_bounds import Evaluation, Grid, first_loads
 from tercet.rl.load_prices import branch_prices, hub_prices
 from tercet.rl.local_search import Position
 from tercet.rl.price_ascent import accuracy_price, ascend, marginal, responses
@@ -26,13 +24,16 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 ROUNDS = 5
-"""How often the bound is computed at most, each time with more grid points and better prices."""
+"""How often the bound is computed at most, each time with more loads of the hub."""
 
-LEAST_PROGRESS = 0.15
-"""Share by which the gap must shrink in a round for another one to be made."""
+MOST_OPENED = 6
+"""Intervals of the hub's load that are divided in a round: those with the lowest bounds."""
 
 COLD, WARM, SHARP = (15, 0.3), (10, 0.1), (12, 0.1)
 """Price steps, and how far prices may move: without prices, with some, and to raise the bound."""
+
+FEW, MANY = 8, 16
+"""Rows of each branch that are searched: while prices move, and for the bound."""
 
 MAX_REPAIRED = 3
 """Of the choices met on the way, so many of the cheapest are repaired and improved."""
@@ -106,21 +107,17 @@ def search(
     """Return a good feasible assignment; ends when its gap is `tolerance` or after `ROUNDS`."""
     star = star_of(problem)
     best, prices = _first(star, start, prices)
-    grid, bound, ways = _first_grid(star, best, prices), -np.inf, list[Ways]()
-    gap = np.inf
-    for index in range(ROUNDS):
-        value = Evaluation(star, grid, ways).value(grid)
-        cell = value.cell if len(grid.hub) > 1 else value.point
-        bound = max(bound, float(cell.min()))
+    grid = _first_grid(star, best, prices)
+    value = Evaluation(star, grid).value(grid)
+    bound = value.cell if len(grid.hub) > 1 else value.point
+    for _ in range(ROUNDS):
         target = best.cost - tolerance * abs(best.cost)
-        opened = np.flatnonzero(cell < target)
-        left = best.cost - bound
-        if not len(opened) or index == ROUNDS - 1 or left > (1 - LEAST_PROGRESS) * gap:
+        opened = np.flatnonzero(bound < target)
+        if not len(opened):
             break
-        gap = left
-        ways = ways or enumerated(star)
-        grid = _sharpened(star, grid, value, opened, best, ways)
-    return Found(best.choice, min(bound, best.cost), prices)
+        opened = np.sort(opened[np.argsort(bound[opened], kind="stable")[:MOST_OPENED]])
+        grid, bound = _sharpened(star, grid, bound, opened, best)
+    return Found(best.choice, min(float(bound.min()), best.cost), prices)
 
 
 def _first(star: Star, start: Integers | None, prices: Prices | None) -> tuple[Incumbent, Prices]:
@@ -150,35 +147,34 @@ def _first_grid(star: Star, best: Incumbent, prices: Prices) -> Grid:
 
 
 def _sharpened(
-    star: Star,
-    grid: Grid,
-    value: Value,
-    opened: Integers,
-    best: Incumbent,
-    ways: Sequence[Ways],
-) -> Grid:
-    """More points in the hub intervals `opened`, and better prices at all of their ends."""
-    last = len(grid.hub) - 1
-    before = np.union1d(opened, np.minimum(opened + 1, last))
-    grid = _more_branch_loads(grid, value.interval[before])
-    grid, added = _more_hub_loads(grid, opened)
-    ends = np.unique([k for k in added for k in (k - 1, k, k + 1)] if added else opened)
+    star: Star, grid: Grid, bound: Floats, opened: Integers, best: Incumbent
+) -> tuple[Grid, Floats]:
+    """Divide the hub intervals `opened`, with better prices at their ends; and all bounds."""
+    grid, bound, ends = _divided(grid, bound, opened)
     part = grid.at_hub(ends)
     low = Evaluation(star, part).value(part).interval.min(axis=0).argmin(axis=0)
     near = np.clip(low + np.array([[-1], [0], [1], [2]]), 0, len(grid.branch) - 1)
-    found = ascend(star, part.at_branches(near), *SHARP, ways)
+    found = ascend(star, part.at_branches(near), *SHARP, FEW)
     best.offer_cheapest(found.choices, found.grid.accuracy_price.mean(axis=0))
     part = replace(part, hub_price=found.grid.hub_price, accuracy_price=found.grid.accuracy_price)
-    price, hub_price, worth = grid.price.copy(), grid.hub_price.copy(), grid.accuracy_price.copy()
-    price[ends] = branch_prices(star, Evaluation(star, part), part)
-    hub_price[ends], worth[ends] = part.hub_price, part.accuracy_price
-    return replace(grid, hub_price=hub_price, accuracy_price=worth, price=price)
-
-
-def _more_hub_loads(grid: Grid, opened: Integers) -> tuple[Grid, list[int]]:
-    """The grid with a load in the middle of each of these hub intervals, and their places."""
+    evaluation = Evaluation(star, part)
+    part = replace(part, price=branch_prices(star, evaluation, part))
+    value = evaluation.value(part, MANY)
+    assert value.choices is not None
+    best.offer_cheapest(value.choices, part.accuracy_price.mean(axis=0))
+    grid.hub_price[ends], grid.accuracy_price[ends] = part.hub_price, part.accuracy_price
+    grid.price[ends] = part.price
     if len(grid.hub) == 1:
-        return grid, []
+        return grid, np.maximum(bound, value.point)
+    first = np.flatnonzero(np.diff(ends) == 1)
+    bound[ends[first]] = np.maximum(bound[ends[first]], value.cell[first])
+    return grid, bound
+
+
+def _divided(grid: Grid, bound: Floats, opened: Integers) -> tuple[Grid, Floats, Integers]:
+    """The grid with a load in the middle of these hub intervals, their bounds, and their ends."""
+    if len(grid.hub) == 1:
+        return grid, bound, opened
     position = opened + 1
 
     def with_middle(values: Floats) -> Floats:
@@ -188,19 +184,9 @@ def _more_hub_loads(grid: Grid, opened: Integers) -> tuple[Grid, list[int]]:
         with_middle(grid.hub), with_middle(grid.hub_price), with_middle(grid.accuracy_price),
         grid.branch, with_middle(grid.price),
     )  # fmt: skip
-    return grid, list(position + np.arange(len(opened)))
-
-
-def _more_branch_loads(grid: Grid, interval: Floats) -> Grid:
-    """The grid with a load in the middle of the interval of each branch that is lowest."""
-    if len(grid.branch) == 1:
-        return grid
-    low = interval.min(axis=0).argmin(axis=0)
-    ends = grid.at_branches(np.stack([low, low + 1]))
-    branch = np.concatenate([grid.branch, ends.branch.mean(axis=0, keepdims=True)])
-    price = np.concatenate([grid.price, ends.price.mean(axis=1, keepdims=True)], axis=1)
-    order = np.argsort(branch, axis=0, kind="stable")
-    return replace(grid, branch=branch, price=price).at_branches(order)
+    added = position + np.arange(len(opened))
+    ends = np.unique(added[:, None] + np.array([-1, 0, 1]))
+    return grid, np.insert(bound, position, bound[opened]), ends
 
 
 def _at_loads(
@@ -212,7 +198,7 @@ def _at_loads(
     hub_price = np.append(prices.load, 0.0)[[star.hub]]
     none = np.zeros((1, *branch.shape))
     point = Grid(padded[[star.hub]], hub_price, prices.accuracy[None], branch, none)
-    found = ascend(star, point, *effort)
+    found = ascend(star, point, *effort, FEW)
     best.offer_cheapest(found.choices, found.grid.accuracy_price[0])
     load = prices.load.copy()
     real = star.branches >= 0

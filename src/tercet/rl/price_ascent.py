@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
-from tercet.rl.branch_enumeration import Ways
-from tercet.rl.decomposition_bounds import Evaluation, Grid, Value
+from tercet.rl.decomposition_bounds import Evaluation, Grid
 from tercet.rl.load_prices import branch_prices
 from tercet.rl.star_structure import NONE, Star
 
@@ -87,12 +85,13 @@ class Ascended:
     """[N, n]."""
 
 
-def ascend(star: Star, grid: Grid, steps: int, width: float, ways: Sequence[Ways] = ()) -> Ascended:
+def ascend(star: Star, grid: Grid, steps: int, width: float, rows: int) -> Ascended:
     """Move the prices of hub and accuracy within `width` of their size, by ellipsoids.
 
-    The prices of the branches follow: they are those at which their loads come.
+    The prices of the branches follow: they are those at which their loads come. Of each branch
+    `rows` rows are searched.
     """
-    evaluation = Evaluation(star, grid, ways)
+    evaluation = Evaluation(star, grid)
     centre = np.concatenate([grid.hub_price[:, None], grid.accuracy_price], axis=1)
     count, size = centre.shape
     radius = width * np.maximum(np.abs(centre), 0.3 * scales(star.problem)) * np.sqrt(size)
@@ -101,7 +100,7 @@ def ascend(star: Star, grid: Grid, steps: int, width: float, ways: Sequence[Ways
     for _ in range(steps):
         now = replace(grid, hub_price=centre[:, 0], accuracy_price=np.maximum(0.0, centre[:, 1:]))
         now = replace(now, price=branch_prices(star, evaluation, now))
-        value = evaluation.value(now)
+        value = evaluation.value(now, rows)
         better = value.point > bound
         bound = np.where(better, value.point, bound)
         best = replace(
@@ -110,32 +109,11 @@ def ascend(star: Star, grid: Grid, steps: int, width: float, ways: Sequence[Ways
             accuracy_price=np.where(better[:, None], now.accuracy_price, best.accuracy_price),
             price=np.where(better[:, None, None], now.price, best.price),
         )
-        choices.append(answers(star, now, value, ways))
+        assert value.choices is not None
+        choices.append(value.choices)
         slope = slopes(star, now, choices[-1])
         centre, shape = cut(centre, shape, slope, bound - value.point)
     return Ascended(best, bound, np.concatenate(choices))
-
-
-def answers(star: Star, grid: Grid, value: Value, ways: Sequence[Ways]) -> Integers:
-    """Choices of which the bounds are made, [C, n]."""
-    problem = star.problem
-    loads = np.tile(problem.offset, (len(grid.hub), 1))
-    price = np.zeros_like(loads)
-    real = star.branches >= 0
-    loads[:, star.branches[real]] = value.load[:, real]
-    price[:, star.branches[real]] = value.price[:, real]
-    if star.hub != NONE:
-        loads[:, star.hub], price[:, star.hub] = grid.hub, grid.hub_price
-    values = responses(problem, loads, price, grid.accuracy_price)
-    for one, way in zip(ways, value.ways, strict=True):
-        rows, node = star.order[one.rows], star.branches[one.branch]
-        on_branch = problem.node[rows, :, 0] == node
-        option = one.option[way][:, :, None]  # [C, h, 1]
-        taken = option == np.arange(values.shape[2])
-        values[:, rows] = np.where(
-            taken, -np.inf, np.where(on_branch | (option >= 0), np.inf, values[:, rows])
-        )
-    return np.asarray(values.argmin(axis=2))
 
 
 def slopes(star: Star, grid: Grid, choices: Integers) -> Floats:
