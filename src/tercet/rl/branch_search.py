@@ -63,7 +63,9 @@ def search(star: Star, prices: Prices, rows: int) -> Parts:
     if len(cases.point):
         np.minimum.at(least, (cases.point, cases.branch), cases.bound + cases.slack)
         _combine(star, cases, least, known.least, option)
-    return Parts(np.where(exact, least, prices.interval.min(axis=1)), option)
+    # Where the loads leave room for no combination at all, the relaxed bound is kept.
+    usable = exact & np.isfinite(least)
+    return Parts(np.where(usable, least, prices.interval.min(axis=1)), option)
 
 
 def _followers(star: Star, prices: Prices) -> Parts:
@@ -97,20 +99,15 @@ class _Cases:
     point: Integers
     branch: Integers
     bound: Floats
-    slack: Floats
-    """What penalties may add to the bound, [T]."""
-    low: Floats
+    slack: Floats  # What penalties may add to the bound, [T].
+    low: Floats  # Ends of the interval, [T].
     high: Floats
-    """Ends of the interval, [T]."""
     place: Integers
     """Rows in the star's order, n where there is none, [T, R]."""
-    penalty: Floats
-    """[T, R, O]."""
+    penalty: Floats  # [T, R, O], as are the next three.
     amount: Floats
-    """[T, R, O]."""
-    first: Floats
+    first: Floats  # Costs at the ends of the interval.
     last: Floats
-    """Costs at the ends of the interval, [T, R, O]."""
     base: Floats
     """Load, and costs at both ends, of the rows that are not searched, [3, T]."""
     fixed: tuple[Integers, Integers]

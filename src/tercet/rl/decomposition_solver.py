@@ -29,13 +29,17 @@ ROUNDS = 5
 MOST_OPENED = 6
 """Intervals of the hub's load that are divided in a round: those with the lowest bounds."""
 
-COLD, WARM, SHARP = (15, 0.3), (10, 0.1), (12, 0.1)
-"""Price steps, and how far prices may move: without prices, with some, and to raise the bound."""
+COLD, WARM, SHARP = (15, 0.3), (5, 0.1), (5, 0.05)
+"""Price steps, and how far prices may move: without prices, with some, and to raise the bound. The
+last grow from round to round."""
 
-FEW, MANY = 8, 16
+LEAST_PROGRESS = 0.1
+"""Share by which the gap must shrink in a round for another one to be made."""
+
+FEW, MANY = 6, 12
 """Rows of each branch that are searched: while prices move, and for the bound."""
 
-MAX_REPAIRED = 3
+MAX_REPAIRED = 1
 """Of the choices met on the way, so many of the cheapest are repaired and improved."""
 
 
@@ -52,6 +56,15 @@ class Incumbent:
         position = Position(self.problem, choice)
         position.repair()
         position.improve()
+        self._keep(position)
+
+    def exchange(self, price: Floats) -> None:
+        """Exchange pairs of rows of the best assignment; with a price per accuracy [G]."""
+        position = Position(self.problem, self.choice)
+        position.exchange(price / UNIT)
+        self._keep(position)
+
+    def _keep(self, position: Position) -> None:
         total = self.problem.total_cost(position.choice)
         if total < self.cost:
             self.choice, self.cost = position.choice, total
@@ -109,14 +122,16 @@ def search(
     best, prices = _first(star, start, prices)
     grid = _first_grid(star, best, prices)
     value = Evaluation(star, grid).value(grid)
-    bound = value.cell if len(grid.hub) > 1 else value.point
-    for _ in range(ROUNDS):
+    bound, gap = value.cell if len(grid.hub) > 1 else value.point, np.inf
+    for index in range(ROUNDS):
         target = best.cost - tolerance * abs(best.cost)
         opened = np.flatnonzero(bound < target)
-        if not len(opened):
+        left = best.cost - float(bound.min())
+        if not len(opened) or left > (1 - LEAST_PROGRESS) * gap:
             break
+        gap = left
         opened = np.sort(opened[np.argsort(bound[opened], kind="stable")[:MOST_OPENED]])
-        grid, bound = _sharpened(star, grid, bound, opened, best)
+        grid, bound = _sharpened(star, grid, bound, opened, best, index)
     return Found(best.choice, min(float(bound.min()), best.cost), prices)
 
 
@@ -147,21 +162,23 @@ def _first_grid(star: Star, best: Incumbent, prices: Prices) -> Grid:
 
 
 def _sharpened(
-    star: Star, grid: Grid, bound: Floats, opened: Integers, best: Incumbent
+    star: Star, grid: Grid, bound: Floats, opened: Integers, best: Incumbent, index: int
 ) -> tuple[Grid, Floats]:
     """Divide the hub intervals `opened`, with better prices at their ends; and all bounds."""
     grid, bound, ends = _divided(grid, bound, opened)
     part = grid.at_hub(ends)
     low = Evaluation(star, part).value(part).interval.min(axis=0).argmin(axis=0)
     near = np.clip(low + np.array([[-1], [0], [1], [2]]), 0, len(grid.branch) - 1)
-    found = ascend(star, part.at_branches(near), *SHARP, FEW)
+    found = ascend(star, part.at_branches(near), SHARP[0] + 2 * index, SHARP[1] * (1 + index), FEW)
     best.offer_cheapest(found.choices, found.grid.accuracy_price.mean(axis=0))
     part = replace(part, hub_price=found.grid.hub_price, accuracy_price=found.grid.accuracy_price)
     evaluation = Evaluation(star, part)
     part = replace(part, price=branch_prices(star, evaluation, part))
     value = evaluation.value(part, MANY)
     assert value.choices is not None
-    best.offer_cheapest(value.choices, part.accuracy_price.mean(axis=0))
+    worth = part.accuracy_price.mean(axis=0)
+    best.offer_cheapest(value.choices, worth)
+    best.exchange(worth)
     grid.hub_price[ends], grid.accuracy_price[ends] = part.hub_price, part.accuracy_price
     grid.price[ends] = part.price
     if len(grid.hub) == 1:

@@ -22,6 +22,9 @@ Integers = NDArray[np.int64]
 SMALLEST_GAIN = 1e-9
 """Share of the total cost that a change must save to be made."""
 
+MOST_PAIRED, MOST_TRIED, MOST_PASSES = 150, 20, 3
+"""Changes of which all pairs are looked at, pairs that are tried in a pass, and passes."""
+
 
 class Position:
     """An assignment under change, with the loads, cost curves and accuracies it brings about."""
@@ -160,6 +163,43 @@ class Position:
             for row, option in zip(rows.tolist(), options.tolist(), strict=True):
                 if self._enough(row, option) and self.change(row, option) < -self.least:
                     self.apply(row, option)
+
+    def exchange(self, price: Floats) -> None:
+        """Change two rows of a group at a time where one pays for the accuracy of the other.
+
+        `price` [G], cost per unit, tells which changes are worth pairing. What both do to each
+        other's nodes is left out when pairs are chosen, not when they are made.
+        """
+        for _ in range(MOST_PASSES):
+            cost, gain = self.changes(self._rows), self.gains(self._rows)
+            value = cost - price[self.problem.group][:, None] * gain
+            value[self._rows, self.choice] = np.inf
+            entries = np.argsort(value, axis=None)[:MOST_PAIRED]
+            entries = entries[np.isfinite(value.flat[entries])]
+            row, option = np.divmod(entries, value.shape[1])
+            group, cost, gain = self.problem.group[row], cost[row, option], gain[row, option]
+            total, gained = cost[:, None] + cost, gain[:, None] + gain
+            pair = (total < -self.least) & (group[:, None] == group) & (row[:, None] < row)
+            first, second = np.nonzero(pair & (gained >= -self.spare(row)[:, None]))
+            order = np.argsort(total[first, second])[:MOST_TRIED]
+            made = [
+                self._change_both(row[[i, j]].tolist(), option[[i, j]].tolist())
+                for i, j in zip(first[order], second[order], strict=True)
+            ]
+            if not any(made):
+                return
+            self.improve()
+
+    def _change_both(self, rows: list[int], options: list[int]) -> bool:
+        """Change two rows if that lowers the cost and keeps the goals; whether it did."""
+        before, cost = int(self.choice[rows[0]]), self.change(rows[0], options[0])
+        self.apply(rows[0], options[0])
+        cost += self.change(rows[1], options[1])
+        if cost < -self.least and self._enough(rows[1], options[1]):
+            self.apply(rows[1], options[1])
+            return True
+        self.apply(rows[0], before)
+        return False
 
     def _enough(self, row: int, option: int) -> bool:
         """Whether the row's goal is still met after the change."""
