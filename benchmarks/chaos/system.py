@@ -99,7 +99,7 @@ class System:
         await self._start(f"monitor-{node}", service("monitor", run_pid=str(os.getpid()), **mine))
         if tier == "device":
             spool = {"spool": str(self.folder / "spools" / node)}
-            await self._start(node, service("gateway", **running, **spool))
+            await self._start(node, service("gateway", **running, **spool, gateway_port="0"))
 
     async def _start(self, name: str, child: Child) -> None:
         shift = {shifted_clock.VARIABLE: str(self.folder / "clocks" / name)}

@@ -12,13 +12,14 @@ from tercet.messaging.operator_settings import write_exploration, write_goal
 from tercet.process import log
 from tercet.process.errors import TryLater
 from tercet.process.waiting import within
+from tercet.process.web_server import address, listener
 from tercet.schemas import clock
 from tercet.schemas.exploration import Exploration
 from tercet.schemas.goal import GoalSet
 from tercet.services.dashboard.page_state import PageState
 from tercet.services.dashboard.page_updates import PageUpdates
 from tercet.services.dashboard.pages import ActionHandler, Pages
-from tercet.services.dashboard.server import address, listener, serve
+from tercet.services.dashboard.server import serve
 from tercet.services.dashboard.settings import DashboardSettings
 from tercet.services.dashboard.subscriptions import Subscriptions
 from tercet.services.dashboard.viewers import Viewers
@@ -28,7 +29,7 @@ _log = log.get(__name__)
 
 async def main(bus: Bus, settings: DashboardSettings, stop: asyncio.Event) -> None:
     """Serve the dashboard until `stop`."""
-    sock = listener(settings.dashboard_host, settings.dashboard_port)
+    sock = listener(settings.dashboard_host, settings.dashboard_port, "TERCET_DASHBOARD")
     page = PageState()
     page.state.put("site", "about", read_only=settings.dashboard_read_only)
     updates = PageUpdates(page, Viewers(settings.dashboard_viewers))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
+from functools import cache, partial
 from itertools import cycle
 
 from tercet.messaging.bus import Bus
@@ -18,6 +18,8 @@ from tercet.schemas.capability import Capability
 from tercet.schemas.goal import GoalSet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
+from tercet.services.gateway.application_requests import infer_with, offered_families
+from tercet.services.gateway.http_front import HttpFront
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.settings import GatewaySettings
@@ -55,9 +57,12 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
     await bus.subscribe(Round, on_round)
     pipeline = RequestPipeline(bus, settings, fallback, local_classifier)
     outbox = opened_outbox(bus, settings)
+    families = await asyncio.to_thread(offered_families, settings.family, settings.models, fallback)
+    front = HttpFront(settings, infer_with(pipeline, partial(report, outbox)), families)
     bus.ready = True
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(outbox.run(stop))
+        tasks.create_task(front.serve(stop))
         while not stop.is_set():
             opened = await next_round(rounds, stop, settings.idle)
             if not stop.is_set():
@@ -101,13 +106,17 @@ async def one_request(
     """Make one request and report its outcome."""
     try:
         with tracing.span("request"):  # Span of decision, inference and outcome.
-            outcome = await pipeline.run(picture.jpeg, opened)
-            tier = outcome.executed[-1]
-            metrics.REQUESTS.labels(tier, outcome.fallback).inc()
-            metrics.RESPONSE.labels(tier).observe(outcome.response_ms / 1000)
-            await outbox.put(outcome)
+            await report(outbox, await pipeline.run(picture.jpeg, opened))
     except AssetError as error:
         _log.error("request failed", picture=picture.name, reason=str(error))
+
+
+async def report(outbox: Outbox, outcome: Outcome) -> None:
+    """Count an outcome, and hand it over for publication."""
+    tier = outcome.executed[-1]
+    metrics.REQUESTS.labels(tier, outcome.fallback).inc()
+    metrics.RESPONSE.labels(tier).observe(outcome.response_ms / 1000)
+    await outbox.put(outcome)
 
 
 def load(settings: GatewaySettings) -> list[Picture]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
-from tercet.process.settings import NodeSettings
+from tercet.process.settings import NODE, NodeSettings
 
 
 class GatewaySettings(NodeSettings):
@@ -33,3 +33,25 @@ class GatewaySettings(NodeSettings):
     """Bytes of outcomes that may wait, some ten thousand; the oldest are dropped first."""
     spool_age: float = Field(86_400.0, gt=0)
     """Seconds after which a waiting outcome is dropped."""
+    family: str = Field("mobilenet-v1", pattern=NODE)
+    """Name under which applications ask for the models of `models`."""
+    gateway_host: str = "127.0.0.1"
+    """Address to listen on for applications; any but loopback lets the network in: see
+    `gateway_token_file`."""
+    gateway_port: int = Field(8100, ge=0, le=65535)
+    """Port to listen on for applications; 0: any free one."""
+    gateway_token: SecretStr | None = None
+    """Token that applications must send; unset, and without a file: none is needed."""
+    gateway_token_file: Path | None = None
+    """File of accepted tokens, one a line, each with the time at which it expires if it does; it
+    is read again when it has changed."""
+    gateway_tls_certificate: Path | None = None
+    """Certificate chain (PEM); with it applications use https."""
+    gateway_tls_key: Path | None = None
+    """Private key of the certificate (PEM); unset: it is in the same file."""
+    gateway_cors: tuple[str, ...] = ()
+    """Origins whose pages may ask, such as `https://home.example` (a JSON list); `*`: all."""
+    gateway_deadline_ms: float = Field(5_000.0, gt=0)
+    """Deadline of a request that names none, milliseconds."""
+    gateway_deepstack_deadline_ms: float = Field(100.0, gt=0)
+    """The same on the routes of DeepStack, whose clients give up early."""

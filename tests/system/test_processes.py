@@ -111,7 +111,7 @@ async def test_a_device_that_starts_first_falls_back_until_its_node_is_known(
     await bus.subscribe(Outcome, received.put)
     start("orchestrator", "--role=decide", nodes="9")  # There are fewer: it opens no round.
     await responding(bus, "orchestrator")
-    start("gateway", node="cam-1", idle="0.1")
+    start("gateway", node="cam-1", idle="0.1", gateway_port="0")
     outcome = await asyncio.wait_for(received.get(), 60)
     assert (outcome.assigned, outcome.executed) == (None, "d0@L")
     start("inference", node="cam-1", tier="device", home="edge-1", profile_repeats="1")

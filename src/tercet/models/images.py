@@ -27,6 +27,10 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 """Only these decoders are used. Pillow's others are older and less hardened."""
 MAX_PIXELS = 50_000_000
 """Larger pictures are refused before they are decoded (150 MB as RGB)."""
+MAX_SCANS = 100
+"""Scans of a progressive JPEG; some 10 are usual, and each is a pass over all its pixels."""
+MAX_ENCODED_AGAIN_BYTES = 64_000_000
+"""Size of a picture as decoded, of those that are encoded again and are no JPEG."""
 MAX_PICTURES = 500
 """Pictures used of a folder; all are held in memory."""
 MAX_BYTES = 512 * 1024
@@ -86,6 +90,9 @@ def _open(content: bytes) -> Image.Image:
         raise ImageError(f"not a usable picture: not {', '.join(FORMATS)}") from None
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(f"picture too large: {image.width}x{image.height} pixels")
+    # A scan begins with these two bytes, and a JPEG's coded data never contains them.
+    if image.format == "JPEG" and content.count(b"\xff\xda") > MAX_SCANS:
+        raise ImageError(f"picture has more than {MAX_SCANS} scans")
     return image
 
 
@@ -173,6 +180,27 @@ def picture(path: Path) -> Picture:
         if small and upright and image.format == "JPEG" and image.mode == "RGB":
             return Picture(path.name, content)
         return Picture(path.name, encode(_as_rgb(ImageOps.exif_transpose(image))))
+
+
+def check(content: bytes) -> None:
+    """Raise `ImageError` unless the header is that of a usable picture; nothing is decoded."""
+    with _only_image_errors():
+        _open(content)
+
+
+def sendable(content: bytes) -> bytes:
+    """A large picture encoded again, upright and within `MAX_SIDE` and `MAX_BYTES`.
+
+    Raises `ImageError`. Blocking: a second for a picture of `MAX_PIXELS`.
+    """
+    with _only_image_errors():
+        image = _open(content)
+        decoded = image.width * image.height * len(image.getbands())
+        if image.format != "JPEG" and decoded > MAX_ENCODED_AGAIN_BYTES:
+            raise ImageError(f"picture too large: {decoded} bytes once decoded")
+        # The JPEG decoder may reduce it as it decodes: a fraction of the memory and time.
+        image.draft("RGB", (MAX_SIDE, MAX_SIDE))
+        return encode(_as_rgb(ImageOps.exif_transpose(image)))
 
 
 def reference_photograph() -> bytes:

@@ -1,0 +1,79 @@
+"""Generated input: whatever is sent is parsed or refused, by the parser and by the application."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tercet.services.gateway.http.open_inference_body import parse
+from tercet.services.gateway.http.refusal import Refused
+from tercet.services.gateway.http.web_application import web_application
+from tests.integration.gateway_http.conftest import Gateway
+from tests.integration.gateway_http.test_bad_input import INFER
+from tests.integration.gateway_http.test_formats import FORM, form
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["inputs", "name", "shape", "datatype", "data", "parameters", "outputs"]),
+        inner, max_size=4,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+BODIES = st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode())
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    body=BODIES,
+    rest=st.binary(max_size=40),
+    length=st.none() | st.integers(-3, 300).map(str) | st.text(max_size=6),
+)
+def test_any_body_is_parsed_or_refused(body: bytes, rest: bytes, length: str | None) -> None:
+    try:
+        parsed = parse(body + rest, length, 150)
+    except Refused as refused:
+        assert 400 <= refused.status < 500
+        assert refused.reason
+    else:
+        assert isinstance(parsed.picture, bytes)
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    path=st.sampled_from(["/v1/infer", INFER, "/v1/vision/scene"]),
+    body=BODIES | st.integers(1, len(form())).map(lambda keep: form()[:keep]),
+    kind=st.sampled_from(["image/jpeg", FORM, "multipart/form-data; boundary=", "a/b; charset=é"]),
+)
+async def test_any_request_gets_a_status(path: str, body: bytes, kind: str) -> None:
+    status, answered = await asgi(path, body, kind)
+    assert 400 <= status < 500
+    assert set(json.loads(answered)) <= {"error", "success", "code"}
+
+
+async def asgi(path: str, body: bytes, kind: str) -> tuple[int, bytes]:
+    """The response of the application, without a socket."""
+    gateway = Gateway()
+    application = web_application(gateway.infer, lambda: gateway.families)
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
+        "query_string": b"", "headers": [(b"content-type", kind.encode("latin-1"))],
+        "http_version": "1.1", "scheme": "http", "root_path": "", "app": application,
+        "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 9),
+    }  # fmt: skip
+    await application(scope, receive, send)
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])

@@ -1,0 +1,137 @@
+"""Size, number and time of what is received are bounded, and others go on unaffected."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import socket
+import time
+
+from PIL import Image
+
+from tercet.services.gateway.http.limits import Limits
+from tests.integration.gateway_http.conftest import Gateway, running_front
+from tests.integration.gateway_http.test_bad_input import INFER, check_refused, tensor
+from tests.integration.gateway_http.test_formats import PICTURE
+
+
+async def test_large_bodies_are_refused_by_their_length_and_by_their_size() -> None:
+    async with running_front(Limits(body_bytes=1000, json_bytes=100)) as gateway:
+        check_refused(await gateway.ask("POST", "/v1/infer", bytes(1001)), 413, "1000 bytes")
+        chunked = await raw(gateway, CHUNKED + b"400\r\n" + bytes(1024) + b"\r\n0\r\n\r\n")
+        assert chunked.startswith(b"HTTP/1.1 413 ")
+        check_refused(await gateway.ask("POST", INFER, tensor() + bytes(100)), 413, "JSON")
+        assert gateway.requests == []
+
+
+CHUNKED = b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+HALF = b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
+
+
+async def raw(gateway: Gateway, sent: bytes) -> bytes:
+    """What the server writes until it closes, or is silent for half a second."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(sent)
+    received = b""
+    try:
+        while part := await asyncio.wait_for(reader.read(65536), 0.5):
+            received += part
+    except (TimeoutError, ConnectionError):
+        pass
+    writer.close()
+    return received
+
+
+async def test_a_slow_body_is_refused() -> None:
+    async with running_front(Limits(body_timeout_s=0.1)) as gateway:
+        answered = await raw(gateway, HALF)
+    assert answered.startswith(b"HTTP/1.1 408 ")
+    assert b"the body did not arrive within 0.1 s" in answered
+
+
+async def test_slow_headers_are_refused() -> None:
+    async with running_front(Limits(receive_timeout_s=0.1)) as gateway:
+        answered = await raw(gateway, b"POST /v1/infer HTTP/1.1\r\nHost:")
+        silent = await raw(gateway, b"")
+    assert answered.startswith(b"HTTP/1.1 408 ")
+    assert silent == b""
+
+
+async def test_what_is_no_http_is_refused(gateway: Gateway) -> None:
+    assert (await raw(gateway, b"\x16\x03\x01\x02\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    endless = await raw(gateway, b"GET / HTTP/1.1\r\nX: " + bytes(70_000).replace(b"\0", b"x"))
+    assert endless == b"" or endless.startswith(b"HTTP/1.1 4")
+    assert (await gateway.ask("POST", "/v1/infer", PICTURE)).status == 200
+
+
+async def test_many_connections_leave_room_for_one_that_asks() -> None:
+    async with running_front(Limits(connections=20)) as gateway:
+        slow = [await asyncio.open_connection("127.0.0.1", gateway.port) for _ in range(60)]
+        for _, writer in slow:
+            writer.write(HALF)
+        reply = await gateway.ask("POST", "/v1/infer", PICTURE)
+        for _, writer in slow:
+            writer.close()
+    assert reply.status == 200
+
+
+async def test_connections_that_are_answered_are_not_closed_for_others() -> None:
+    async with running_front(Limits(connections=2)) as gateway:
+        gateway.proceed.clear()
+        asked = [asyncio.create_task(gateway.ask("POST", "/v1/infer", PICTURE)) for _ in range(2)]
+        await gateway.received.acquire()
+        await gateway.received.acquire()
+        third = await raw(gateway, b"")
+        gateway.proceed.set()
+        assert [reply.status for reply in await asyncio.gather(*asked)] == [200, 200]
+    assert third.startswith(b"HTTP/1.1 503 ")
+
+
+async def test_requests_in_progress_are_bounded_and_the_next_is_answered() -> None:
+    async with running_front(Limits(in_progress=1)) as gateway:
+        gateway.proceed.clear()
+        first = asyncio.create_task(gateway.ask("POST", "/v1/infer", PICTURE))
+        await gateway.received.acquire()
+        started = time.perf_counter()
+        second = await gateway.ask("POST", "/v1/infer", PICTURE)
+        print(f"refused after {1000 * (time.perf_counter() - started):.1f} ms")
+        assert (second.status, second.headers["retry-after"]) == (503, "1")
+        gateway.proceed.set()
+        assert (await first).status == 200
+        assert (await gateway.ask("POST", "/v1/infer", PICTURE)).status == 200
+
+
+async def test_the_memory_of_all_bodies_is_bounded() -> None:
+    async with running_front(Limits(memory_bytes=len(PICTURE) + 1000)) as gateway:
+        gateway.proceed.clear()
+        first = asyncio.create_task(gateway.ask("POST", "/v1/infer", PICTURE))
+        await gateway.received.acquire()
+        check_refused(await gateway.ask("POST", "/v1/infer", PICTURE), 503, "memory")
+        gateway.proceed.set()
+        assert (await first).status == 200
+        assert (await gateway.ask("POST", "/v1/infer", PICTURE)).status == 200
+
+
+async def test_a_client_that_goes_away_leaves_nothing_behind(gateway: Gateway) -> None:
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
+            connection.sendall(HALF)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    assert (await gateway.ask("POST", "/v1/infer", PICTURE)).status == 200
+
+
+async def test_a_defect_is_a_status_too_and_the_next_request_is_answered() -> None:
+    async with running_front() as gateway:
+        good, gateway.answer = gateway.answer, None  # type: ignore[assignment]
+        check_refused(await gateway.ask("POST", "/v1/infer", PICTURE), 500, "internal error")
+        gateway.answer = good
+        assert (await gateway.ask("POST", "/v1/infer", PICTURE)).status == 200
+
+
+async def test_a_large_photograph_is_made_smaller(gateway: Gateway) -> None:
+    noise = Image.effect_noise((2000, 1500), 90).convert("RGB")
+    buffer = io.BytesIO()
+    noise.save(buffer, "JPEG", quality=95)
+    assert len(buffer.getvalue()) > 512 * 1024
+    assert (await gateway.ask("POST", "/v1/infer", buffer.getvalue())).status == 200
+    assert len(gateway.requests[0].picture) <= 512 * 1024
