@@ -1,5 +1,6 @@
 """Gateway makes a device's requests: it asks where to run a picture, runs it, and reports.
 
+Serves      HTTP for applications     see `http`
 Subscribes  round.v1                  make a request now
             decision.v1.<device>      as the reply to its own request
             capability.v1.<device>    variants of its own node, for the local fallback

@@ -8,6 +8,9 @@ from pydantic import Field, SecretStr
 
 from tercet.process.settings import NODE, NodeSettings
 
+FIRST_GATEWAY_PORT = 8100
+"""Of device-1, where one host has several."""
+
 
 class GatewaySettings(NodeSettings):
     """Read from `TERCET_…`."""
@@ -38,7 +41,7 @@ class GatewaySettings(NodeSettings):
     gateway_host: str = "127.0.0.1"
     """Address to listen on for applications; any but loopback lets the network in: see
     `gateway_token_file`."""
-    gateway_port: int = Field(8100, ge=0, le=65535)
+    gateway_port: int = Field(FIRST_GATEWAY_PORT, ge=0, le=65535)
     """Port to listen on for applications; 0: any free one."""
     gateway_token: SecretStr | None = None
     """Token that applications must send; unset, and without a file: none is needed."""

@@ -35,6 +35,12 @@ def engine() -> None:
         pytest.skip(f"no Docker engine runs, and {starter} up did not start one; see above")
 
 
+GATEWAY_PORTS = (
+    "TERCET_GATEWAY_PORT",
+    *(f"TERCET_GATEWAY_{number}_PORT" for number in range(2, 6)),
+)
+
+
 @pytest.fixture(scope="session")
 def images(engine: None) -> None:
     """Every image, built from this working tree; TERCET_IMAGES_BUILT skips the build."""
@@ -50,6 +56,7 @@ def one_host(images: None) -> Iterator[Project]:
         variables={
             "TERCET_PORT": str(free_port()),
             "TERCET_DASHBOARD_PORT": str(free_port()),
+            **{name: str(free_port()) for name in GATEWAY_PORTS},
             "TERCET_ROUND_PERIOD": "1",
         },
     )

@@ -121,6 +121,7 @@ def hosts(network: None, site: Path) -> Iterator[Hosts]:
                 "TERCET_KEYS": str(site / "hosts" / name),
                 "NODE": name,
                 "UPSTREAM": "edge-1",
+                "TERCET_GATEWAY_PORT": str(free_port()),
                 "TEST_UPLINK": EDGE_NETWORK,
             },
         )

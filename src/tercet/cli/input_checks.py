@@ -19,6 +19,7 @@ from tercet.process.errors import Misconfigured
 from tercet.process.extras import require
 from tercet.rl.goal import Goal, parse_goal, required_accuracy
 
+MAX_PORT = 65535
 PAPER_DEVICES = 5
 """Devices that the paper's agent can decide for; ten options each make 10^5 joint actions."""
 
@@ -109,6 +110,18 @@ def port(number: int) -> None:
 def port_or_free(wanted: int) -> int:
     """The port that is wanted, or any free one when that is taken."""
     return wanted if broker.port_is_free(wanted) else broker.free_port()
+
+
+def ports_or_free(first: int, count: int) -> tuple[int, ...]:
+    """The `count` ports from `first` on; for one that is taken, another free one."""
+    wanted = range(first, first + count)
+    chosen: list[int] = []
+    for number in wanted:
+        port = number if number <= MAX_PORT and broker.port_is_free(number) else 0
+        while not port or port in chosen:
+            port = broker.free_port()
+        chosen.append(port)
+    return tuple(chosen)
 
 
 def models(folder: Path | None, console: Console) -> Manifest:

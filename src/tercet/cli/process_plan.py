@@ -57,8 +57,15 @@ class RunConfig:
     dashboard: int | None = None
     """Port of the dashboard; None: without one."""
     seed: int = 0
+    gateways: tuple[int, ...] = ()
+    """Ports of the devices' gateways, in order; a device beyond them gets any free one."""
     metrics: int | None = None
     """First of the health ports, one per process; None: none is opened."""
+
+
+def gateway_urls(config: RunConfig) -> tuple[str, ...]:
+    """Where applications reach the gateways, device by device."""
+    return tuple(f"http://127.0.0.1:{port}" for port in config.gateways)
 
 
 def observed(children: list[Child], first_port: int | None) -> list[Child]:
@@ -121,6 +128,7 @@ def _emulated_nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
     models = {"models": str(config.models)}
     images = {"images": str(config.images)} if config.images else {}
     listed = []
+    ports = iter(config.gateways)
     for node in nodes(config.devices):
         own = {**common, "node": node.name}
         serving = {**own, **models, "cpu_share": str(node.cpu_share)}
@@ -128,7 +136,9 @@ def _emulated_nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
         inference = service("inference", tier=node.tier, **serving, **home)
         listed.append(replace(inference, name=f"inference-{node.name}"))
         if node.tier == "device":
-            listed.append(replace(service("gateway", **serving, **images), name=node.name))
+            port = str(next(ports, 0))
+            gateway = service("gateway", **serving, **images, gateway_port=port)
+            listed.append(replace(gateway, name=node.name))
         monitor = service("monitor", **own, run_pid=str(os.getpid()))
         listed.append(replace(monitor, name=f"monitor-{node.name}"))
     return listed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tercet.cli.display import Display
-from tercet.cli.process_plan import RunConfig, children, observed, targets
+from tercet.cli.process_plan import RunConfig, children, gateway_urls, observed, targets
 from tercet.cli.run_record import RunRecord
 from tercet.cli.running_system import registered, targets_file, write_targets
 from tercet.cli.usage_error import UsageError
@@ -63,7 +63,7 @@ async def run(
         url = location.bus or await _embedded(supervisor, location)
         settings = BusSettings(bus_url=url, connect_patience=CONNECT_TIMEOUT_S)
         async with connect(settings, "up", stop) as bus:
-            with registered(url):
+            with registered(url, gateway_urls(config)):
                 await _follow(bus, url, supervisor, config, display, record, stop)
     finally:
         await supervisor.stop()
@@ -91,6 +91,8 @@ async def _follow(
         await supervisor.start(child)
     if config.metrics is not None:
         display.print(f"metrics: {targets_file()}")
+    for number, address in enumerate(gateway_urls(config), 1):
+        display.print(f"gateway of device-{number}: {address}")
     if config.dashboard is not None:
         display.print(f"dashboard: http://127.0.0.1:{config.dashboard}/")
     supervisor.failed.add_done_callback(lambda _: stop.set())

@@ -45,10 +45,11 @@ def write_targets(targets: list[dict[str, Any]]) -> None:
 
 
 @contextmanager
-def registered(url: str) -> Iterator[None]:
-    """Register this process's system for other verbs while inside."""
+def registered(url: str, gateways: tuple[str, ...] = ()) -> Iterator[None]:
+    """Register this process's system for other verbs while inside: broker and gateways."""
     _remove_stale()
-    _write(_state_file(), json.dumps({"bus": url, "pid": os.getpid()}))
+    state = {"bus": url, "pid": os.getpid(), "gateways": gateways}
+    _write(_state_file(), json.dumps(state))
     try:
         yield
     finally:
@@ -64,14 +65,28 @@ def find(url: str | None) -> str:
             if sign and scheme not in SCHEMES:
                 raise UsageError(f"--bus: {each!r} is no address of a broker, as nats://host:4222")
         return url
+    if (found := _newest("bus")) is not None:
+        return str(found)
+    raise UsageError("no `tercet up` is running here; name a broker with --bus")
+
+
+def gateway() -> str | None:
+    """The URL of the first gateway of the newest `tercet up` that runs; None without one."""
+    found = _newest("gateways")
+    return str(found[0]) if isinstance(found, list) and found else None
+
+
+def _newest(key: str) -> object | None:
+    """An entry of the newest system's file that has it; None when no system runs."""
     for file in _newest_first(_state_file().parent):
         try:
             found = json.loads(file.read_text())
-            if _is_alive(int(found["pid"])):
-                return str(found["bus"])
+            if _is_alive(int(found["pid"])) and key in found:
+                entry: object = found[key]
+                return entry
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    raise UsageError("no `tercet up` is running here; name a broker with --bus")
+    return None
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from tercet.cli.summary import show_summary, summarise
 from tercet.models.manifest import Manifest
 from tercet.process.settings import PolicyName
 from tercet.services.dashboard.settings import DEFAULT_PORT
+from tercet.services.gateway.settings import FIRST_GATEWAY_PORT
 from tercet.services.simulator.environment_loader import load
 from tercet.services.simulator.regret_evaluator import RegretEvaluator
 from tercet.sim.environment import Environment
@@ -97,6 +98,15 @@ def up(
         bool | None,
         typer.Option(help="Serve the live page, and print its address (on a terminal: yes)."),
     ] = None,
+    gateway_port: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=65535,
+            envvar="TERCET_GATEWAY_PORT",
+            help="Port of device-1's gateway, the next one of device-2; taken: free ones.",
+        ),
+    ] = FIRST_GATEWAY_PORT,
     metrics: Annotated[
         int | None,
         typer.Option(min=1, max=65000, help="First health port, one per process (default: none)."),
@@ -149,6 +159,7 @@ def up(
         speed=speed,
         seed=seed,
         metrics=metrics,
+        gateways=() if simulated else input_checks.ports_or_free(gateway_port, devices),
         dashboard=input_checks.port_or_free(DEFAULT_PORT) if served else None,
     )
     record = RunRecord(RegretEvaluator(environment) if environment else None)
