@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tercet.process.settings import BusSettings, PolicyName
+from tercet.process.settings import BusSettings, PolicyName, SchedulerName
 
 
 class OrchestratorSettings(BusSettings):
@@ -14,6 +14,18 @@ class OrchestratorSettings(BusSettings):
     """The agent: `hybrid`, or `hybrid-paper` (extra `paper`, at most five devices)."""
     goal: str = Field("85", pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$")
     """Goal until someone sets one (`tercet goal`): min, max, or percent."""
+    scheduler: SchedulerName = "rounds"
+    """`rounds`: devices are told to make a request each, at once, for benchmarks and comparisons;
+    `windows`: applications make requests at their own pace, and nothing asks them to; but rounds,
+    where `rounds` limits them or the paper's agent decides."""
+    window: float = Field(1.0, gt=0, le=3600)
+    """Seconds of a window: one assignment is in force in it. Of the scheduler `windows` only, like
+    `deadline` and `demand_memory`."""
+    deadline: float = Field(5.0, gt=0, le=3600)
+    """Seconds after which an answer is of no use, where a request names none: it then costs twice
+    as much. A window waits at most as long for its outcomes."""
+    demand_memory: float = Field(60.0, gt=0)
+    """Seconds over which requests per second are averaged."""
     rounds: int | None = Field(None, ge=1)
     """Learning rounds before evaluation; unset: learning never ends."""
     after: int = Field(0, ge=0)
@@ -52,3 +64,13 @@ class OrchestratorSettings(BusSettings):
     """Versions of a member's parameters after which its planned experience is dropped as stale."""
     seed: int = 0
     """Seed of this process's random numbers."""
+
+    @property
+    def deadline_ms(self) -> float | None:
+        """The deadline of requests that name none; None in rounds, which have none."""
+        return 1000.0 * self.deadline if self.free_running else None
+
+    @property
+    def free_running(self) -> bool:
+        """Whether windows follow the clock."""
+        return self.scheduler == "windows" and self.rounds is None and self.policy == "hybrid"

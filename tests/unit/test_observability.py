@@ -49,7 +49,7 @@ def test_each_panel_queries_existing_metrics(title: str, query: str) -> None:
 
 def test_every_container_that_serves_metrics_is_scraped() -> None:
     services = yaml.safe_load((FOLDER / "host.yaml").read_text())["services"]
-    without = {"broker", "topology", "models", "relay"}
+    without = {"broker", "topology", "models", "relay", "policy", "paper"}
     (job,) = yaml.safe_load(PROMETHEUS.read_text())["scrape_configs"]
     assert set(job["dns_sd_configs"][0]["names"]) == services.keys() - without
 

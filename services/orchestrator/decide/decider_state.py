@@ -41,6 +41,12 @@ class DeciderState:
     policy_name: str = PROFILE
     """The policy that chose it."""
     open_round: RoundRecord | None = None
+    demand: dict[str, float] = field(default_factory=dict)
+    """Device to requests per second; empty where devices are told when to make one."""
+    window: int | None = None
+    """Number of the window that is open, or opens next."""
+    assignment: int = 0
+    """How often the options in force have changed."""
 
     def now(self) -> float:
         """Seconds on the loop's clock."""
@@ -66,7 +72,14 @@ class DeciderState:
         Nodes come and go while a policy decides, so a round takes fleet and devices once.
         """
         unavailable = self.registry.unavailable(self.now())
-        return DecisionContext(fleet, active, self.conditions(), self.goal, unavailable)
+        demand = {device: rate for device, rate in self.demand.items() if device in active}
+        return DecisionContext(fleet, active, self.conditions(), self.goal, unavailable, demand)
+
+    def put_in_force(self, policy: str, assigned: dict[str, str]) -> None:
+        """Requests are answered by these options from now on; other devices keep theirs."""
+        in_force = {**self.in_force, **assigned}
+        self.assignment += in_force != self.in_force
+        self.in_force, self.policy_name = in_force, policy
 
     def fleet_with(self, device: str) -> Fleet:
         """The fleet, if the device is part of it.

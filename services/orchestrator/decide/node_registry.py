@@ -16,9 +16,14 @@ RETRY = 4
 class NodeRegistry:
     """Built from capability and telemetry messages; time is passed in, in seconds."""
 
-    def __init__(self, absent: float, forget: float = 3600.0) -> None:
-        """After `absent` seconds without a message a node is absent, after `forget` removed."""
-        self._absent, self._forget = absent, forget
+    def __init__(
+        self, absent: float, forget: float = 3600.0, deadline_ms: float | None = None
+    ) -> None:
+        """After `absent` seconds without a message a node is absent, after `forget` removed.
+
+        `deadline_ms`: time after which an answer is not in time; None: it always is.
+        """
+        self._absent, self._forget, self._deadline_ms = absent, forget, deadline_ms
         self._capabilities: dict[str, Capability] = {}
         self._telemetry: dict[str, Condition] = {}
         self._last_message: dict[str, float] = {}
@@ -48,7 +53,7 @@ class NodeRegistry:
         One that is `recalled` was published before, and does not make the node present.
         """
         joined = {**self._capabilities, capability.node: capability}
-        fleet = fleet_of(joined.values())
+        fleet = self._joined(joined)
         if fleet is None and self._fleet is not None:
             return False
         self._capabilities, self._fleet = joined, fleet
@@ -57,6 +62,12 @@ class NodeRegistry:
         if not recalled:
             self._last_message[capability.node] = now
         return True
+
+    def _joined(self, capabilities: dict[str, Capability]) -> Fleet | None:
+        fleet = fleet_of(capabilities.values())
+        if fleet is None or self._deadline_ms is None:
+            return fleet
+        return fleet.model_copy(update={"deadline_ms": self._deadline_ms})
 
     def add_telemetry(self, telemetry: Telemetry, now: float) -> None:
         """Enter a node's condition; of nodes without a capability only so many are kept."""
@@ -85,7 +96,7 @@ class NodeRegistry:
             self._last_message.pop(node, None)
             self._last_capability.pop(node, None)
         if gone:
-            self._fleet = fleet_of(self._capabilities.values())
+            self._fleet = self._joined(self._capabilities)
         return gone
 
     def mark_present(self, node: str, now: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -35,6 +35,8 @@ class DecisionContext:
     goal: str
     unavailable: frozenset[str] = frozenset()
     """Nodes to avoid."""
+    demand: dict[str, float] = field(default_factory=dict)
+    """Device to requests per second; empty in a round: one request each."""
 
     @cached_property
     def platform(self) -> Platform:
@@ -44,7 +46,7 @@ class DecisionContext:
     @cached_property
     def state(self) -> State:
         """The active devices and the conditions of the nodes."""
-        return state_of(self.active, self.conditions)
+        return state_of(self.active, self.conditions, self.demand)
 
     @property
     def parsed_goal(self) -> Goal:

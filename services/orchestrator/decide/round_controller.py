@@ -78,7 +78,7 @@ class RoundController:
             elif self._schedule.over(number):
                 await self._versions.apply_command()
                 context = self._context()
-                self._put_in_force(GREEDY, await self._policy.choose(GREEDY, context) or {})
+                self._state.put_in_force(GREEDY, await self._policy.choose(GREEDY, context) or {})
                 await self._announce()
                 await self._wait(self._stop, AFTER_SCHEDULE_S)
             else:
@@ -166,7 +166,7 @@ class RoundController:
             return None
         if not learning:
             self._evaluated[key] = assigned
-        self._put_in_force(name, assigned)
+        state.put_in_force(name, assigned)
         greedy = await self._policy.choose(GREEDY, context) if learning else None
         self._awaited = set(self._missed_rounds.awaited(frozenset(assigned)))
         self._settled.clear()
@@ -191,10 +191,6 @@ class RoundController:
 
     def _context(self) -> DecisionContext:
         return self._state.context(self._state.fleet, self._state.active())
-
-    def _put_in_force(self, name: str, assigned: dict[str, str]) -> None:
-        self._state.in_force = {**self._state.in_force, **assigned}
-        self._state.policy_name = name
 
     async def _adopt_newest(self, learning: bool) -> None:
         """Adopt the newest parameters, between rounds.

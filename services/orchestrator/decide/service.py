@@ -1,4 +1,4 @@
-"""The deciding role: publishes decisions, answers requests, and runs rounds in a separate task."""
+"""The deciding role: publishes decisions, answers requests, and runs rounds or windows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
 from tercet.services.orchestrator.decide.rate_limit import RateLimiter
 from tercet.services.orchestrator.decide.reporting import learning_report
 from tercet.services.orchestrator.decide.round_controller import RoundController
+from tercet.services.orchestrator.decide.scheduler import Scheduler
 from tercet.services.orchestrator.decide.subscriptions import Subscriptions
+from tercet.services.orchestrator.decide.window_controller import WindowController
 from tercet.services.orchestrator.settings import OrchestratorSettings
 
 DEFAULT_OPTION = "d0@L"
@@ -33,13 +35,13 @@ DEFAULT_OPTION = "d0@L"
 
 
 async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) -> None:
-    """Answer requests and run rounds until `stop`."""
+    """Answer requests, and run rounds or windows, until `stop`."""
     agent = settings.policy
     if agent == "hybrid-paper":
         require("torch", extra="paper")
     async with policy_process(settings.seed, settings.regret_budget, agent) as policy:
         state = DeciderState(
-            NodeRegistry(settings.absent, settings.forget),
+            NodeRegistry(settings.absent, settings.forget, settings.deadline_ms),
             requests=RateLimiter(settings.rate),
             outcomes=RateLimiter(settings.rate),
             goal=settings.goal,
@@ -48,7 +50,8 @@ async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) 
         subscriptions = await Subscriptions.start(bus, state, versions)
         publisher = DecisionPublisher(bus, state, policy)
         announce = publisher.publish_changes
-        controller = RoundController(bus, settings, state, versions, policy, stop, announce)
+        controller = WindowController if settings.free_running else RoundController
+        scheduler: Scheduler = controller(bus, settings, state, versions, policy, stop, announce)
         explainer = Explainer(state, policy)
 
         async def on_outcome(outcome: Outcome) -> None:
@@ -56,18 +59,18 @@ async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) 
                 metrics.REFUSED.labels("outcome").inc()
                 return
             explainer.add_outcome(outcome)
-            await controller.on_outcome(outcome)
+            await scheduler.on_outcome(outcome)
 
         await bus.subscribe(Outcome, on_outcome)
         async with responding(bus, "orchestrator") as responder:
             await responder.serve(Request, partial(answer, state, publisher), announce=True)
             await responder.serve(Explain, explainer.explain)
             bus.ready = True
-            learning = partial(learning_report, state, versions, controller.metrics)
+            learning = partial(learning_report, state, versions, scheduler.metrics)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(subscriptions.refresh(stop))
                 tasks.create_task(versions.write_changes(stop))
-                tasks.create_task(controller.run())
+                tasks.create_task(scheduler.run())
                 tasks.create_task(publisher.run(stop))
                 tasks.create_task(report(bus, learning, stop))
 

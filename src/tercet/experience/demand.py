@@ -9,7 +9,7 @@ from dataclasses import dataclass
 MEMORY_S = 60.0
 """Seconds after which an arrival counts 1/e of a new one: some requests even of a slow device, and
 longer than a burst."""
-PRIOR_REQUESTS, PRIOR_S = 0.1, 1.0
+PRIOR_REQUESTS, PRIOR_S = 0.05, 0.5
 """What is assumed of a new device: so many requests in so many seconds."""
 
 
@@ -44,10 +44,10 @@ class DemandEstimator:
         if known := self._known.get(device):
             known.requests += requests * math.exp(-seconds_ago / self._memory_s)
 
-    def forget(self, devices: Iterable[str]) -> None:
-        """These devices were removed from the fleet."""
-        for device in devices:
-            self._known.pop(device, None)
+    def keep(self, devices: Iterable[str]) -> None:
+        """Others were removed from the fleet."""
+        for device in self._known.keys() - {*devices}:
+            del self._known[device]
 
     def rate(self, device: str) -> float:
         """Requests per second."""

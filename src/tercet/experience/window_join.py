@@ -1,7 +1,8 @@
 """Join outcomes into windows by number; no window waits for a silent device.
 
-A window is closed a fixed time after it has ended. What is reported later counts as late: it is
-part of the demand, and of no experience. The caller passes the time in.
+A window is closed some time after it has ended: twice as long as the slowest outcome of late took,
+within limits. What is reported later counts as late: it is part of the demand, and of no
+experience. The caller passes the time in.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ JoinResult = Literal["counted", "late", "duplicate", "unknown"]
 
 REMEMBERED = 300
 """Windows that are remembered after they were closed: their outcomes are late, not unknown."""
+WATCHED = 100
+"""Closed windows over which the slowest outcome is taken."""
+MARGIN = 2.0
+"""A window waits for so many times as long as that one took."""
 KNOWN_IDS = 100_000
 """Outcomes that are recognised when they come twice."""
 
@@ -26,9 +31,11 @@ KNOWN_IDS = 100_000
 class WindowJoiner:
     """Owns the windows that are not closed yet; the newest one is open."""
 
-    def __init__(self, grace_s: float, remembered: int = REMEMBERED) -> None:
-        """`grace_s`: seconds after its end for which a window waits for outcomes."""
-        self._grace_s = grace_s
+    def __init__(self, least_s: float, most_s: float, remembered: int = REMEMBERED) -> None:
+        """Limits of the seconds after its end for which a window waits for outcomes."""
+        self._least_s, self._most_s = least_s, most_s
+        self._slowest: deque[float] = deque([0.0], maxlen=WATCHED)
+        """Seconds from the end of a window to its last outcome; the last is of those not closed."""
         self._waiting: deque[WindowRecord] = deque()
         self._closed: deque[tuple[int, float]] = deque(maxlen=remembered)
         """Number and end of windows that were closed, oldest first."""
@@ -54,8 +61,10 @@ class WindowJoiner:
             return "duplicate"
         number = self._number(outcome, now)
         record = next((w for w in self._waiting if w.number == number), None)
+        ended = self._ended_at(number) if record is None else record.ended
+        self._slowest[-1] = max(self._slowest[-1], now - (now if ended is None else ended))
         if record is None:
-            return "late" if self._remembers(outcome, number) else "unknown"
+            return "unknown" if ended is None else self._late(outcome)
         if outcome.device not in record.in_force.assigned:
             return "unknown"
         if not names_known(outcome, record.in_force.fleet):
@@ -66,27 +75,38 @@ class WindowJoiner:
         record.outcomes[outcome.id] = outcome
         return "counted"
 
+    @property
+    def grace_s(self) -> float:
+        """Seconds after its end for which a window waits at present."""
+        return min(max(self._least_s, MARGIN * max(self._slowest)), self._most_s)
+
     def due(self, now: float) -> list[WindowRecord]:
         """Close the windows that have waited long enough, oldest first; each is returned once."""
         found = []
         while self._waiting:
             ended = self._waiting[0].ended
-            if ended is None or now < ended + self._grace_s:
+            if ended is None or now < ended + self.grace_s:
                 break
             found.append(self._waiting.popleft())
             self._closed.append((found[-1].number, ended))
+            self._slowest.append(0.0)
         return found
 
-    def ended_at(self, number: int) -> float | None:
-        """When a window that was closed had ended; None for others."""
+    def began_at(self, number: int) -> float | None:
+        """When a window that is not closed began; None for others."""
+        return next((w.began for w in self._waiting if w.number == number), None)
+
+    def late_by(self, number: int, now: float) -> float:
+        """Seconds since the end of a window that was closed."""
+        ended = self._ended_at(number)
+        return 0.0 if ended is None else now - ended
+
+    def _ended_at(self, number: int | None) -> float | None:
         return next((ended for known, ended in self._closed if known == number), None)
 
-    def _remembers(self, outcome: Outcome, number: int | None) -> bool:
-        """Whether an outcome is of a window that was closed; the second time it is a duplicate."""
-        if number is None or self.ended_at(number) is None:
-            return False
+    def _late(self, outcome: Outcome) -> JoinResult:
         self._known.add(outcome.id)
-        return True
+        return "late"
 
     def _number(self, outcome: Outcome, now: float) -> int | None:
         """Its window: the one that it names, else the one in which its request arrived.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -27,7 +28,7 @@ class InForce:
     greedy: dict[str, str]
     """What the policy would assign if it did not explore."""
     demand: dict[str, float]
-    """Device to requests per second, as it was known before."""
+    """Device to requests per second, as it was known before; used where nothing newer is."""
     state: dict[str, Condition]
     """Per node, when the window began."""
 
@@ -67,15 +68,17 @@ class WindowRecord:
             count[outcome.device] += outcome.count
         return dict(count)
 
-    def join(self) -> Experience | None:
+    def join(self, demand: Mapping[str, float] | None = None) -> Experience | None:
         """The experience; None if nobody asked anything. Rows that asked nothing are not in it.
 
-        It does not depend on the order in which the outcomes came.
+        It does not depend on the order in which the outcomes came. `demand`: device to requests per
+        second as known when the window is closed: the load that its times were measured under.
         """
         if not self.outcomes:
             return None
         decided, outcomes = self.in_force, sorted(self.outcomes.values(), key=lambda o: o.id)
         fleet, nodes = decided.fleet, decided.fleet.nodes
+        known = {**decided.demand, **(demand or {})}
         return Experience.caused_by(
             self.window,
             window=self.number,
@@ -88,7 +91,7 @@ class WindowRecord:
                     device=device,
                     assigned=option,
                     greedy=decided.greedy.get(device),
-                    demand=decided.demand.get(device, 0.0),
+                    demand=known.get(device, 0.0),
                 )
                 for device, option in decided.assigned.items()
             ),

@@ -49,6 +49,9 @@ LAG = Gauge("tercet_consumer_lag", "Messages not yet delivered to a durable", ["
 DECISIONS = Counter("tercet_decisions", "Decisions given", ["policy"])
 ROUNDS = Counter("tercet_rounds", "Rounds closed", ["purpose", "policy"])
 MISSING = Counter("tercet_missing", "Outcomes that did not come while their round was open")
+JOINED = Counter(
+    "tercet_window_outcomes", "Outcomes of windows, by what became of them", ["result"]
+)
 IMPOSSIBLE = Counter("tercet_impossible", "Outcomes refused because they are impossible")
 REFUSED = Counter(
     "tercet_refused", "Messages above a device's rate, or of an unknown device", ["what"]
@@ -61,6 +64,9 @@ ROLLED_BACK = Counter(
 )
 ROUND_RESPONSE = Gauge("tercet_round_response_ms", "Average response, latest round", ["purpose"])
 ROUND_ACCURACY = Gauge("tercet_round_accuracy_percent", "Accuracy, latest round", ["purpose"])
+IN_TIME = Gauge(
+    "tercet_round_in_time_share", "Share answered in time, latest round or window", ["purpose"]
+)
 DEVICES = Gauge("tercet_active_devices", "Devices in the latest round", ["purpose"])
 
 # Gateway.

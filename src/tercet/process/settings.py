@@ -17,6 +17,9 @@ NODE = r"^[A-Za-z0-9_-]{1,64}$"
 PolicyName = Literal["hybrid", "hybrid-paper"]
 """An agent: ours, or the paper's Algorithm 1."""
 
+SchedulerName = Literal["rounds", "windows"]
+"""Who makes requests when: devices in rounds, as they are told, or applications at any time."""
+
 S = TypeVar("S", bound=BaseSettings)
 
 

@@ -40,5 +40,5 @@ def test_rates_outlive_the_process_and_removed_devices_do_not() -> None:
     demand = DemandEstimator()
     demand.recall({"a": 4.0})
     assert demand.rates(["a", "b"]) == {"a": 4.0, "b": pytest.approx(0.1)}
-    demand.forget(["a"])
+    demand.keep(["b"])
     assert demand.rate("a") == pytest.approx(0.1)

@@ -48,7 +48,7 @@ def record(number: int, assignment: int = 0) -> WindowRecord:
 
 def joiner(windows: int, assignments: tuple[int, ...] = ()) -> WindowJoiner:
     """Windows 1, 2, … of a second each, the last one open."""
-    found = WindowJoiner(GRACE)
+    found = WindowJoiner(GRACE, GRACE)
     for number in range(1, windows + 1):
         found.open(record(number, assignments[number - 1] if assignments else 0))
     return found
@@ -147,6 +147,8 @@ def test_a_silent_device_is_absent_and_nobody_waits_for_it() -> None:
     assert experience is not None
     assert (experience.silent, list(experience.response_ms)) == (("b",), ["a"])
     assert experience_of(experience).state.demand == {"a": 2.0, "b": 0.1}
+    later = closed.join({"a": 3.0})
+    assert later is not None and experience_of(later).state.demand == {"a": 3.0, "b": 0.1}
 
 
 def test_a_window_without_requests_has_no_experience() -> None:
@@ -160,7 +162,18 @@ def test_late_ones_are_counted_as_late_once() -> None:
     windows.due(now=4.0)
     assert windows.add(late, now=4.1) == "late"
     assert windows.add(late, now=4.2) == "duplicate"
-    assert windows.ended_at(1) == 2.0
+    assert windows.late_by(1, now=4.5) == 2.5
+
+
+def test_windows_wait_no_longer_than_outcomes_take_and_as_long_after_a_slow_one() -> None:
+    windows, waited = WindowJoiner(1.0, 10.0), dict[int, float]()
+    for number in range(1, 320):
+        windows.open(record(number))
+        windows.due(now=float(number))
+        if number < 200:
+            windows.add(outcome(window=max(number - 3, 1)), now=float(number))
+        waited[number] = windows.grace_s
+    assert [waited[n] for n in (1, 3, 10, 199, 290, 319)] == [1.0, 2.0, 4.0, 4.0, 4.0, 1.0]
 
 
 @pytest.mark.parametrize(
