@@ -21,6 +21,7 @@ ABOUT = "Learns online where each inference runs (device, edge, cloud) and with 
 VERBS = {
     "up": "Start everything on this host, learn, and compare the policy with fixed policies.",
     "learn": "Run any agent on any environment, and print its regret after every step.",
+    "classify": "Classify pictures through the running system, or in this process.",
     "goal": "Print the goal in force, or set it; nothing needs to be relearned.",
     "status": "Print the state of the running system.",
     "dashboard": "Serve the dashboard until stopped, and print its address.",
