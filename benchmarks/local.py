@@ -1,10 +1,10 @@
 """Verb `local`: a local request end to end, beside decoding and onnxruntime on the same bytes.
 
-End to end is the gateway's request pipeline: request and receive a decision, send the picture to
-the inference service of the same node, receive labels. Direct is `decode` and one run of the model
-in this process. The third measurement is two bare round trips through the broker, one as small as a
-request for a decision, one with the picture. All three alternate within one run. Broker, decider
-and inference service are processes as in `tercet up`, without emulation and with one thread each.
+End to end is the gateway's request pipeline: by the decision in force, send the picture to the
+inference service of the same node, receive labels. Direct is `decode` and one run of the model in
+this process. The third measurement is a bare round trip through the broker with the picture. All
+three alternate within one run. Broker and inference service are processes as in `tercet up`,
+without emulation and with one thread each.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from typing import Any
 from benchmarks.echo import SUBJECT
 from benchmarks.live_system import LiveSystem, benchmark_module, live_system
 from tercet.messaging.bus import Bus, connect
-from tercet.messaging.responder import responding
-from tercet.messaging.service_runner import run
 from tercet.messaging.stream_reader import last_per_subject
 from tercet.models.classifier import Classifier, photograph
 from tercet.models.images import decode
@@ -31,8 +29,10 @@ from tercet.process.supervisor import service
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
-from tercet.schemas.request import Request
+from tercet.services.gateway.application import ApplicationRequest
+from tercet.services.gateway.decision_in_force import DecisionInForce
 from tercet.services.gateway.local_fallback import LocalFallback
+from tercet.services.gateway.local_inference import LocalInference
 from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.settings import GatewaySettings
 
@@ -41,26 +41,6 @@ NODE = "device-"
 START_TIMEOUT_S = 120.0
 """Seconds for the inference service to start and measure its profile."""
 WARM_UP = 5
-SMALL_BODY = b"x" * 300
-"""As long as a request for a decision."""
-
-
-async def decider(bus: Bus, settings: BusSettings, stop: asyncio.Event) -> None:
-    """Answer every request at once, so that the time to decide is not measured.
-
-    A device's name ends in the variant of its decision, which is always local.
-    """
-
-    async def answer(request: Request) -> Decision:
-        variant = request.device.removeprefix(NODE)
-        return Decision.caused_by(
-            request, device=request.device, option=f"{variant}@L", node=request.device,
-            goal="min", policy="fixed", policy_version=None, round=None, round_id=None,
-        )  # fmt: skip
-
-    async with responding(bus, "decider") as responder:
-        await responder.serve(Request, answer, announce=True)
-        await stop.wait()
 
 
 async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> list[dict[str, Any]]:
@@ -68,8 +48,7 @@ async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> l
     manifest = await asyncio.to_thread(ensure, models)
     jpeg, rows = photograph(), []
     async with live_system() as system:
-        for name, path in (("decider", "benchmarks.local"), ("echo", "benchmarks.echo")):
-            await system.start(name, benchmark_module(name, path, bus_url=system.url))
+        await system.start("echo", benchmark_module("echo", "benchmarks.echo", bus_url=system.url))
         for variant in variants:
             node = f"{NODE}{variant}"
             inference = service("inference", bus_url=system.url, node=node, home="edge-1",
@@ -83,21 +62,43 @@ async def measure(variants: Sequence[str], pairs: int, models: Path | None) -> l
                 session.run(decode(jpeg, px))
                 return (time.perf_counter() - start) * 1000
 
-            settings = GatewaySettings(
-                bus_url=system.url, node=node, decision_timeout=10, inference_timeout=10
-            )
             async with connect(BusSettings(bus_url=system.url), "device") as bus:
-                pipeline = RequestPipeline(bus, settings, LocalFallback(node), Classifier)
 
                 async def round_trips(bus: Bus = bus) -> float:
                     start = time.perf_counter()
-                    for body in (SMALL_BODY, jpeg):
-                        await bus.client.request(SUBJECT, body, timeout=10)
+                    await bus.client.request(SUBJECT, jpeg, timeout=10)
                     return (time.perf_counter() - start) * 1000
 
-                row = await _pairs(pipeline, jpeg, direct, round_trips, pairs)
+                row = await _pairs(Gateway(bus, node, variant), jpeg, direct, round_trips, pairs)
                 rows.append({"variant": variant, **row})
     return rows
+
+
+class Gateway:
+    """A device's pipeline with a decision for its own node, and its last outcome."""
+
+    def __init__(self, bus: Bus, node: str, variant: str) -> None:
+        decisions = DecisionInForce(node, None)
+        decisions.current = Decision(
+            device=node, option=f"{variant}@L", node=node, goal="min", policy="fixed"
+        )
+        self._outcomes: list[Outcome] = []
+        self._pipeline = RequestPipeline(
+            bus,
+            GatewaySettings(node=node, inference_timeout=10),
+            decisions,
+            LocalFallback(node),
+            LocalInference(Classifier),
+            lambda outcome, _: self._outcomes.append(outcome),
+        )
+
+    async def run(self, jpeg: bytes) -> Outcome:
+        """Make one request; raises ValueError when it did not run as decided."""
+        self._outcomes.clear()
+        answer = await self._pipeline.infer(ApplicationRequest(jpeg, "", None, 10_000.0, None))
+        if not self._outcomes or self._outcomes[0].fallback != "none":
+            raise ValueError(f"a request fell back: {answer.reason}")
+        return self._outcomes[0]
 
 
 async def _wait_for_capability(system: LiveSystem, node: str) -> None:
@@ -107,7 +108,7 @@ async def _wait_for_capability(system: LiveSystem, node: str) -> None:
 
 
 async def _pairs(
-    pipeline: RequestPipeline,
+    gateway: Gateway,
     jpeg: bytes,
     direct: Callable[[], float],
     round_trips: Callable[[], Awaitable[float]],
@@ -116,9 +117,7 @@ async def _pairs(
     """Measure alternately; raises ValueError when a request falls back to another path."""
     whole, alone, bare, outcomes = list[float](), list[float](), list[float](), list[Outcome]()
     for k in range(WARM_UP + pairs):
-        outcome = await pipeline.run(jpeg, None)
-        if outcome.fallback != "none":
-            raise ValueError(f"a request fell back: {outcome.fallback}")
+        outcome = await gateway.run(jpeg)
         taken = direct()
         bare_ms = await round_trips()  # After the run, with the caches as a request finds them.
         if k >= WARM_UP:
@@ -161,7 +160,3 @@ def render(rows: list[dict[str, Any]]) -> str:
         ratios = f"{row['ratio']:.3f} | {row['road_ratio']:.3f}"
         lines.append(f"| {row['variant']} | {ratios} | {times} |")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    run("decider", decider, BusSettings)

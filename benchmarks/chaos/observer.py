@@ -21,7 +21,6 @@ class ObservedRound:
 
     opened: float
     devices: frozenset[str]
-    decided: set[str] = field(default_factory=set)
     served: set[str] = field(default_factory=set)
     """Devices that ran their decision and reported it."""
 
@@ -38,10 +37,9 @@ class Observer:
         self._since = 0.0
 
     async def subscribe(self, bus: Bus) -> None:
-        """Subscribe to rounds, decisions, outcomes and experience."""
+        """Subscribe to rounds, outcomes and experience."""
         for subject, handle in (
             ("round.v1", self._on_round),
-            ("decision.v1.*", self._on_decision),
             ("outcome.v1.*", self._on_outcome),
             ("experience.v2.real", self._on_experience),
         ):
@@ -70,11 +68,6 @@ class Observer:
         while len(self._rounds) > ROUNDS:
             self._rounds.popitem(last=False)
 
-    def _on_decision(self, message: dict[str, Any]) -> None:
-        observed = self._rounds.get(message.get("round_id") or "")
-        if observed is not None:
-            observed.decided.add(message["device"])
-
     def _on_outcome(self, message: dict[str, Any]) -> None:
         self.outcomes[message["id"]] = (message["device"], time.time())
         observed = self._rounds.get(message.get("round_id") or "")
@@ -82,16 +75,12 @@ class Observer:
             observed.served.add(message["device"])
 
     def _on_experience(self, message: dict[str, Any]) -> None:
-        """A round has closed: check decisions for all, no fallback, no missing device."""
+        """A round has closed: check that all ran as decided, and that no device is missing."""
         observed = self._rounds.get(message["cause"])
         if observed is None or observed.opened < self._since:
             return
         expected = self._devices
         if not {r["device"] for r in message["requests"]} >= observed.devices:
             return
-        if (
-            observed.devices >= expected
-            and observed.decided >= expected
-            and observed.served >= expected
-        ):
+        if observed.devices >= expected and observed.served >= expected:
             self.full.set()

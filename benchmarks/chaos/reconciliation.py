@@ -63,11 +63,11 @@ async def reconcile(
 ) -> dict[str, Any]:
     """Compare; `lost`, `doubled`, `late` and the like are 0 in a correct system."""
     observed = dict(observer.outcomes)  # Copied first: further rounds run meanwhile.
-    decisions = await read(bus, "DECISIONS")
     await asyncio.sleep(RESPONSE_LIMIT_S)
     audit = await _audit(url)
     outcomes = await read(bus, "OUTCOMES")
-    experience = [message for _, message in await read(bus, "EXPERIENCE")]
+    rounds = await read(bus, "EXPERIENCE")
+    experience = [message for _, message in rounds]
     stored = Counter(message["id"] for _, message in outcomes)
     killed = {d.device for d in disturbed}
     gone = [i for i in observed if i not in stored]
@@ -92,7 +92,7 @@ async def reconcile(
         "fell_back": record.fallbacks,
         "late": record.late,
         "slowest_s": round(record.slowest, 2),
-        **device_requests(decisions, outcomes, disturbed),
+        **device_requests(rounds, outcomes, disturbed),
     }
 
 
@@ -111,24 +111,25 @@ def _wrong(experience: list[dict[str, Any]], record: ClientRecord) -> int:
 
 
 def device_requests(
-    decisions: list[tuple[float, dict[str, Any]]],
+    rounds: list[tuple[float, dict[str, Any]]],
     outcomes: list[tuple[float, dict[str, Any]]],
     disturbed: list[Disturbance],
 ) -> dict[str, Any]:
-    """Requests of the system's own devices: each decision has an outcome within the limit.
+    """Requests of the system's own devices: each device of a closed round has an outcome of it.
 
     Excused is only the request during which the device was killed or stopped.
     """
-    causes = {message["cause"] for _, message in outcomes}
+    made = {(message.get("round_id"), message["device"]) for _, message in outcomes}
     unanswered = late = 0
     excused, slowest = 0, 0.0
-    for when, message in decisions:
-        if message["device"] not in DEVICES or causes & {message["id"], message["cause"]}:
-            continue
-        if _overlaps(message["device"], when, when + RESPONSE_LIMIT_S, disturbed):
-            excused += 1
-        else:
-            unanswered += 1
+    for when, message in rounds:
+        for device in {row["device"] for row in message["active"]} & set(DEVICES):
+            if (message["cause"], device) in made:
+                continue
+            if _overlaps(device, when - RESPONSE_LIMIT_S, when, disturbed):
+                excused += 1
+            else:
+                unanswered += 1
     own = [(when, message) for when, message in outcomes if message["device"] in DEVICES]
     for when, message in own:
         seconds = message["response_ms"] / 1000

@@ -1,12 +1,15 @@
-"""Gateway makes a device's requests: it asks where to run a picture, runs it, and reports.
+"""Gateway answers pictures of applications on its device by the decision in force, and reports.
 
 Serves      HTTP for applications     see `http`
-Subscribes  round.v1                  make a request now
-            decision.v1.<device>      as the reply to its own request
+Subscribes  decision.v1.<device>      the decision in force; the last one is read at start
+            window.v1                 the window in which a request arrives
+            round.v1                  the demonstration makes a request now
             capability.v1.<device>    variants of its own node, for the local fallback
             goal.v1                   the goal, for the local fallback
-Publishes   request.v1.<device>       where to run this picture? (request/reply)
-            inference.v1.<node>       the picture (request/reply)
-            outcome.v1.<device>       once per request: response time and its parts
-Stores      outcomes in its spool folder while the broker cannot be reached
+Publishes   inference.v1.<node>       the picture (request/reply)
+            outcome.v1.<device>       per request, or for several under high demand
+            result.v1.<device>        per answered request: labels, source, frame
+            request.v1.<device>       once, where no decision is stored (request/reply)
+Stores      the decision in force in its state folder, and outcomes in its spool folder while the
+            broker cannot be reached
 """

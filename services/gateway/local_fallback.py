@@ -1,8 +1,8 @@
-"""The choice of a gateway without a decision: the last decision, else its best local variant."""
+"""The choice of a gateway without a decision: its best local variant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from tercet.rl.goal import Goal, met, parse_goal, required_accuracy
@@ -11,25 +11,23 @@ from tercet.rl.options import Option
 DEFAULT_OPTION = Option("d0", "L")
 """Used when no local variant is known to meet the goal."""
 
+TIERS = ("L", "E", "C")
+
 
 @dataclass
 class LocalFallback:
-    """Goal, local variants and last decision of one device."""
+    """Goal, local variants and allowed tiers of one device."""
 
     node: str
     goal: Goal = "max"
     profile_ms: Mapping[str, float] = field(default_factory=dict)
     accuracy_pct: Mapping[str, float] = field(default_factory=dict)
-    last_decision: tuple[Option, str] | None = None
-    """Option and node."""
+    allowed: Collection[str] = TIERS
+    """Tiers that a picture of this device may reach."""
 
     def set_goal(self, text: str) -> None:
         """Set the goal in force."""
         self.goal = parse_goal(text)
-
-    def choose(self) -> tuple[Option, str]:
-        """The last decision, else the best local variant."""
-        return self.last_decision or self.choose_local()
 
     def choose_local(self) -> tuple[Option, str]:
         """The fastest profiled local variant that meets the goal by itself, else d0 locally."""

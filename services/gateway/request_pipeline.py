@@ -1,188 +1,153 @@
-"""One request from decision to outcome: every step has a time limit and a fallback."""
+"""From a picture to its answer, many at once: decision, attempts, outcome and result."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from uuid import uuid4
+from uuid import uuid4, uuid5
 
 from tercet.messaging.bus import Bus
-from tercet.models.classifier import Classifier
-from tercet.process import log
-from tercet.process.errors import NoAnswer, Unprocessable
-from tercet.rl.options import Option
-from tercet.schemas.classification import Classification
+from tercet.process import metrics, tracing
+from tercet.schemas import clock as wall
 from tercet.schemas.decision import Decision
-from tercet.schemas.fleet import Label
-from tercet.schemas.outcome import Attempt, Fallback, Outcome
-from tercet.schemas.request import Request
+from tercet.schemas.outcome import Outcome
+from tercet.schemas.result import Result
 from tercet.schemas.round import Round
-from tercet.schemas.window import AttemptResult
+from tercet.services.gateway.application import Answer, ApplicationRequest
+from tercet.services.gateway.attempts import Attempts, Execution
+from tercet.services.gateway.decision_in_force import DecisionInForce
 from tercet.services.gateway.local_fallback import LocalFallback
+from tercet.services.gateway.local_inference import LocalInference
+from tercet.services.gateway.places import ExecutionPlan, plan
+from tercet.services.gateway.request_record import RequestRecord
 from tercet.services.gateway.settings import GatewaySettings
+from tercet.services.gateway.window_in_force import WindowInForce
 
-_log = log.get(__name__)
+RETRY_AFTER_S = 0.5
+"""When to ask again after an overload, at least."""
 
-
-@dataclass(frozen=True)
-class ExecutionPlan:
-    """Where to run a request, and whether that is a decision or a fallback."""
-
-    option: Option
-    node: str
-    decision: Decision | None
-    fallback: Fallback
-
-
-@dataclass(frozen=True)
-class ExecutionResult:
-    """Where a request has run, and the answer."""
-
-    option: Option
-    node: str
-    answer: Classification
-    fallback: Fallback
-    attempts: tuple[Attempt, ...] = ()
-    """Failed ones and the one that succeeded; empty where the first did."""
+Report = Callable[[Outcome, Result | None], None]
+"""Takes the outcome of a request, and its result if it was answered; does not wait."""
 
 
 class RequestPipeline:
-    """Makes one request at a time."""
+    """Runs requests of applications and of rounds; at most `settings.requests` at once."""
 
     def __init__(
         self,
         bus: Bus,
         settings: GatewaySettings,
-        fallback: LocalFallback,
-        local_classifier: Callable[[], Classifier],
+        decisions: DecisionInForce,
+        local: LocalFallback,
+        local_inference: LocalInference,
+        report: Report,
+        windows: WindowInForce | None = None,
     ) -> None:
-        """`local_classifier` gives a classifier in this process, for when no service answers."""
-        self._bus, self._settings = bus, settings
-        self._fallback, self._local_classifier = fallback, local_classifier
+        self._bus, self._settings, self._report = bus, settings, report
+        self._decisions, self._local, self._local_inference = decisions, local, local_inference
+        self._windows = windows or WindowInForce()
+        self._attempts = Attempts(bus, settings.inference_timeout, settings.probe_interval)
+        self._last: Decision | None = None
+        self._in_progress = 0
         self._secret = str(uuid4())
-        """Part of the request id, which derives from the round's id. All devices receive that id:
-        a sender that could derive this device's ids could publish its outcome first, and the
-        stream would drop the true one as a duplicate."""
+        """Part of the request id of a round, which derives from the round's id. All devices receive
+        that id: a sender that could derive this device's ids could publish its outcome first, and
+        the stream would drop the true one as a duplicate."""
 
-    async def run(self, jpeg: bytes, opened: Round | None) -> Outcome:
-        """Make one request. The clock starts when the decision is requested."""
-        request = self._request(opened)
-        start = time.perf_counter()
-        plan = await self._plan(request)
-        decided = time.perf_counter()
-        result = await self._execute(jpeg, plan)
-        end = time.perf_counter()
-        service_ms = result.answer.queue_ms + result.answer.compute_ms
-        return Outcome.caused_by(
-            plan.decision or request,
-            device=self._settings.node,
-            node=result.node,
-            assigned=str(plan.decision.option) if plan.decision else None,
-            executed=str(result.option),
-            fallback=result.fallback,
-            response_ms=(end - start) * 1000,
-            decision_ms=(decided - start) * 1000,
-            network_ms=max((end - decided) * 1000 - service_ms, 0.0),
-            queue_ms=result.answer.queue_ms,
-            compute_ms=result.answer.compute_ms,
-            round=opened.number if opened else None,
-            round_id=opened.id if opened else None,
-            attempts=result.attempts,
-            labels=result.answer.labels,
-            emulated=result.answer.emulated,
-            late=result.answer.late,
+    async def infer(self, request: ApplicationRequest, opened: Round | None = None) -> Answer:
+        """Answer one request; in a round, `opened`, at most once."""
+        start, arrived_at = time.perf_counter(), wall.now()
+        identity = uuid4() if opened is None else uuid5(opened.id, self._secret)
+        record = RequestRecord(
+            request, identity, self._settings.node, arrived_at, start, self._windows.now(), opened
         )
-
-    def _request(self, opened: Round | None) -> Request:
-        device = self._settings.node
-        if opened is None:
-            return Request(device=device)
-        return Request.caused_by(opened, key=self._secret, device=device, round_id=opened.id)
-
-    async def _plan(self, request: Request) -> ExecutionPlan:
-        """Request a decision; without one, use the local fallback."""
+        if self._in_progress >= self._settings.requests:
+            metrics.ANSWERS.labels("overloaded").inc()
+            reason = f"{self._in_progress} requests are in progress"
+            return record.unanswered("overloaded", reason, RETRY_AFTER_S)
+        self._in_progress += 1
         try:
-            decision = await self._bus.request(request, Decision, self._settings.decision_timeout)
-            option = Option.parse(decision.option)
-            local = self._fallback.profile_ms
-            if option.tier == "L" and local and option.variant not in local:
-                raise Unprocessable(f"decision: option: unknown variant {option.variant}")
-        except NoAnswer as error:
-            _log.info("no decision: local fallback", reason=str(error))
-            return ExecutionPlan(*self._fallback.choose(), None, "no-decision")
-        except Unprocessable as error:
-            _log.error("bad decision", reason=str(error))
-            return ExecutionPlan(*self._fallback.choose(), None, "bad-decision")
-        node = self._settings.node if option.tier == "L" else decision.node
-        self._fallback.last_decision = (option, node)
-        self._fallback.set_goal(decision.goal)
-        return ExecutionPlan(option, node, decision, "none")
+            with tracing.span("request"):
+                answer = await self._answer(record)
+            metrics.ANSWERS.labels(answer.status).inc()
+            return answer
+        finally:
+            self._in_progress -= 1
 
-    async def _execute(self, jpeg: bytes, plan: ExecutionPlan) -> ExecutionResult:
-        """Try the planned node, then this device's own node, then this process."""
-        places: list[tuple[Option, str]] = [(plan.option, plan.node)]
-        if plan.node != self._settings.node:
-            places.append(self._fallback.choose_local())
-        fallback, tried = plan.fallback, list[Attempt]()
-        for option, node in places:
-            began = time.perf_counter()
-            answer, failure, result = await self._classify(jpeg, option, node, plan.decision)
-            tried.append(_attempt(option, node, result, began))
-            if answer is not None:
-                break
-            fallback = failure
-        else:
-            option, node = places[-1]
-            began = time.perf_counter()
-            answer = await self._classify_locally(jpeg, option)
-            tried.append(_attempt(option, node, "ok", began))
-        attempts = tuple(tried) if len(tried) > 1 else ()
-        return ExecutionResult(option, node, answer, fallback, attempts)
+    async def _answer(self, record: RequestRecord) -> Answer:
+        request = record.request
+        planned = plan(self._decision(), self._local, request.variant)
+        if not planned.places:
+            return record.unanswered("failed", "no place can run it, or none is allowed to")
+        deadline = record.start + request.deadline_ms / 1000
+        execution = await self._tried(request.picture, planned, deadline)
+        if execution.answer is None:
+            await self._last_resort(execution, request.picture, planned, deadline)
+        return self._finished(record, planned, execution)
 
-    async def _classify(
-        self, jpeg: bytes, option: Option, node: str, decision: Decision | None
-    ) -> tuple[Classification | None, Fallback, AttemptResult]:
-        """The answer, or None with the reason of the fallback and the result of the attempt."""
-        try:
-            answer = await self._bus.request_raw(
-                f"inference.v1.{node}",
-                jpeg,
-                {"Variant": option.variant, **({"Cause": str(decision.id)} if decision else {})},
-                Classification,
-                self._settings.inference_timeout,
-            )
-        except NoAnswer as error:
-            if error.timed_out:
-                return None, "no-responder", "timed-out"
-            return None, "no-responder", "overloaded" if error.responder else "no-responder"
-        except Unprocessable as error:  # Too large for the broker or for the service.
-            _log.error("picture not classified", node=node, reason=str(error))
-            return None, "refused", "refused"
-        if answer.status == "ok":
-            return answer, "none", "ok"
-        if answer.status == "overloaded":
-            return None, "overloaded", "overloaded"
-        return None, "refused", "refused"
+    def _decision(self) -> Decision | None:
+        """The decision in force; its goal is that of the local fallback, too."""
+        decision = self._decisions.current
+        if decision is not None and decision is not self._last:
+            self._last = decision
+            self._local.set_goal(decision.goal)
+        return decision
 
-    async def _classify_locally(self, jpeg: bytes, option: Option) -> Classification:
-        """Classify in this process; the first call loads the models."""
-        classifier = await asyncio.to_thread(self._local_classifier)
-        classified = await asyncio.to_thread(partial(classifier.classify, jpeg, option.variant))
-        return Classification(
-            node=self._settings.node,
-            status="ok",
-            variant=option.variant,
-            labels=tuple(Label(name=name, probability=p) for name, p in classified.labels),
-            compute_ms=classified.compute_ms,
-            emulated=classified.emulated,
-            late=classified.late,
+    async def _tried(self, picture: bytes, planned: ExecutionPlan, deadline: float) -> Execution:
+        """Try the places on the bus, unless the broker cannot be reached."""
+        if self._bus.disconnected or len(picture) > self._bus.client.max_payload:
+            return Execution(blocked={place.node for place in planned.places})
+        decision = planned.decision
+        headers = {"Cause": str(decision.id)} if decision else {}
+        return await self._attempts.run(picture, planned.places, deadline, headers)
+
+    async def _last_resort(
+        self, execution: Execution, picture: bytes, planned: ExecutionPlan, deadline: float
+    ) -> None:
+        """Run the model in this process where this device's own service does not answer."""
+        local = self._settings.node
+        own = next((p for p in planned.places if p.node == local), None)
+        silent = local in execution.blocked or any(
+            a.node == local and a.result in ("no-responder", "timed-out")
+            for a in execution.attempts
         )
+        if own is None or not silent:
+            return
+        if self._local_inference.ends_at(own) > deadline:
+            execution.too_late = True
+            return
+        await self._local_inference.run(execution, own, picture)
 
+    def _finished(
+        self, record: RequestRecord, planned: ExecutionPlan, execution: Execution
+    ) -> Answer:
+        """Report what has become of a request, and return it."""
+        if not execution.attempts:
+            return self._not_begun(record, execution)
+        if execution.result == "refused":  # It is the picture: that says nothing about the places.
+            return record.unanswered("failed", execution.reason or "the picture is refused")
+        outcome = record.outcome(planned, execution, self._windows.now())
+        metrics.REQUESTS.labels(outcome.executed[-1], outcome.fallback).inc()
+        if execution.answer is None:
+            self._report(outcome, None)
+            return self._not_answered(record, execution)
+        metrics.RESPONSE.labels(outcome.executed[-1]).observe(outcome.response_ms / 1000)
+        self._report(outcome, record.result(outcome))
+        return record.answered(outcome)
 
-def _attempt(option: Option, node: str, result: AttemptResult, began: float) -> Attempt:
-    """An attempt that ends now; `began` is by the same clock."""
-    elapsed_ms = (time.perf_counter() - began) * 1000
-    return Attempt(option=str(option), node=node, result=result, ms=elapsed_ms)
+    def _not_begun(self, record: RequestRecord, execution: Execution) -> Answer:
+        """Return the answer of a request that was sent nowhere."""
+        if execution.too_late:
+            return record.unanswered("too-late", "no place is expected to answer in time")
+        return record.unanswered("overloaded", "no node answers", self._retry_after_s(execution))
+
+    def _not_answered(self, record: RequestRecord, execution: Execution) -> Answer:
+        """Return the answer of a request that was tried in vain."""
+        if execution.too_late or execution.result == "timed-out":
+            return record.unanswered("too-late", execution.reason or "no answer in time")
+        return record.unanswered("overloaded", execution.reason, self._retry_after_s(execution))
+
+    def _retry_after_s(self, execution: Execution) -> float:
+        now = time.perf_counter()
+        waits = [self._attempts.breakers[node].retry_after_s(now) for node in execution.blocked]
+        return max(min(waits, default=0.0), RETRY_AFTER_S)

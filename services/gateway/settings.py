@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from tercet.process.settings import NODE, NodeSettings
+from tercet.schemas.fleet import Tier
 
 FIRST_GATEWAY_PORT = 8100
 """Of device-1, where one host has several."""
@@ -24,12 +25,30 @@ class GatewaySettings(NodeSettings):
     threads: int = Field(1, ge=1)
     """Threads of one inference in this process."""
     decision_timeout: float = Field(0.5, gt=0)
-    """Seconds to wait for a decision before the local fallback."""
+    """Seconds to wait for the first decision of a device that none is stored for; requests do not
+    wait."""
     inference_timeout: float = Field(2.0, gt=0)
     """Seconds to wait for labels before running the picture elsewhere. Well below the
     orchestrator's round_timeout, so that the outcome arrives in time."""
+    requests: int = Field(64, ge=1)
+    """Requests in progress at once; another one is answered `overloaded`."""
+    probe_interval: float = Field(5.0, gt=0)
+    """Seconds between two requests to a node that does not answer."""
+    deadline: float = Field(5.0, gt=0)
+    """Seconds in which a request of a round or of a folder is to be answered."""
+    allowed: tuple[Tier, ...] = ("L", "E", "C")
+    """Tiers that a picture of this device may reach, as JSON: `["L", "E"]` never sends one to the
+    cloud."""
     idle: float = Field(5.0, gt=0)
-    """Seconds without a round after which the gateway makes a request by itself."""
+    """Seconds without a round after which the demonstration makes a request by itself."""
+    folder: Path | None = None
+    """Folder to watch: new and changed pictures in it are classified; unset: none."""
+    folder_period: float = Field(0.5, gt=0)
+    """Seconds between two looks into the folder."""
+    folder_stale: float = Field(10.0, gt=0)
+    """Age in seconds of a picture that is not classified any more."""
+    state: Path | None = None
+    """Folder of what outlives this process: the decision in force; unset: nothing does."""
     spool: Path | None = None
     """Folder for outcomes while the broker cannot be reached; unset: they wait in memory only."""
     spool_bytes: int = Field(8 * 1024 * 1024, ge=0)

@@ -80,14 +80,13 @@ def test_a_single_step_is_no_growth() -> None:
     assert not row["grows"]
 
 
-def test_a_decision_without_an_outcome_is_counted_and_a_killed_device_excused() -> None:
-    decision = {"id": "d", "cause": "r", "device": "device-1"}
-    assert device_requests([(100.0, decision)], [], [])["device_unanswered"] == 1
-    killed = [Disturbance("device-1", 101.0, 102.0)]
-    assert device_requests([(100.0, decision)], [], killed)["device_excused"] == 1
-    outcome = {"device": "device-1", "response_ms": 20.0, "fallback": "none"}
-    for cause in ("d", "r"):  # As decided, or after the timeout for the decision.
-        found = device_requests([(100.0, decision)], [(101.0, outcome | {"cause": cause})], [])
-        assert found["device_unanswered"] == found["device_late"] == 0
-    slow = outcome | {"cause": "d", "response_ms": 60_000.0}
+def test_a_round_without_an_outcome_is_counted_and_a_killed_device_excused() -> None:
+    closed = {"cause": "r", "active": [{"device": "device-1"}]}
+    assert device_requests([(100.0, closed)], [], [])["device_unanswered"] == 1
+    killed = [Disturbance("device-1", 98.0, 99.0)]
+    assert device_requests([(100.0, closed)], [], killed)["device_excused"] == 1
+    outcome = {"device": "device-1", "response_ms": 20.0, "fallback": "none", "round_id": "r"}
+    found = device_requests([(100.0, closed)], [(99.0, outcome)], [])
+    assert found["device_unanswered"] == found["device_late"] == 0
+    slow = outcome | {"response_ms": 60_000.0}
     assert device_requests([], [(100.0, slow)], [])["device_late"] == 1

@@ -10,7 +10,10 @@ ROOT = Path(__file__).parents[2]
 SIGNPOSTS = tuple((ROOT / page).read_text() for page in ("ARCHITECTURE.md", "CONTRIBUTING.md"))
 
 QUESTIONS = {
-    "Where is a retry decided?": ("services/gateway/request_pipeline.py", "class RequestPipeline"),
+    "Where is a retry decided?": ("services/gateway/attempts.py", "class Attempts"),
+    "When is a node left alone?": ("services/gateway/circuit_breaker.py", "class CircuitBreaker"),
+    "Which decision is in force?": ("services/gateway/decision_in_force.py", "DecisionInForce"),
+    "Where does a new source go?": ("services/gateway/sources/folder.py", "class WatchedFolder"),
     "Where does a new message go?": ("schemas/catalogue.py", "MESSAGES"),
     "Where does a new service go?": ("services/monitor/", None),
     "Where does a new tier go?": ("src/tercet/rl/options.py", "Tier = Literal"),

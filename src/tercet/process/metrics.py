@@ -71,6 +71,8 @@ DEVICES = Gauge("tercet_active_devices", "Devices in the latest round", ["purpos
 
 # Gateway.
 REQUESTS = Counter("tercet_requests", "Requests, by tier and fallback", ["tier", "fallback"])
+ANSWERS = Counter("tercet_answers", "Answers to applications, by status", ["status"])
+STALE_PICTURES = Counter("tercet_stale_pictures", "Pictures of a watched folder: too old", ["node"])
 SPOOLED = Gauge("tercet_spooled", "Outcomes on disk or in memory, not yet stored by a stream")
 SPOOL_DROPPED = Counter("tercet_spool_dropped", "Outcomes dropped: too many, or too old")
 RESPONSE = Histogram("tercet_response_seconds", "Response time", ["tier"], buckets=SECONDS)

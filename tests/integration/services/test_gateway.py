@@ -3,99 +3,73 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
 from pathlib import Path
 
 import pytest
 
 from tercet.messaging.bus import Bus
-from tercet.messaging.responder import RawRequest, responding
-from tercet.models.classifier import Classifier
 from tercet.models.images import Picture
-from tercet.process.errors import NoAnswer, RateLimited, TryLater
 from tercet.rl.options import Option
-from tercet.schemas.classification import Classification
-from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
-from tercet.schemas.request import Request
 from tercet.schemas.round import Round
 from tercet.services.gateway.local_fallback import LocalFallback
-from tercet.services.gateway.request_pipeline import RequestPipeline
-from tercet.services.gateway.service import next_round
-from tercet.services.gateway.settings import GatewaySettings
-from tests.integration.messaging.test_bus import dead_letters
-
-PROFILE = {"d0": 100.0, "d2": 31.0, "d3": 14.0, "d4": 63.0}
-ACCURACY = {"d0": 89.9, "d2": 84.9, "d3": 74.2, "d4": 88.9}
-
-
-def local_fallback(**fields: object) -> LocalFallback:
-    return LocalFallback("cam-1", profile_ms=PROFILE, accuracy_pct=ACCURACY, **fields)
+from tercet.services.gateway.sources.demonstration import next_round
+from tests.integration.services.gateways import (
+    Gateway,
+    Node,
+    decision,
+    gateway,
+    local_fallback,
+    of_models,
+    serving,
+)
 
 
 @pytest.fixture
-def pipeline(bus: Bus, models: Path) -> RequestPipeline:
-    settings = GatewaySettings(node="cam-1", decision_timeout=0.3, inference_timeout=0.5)
-    return RequestPipeline(bus, settings, local_fallback(), lambda: Classifier(models))
-
-
-@asynccontextmanager
-async def services(
-    bus: Bus, option: str | None, **statuses: str
-) -> AsyncIterator[list[tuple[str, str]]]:
-    """An orchestrator that always decides `option`, and nodes that answer with a status."""
-    requested: list[tuple[str, str]] = []
-
-    async def decide(request: Request) -> Decision:
-        return Decision.caused_by(
-            request, device=request.device, option=option, node="sky", goal="80", policy="test"
-        )
-
-    async def classify(raw: RawRequest) -> Classification:
-        await asyncio.sleep(0.005)  # At least the 3 ms that the answer reports.
-        node = raw.subject.rpartition(".")[2].replace("-", "_")
-        requested.append((node, raw.headers["Variant"]))
-        return Classification(node="x", status=statuses[node], compute_ms=2, queue_ms=1)
-
-    async with responding(bus, "test") as responder:
-        if option is not None:
-            await responder.serve(Request, decide)
-        for node in statuses:
-            name = node.replace("_", "-")
-            await responder.serve_raw(f"inference.v1.{name}", classify, name=node)
-        yield requested
+def device(bus: Bus, models: Path) -> Gateway:
+    """Without a decision; tests put one in force."""
+    return gateway(bus, of_models(models))
 
 
 def opened() -> Round:
     return Round(number=4, devices=("cam-1",), policy="explore")
 
 
-async def test_it_executes_the_decision(
-    bus: Bus, pipeline: RequestPipeline, photographs: list[Picture]
-) -> None:
-    async with services(bus, "d0@C", sky="ok", cam_1="ok") as requested:
-        outcome = await pipeline.run(photographs[0].jpeg, opened())
+async def test_it_executes_the_decision_in_force(bus: Bus, device: Gateway) -> None:
+    device.decisions.current = decision("d0@C")
+    async with serving(bus, sky="ok", cam_1="ok") as requested:
+        outcome = await device.run(b"one", opened())
     assert requested == [("sky", "d0")]
     assert (outcome.assigned, outcome.executed, outcome.node) == ("d0@C", "d0@C", "sky")
     assert (outcome.fallback, outcome.round) == ("none", 4)
-    assert outcome.response_ms >= outcome.decision_ms + outcome.network_ms
+    assert outcome.cause == device.decisions.current.id
     assert outcome.response_ms == pytest.approx(
-        outcome.decision_ms + outcome.network_ms + outcome.queue_ms + outcome.compute_ms
+        outcome.network_ms + outcome.queue_ms + outcome.compute_ms
     )
 
 
-async def test_an_overloaded_node_is_replaced_by_the_own_node(
-    bus: Bus, pipeline: RequestPipeline, photographs: list[Picture]
-) -> None:
-    async with services(bus, "d0@C", sky="overloaded", cam_1="ok") as requested:
-        outcome = await pipeline.run(photographs[0].jpeg, opened())
-    assert requested == [("sky", "d0"), ("cam_1", "d2")]
-    assert (outcome.assigned, outcome.executed, outcome.fallback) == (
-        "d0@C",
-        "d2@L",
-        "overloaded",
-    )
+async def test_answer_outcome_and_result_name_the_request(bus: Bus, device: Gateway) -> None:
+    device.decisions.current = decision("d3@L")
+    async with serving(bus, cam_1="ok"):
+        answer = await device.infer(b"one", source="door", frame="f7", deadline_ms=900.0)
+    outcome, result = device.outcomes[-1], device.results[-1]
+    assert answer.request == outcome.request == result.request
+    assert answer.decision == outcome.cause == result.decision == device.decisions.current.id
+    for message in (outcome, result):
+        assert (message.source, message.frame) == ("door", "f7")
+        assert message.arrived_at is not None
+    assert [label.name for label in answer.labels] == ["one"]
+    assert answer.labels == outcome.labels == result.labels
+    assert (result.option, result.node, outcome.deadline_ms) == ("d3@L", "cam-1", 900.0)
+
+
+async def test_an_overloaded_node_is_replaced_by_the_own_node(bus: Bus, device: Gateway) -> None:
+    device.decisions.current = decision("d0@C")
+    async with serving(bus, sky="overloaded", cam_1="ok") as requested:
+        outcome = await device.run(b"one", opened())
+    assert requested == [("sky", "d0"), ("cam-1", "d2")]
+    assert (outcome.assigned, outcome.executed, outcome.fallback) == ("d0@C", "d2@L", "overloaded")
     assert [(a.option, a.node, a.result) for a in outcome.attempts] == [
         ("d0@C", "sky", "overloaded"),
         ("d2@L", "cam-1", "ok"),
@@ -103,10 +77,101 @@ async def test_an_overloaded_node_is_replaced_by_the_own_node(
     assert sum(a.ms for a in outcome.attempts) <= outcome.response_ms
 
 
-async def test_without_any_service_it_runs_in_this_process(
-    pipeline: RequestPipeline, photographs: list[Picture]
+async def test_alternatives_are_tried_in_their_order(bus: Bus, device: Gateway) -> None:
+    device.decisions.current = decision("d0@C", "d0@E 40", "d2@L 31")
+    async with serving(bus, sky="overloaded", gate="ok", cam_1="ok") as requested:
+        outcome = await device.run(b"one", None)
+    assert requested == [("sky", "d0"), ("gate", "d0")]
+    assert (outcome.executed, outcome.node, outcome.fallback) == ("d0@E", "gate", "overloaded")
+
+
+async def test_an_answer_that_cannot_come_in_time_is_not_begun_elsewhere(
+    bus: Bus, device: Gateway
 ) -> None:
-    outcome = await pipeline.run(photographs[0].jpeg, None)
+    device.decisions.current = decision("d0@C", "d0@E 400", "d2@L 300")
+    async with serving(bus, sky="overloaded", gate="ok", cam_1="ok") as requested:
+        answer = await device.infer(deadline_ms=200.0)
+    assert requested == [("sky", "d0")]
+    assert (answer.status, answer.labels) == ("too-late", ())
+    assert device.results == []
+    assert [a.result for a in device.outcomes[-1].attempts] == ["overloaded"]
+
+
+async def test_an_attempt_leaves_time_for_the_alternative(bus: Bus, device: Gateway) -> None:
+    device.decisions.current = decision("d0@C", "d2@L 31", expected_ms=50.0)
+    async with serving(bus, sky=Node(hangs=True), cam_1="ok"):
+        answer = await device.infer(deadline_ms=400.0)
+    assert (answer.status, answer.option) == ("ok", "d2@L")
+    assert answer.response_ms < 400.0
+
+
+@pytest.mark.parametrize("deadline_ms", [0.0, -1.0])
+async def test_without_any_time_nothing_is_begun(
+    bus: Bus, device: Gateway, deadline_ms: float
+) -> None:
+    device.decisions.current = decision("d3@L")
+    async with serving(bus, cam_1="ok") as requested:
+        answer = await device.infer(deadline_ms=deadline_ms)
+    assert (answer.status, requested, device.outcomes) == ("too-late", [], [])
+
+
+async def test_overload_everywhere_is_reported_and_not_run_in_this_process(bus: Bus) -> None:
+    device = gateway(bus, lambda: pytest.fail("local"), decision("d0@C", "d0@E 40", "d2@L 31"))
+    async with serving(bus, sky="overloaded", gate="overloaded", cam_1="overloaded"):
+        answer = await device.infer()
+    assert (answer.status, bool(answer.retry_after_s)) == ("overloaded", True)
+    assert [a.result for a in device.outcomes[-1].attempts] == ["overloaded"] * 3
+
+
+async def test_many_at_once_are_bounded_and_every_answer_is_of_its_picture(bus: Bus) -> None:
+    device = gateway(bus, lambda: pytest.fail("local"), decision("d3@L"), requests=8)
+    async with serving(bus, cam_1=Node(takes_s=0.1)) as requested:
+        pictures = [f"picture {k}".encode() for k in range(20)]
+        answers = await asyncio.gather(*map(device.infer, pictures))
+    answered = [k for k, answer in enumerate(answers) if answer.status == "ok"]
+    assert len(requested) == len(answered) == 8
+    assert all(answers[k].labels[0].name == f"picture {k}" for k in answered)
+    refused = [a for a in answers if a.status == "overloaded"]
+    assert len(refused) == 12
+    assert all(a.retry_after_s for a in refused)
+    assert len({a.request for a in answers}) == 20
+
+
+async def test_tiers_that_are_not_allowed_are_never_asked(bus: Bus) -> None:
+    """Neither as a decision, nor as an alternative, nor in faults."""
+    local = local_fallback(allowed=("L", "E"))
+    device = gateway(bus, lambda: pytest.fail("local"), decision("d0@C", "d0@E 40"), local)
+    async with serving(bus, sky="ok", gate="overloaded", cam_1="ok") as requested:
+        outcome = await device.run(b"private", None)
+        device.decisions.current = decision("d0@E", "d0@C 20", "d2@L 31")
+        await device.run(b"private", None)
+    assert [node for node, _ in requested] == ["gate", "cam-1"] * 2
+    assert outcome.executed == "d2@L"
+
+
+async def test_a_variant_may_be_asked_for(bus: Bus, device: Gateway) -> None:
+    device.decisions.current = decision("d0@C", "d0@E 40", "d2@L 31")
+    async with serving(bus, sky="ok", cam_1="ok") as requested:
+        await device.infer(variant="d4")
+        await device.infer(variant="d0")
+        answer = await device.infer(variant="d9")
+    assert requested == [("cam-1", "d4"), ("sky", "d0")]
+    assert (answer.status, answer.option) == ("failed", None)
+
+
+async def test_a_refused_picture_is_not_sent_everywhere(bus: Bus, device: Gateway) -> None:
+    """The own node has the last word, and nothing is learned from a bad picture."""
+    device.decisions.current = decision("d0@C", "d0@E 40", "d2@L 31")
+    async with serving(bus, sky="refused", gate="ok", cam_1="refused") as requested:
+        answer = await device.infer(b"not a picture")
+    assert requested == [("sky", "d0"), ("cam-1", "d2")]
+    assert (answer.status, device.outcomes) == ("failed", [])
+
+
+async def test_without_any_service_it_runs_in_this_process(
+    device: Gateway, photographs: list[Picture]
+) -> None:
+    outcome = await device.run(photographs[0].jpeg, None)
     assert (outcome.assigned, outcome.executed, outcome.node) == (None, "d0@L", "cam-1")
     assert outcome.fallback == "no-responder"
     assert [a.result for a in outcome.attempts] == ["no-responder", "ok"]
@@ -114,89 +179,79 @@ async def test_without_any_service_it_runs_in_this_process(
     assert outcome.compute_ms > 0
 
 
-async def test_without_an_orchestrator_it_repeats_the_last_decision(
-    bus: Bus, pipeline: RequestPipeline, photographs: list[Picture]
+async def test_a_bad_picture_in_this_process_is_refused(device: Gateway) -> None:
+    answer = await device.infer(b"not a picture")
+    assert (answer.status, bool(answer.reason), device.outcomes) == ("failed", True, [])
+
+
+async def test_a_picture_that_is_too_large_for_the_broker_runs_in_this_process(
+    bus: Bus, device: Gateway, photographs: list[Picture]
 ) -> None:
-    async with services(bus, "d3@L", cam_1="ok"):
-        await pipeline.run(photographs[0].jpeg, opened())
-    async with services(bus, None, cam_1="ok") as requested:
-        outcome = await pipeline.run(photographs[0].jpeg, None)
-    assert requested == [("cam_1", "d3")]
-    assert (outcome.executed, outcome.fallback) == ("d3@L", "no-decision")
+    large = photographs[0].jpeg + b"\0" * bus.client.max_payload
+    async with serving(bus, cam_1="ok") as requested:
+        answer = await device.infer(large)
+    assert (answer.status, answer.option, requested) == ("ok", "d0@L", [])
 
 
-async def test_an_orchestrator_that_is_not_ready_is_not_waited_for(
-    bus: Bus, models: Path, photographs: list[Picture]
-) -> None:
-    async def not_yet(request: Request) -> Decision:
-        raise TryLater(f"device: {request.device} has not reported its capability")
-
-    settings = GatewaySettings(node="cam-1", decision_timeout=30, inference_timeout=0.5)
-    pipeline = RequestPipeline(bus, settings, local_fallback(), lambda: Classifier(models))
-    async with (
-        services(bus, None, cam_1="ok") as requested,
-        responding(bus, "starting") as responder,
-    ):
-        await responder.serve(Request, not_yet)
-        outcome = await pipeline.run(photographs[0].jpeg, None)
-    assert requested == [("cam_1", "d0")]
-    assert (outcome.assigned, outcome.fallback) == (None, "no-decision")
-    assert outcome.decision_ms < 30_000
-    assert await dead_letters(bus) == []
-
-
-async def test_a_request_above_the_rate_limit_has_no_decision(
-    bus: Bus, pipeline: RequestPipeline, photographs: list[Picture]
-) -> None:
-    """429 means that no decision was made, not that a decision was wrong."""
-
-    async def limited(request: Request) -> Decision:
-        raise RateLimited(f"device: {request.device} is above its rate")
-
-    async with services(bus, None, cam_1="ok") as requested, responding(bus, "limited") as limiter:
-        await limiter.serve(Request, limited)
-        outcome = await pipeline.run(photographs[0].jpeg, opened())
-    assert requested == [("cam_1", "d0")]
+async def test_without_a_decision_it_chooses_by_itself(bus: Bus, device: Gateway) -> None:
+    async with serving(bus, cam_1="ok") as requested:
+        outcome = await device.run(b"one", opened())
+    assert requested == [("cam-1", "d0")]
     assert (outcome.assigned, outcome.executed, outcome.fallback) == (None, "d0@L", "no-decision")
-    assert await dead_letters(bus) == []
 
 
-async def test_an_unknown_variant_in_a_decision_is_not_run(
-    bus: Bus, pipeline: RequestPipeline, photographs: list[Picture]
-) -> None:
-    async with services(bus, "d99@L", cam_1="ok") as requested:
-        outcome = await pipeline.run(photographs[0].jpeg, opened())
-    assert requested == [("cam_1", "d0")]
-    assert (outcome.executed, outcome.fallback) == ("d0@L", "bad-decision")
+async def test_an_unknown_variant_in_a_decision_is_not_run(bus: Bus, device: Gateway) -> None:
+    device.decisions.current = decision("d99@L")
+    async with serving(bus, cam_1="ok") as requested:
+        outcome = await device.run(b"one", opened())
+    assert requested == [("cam-1", "d2")]  # The fastest that meets the decision's goal.
+    assert (outcome.executed, outcome.fallback) == ("d2@L", "bad-decision")
 
 
-async def test_a_slow_orchestrator_is_not_waited_for(
-    bus: Bus, pipeline: RequestPipeline, photographs: list[Picture]
-) -> None:
-    async def slow(request: Request) -> Decision:
-        await asyncio.sleep(3)
-        raise NoAnswer("too late anyway", responder=True)
-
-    async with services(bus, None, cam_1="ok"), responding(bus, "slow") as responder:
-        await responder.serve(Request, slow)
-        outcome = await pipeline.run(photographs[0].jpeg, opened())
-    assert outcome.fallback == "no-decision"
-    assert 300 <= outcome.decision_ms < 3000
-
-
-async def test_the_outcome_id_derives_from_the_round(
-    bus: Bus, pipeline: RequestPipeline, photographs: list[Picture]
-) -> None:
+async def test_the_outcome_id_derives_from_the_round(bus: Bus, device: Gateway) -> None:
     """Two requests of one round give the same id, so the stream keeps one outcome."""
+    device.decisions.current = decision("d3@L")
     current_round = opened()
-    async with services(bus, "d3@L", cam_1="ok"):
-        one = await pipeline.run(photographs[0].jpeg, current_round)
-        two = await pipeline.run(photographs[1].jpeg, current_round)
+    async with serving(bus, cam_1="ok"):
+        one = await device.run(b"one", current_round)
+        two = await device.run(b"two", current_round)
     assert one.id == two.id
     for outcome in (one, two):
         await bus.publish(outcome)
     assert (await bus.js.stream_info("OUTCOMES")).state.messages == 1
     assert Outcome.model_validate_json(one.model_dump_json()) == one
+
+
+async def test_a_hung_node_costs_what_was_in_progress_and_one_request_per_interval(
+    bus: Bus,
+) -> None:
+    """Ten a second for three seconds, with a probe every half second."""
+    sky = Node(takes_s=0.02)
+    device = gateway(
+        bus, lambda: pytest.fail("local"), decision("d0@C", "d2@L 31", expected_ms=20.0),
+        inference_timeout=0.5, probe_interval=0.5,
+    )  # fmt: skip
+    async with serving(bus, sky=sky, cam_1="ok"), asyncio.TaskGroup() as tasks:
+        for _ in range(5):
+            assert (await device.infer()).node == "sky"
+        in_progress = [tasks.create_task(device.infer()) for _ in range(3)]
+        sky.hangs, began = True, time.perf_counter()
+        while time.perf_counter() < began + 3.0:
+            in_progress.append(tasks.create_task(device.infer(deadline_ms=1000.0)))
+            await asyncio.sleep(0.1)
+        answers = await asyncio.gather(*in_progress)
+        sky.hangs = False
+        for _ in range(50):
+            back = (await device.infer()).node == "sky"
+            if back:
+                break
+            await asyncio.sleep(0.1)
+    assert back
+    assert {answer.status for answer in answers} == {"ok"}
+    timed_out = [a for o in device.outcomes for a in o.attempts if a.result == "timed-out"]
+    until_suspected = 0.1 * 10
+    assert len(timed_out) <= 3 + until_suspected + 3.0 / 0.5 + 1
+    assert {o.fallback for o in device.outcomes if o.node == "cam-1"} == {"no-responder"}
 
 
 @pytest.mark.parametrize(
@@ -205,11 +260,13 @@ async def test_the_outcome_id_derives_from_the_round(
 def test_the_fallback_is_the_fastest_local_variant_that_meets_the_goal(
     goal: str, option: str
 ) -> None:
-    assert local_fallback(goal=goal).choose_local() == (Option.parse(option), "cam-1")
+    local = local_fallback()
+    local.set_goal(goal)
+    assert local.choose_local() == (Option.parse(option), "cam-1")
 
 
 def test_the_fallback_without_a_profile_is_the_most_accurate_variant() -> None:
-    assert LocalFallback("cam-1").choose() == (Option("d0", "L"), "cam-1")
+    assert LocalFallback("cam-1").choose_local() == (Option("d0", "L"), "cam-1")
 
 
 async def test_of_several_rounds_the_newest_is_used() -> None:

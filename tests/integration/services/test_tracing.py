@@ -1,4 +1,4 @@
-"""One trace covers a request from the device to the orchestrator, inference and outcome."""
+"""One trace covers a request from the device to inference and outcome."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.request import Request
+from tercet.services.gateway.application import ApplicationRequest
+from tercet.services.gateway.decision_in_force import DecisionInForce
 from tercet.services.gateway.local_fallback import LocalFallback
+from tercet.services.gateway.local_inference import LocalInference
+from tercet.services.gateway.reporter import Reporter
 from tercet.services.gateway.request_pipeline import RequestPipeline
-from tercet.services.gateway.service import one_request, opened_outbox
+from tercet.services.gateway.service import opened_outbox
 from tercet.services.gateway.settings import GatewaySettings
+from tercet.services.gateway.window_in_force import WindowInForce
 from tercet.services.inference.service import main as inference
 from tercet.services.inference.settings import InferenceSettings
 from tests.conftest import Server
@@ -53,23 +58,34 @@ async def test_one_trace_from_the_device_to_its_outcome(
     stop, ready = asyncio.Event(), asyncio.Queue[Capability]()
     await bus.subscribe(Capability, ready.put, node="sky")
     settings = InferenceSettings(node="sky", tier="cloud", models=models, profile_repeats=1)
+    gateway_settings = GatewaySettings(node="a")
+    decisions, windows = DecisionInForce("a", None), WindowInForce()
+    reporter = Reporter(bus, opened_outbox(bus, gateway_settings), windows)
+    local = LocalInference(lambda: pytest.fail("local"))
     pipeline = RequestPipeline(
-        bus, GatewaySettings(node="a"), LocalFallback("a"), lambda: pytest.fail("local")
+        bus, gateway_settings, decisions, LocalFallback("a"), local, reporter.report, windows
     )
-    outbox = opened_outbox(bus, GatewaySettings(node="a"))
+    picture = ApplicationRequest(photographs[0].jpeg, "test", None, 5000.0, None)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(inference(bus, settings, stop))
         async with asyncio.timeout(60):
             await ready.get()
         async with deciding(bus, goal="max", rounds=1, evaluations=0):
             await experiences(bus, 1)
-            await one_request(outbox, pipeline, photographs[0], None)
+            following = tasks.create_task(decisions.follow(bus, stop))
+            reporting = tasks.create_task(reporter.run(stop))
+            for _ in range(100):
+                if decisions.current is not None:
+                    break
+                await asyncio.sleep(0.05)
+            assert (await pipeline.infer(picture)).status == "ok"
             found = await followed(spans)
-        stop.set()
+            stop.set()
+            await asyncio.gather(following, reporting)
     root, by_name = found
     parents = {s.name: s.parent.span_id if s.parent else None for s in by_name.values()}
-    assert set(by_name) >= {"request", "request.v1", "inference.v1", "outcome.v1"}
-    for name in ("request.v1", "inference.v1", "outcome.v1"):
+    assert set(by_name) >= {"request", "inference.v1", "outcome.v1"}
+    for name in ("inference.v1", "outcome.v1"):
         assert parents[name] == root.context.span_id
     outcome = [o async for _, o in replay(bus, Outcome)][-1]
     assert outcome.executed == "d0@C"

@@ -1,0 +1,165 @@
+"""Try the places of a request one after the other, within its deadline and behind the breakers."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tercet.messaging.bus import Bus
+from tercet.process import log
+from tercet.process.errors import NoAnswer, Unprocessable
+from tercet.schemas.classification import Classification
+from tercet.schemas.outcome import Attempt
+from tercet.schemas.window import AttemptResult
+from tercet.services.gateway.circuit_breaker import CircuitBreaker
+from tercet.services.gateway.places import Place
+
+SOONEST_LATE_S = 0.1
+UNKNOWN_LATE_S = 1.0
+"""Patience with a node of which nothing is expected yet."""
+LATE = 3.0
+"""An answer that takes so many times the expected time is late."""
+RESERVED = 1.5
+"""An attempt leaves so many times its expected time to the next place."""
+MIN_SHARE = 0.5
+"""Share of the remaining time that an attempt has in any case."""
+
+_log = log.get(__name__)
+
+
+@dataclass
+class Execution:
+    """What has become of a request so far."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    answer: Classification | None = None
+    blocked: set[str] = field(default_factory=set)
+    """Nodes whose breaker let no request pass."""
+    too_late: bool = False
+    """Whether a place was not tried because its answer would have come too late."""
+    reason: str = ""
+    """Why the last attempt failed."""
+
+    @property
+    def result(self) -> AttemptResult | None:
+        """Of the last attempt; None without one."""
+        return self.attempts[-1].result if self.attempts else None
+
+
+class Attempts:
+    """Sends pictures to nodes; one breaker per node for all requests of this gateway."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        timeout_s: float,
+        probe_interval_s: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """No attempt takes longer than `timeout_s`."""
+        self._bus, self._timeout_s, self._clock = bus, timeout_s, clock
+        self.breakers: dict[str, CircuitBreaker] = defaultdict(
+            lambda: CircuitBreaker(probe_interval_s)
+        )
+        """Node to its breaker."""
+
+    async def run(
+        self, picture: bytes, places: Sequence[Place], deadline: float, headers: dict[str, str]
+    ) -> Execution:
+        """Try the places in order until one answers; `deadline` is on the clock.
+
+        A place is left out when its breaker is open, and, after the first attempt, when its answer
+        is not expected before the deadline. A place that was refused is no reason to send the
+        picture to another one than the last, which is the device's own.
+        """
+        execution = Execution()
+        for number, place in enumerate(places):
+            remaining = deadline - self._clock()
+            if remaining <= 0 or (execution.attempts and _expected_s(place) > remaining):
+                execution.too_late = True
+                continue
+            if execution.result == "refused" and place.option.tier != "L":
+                continue
+            limit = min(self._timeout_s, _share(place, places[number + 1 :], remaining))
+            await self._try(execution, place, picture, headers, limit)
+            if execution.answer is not None:
+                break
+        return execution
+
+    async def _try(
+        self,
+        execution: Execution,
+        place: Place,
+        picture: bytes,
+        headers: dict[str, str],
+        limit_s: float,
+    ) -> None:
+        breaker, late_s = self.breakers[place.node], late_after_s(place)
+        began = self._clock()
+        number = breaker.begin(began, late_s)
+        if number is None:
+            execution.blocked.add(place.node)
+            return
+        try:
+            answer, result, reason = await self._sent(place, picture, headers, limit_s)
+        except BaseException:
+            breaker.abandoned(number)
+            raise
+        now = self._clock()
+        if result == "no-responder":
+            breaker.failed(number, now)
+        elif result != "timed-out":
+            breaker.answered(number, now)
+        elif now - began >= min(late_s, self._timeout_s):
+            breaker.failed(number, now, late_s)
+        else:
+            breaker.abandoned(number)
+        execution.attempts.append(
+            Attempt(
+                option=str(place.option),
+                node=place.node,
+                result=result,
+                ms=(now - began) * 1000,
+            )
+        )
+        execution.answer, execution.reason = answer, reason
+
+    async def _sent(
+        self, place: Place, picture: bytes, headers: dict[str, str], limit_s: float
+    ) -> tuple[Classification | None, AttemptResult, str]:
+        """Send the picture; the answer, or None with the result and the reason."""
+        subject = f"inference.v1.{place.node}"
+        headers = {**headers, "Variant": place.option.variant}
+        try:
+            answer = await self._bus.request_raw(subject, picture, headers, Classification, limit_s)
+        except NoAnswer as error:
+            if error.timed_out:
+                return None, "timed-out", str(error)
+            return None, "overloaded" if error.responder else "no-responder", str(error)
+        except Unprocessable as error:  # Too large for the broker or for the service.
+            _log.error("picture not classified", node=place.node, reason=str(error))
+            return None, "refused", str(error)
+        if answer.status == "ok":
+            return answer, "ok", ""
+        return None, answer.status, answer.reason
+
+
+def late_after_s(place: Place) -> float:
+    """Seconds after which an answer of a place is late."""
+    if place.expected_ms is None:
+        return UNKNOWN_LATE_S
+    return max(LATE * place.expected_ms / 1000, SOONEST_LATE_S)
+
+
+def _expected_s(place: Place) -> float:
+    return (place.expected_ms or 0.0) / 1000
+
+
+def _share(place: Place, later: Sequence[Place], remaining_s: float) -> float:
+    """Seconds of the remaining time for an attempt: some are left to the fastest place after it."""
+    times = [_expected_s(other) for other in later if other.node != place.node]
+    if not times:
+        return remaining_s
+    return max(remaining_s - RESERVED * min(times), MIN_SHARE * remaining_s)

@@ -1,0 +1,106 @@
+"""Under high demand, report several requests of one decision and option in one outcome. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from uuid import uuid5
+
+from tercet.schemas.outcome import Outcome
+
+Key = tuple[object, ...]
+
+
+@dataclass
+class MergedOutcomes:
+    """Sums over requests that ended alike."""
+
+    first: Outcome
+    count: int = 0
+    in_time: int = 0
+    total_ms: float = 0.0
+    squared_ms: float = 0.0
+    network_ms: float = 0.0
+    queue_ms: float = 0.0
+    compute_ms: float = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        """Enter one more request."""
+        ms = outcome.response_ms
+        self.count += 1
+        self.in_time += outcome.deadline_ms is None or ms <= outcome.deadline_ms
+        self.total_ms += ms
+        self.squared_ms += ms * ms
+        self.network_ms += outcome.network_ms
+        self.queue_ms += outcome.queue_ms
+        self.compute_ms += outcome.compute_ms
+
+    def outcome(self) -> Outcome:
+        """All of them as one: means of the times, and no labels or frame."""
+        if self.count == 1:
+            return self.first
+        n, mean = self.count, self.total_ms / self.count
+        return self.first.model_copy(
+            update={
+                "id": uuid5(self.first.id, "merged"),
+                "count": n,
+                "in_time": self.in_time,
+                "response_ms": mean,
+                "spread_ms": math.sqrt(max(self.squared_ms / n - mean * mean, 0.0)),
+                "network_ms": self.network_ms / n,
+                "queue_ms": self.queue_ms / n,
+                "compute_ms": self.compute_ms / n,
+                "frame": None,
+                "request": None,
+                "labels": (),
+            }
+        )
+
+
+@dataclass
+class OutcomeMerger:
+    """Lets so many outcomes of a kind a second pass one by one, and merges those beyond."""
+
+    per_second: int = 20
+    period_s: float = 0.5
+    """Merged outcomes wait so long, at most."""
+    _since: float = float("-inf")
+    """When the present second began; `now` is on a monotonic clock."""
+    _passed: dict[Key, int] = field(default_factory=dict)
+    _merged: dict[Key, MergedOutcomes] = field(default_factory=dict)
+    _oldest: float = 0.0
+
+    def add(self, outcome: Outcome, now: float) -> Outcome | None:
+        """Return the outcome if it is to be reported by itself, None if it is merged."""
+        if outcome.attempts or outcome.round_id is not None:
+            return outcome
+        if now - self._since >= 1.0:
+            self._since, self._passed = now, {}
+        key = _key(outcome)
+        passed = self._passed.get(key, 0)
+        if passed < self.per_second:
+            self._passed[key] = passed + 1
+            return outcome
+        if not self._merged:
+            self._oldest = now
+        self._merged.setdefault(key, MergedOutcomes(outcome)).add(outcome)
+        return None
+
+    def due(self, now: float, window: int | None) -> list[Outcome]:
+        """Return the merged outcomes that wait no longer: their time or their window is over."""
+        if not self._merged:
+            return []
+        other = any(m.first.window != window for m in self._merged.values())
+        if not other and now - self._oldest < self.period_s:
+            return []
+        found = [merged.outcome() for merged in self._merged.values()]
+        self._merged.clear()
+        return found
+
+
+def _key(o: Outcome) -> Key:
+    """Requests with the same key may be reported together."""
+    return (
+        o.cause, o.assigned, o.executed, o.node, o.fallback, o.window, o.straddled, o.source,
+        o.deadline_ms, o.emulated, o.late,
+    )  # fmt: skip

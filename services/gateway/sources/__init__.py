@@ -1,0 +1,1 @@
+"""Sources: what hands pictures to the gateway within its own process."""

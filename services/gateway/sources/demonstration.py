@@ -1,0 +1,85 @@
+"""The demonstration as a source: a folder's pictures in turn, one per round of this device."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import cycle
+
+from tercet.models.errors import AssetError
+from tercet.models.images import Picture, load_pictures
+from tercet.process import log
+from tercet.process.errors import Misconfigured
+from tercet.schemas.round import Round
+from tercet.services.gateway.application import Answer, ApplicationRequest
+from tercet.services.gateway.settings import GatewaySettings
+
+SOURCE = "demonstration"
+
+InferInRound = Callable[[ApplicationRequest, Round | None], Awaitable[Answer]]
+
+_log = log.get(__name__)
+
+
+class Demonstration:
+    """Makes a request in every round that names this device, or after some time without one."""
+
+    def __init__(self, settings: GatewaySettings, infer: InferInRound) -> None:
+        self._settings, self._infer = settings, infer
+        self._rounds: asyncio.Queue[Round] = asyncio.Queue(1)
+
+    async def on_round(self, opened: Round) -> None:
+        """A round was opened."""
+        if self._settings.node in opened.devices:
+            if self._rounds.full():  # Rounds may come during a request: only the newest counts.
+                self._rounds.get_nowait()
+            self._rounds.put_nowait(opened)
+
+    async def run(self, pictures: list[Picture], stop: asyncio.Event) -> None:
+        """One request at a time, until `stop`."""
+        following = cycle(pictures)
+        while not stop.is_set():
+            opened = await next_round(self._rounds, stop, self._settings.idle)
+            if not stop.is_set():
+                await self._request(following, opened)
+
+    async def _request(self, pictures: Iterator[Picture], opened: Round | None) -> None:
+        picture = next(pictures)
+        request = ApplicationRequest(
+            picture=picture.jpeg,
+            source=SOURCE,
+            frame=picture.name,
+            deadline_ms=self._settings.deadline * 1000,
+            family=None,
+        )
+        answer = await self._infer(request, opened)
+        if answer.status == "failed":
+            _log.error("request failed", picture=picture.name, reason=answer.reason)
+
+
+async def next_round(
+    rounds: asyncio.Queue[Round], stop: asyncio.Event, idle: float
+) -> Round | None:
+    """Wait for a round, `stop`, or `idle` seconds; of several rounds return the newest."""
+    arrival = asyncio.ensure_future(rounds.get())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({arrival, stopping}, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not arrival.done():
+        arrival.cancel()
+        return None
+    opened = arrival.result()
+    while not rounds.empty():
+        opened = rounds.get_nowait()
+    return opened
+
+
+def load(settings: GatewaySettings) -> list[Picture]:
+    """Load the pictures and log the skipped ones; raises Misconfigured when none is usable."""
+    try:
+        pictures, skipped = load_pictures(settings.images)
+    except AssetError as error:
+        raise Misconfigured(str(error)) from error
+    for name, reason in skipped:
+        _log.warning("picture skipped", name=name, reason=reason)
+    return pictures

@@ -1,0 +1,1 @@
+"""Tests of the gateway's parts that need no bus."""
