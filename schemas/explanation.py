@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AwareDatetime, Field
 
 from tercet.schemas.fleet import GoalText, Part
-from tercet.schemas.message import Message, Milliseconds, Name, OptionText, Percent
+from tercet.schemas.message import Message, Milliseconds, Name, OptionText, Percent, Share
 from tercet.schemas.outcome import Fallback
 
 Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -79,6 +79,15 @@ class Explanation(Message):
         None,
         description="what the goal costs: ms of average response time that one point of average "
         "accuracy less would save (difference quotient of the solver); null: not known",
+    )
+    demand: Spread | None = Field(
+        None, description="its requests per second as they arrive; null: as rounds ask for them"
+    )
+    deadline_ms: Milliseconds | None = Field(
+        None, description="of requests that name none: later answers are not in time; null: none"
+    )
+    answered_in_time: Share | None = Field(
+        None, description="of its latest requests, the share that was; null: none yet"
     )
     trips: tuple[RequestTiming, ...] = Field(
         (), description="last requests, newest first, at most 20"

@@ -44,6 +44,9 @@ class Learning(Message):
         None, description="expected average of the greedy assignment (trainer)"
     )
     executed_ms: Milliseconds | None = Field(None, description="measured average, latest round")
+    in_time: Share | None = Field(
+        None, description="decider: share answered in time, latest round or window"
+    )
     gap: float | None = Field(
         None,
         allow_inf_nan=False,

@@ -181,7 +181,7 @@ class PageState:
         self.state.put("site", "round", closed=experience.window)
         if average_ms is None or accuracy_pct is None:
             return
-        self.state.put("site", "round", average_ms=round(average_ms, 1))
+        self.state.put("site", "round", average_ms=round(average_ms, 1), **_of_window(experience))
         if experience.purpose == "evaluate":
             name = "learned" if experience.policy in LEARNED_POLICIES else clip(experience.policy)
             self._baselines.on_evaluation(name, experience.goal, average_ms, accuracy_pct)
@@ -216,3 +216,16 @@ class PageState:
     def _on_reset(self, reset: Reset, now: float, wall: float) -> None:
         self.series.reset_best()
         self.events.add(wall, "reset", f"policy and system model reset by {clip(reset.by)}")
+
+
+def _of_window(experience: Experience) -> dict[str, Any]:
+    """What is shown of a window: nothing opens it for the page, as a round does."""
+    found: dict[str, Any] = {"in_time": experience.answered_in_time}
+    if any(row.demand is not None for row in experience.active):
+        found |= {
+            "number": experience.window,
+            "purpose": experience.purpose,
+            "policy": clip(experience.policy),
+            "devices": len(experience.active),
+        }
+    return found

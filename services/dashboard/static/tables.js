@@ -21,6 +21,7 @@ function facts() {
   setText(byId('fact-accuracy'), percent(latest('accuracy')));
   setText(byId('fact-median'), ms(latest('median')));
   setText(byId('fact-p95'), ms(latest('p95')));
+  setText(byId('fact-in-time'), percent(known(round?.in_time) ? 100 * round.in_time : null));
   setText(byId('fact-round'), round?.number ? String(round.number) : '–');
   setText(byId('fact-policy'), round?.policy ?? '–');
   const [accuracy, required] = [latest('accuracy'), latest('required')];

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from tercet.experience.tally import in_time
 from tercet.rl.explanation_data import Reasons
 from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Choice, Explanation, RequestTiming
@@ -15,6 +17,8 @@ from tercet.services.orchestrator.decide.policy_process import PolicyProcess
 
 MAX_TIMINGS = 20
 """Latest requests that are kept for each device."""
+MAX_ANSWERED = 200
+"""Latest outcomes over which the share answered in time is taken."""
 MIN_AGE_S = 1.0
 """Seconds for which one computation serves all devices..."""
 MAX_SHARE = 0.05
@@ -42,6 +46,10 @@ class Explainer:
     def __init__(self, state: DeciderState, policy: PolicyProcess) -> None:
         self._state, self._policy = state, policy
         self._timings: dict[str, deque[Outcome]] = defaultdict(lambda: deque(maxlen=MAX_TIMINGS))
+        self._answered: dict[str, deque[tuple[int, int]]] = defaultdict(
+            lambda: deque(maxlen=MAX_ANSWERED)
+        )
+        """Requests of each outcome, and how many of them were answered in time."""
         self._current: CurrentReasons | None = None
 
     def add_outcome(self, outcome: Outcome) -> None:
@@ -49,6 +57,7 @@ class Explainer:
         fleet = self._state.registry.fleet
         if fleet is not None and outcome.device in fleet.devices:
             self._timings[outcome.device].appendleft(outcome)
+            self._answered[outcome.device].append((outcome.count, in_time(outcome, fleet)))
 
     async def explain(self, request: Explain) -> Explanation:
         """Answer; raises as `DeciderState.fleet_with`."""
@@ -69,6 +78,9 @@ class Explainer:
             accuracy_pct=reasons.accuracy if reasons else None,
             feasible=reasons.feasible if reasons else True,
             price_ms=reasons.price_ms if reasons else None,
+            demand=state.demand.get(device),
+            deadline_ms=fleet.deadline_ms,
+            answered_in_time=share_in_time(self._answered[device]),
             trips=tuple(timing(outcome) for outcome in self._timings[device]),
         )
 
@@ -127,6 +139,12 @@ def choices(
             )
         )
     return tuple(listed)
+
+
+def share_in_time(answered: Collection[tuple[int, int]]) -> float | None:
+    """Of counts of requests, and of those answered in time; None without any."""
+    made, timely = (sum(counts) for counts in zip(*answered, strict=True)) if answered else (0, 0)
+    return timely / made if made else None
 
 
 def timing(outcome: Outcome) -> RequestTiming:

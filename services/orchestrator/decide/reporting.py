@@ -22,6 +22,7 @@ def learning_report(
             round=closed,
             version=known.in_force,
             executed_ms=latest.average_ms if latest else None,
+            in_time=latest.answered_in_time if latest else None,
             exploring=state.exploring,
             policy=latest.policy if latest else None,
             behind=max(closed - known.adopted_round, 0) if latest else None,

@@ -96,8 +96,10 @@ class Display:
             number(now.accuracy_pct, 2, " %"),
         )
         regret = f"  regret {self._regret.regret:.2%}" if self._regret else ""
+        share = now.answered_in_time
+        timely = f", {share:.1%} in time" if now.fleet.deadline_ms and share is not None else ""
         return clean(
-            f"round {now.window}{of} ({now.policy})  average response {average}, "
+            f"round {now.window}{of} ({now.policy})  average response {average}{timely}, "
             f"best so far {best}  accuracy {accuracy}, goal {now.goal}{regret}"
         )
 

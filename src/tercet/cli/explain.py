@@ -84,6 +84,13 @@ def summary_lines(explanation: Explanation) -> list[str]:
             f"greedy: {explanation.average_ms:.1f} ms on average, "
             f"accuracy {explanation.accuracy_pct:.2f} %, goal {explanation.goal}{unmet}"
         )
+    if explanation.answered_in_time is not None and explanation.deadline_ms is not None:
+        lines.append(
+            f"{explanation.answered_in_time:.1%} of its latest requests were answered in time "
+            f"(deadline {explanation.deadline_ms:.0f} ms)"
+        )
+    if explanation.demand is not None:
+        lines.append(f"it makes {explanation.demand:.2f} requests a second")
     if explanation.price_ms is not None:
         lines.append(f"the goal costs {explanation.price_ms:.2f} ms per point of accuracy")
     return lines

@@ -99,16 +99,19 @@ async def _readable(reading: Awaitable[T | None], unreadable: dict[str, str]) ->
 
 
 async def _round(bus: Bus) -> dict[str, Any] | None:
-    """The latest closed round, in a few figures."""
+    """The latest closed round or window, in a few figures."""
     last = await last_message(bus, Experience)
     if last is None:
         return None
     average_ms, accuracy_pct = last[1].average_ms, last[1].accuracy_pct
+    in_time = last[1].answered_in_time
     return {
         "number": last[1].window,
         "policy": last[1].policy,
         "goal": last[1].goal,
         "average_ms": None if average_ms is None else round(average_ms, 1),
+        "in_time_pct": None if in_time is None else round(100 * in_time, 1),
+        "requests": sum(r.count for r in last[1].requests),
         "accuracy_pct": None if accuracy_pct is None else round(accuracy_pct, 2),
         "devices": len(last[1].active),
         "age": ago((datetime.now(UTC) - last[1].at).total_seconds()),

@@ -22,7 +22,10 @@ EPILOG = (
     "[bold]tercet watch --rounds 1 --json[/] prints one JSON object per round."
 )
 
-SHOWN = ("assigned", "greedy", "executed", "response_ms", "average_ms", "accuracy_pct", "silent")
+SHOWN = (
+    "assigned", "greedy", "executed", "response_ms", "average_ms", "answered_in_time",
+    "accuracy_pct", "silent",
+)  # fmt: skip
 """What follows from the counts of a round, shown beside them."""
 EXCLUDED = {"id", "cause", "type", "fleet", "state", "next_state", "active"}
 """Fields left out of the JSON: constant from round to round, or identifiers, or in `SHOWN`."""
