@@ -52,11 +52,16 @@ class BoundedConnection(H11Protocol):
             self._make_room()
 
     def _make_room(self) -> None:
-        waiting = [
+        """Close the connection that waits longest for its client; without any, this one."""
+        # Those that are being closed are among them until the loop has got round to it.
+        others = [
             other
             for other in self.connections
-            if isinstance(other, BoundedConnection) and other is not self and other.waits_for_client
+            if isinstance(other, BoundedConnection) and not other.transport.is_closing()
         ]
+        if len(others) <= self.limits.connections:
+            return
+        waiting = [other for other in others if other is not self and other.waits_for_client]
         if waiting:
             min(waiting, key=lambda other: other._waits_since).end(FULL)
         else:

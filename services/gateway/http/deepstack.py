@@ -50,6 +50,8 @@ class DeepStackRoutes:
                 family=None,
             )
         )
+        if not answer.labels:
+            raise Refused(422, "the picture got no label")
         best = answer.labels[0]
         content = {
             "success": True,

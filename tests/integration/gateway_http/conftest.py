@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -71,27 +73,44 @@ class Gateway:
             self.answer, status=status, labels=(), reason=reason, retry_after_s=retry_after_s
         )
 
-    async def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        tls: ssl.SSLContext | None = None,
+        **headers: str,
+    ) -> Reply:
         """Send one request; `_` in a header's name stands for `-`."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
-        return await asyncio.to_thread(self._ask, method, path, body, named)
-
-    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            received = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, received, response.read())
-        finally:
-            connection.close()
+        connection = (
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            if tls is None
+            else http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=tls)
+        )
+        return await asyncio.to_thread(_ask, connection, method, path, body, named)
 
 
-Start = Callable[..., AbstractAsyncContextManager[Gateway]]
+def _ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: dict[str, str],
+) -> Reply:
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        received = {name.lower(): value for name, value in response.getheaders()}
+        return Reply(response.status, received, response.read())
+    finally:
+        connection.close()
 
 
 @asynccontextmanager
-async def running_front(limits: Limits | None = None, **options: Any) -> AsyncIterator[Gateway]:
+async def running_front(
+    limits: Limits | None = None, certificate: Path | None = None, **options: Any
+) -> AsyncIterator[Gateway]:
     """A gateway's front on a free port; `options` are those of `web_application`."""
     gateway, stop = Gateway(), asyncio.Event()
     gateway.proceed.set()
@@ -100,7 +119,7 @@ async def running_front(limits: Limits | None = None, **options: Any) -> AsyncIt
     sock = listener("127.0.0.1", 0, "TEST")
     gateway.port = sock.getsockname()[1]
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(server(application, bounds), sock, stop))
+        tasks.create_task(serve(server(application, bounds, certificate), sock, stop))
         try:
             yield gateway
         finally:

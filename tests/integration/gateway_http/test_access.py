@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tercet.process.errors import Misconfigured
 from tercet.services.gateway.http.access_control import Tokens
@@ -87,6 +95,36 @@ async def test_a_page_of_another_site_is_refused_unless_its_origin_is_allowed() 
             Access_Control_Request_Headers="x-deadline-ms",
         )  # fmt: skip
         assert asked.status == 200
+
+
+async def test_tls(tmp_path: Path) -> None:
+    certificate = await asyncio.to_thread(self_signed, tmp_path)
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    async with running_front(certificate=certificate) as gateway:
+        reply = await gateway.ask("POST", "/v1/infer", PICTURE, tls=trusted)
+        assert reply.status == 200
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            await gateway.ask("POST", "/v1/infer", PICTURE)
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 and its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(here, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    file = folder / "both.pem"
+    file.write_bytes(certificate.public_bytes(pem) + secret)
+    return file
 
 
 def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:

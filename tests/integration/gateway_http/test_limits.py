@@ -70,9 +70,22 @@ async def test_many_connections_leave_room_for_one_that_asks() -> None:
         for _, writer in slow:
             writer.write(HALF)
         reply = await gateway.ask("POST", "/v1/infer", PICTURE)
+        ended = await asyncio.gather(*(is_closed(reader) for reader, _ in slow))
         for _, writer in slow:
             writer.close()
     assert reply.status == 200
+    assert ended.count(False) <= 20
+
+
+async def is_closed(reader: asyncio.StreamReader) -> bool:
+    """Whether the server closes a connection within half a second."""
+    try:
+        await asyncio.wait_for(reader.read(), 0.5)
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        pass
+    return True
 
 
 async def test_connections_that_are_answered_are_not_closed_for_others() -> None:
