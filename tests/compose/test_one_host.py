@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -21,6 +22,7 @@ from tercet.schemas.decision import Decision
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.outcome import Outcome
 from tests.compose.project import ROOT, Project, docker
+from tests.gateway_clients import check_all
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,6 +43,15 @@ async def next_rounds(bus: Bus, count: int) -> list[Experience]:
         rounds = [await received.get() for _ in range(count)]
     await subscription.unsubscribe()
     return rounds
+
+
+def test_applications_get_answers_that_equal_direct_onnxruntime(
+    one_host: Project, models: Path
+) -> None:
+    """The models of the images are those of this host: built from the same seed."""
+    for number in range(1, 6):
+        _, _, port = one_host.address(f"device-{number}", 8100).rpartition(":")
+        assert check_all(int(port), models)
 
 
 async def test_all_is_healthy_and_an_external_client_receives_decisions(

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.conftest import Server
+from tests.gateway_clients import check_all
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -146,6 +147,22 @@ def test_killed_processes_are_restarted_and_the_run_ends_with_a_summary(
     assert summary["fixed"]["all d0@L"]["average_accuracy_pct"] == 89.9
     assert summary["evaluated"]
     assert summary["evaluation_rounds"] == 2
+
+
+@pytest.mark.slow
+def test_applications_get_answers_that_equal_direct_onnxruntime(
+    up: Callable[..., Run], models: Path
+) -> None:
+    run = up("--devices=2")
+    run.wait_until(lambda: "round 10 " in run.output())
+    ports = [
+        int(port) for port in re.findall(r"gateway of \S+ http://127.0.0.1:(\d+)", run.output())
+    ]
+    assert len(ports) == 2
+    for port in ports:
+        assert check_all(port, models)
+    run.process.send_signal(signal.SIGINT)
+    run.end()
 
 
 @pytest.mark.slow

@@ -19,8 +19,9 @@ from tercet.process.errors import Misconfigured
 from tercet.services.gateway.http.access_control import Tokens
 from tercet.services.gateway.http.limits import Limits
 from tercet.services.gateway.http.server import server
+from tests.gateway_clients import FORM
 from tests.integration.gateway_http.conftest import running_front
-from tests.integration.gateway_http.test_formats import FORM, PICTURE, form
+from tests.integration.gateway_http.test_formats import PICTURE, form
 
 LIST = """# applications of the house
 current

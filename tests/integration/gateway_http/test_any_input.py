@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from tercet.services.gateway.http.open_inference_body import parse
 from tercet.services.gateway.http.refusal import Refused
 from tercet.services.gateway.http.web_application import web_application
+from tests.gateway_clients import FORM
 from tests.integration.gateway_http.conftest import Gateway
 from tests.integration.gateway_http.test_bad_input import INFER
-from tests.integration.gateway_http.test_formats import FORM, form
+from tests.integration.gateway_http.test_formats import form
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -7,8 +7,9 @@ import zlib
 from typing import Any
 
 from tercet.models.images import MAX_SCANS
+from tests.gateway_clients import BOUNDARY, FORM
 from tests.integration.gateway_http.conftest import Gateway, Reply
-from tests.integration.gateway_http.test_formats import BOUNDARY, FORM, PICTURE, form
+from tests.integration.gateway_http.test_formats import PICTURE, form
 
 INFER = "/v2/models/scenes/infer"
 OCTETS = {"Content_Type": "application/octet-stream"}

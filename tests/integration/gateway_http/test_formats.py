@@ -11,25 +11,16 @@ import numpy as np
 import tritonclient.http as triton
 
 from tercet.models.classifier import photograph
+from tests import gateway_clients
+from tests.gateway_clients import FORM
 from tests.integration.gateway_http.conftest import DECISION, Gateway
 
 PICTURE = photograph()
-BOUNDARY = "b0undary"
 
 
 def form(name: str = "image", **fields: str) -> bytes:
-    """A body of multipart/form-data as `requests` sends it."""
-    parts = [
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
-        for key, value in fields.items()
-    ]
-    head = (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'
-    )
-    return b"".join([*parts, head.encode(), PICTURE, f"\r\n--{BOUNDARY}--\r\n".encode()])
-
-
-FORM = f"multipart/form-data; boundary={BOUNDARY}"
+    """A form with the photograph."""
+    return gateway_clients.form(PICTURE, name, **fields)
 
 
 async def test_a_picture_as_body(gateway: Gateway) -> None:

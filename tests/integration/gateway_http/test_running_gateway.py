@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
 import pytest
-import tritonclient.http as triton
 
 from tercet.messaging import broker
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import responding
-from tercet.models import manifest
-from tercet.models.images import PHOTOGRAPHS, decode
+from tercet.models.images import PHOTOGRAPHS
 from tercet.schemas.capability import Capability
 from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
@@ -27,21 +21,11 @@ from tercet.services.gateway import service as gateway
 from tercet.services.gateway.settings import GatewaySettings
 from tercet.services.inference import service as inference
 from tercet.services.inference.settings import InferenceSettings
+from tests.gateway_clients import check_all, directly
 from tests.integration.gateway_http.conftest import Gateway
-from tests.integration.gateway_http.test_formats import FORM, PICTURE, form
+from tests.integration.gateway_http.test_formats import PICTURE
 
 DECIDED = "d3@E"
-
-
-def directly(models: Path, variant: str, jpeg: bytes) -> Mapping[str, float]:
-    """Class to probability, computed without any code of the classifier."""
-    known = manifest.read(models)
-    entry = known.entry(variant)
-    session = onnxruntime.InferenceSession(known.path(variant))
-    pixels = decode(jpeg, entry.input_px, entry.normalisation)
-    (logits,) = session.run(None, {session.get_inputs()[0].name: pixels})[0].astype(np.float64)
-    weights = np.exp(logits - logits.max())
-    return dict(zip(known.labels(variant), weights / weights.sum(), strict=True))
 
 
 @pytest.fixture
@@ -109,44 +93,13 @@ async def test_answers_equal_direct_onnxruntime(bus: Bus, running: Gateway, mode
         assert (outcome.executed, outcome.node) == (DECIDED, "edge-1")
 
 
-async def test_tritons_client_and_an_nvr_get_the_same_answer(
+async def test_every_client_gets_the_answer_of_direct_onnxruntime(
     running: Gateway, models: Path
 ) -> None:
-    def ask() -> triton.InferResult:
-        with triton.InferenceServerClient(f"127.0.0.1:{running.port}") as client:
-            assert client.is_server_live() and client.is_model_ready("mobilenet-v1")
-            assert "d3" in client.get_model_metadata("mobilenet-v1")["versions"]
-            picture = triton.InferInput("image", [1], "BYTES")
-            picture.set_data_from_numpy(np.array([PICTURE], dtype=np.object_))
-            wanted = triton.InferRequestedOutput("labels", class_count=3)
-            return client.infer("mobilenet-v1", [picture], outputs=[wanted])
-
-    result = await asyncio.to_thread(ask)
-    assert result.get_response()["model_version"] == "d3"
-    expected = await asyncio.to_thread(directly, models, "d3", PICTURE)
-    names = await asyncio.to_thread(manifest.read(models).labels, "d3")
-    found = [text.decode().split(":", 2) for text in result.as_numpy("labels")]
-    assert len(found) == 3
-    for score, index, label in found:
-        assert float(score) == pytest.approx(expected[label], abs=1e-6)
-        assert names[int(index)] == label
-    scene = await running.ask("POST", "/v1/vision/scene", form(), Content_Type=FORM)
-    assert scene.json["label"] == found[0][2]
-    assert scene.json["confidence"] == pytest.approx(float(found[0][0]), abs=1e-6)
+    assert await asyncio.to_thread(check_all, running.port, models) == {"d3"}
 
 
 async def test_a_truncated_picture_is_refused_and_the_next_is_answered(running: Gateway) -> None:
     broken = await running.ask("POST", "/v1/infer", PICTURE[: len(PICTURE) // 3])
     assert (broken.status, broken.json["error"][:20]) == (422, "not a usable picture")
     assert (await running.ask("POST", "/v1/infer", PICTURE)).status == 200
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-async def test_curl(running: Gateway, tmp_path: Path) -> None:
-    photograph = str(min(PHOTOGRAPHS.glob("*.jpg")))
-    command = ["curl", "-sf", "--data-binary", f"@{photograph}"]
-    url = f"http://127.0.0.1:{running.port}/v1/infer"
-    done = await asyncio.to_thread(
-        subprocess.run, [*command, url], capture_output=True, check=True, timeout=20
-    )
-    assert b'"option":"d3@E"' in done.stdout
