@@ -74,6 +74,10 @@ class RequestPipeline:
         finally:
             self._in_progress -= 1
 
+    def node_started(self, node: str) -> None:
+        """A node has announced itself: it need not be probed."""
+        self._attempts.breakers.pop(node, None)
+
     async def _answer(self, record: RequestRecord) -> Answer:
         request = record.request
         planned = plan(self._decision(), self._local, request.variant)

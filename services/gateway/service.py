@@ -46,7 +46,7 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
     demonstration = Demonstration(settings, pipeline.infer)
     families = await asyncio.to_thread(offered_families, settings.family, settings.models, local)
     front = HttpFront(settings, pipeline.infer, families)
-    await follow_node(bus, settings, local)
+    await follow_node(bus, settings, local, pipeline)
     await bus.subscribe(Window, windows.on_window)
     await bus.subscribe(Round, demonstration.on_round)
     bus.ready = True
@@ -61,11 +61,14 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
             tasks.create_task(folder.run(stop))
 
 
-async def follow_node(bus: Bus, settings: GatewaySettings, local: LocalFallback) -> None:
+async def follow_node(
+    bus: Bus, settings: GatewaySettings, local: LocalFallback, pipeline: RequestPipeline
+) -> None:
     """Keep what the device can do by itself up to date: its variants, its tiers, the goal."""
 
     async def on_capability(message: Capability) -> None:
         local.profile_ms, local.accuracy_pct = message.profile_ms, message.accuracy_pct
+        pipeline.node_started(message.node)
         local.allowed = tuple(
             tier for tier in settings.allowed if message.allowed is None or tier in message.allowed
         )
