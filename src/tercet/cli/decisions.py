@@ -16,7 +16,7 @@ from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import first_sequence_since, replay, tail
-from tercet.schemas.decision import Decision
+from tercet.schemas.decision import Alternative, Decision
 
 EPILOG = (
     "Examples: [bold]tercet decisions[/] prints the last twenty. "
@@ -25,7 +25,9 @@ EPILOG = (
     "[bold]tercet decisions --last 5 --json[/] prints a JSON array; with --follow an object a line."
 )
 
-COLUMNS = ("at", "device", "option", "node", "goal", "policy", "version", "round")
+COLUMNS = (
+    "at", "device", "option", "node", "goal", "policy", "version", "round", "alternatives",
+)  # fmt: skip
 
 
 def decisions(
@@ -92,4 +94,10 @@ def _row(decision: Decision) -> tuple[object, ...]:
         decision.policy,
         "–" if decision.policy_version is None else decision.policy_version,
         "–" if decision.round is None else decision.round,
+        ", ".join(map(_alternative, decision.alternatives)) or "–",
     )
+
+
+def _alternative(alternative: Alternative) -> str:
+    expected = alternative.expected_ms
+    return alternative.option if expected is None else f"{alternative.option} {expected:.0f} ms"

@@ -89,7 +89,9 @@ async def test_listen_prints_every_decision(bus: Bus, start: Start, example: Sta
     listen.process.send_signal(signal.SIGINT)
     printed = [line for line in await listen.ended() if line.split()[0] in DEVICES]
     assert len(decisions) == 12
-    assert printed == [f"{d.device} runs {d.option} on {d.node}" for d in decisions]
+    first = [line.partition(",")[0] for line in printed]
+    assert first == [f"{d.device} runs {d.option} on {d.node}" for d in decisions]
+    assert [line.count(", else ") for line in printed] == [len(d.alternatives) for d in decisions]
 
 
 async def publish_until_printed(bus: Bus, device: str, listen: Run) -> None:
