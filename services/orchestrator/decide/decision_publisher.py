@@ -88,7 +88,7 @@ class DecisionPublisher:
         due = last is None or now - at > REPEAT_S
         if not due and known is not None and fields is known[1]:
             return
-        decision = Decision(**fields)
+        decision = Decision(**fields, window=self._state.window)
         if due or last is None or differs(decision, last):
             self._published[device] = decision, now
             await self._bus.publish(decision)

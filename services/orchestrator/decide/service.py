@@ -98,6 +98,7 @@ async def answer(state: DeciderState, publisher: DecisionPublisher, request: Req
     return Decision.caused_by(
         request,
         **publisher.fields(device, option, fleet),
+        window=state.window,
         round=record.opened.number if record and in_round else None,
         round_id=request.round_id,
     )
