@@ -91,6 +91,8 @@ def play(
     true = Regrets(oracle or Oracle(world))
     state = world.reset(seed + NOISE_SEED)
     for step in range(1, steps + 1):
+        if not state.active:
+            raise ValueError("state.active: no device is active")
         now = goal(step) if callable(goal) else goal
         upcoming = goal(step + 1) if callable(goal) else goal
         executed = agent.act(state, now)

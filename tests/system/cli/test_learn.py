@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from tercet.rl.agent import Agent
-from tercet.rl.experience import Outcome
+from tercet.rl.experience import Outcome, State
 from tercet.rl.platform import Assignment, Platform
 from tercet.rl.random_agent import RandomSearch
 from tercet.sim.scenarios import paper
@@ -33,6 +34,18 @@ class Broken(World):
 def broken() -> World:
     world = paper("A", 2)
     return Broken(world.platform, world.physics, world.initial)
+
+
+class Deserted(World):
+    """All devices have left."""
+
+    def reset(self, seed: int) -> State:
+        return replace(super().reset(seed), active=())
+
+
+def deserted() -> World:
+    world = paper("A", 2)
+    return Deserted(world.platform, world.physics, world.initial)
 
 
 def three_devices() -> World:
@@ -78,6 +91,7 @@ def test_text_is_progress_on_stderr_and_a_summary_on_stdout() -> None:
         (("--env", "paper-E"), "scenario must be one of A, B, C, D, not 'E'"),
         (("--env", "tercet.sim.scenarios:LINKS"), "not callable"),
         (("--env", "json:JSONDecoder"), "it made something without platform, reset, step"),
+        (("--env", f"{HERE}:deserted"), "step 1: state.active: no device is active"),
         (("--env", f"{HERE}:broken"), "step 3: response_ms: S2 is nan, must be finite"),
         (("--agent", "nobody"), "--agent nobody: expected hybrid, hybrid-paper"),
         (("--agent", "builtins:divmod"), "--agent builtins:divmod: unsupported operand"),

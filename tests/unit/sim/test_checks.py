@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from tercet.rl.experience import NodeState, Outcome, State
+from tercet.rl.experience import Attempts, NodeState, Outcome, Parts, State
+from tercet.rl.options import Option
 from tercet.rl.platform import Assignment, Platform
 from tercet.sim.checks import check_outcome, check_platform, check_state, checked
 from tercet.sim.scenarios import paper, platform
@@ -14,6 +17,12 @@ from tercet.sim.world import World
 
 PLACE = platform(2)
 STATE = State(PLACE.devices)
+EDGE = Option("d0", "E")
+
+
+def attempted(device: str, option: Option, result: Any = "ok", count: int = 1) -> Outcome:
+    """An outcome with one attempt."""
+    return Outcome({"S1": 1.0}, STATE, attempts={device: (Attempts(option, result, count, 1.0),)})
 
 
 @pytest.mark.parametrize(
@@ -38,7 +47,9 @@ def test_an_unusable_platform(place: Platform, field: str) -> None:
         (State(("S1",), {"fog": NodeState()}), "state.nodes.*fog"),
         (State(("S1",), {"edge": NodeState(cpu=float("nan"))}), "edge.*cpu"),
         (State(("S1",), {"edge": NodeState(backlog=-1.0)}), "edge.*backlog"),
+        (State(("S1",), {"edge": NodeState(temperature=float("inf"))}), "edge.*temperature"),
         (State(("S1",), {}, {"S1": float("inf")}), "state.demand.*S1"),
+        (None, "state: returned NoneType"),
     ],
 )
 def test_an_impossible_state(state: State, field: str) -> None:
@@ -46,7 +57,7 @@ def test_an_impossible_state(state: State, field: str) -> None:
         check_state(PLACE, state)
 
 
-@pytest.mark.parametrize("ms", [float("nan"), -1.0, float("inf")])
+@pytest.mark.parametrize("ms", [float("nan"), -1.0, float("inf"), None, "5"])
 def test_an_impossible_time(ms: float) -> None:
     class Broken(World):
         def step(self, assignment: Assignment) -> Outcome:
@@ -65,6 +76,13 @@ def test_an_impossible_time(ms: float) -> None:
         (Outcome({"S9": 1.0}, STATE), "response_ms.*S9"),
         (Outcome({"S1": 1.0}, STATE, {"S2": 1}), "counts.*S2"),
         (Outcome({"S1": 1.0}, STATE, {"S1": 0}), "counts.*S1"),
+        (Outcome({"S1": 1.0}, STATE, {"S1": 1.5}), "counts.*S1.*whole"),  # type: ignore[dict-item]
+        (attempted("S9", EDGE), "attempts.*S9"),
+        (attempted("S1", Option("d9", "E")), "attempts.*S1.*option.*d9@E"),
+        (attempted("S1", EDGE, "eaten"), "attempts.*S1.*result.*eaten"),
+        (attempted("S1", EDGE, count=3), "attempts.*S1.*count.*3 are ok, of 1"),
+        (Outcome({"S1": 1.0}, STATE, parts={"S2": Parts(1.0, 1.0, 1.0)}), "parts.*S2"),
+        (None, "step: returned NoneType"),
         (Outcome({"S1": 1.0}, State(("S9",))), "state.active.*S9"),
     ],
 )
@@ -80,3 +98,20 @@ def test_a_sound_world_passes_and_keeps_its_other_attributes() -> None:
     outcome = world.step(dict.fromkeys(state.active, world.platform.options[0]))
     assert len(outcome.response_ms) == 3
     assert world.physics.contention == 1.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("expected", "field"),
+    [(np.ones((1, 7)), r"expected_ms: \(1, 7\), must be an array \(1, 2\)"),
+     ([[1.0, 2.0]], "expected_ms: list"),
+     (np.full((1, 2), np.nan), "expected_ms: a time is negative or not finite")],
+)  # fmt: skip
+def test_a_table_that_does_not_fit(expected: Any, field: str) -> None:
+    class Odd(World):
+        def expected_ms(self, state: State, assignments: Any) -> Any:
+            return expected
+
+    plain = paper("A", 2)
+    world = checked(Odd(plain.platform, plain.physics, plain.initial))
+    with pytest.raises(ValueError, match=field):
+        world.expected_ms(world.reset(0), np.zeros((1, 2), dtype=np.int64))

@@ -53,12 +53,20 @@ def _check_state(state: State, platform: Platform, former: set[str]) -> None:
 def _check_counts(seen: Experience) -> None:
     """Counts that contradict what was measured; attempts and parts."""
     for row, count in seen.counts.items():
-        if count < 0 or (count == 0 and row in seen.response_ms):
+        _check_number(f"counts[{row!r}]", count)
+        if count != int(count):
+            raise ValueError(f"counts[{row!r}]: {count} is not a whole number")
+        if count == 0 and row in seen.response_ms:
             raise ValueError(f"counts[{row!r}]: {count} requests, but a response time")
     for row, attempts in seen.attempts.items():
         for attempt in attempts:
             _check_number(f"attempts[{row!r}].count", attempt.count)
             _check_number(f"attempts[{row!r}].total_ms", attempt.total_ms)
+        done = sum(a.count for a in attempts if a.result == "ok")
+        if done > seen.counts.get(row, done):
+            raise ValueError(
+                f"counts[{row!r}]: {seen.counts[row]} requests, but {done} attempts ok"
+            )
     for row, parts in seen.parts.items():
         for field in ("network_ms", "queue_ms", "compute_ms"):
             _check_number(f"parts[{row!r}].{field}", getattr(parts, field))
