@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from typing import get_args
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import RawRequest, responding
@@ -15,7 +16,7 @@ from tercet.process.errors import Misconfigured, TryLater
 from tercet.process.waiting import within
 from tercet.schemas.capability import Capability
 from tercet.schemas.classification import Classification
-from tercet.schemas.fleet import Label
+from tercet.schemas.fleet import Label, Tier
 from tercet.services.inference.inference_queue import InferenceQueue, Overloaded
 from tercet.services.inference.settings import InferenceSettings
 
@@ -157,4 +158,11 @@ def capability(
         cpu_share=settings.cpu_share,
         workers=settings.workers,
         weights=variants[next(iter(profile))].weights,
+        allowed=limited(settings),
     )
+
+
+def limited(settings: InferenceSettings) -> tuple[Tier, ...] | None:
+    """The tiers that a device's pictures may reach; None: all."""
+    every = settings.tier != "device" or set(settings.allowed) == set(get_args(Tier))
+    return None if every else settings.allowed

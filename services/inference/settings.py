@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from tercet.process.settings import NodeSettings
+from tercet.schemas.fleet import Tier
 
 
 class InferenceSettings(NodeSettings):
@@ -17,6 +18,8 @@ class InferenceSettings(NodeSettings):
     """Which tier the node belongs to."""
     home: str | None = None
     """A device's home edge."""
+    allowed: tuple[Tier, ...] = ("L", "E", "C")
+    """Tiers that a device's pictures may reach, as JSON; its gateway has the same setting."""
     models: Path | None = None
     """Directory of the model variants; unset: the user's cache directory."""
     threads: int = Field(1, ge=1)

@@ -62,6 +62,11 @@ class RunConfig:
     metrics: int | None = None
     """First of the health ports, one per process; None: none is opened."""
 
+    @property
+    def free_running(self) -> bool:
+        """Whether applications make requests at their own pace; else devices do, in rounds."""
+        return self.rounds is None and self.world is None and self.policy == "hybrid"
+
 
 def gateway_urls(config: RunConfig) -> tuple[str, ...]:
     """Where applications reach the gateways, device by device."""
@@ -127,6 +132,7 @@ def _simulator(config: RunConfig, common: dict[str, str]) -> list[Child]:
 def _emulated_nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
     models = {"models": str(config.models)}
     images = {"images": str(config.images)} if config.images else {}
+    pace = {"idle": str(config.period)} if config.free_running and config.period else {}
     listed = []
     ports = iter(config.gateways)
     for node in nodes(config.devices):
@@ -137,7 +143,7 @@ def _emulated_nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
         listed.append(replace(inference, name=f"inference-{node.name}"))
         if node.tier == "device":
             port = str(next(ports, 0))
-            gateway = service("gateway", **serving, **images, gateway_port=port)
+            gateway = service("gateway", **serving, **images, **pace, gateway_port=port)
             listed.append(replace(gateway, name=node.name))
         monitor = service("monitor", **own, run_pid=str(os.getpid()))
         listed.append(replace(monitor, name=f"monitor-{node.name}"))
@@ -151,6 +157,7 @@ def _learning(config: RunConfig, common: dict[str, str], after: int) -> list[Chi
         "goal": config.goal,
         "after": str(after),
         "evaluations": str(config.evaluations),
+        "scheduler": "windows" if config.free_running else "rounds",
         "round_period": str(config.period),
         "devices": str(config.devices),
         "nodes": str(config.nodes),

@@ -40,7 +40,8 @@ EPILOG = (
 def up(
     context: typer.Context,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Learning rounds; without it: until stopped.")
+        int | None,
+        typer.Option(min=1, help="Learning rounds; without it: free-running, until stopped."),
     ] = None,
     goal: Annotated[
         str, typer.Option(help="Least average accuracy: min, max, or percent 0..100.")
@@ -61,7 +62,8 @@ def up(
         typer.Option(min=0, help="Evaluation rounds per policy at the end (12; in a world 0)."),
     ] = None,
     period: Annotated[
-        float | None, typer.Option(min=0.0, help="Seconds from round to round (0.5; in a world 0).")
+        float | None,
+        typer.Option(min=0.0, help="Seconds from round to round, or request (0.5; in a world 0)."),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder of pictures; without it: three photographs.")

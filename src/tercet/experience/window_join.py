@@ -70,8 +70,9 @@ class WindowJoiner:
         if not names_known(outcome, record.in_force.fleet):
             return "unknown"
         self._known.add(outcome.id)
-        if outcome.window is None and self._straddles(record):
-            outcome = outcome.model_copy(update={"straddled": True})
+        straddled = self._straddled(outcome, record)
+        if straddled != outcome.straddled:
+            outcome = outcome.model_copy(update={"straddled": straddled})
         record.outcomes[outcome.id] = outcome
         return "counted"
 
@@ -121,7 +122,15 @@ class WindowJoiner:
                 return record.number
         return None
 
-    def _straddles(self, record: WindowRecord) -> bool:
-        """Whether the assignment has changed since a window."""
-        current = self.current
-        return current is not None and current.window.assignment != record.window.assignment
+    def _straddled(self, outcome: Outcome, record: WindowRecord) -> bool:
+        """Whether the load of a node that it was tried at was changed while it was in progress.
+
+        A gateway sees only that some device's option was changed. Requests that take longer than
+        others straddle more often: if all of them were left out, slow places would look fast.
+        """
+        if not outcome.straddled and outcome.window is not None:
+            return False
+        device, fleet = outcome.device, record.in_force.fleet
+        tried = {a.node for a in outcome.attempts} or {fleet.node(device, outcome.executed)}
+        later = [w for w in self._waiting if w.number > record.number]
+        return any(w.users.get(n) != record.users.get(n) for w in later for n in tried)

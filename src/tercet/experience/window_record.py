@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from uuid import UUID
 
 from tercet.experience.tally import attempts_of, requests_of
@@ -45,6 +46,14 @@ class WindowRecord:
     next_state: dict[str, Condition] = field(default_factory=dict)
     """Per node, when the window ended."""
     outcomes: dict[UUID, Outcome] = field(default_factory=dict)
+
+    @cached_property
+    def users(self) -> dict[str, frozenset[tuple[str, str]]]:
+        """Node to the devices that it is assigned to, with their options: what loads it."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for device, option in self.in_force.assigned.items():
+            found.setdefault(self.in_force.fleet.node(device, option), set()).add((device, option))
+        return {node: frozenset(users) for node, users in found.items()}
 
     @property
     def number(self) -> int:

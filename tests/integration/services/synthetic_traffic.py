@@ -23,6 +23,8 @@ from tercet.sim.free_running import FreeRunningWorld, free_running
 
 WINDOW_S = 0.1
 """Seconds of a window, in which one virtual second passes."""
+MOST_S = 20.0
+"""Virtual seconds of one window at most: the first begins long after the start."""
 BURST = 30
 """Requests of a burst."""
 RATES = {"S1": 5.0, "S2": 0.2, "S3": 1.0, "S4": 2.0}
@@ -37,6 +39,8 @@ class Traffic:
         self._rng = np.random.default_rng(seed)
         self._decided: dict[str, Decision] = {}
         self.reported: dict[str, list[Outcome]] = {device: [] for device in world.platform.devices}
+        self._last = 0.0
+        """When the window before began, on the loop's clock."""
         self.silent = set[str]()
         """Devices that ask nothing at present."""
 
@@ -51,16 +55,20 @@ class Traffic:
         chosen = {device: Option.parse(d.option) for device, d in decided.items()}
         choice = encode(place, place.devices, chosen)
         expected = self.world.expected_ms(self.world.state, choice[None])[0]
+        now = asyncio.get_running_loop().time()
+        seconds = min((now - self._last) / WINDOW_S, MOST_S)
+        self._last = now
         for k, device in enumerate(place.devices):
-            count = 0 if device in self.silent else self._arrivals(device)
+            count = 0 if device in self.silent else self._arrivals(device, seconds)
             if count:
                 await self._report(window, decided[device], count, float(expected[k]))
 
-    def _arrivals(self, device: str) -> int:
-        rate = RATES[device]
+    def _arrivals(self, device: str, seconds: float) -> int:
+        """In so many virtual seconds: on a busy host a window takes longer."""
+        requests = RATES[device] * seconds
         if device == "S3":
-            return BURST * int(self._rng.random() < rate / BURST)
-        return int(self._rng.poisson(rate))
+            return BURST * int(self._rng.random() < requests / BURST)
+        return int(self._rng.poisson(requests))
 
     async def _report(self, window: Window, decision: Decision, count: int, ms: float) -> None:
         """In one outcome for all of a window, as under high demand."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -40,17 +41,23 @@ GRACE = 2.0
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def record(number: int, assignment: int = 0) -> WindowRecord:
+OTHER = replace(IN_FORCE, assigned={"a": "d0@L", "b": "d0@E"})
+"""Other users of every node but the cloud, which has none."""
+
+
+def record(number: int, assignment: int | None = None) -> WindowRecord:
+    """In every second window other options are in force, or as `assignment` says."""
+    assignment = number if assignment is None else assignment
     window = Window(id=UUID(int=number), number=number, start=START, length_s=1,
                     assignment=assignment)  # fmt: skip
-    return WindowRecord(window, IN_FORCE, began=float(number))
+    return WindowRecord(window, (OTHER, IN_FORCE)[assignment % 2], began=float(number))
 
 
-def joiner(windows: int, assignments: tuple[int, ...] = ()) -> WindowJoiner:
+def joiner(windows: int, *assignments: int) -> WindowJoiner:
     """Windows 1, 2, … of a second each, the last one open."""
     found = WindowJoiner(GRACE, GRACE)
     for number in range(1, windows + 1):
-        found.open(record(number, assignments[number - 1] if assignments else 0))
+        found.open(record(number, assignments[number - 1] if assignments else None))
     return found
 
 
@@ -66,6 +73,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
     ms = draw(st.floats(1.0, 2000.0))
     device = draw(st.sampled_from(FLEET.devices))
     failed = Attempt(option="d0@C", node="cloud", result="timed-out", ms=ms / 2)
+    straddled = draw(st.booleans()) and not option.endswith("C")
     last = Attempt(option=option, node=FLEET.node(device, option), ms=ms / 2)
     return Outcome(
         id=draw(st.uuids()),
@@ -77,7 +85,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
         compute_ms=ms / 8,
         attempts=(failed, last) if count == 1 and draw(st.booleans()) else (),
         window=draw(st.integers(1, 4)),
-        straddled=draw(st.booleans()),
+        straddled=straddled,
         count=count,
         spread_ms=draw(st.floats(0.0, 3000.0)),
         in_time=draw(st.none() | st.integers(0, count)),
@@ -191,13 +199,25 @@ def test_what_belongs_nowhere_is_not_counted(stranger: Outcome) -> None:
 
 def test_without_a_number_it_belongs_to_the_window_of_its_arrival() -> None:
     """And it straddles, if the assignment has changed since."""
-    windows = joiner(3, assignments=(1, 1, 2))
+    windows = joiner(3, 1, 1, 2)
     assert windows.add(outcome(window=None, ms=1000.0), now=3.2) == "counted"
     assert windows.add(outcome("b", window=None, ms=100.0), now=3.2) == "counted"
     windows.open(record(4, 2))
     of = {w.number: w for w in windows.due(now=9.0)}
     assert [o.straddled for o in of[2].outcomes.values()] == [True]
     assert [o.straddled for o in of[3].outcomes.values()] == [False]
+
+
+def test_it_straddles_only_where_the_load_of_its_node_was_changed() -> None:
+    """All that the gateway knows is that some device's option was changed."""
+    windows = joiner(3, 1, 1, 2)
+    at_the_cloud = {"executed": "d0@C", "node": "cloud", "straddled": True}
+    windows.add(outcome(window=2, **at_the_cloud), now=3.1)
+    windows.add(outcome(window=2, straddled=True), now=3.1)
+    (_, closed) = (*windows.due(now=4.0), *windows.due(now=9.0))
+    assert sorted((o.executed, o.straddled) for o in closed.outcomes.values()) == [
+        ("d0@C", False), ("d0@E", True),
+    ]  # fmt: skip
 
 
 def test_numbers_count_up() -> None:
