@@ -40,6 +40,14 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command.add_argument("--pairs", type=count, default=200)
     command.add_argument("--models", type=Path, help="model directory; without it: the cache")
     command = verb(
+        "http",
+        run_http,
+        "a local HTTP request beside decode and onnxruntime, a bare broker and a bare uvicorn",
+    )
+    command.add_argument("--variant", nargs="+", default=["d0", "d7"])
+    command.add_argument("--pairs", type=count, default=300)
+    command.add_argument("--models", type=Path, help="model directory; without it: the cache")
+    command = verb(
         "decisions", run_decisions, "decision round trips beside bare echoes under the same load"
     )
     command.add_argument("--pairs", type=count, default=2000)
@@ -135,6 +143,14 @@ def run_local(options: Options) -> None:
 
     rows = asyncio.run(local.measure(options.variant, options.pairs, options.models))
     show(options, rows, local.render)
+
+
+def run_http(options: Options) -> None:
+    """One row per variant."""
+    from benchmarks import local_http
+
+    rows = asyncio.run(local_http.measure(options.variant, options.pairs, options.models))
+    show(options, rows, local_http.render)
 
 
 def run_decisions(options: Options) -> None:

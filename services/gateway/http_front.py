@@ -23,6 +23,7 @@ class HttpFront:
     def __init__(self, settings: GatewaySettings, infer: Infer, families: Families) -> None:
         """Raise Misconfigured for a port that is taken, or an unusable token or TLS file."""
         limits = Limits(
+            in_progress=settings.requests,
             deadline_ms=settings.gateway_deadline_ms,
             deepstack_deadline_ms=settings.gateway_deepstack_deadline_ms,
         )
