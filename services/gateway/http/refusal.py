@@ -52,7 +52,10 @@ async def on_refused(request: Request, error: Exception) -> Response:
 async def on_http_error(request: Request, error: Exception) -> Response:
     """Answer a request that Starlette refuses: an unknown path or method, or a broken form."""
     assert isinstance(error, HTTPException)
-    response = refusal_response(request.url.path, Refused(error.status_code, error.detail))
+    reason = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        reason = f"nothing at {request.url.path}; pictures go to /v1/infer or /v2/models/<family>"
+    response = refusal_response(request.url.path, Refused(error.status_code, reason))
     response.headers.update(error.headers or {})
     return response
 

@@ -12,6 +12,8 @@ from tercet.cli.usage_error import UsageError
 
 SETTINGS = ("goal", "rounds", "period", "seed")
 """Options of `up` that mean the same in containers."""
+GATEWAY = "8100/tcp"
+"""The port of a gateway in its container."""
 ALSO = ("docker", "workers")
 
 
@@ -46,7 +48,7 @@ def compose_settings(options: dict[str, Any]) -> tuple[dict[str, str], int]:
 
 
 def up(settings: dict[str, str], workers: int, *, given: list[str]) -> None:
-    """Build, start, wait until all are healthy, and print the broker's URL.
+    """Build, start, wait until all are healthy, print the gateways and the broker's URL.
 
     `given` names options that do not apply to containers. Raises UsageError for them, outside of a
     source tree of Tercet, and when no engine answers.
@@ -60,7 +62,13 @@ def up(settings: dict[str, str], workers: int, *, given: list[str]) -> None:
     command = ("up", "-d", "--build", "--wait", *scaled)
     docker_project.compose(running.name, [str(docker_project.COMPOSE_FILE)], *command, **settings)
     console = Console(stderr=True)
-    console.print(f"{len(running.containers())} containers run", highlight=False)
+    listed = running.containers()
+    console.print(f"{len(listed)} containers run", highlight=False)
+    for container in listed:
+        for port in container.ports.get(GATEWAY) or ():
+            device = container.labels[f"{docker_project.LABEL}.service"]
+            address = f"http://{port['HostIp']}:{port['HostPort']}"
+            console.print(f"gateway of {device}: {address}", highlight=False)
     for container in running.containers("broker"):
         for port in container.ports.get("4222/tcp") or ():
             print(f"nats://{port['HostIp']}:{port['HostPort']}")

@@ -71,7 +71,7 @@ CASES: dict[str, tuple[str, bytes, dict[str, str], int, str]] = {
     ),
     "an unknown model": ("/v2/models/cats/infer", tensor(), {}, 404, "scenes"),
     "an unknown version": ("/v2/models/scenes/versions/9/infer", tensor(), {}, 404, "d0, d3"),
-    "an unknown path": ("/v2/models/scenes/config", b"", {}, 404, "Not Found"),
+    "an unknown path": ("/v2/models/scenes/config", b"", {}, 404, "nothing at /v2"),
     "no JSON": (INFER, b"{", {}, 400, "JSON"),
     "no inputs": (INFER, b'{"inputs": []}', {}, 400, "one tensor"),
     "no name": (INFER, b'{"inputs": [{"shape": [1], "datatype": "BYTES"}]}', {}, 400, "name"),
