@@ -39,8 +39,9 @@ class GatewaySettings(NodeSettings):
     allowed: tuple[Tier, ...] = ("L", "E", "C")
     """Tiers that a picture of this device may reach, as JSON: `["L", "E"]` never sends one to the
     cloud."""
-    idle: float = Field(5.0, gt=0)
-    """Seconds without a round after which the demonstration makes a request by itself."""
+    idle: float | None = Field(None, gt=0)
+    """Seconds without a round after which the demonstration makes a request by itself; unset: only
+    rounds and applications make requests."""
     folder: Path | None = None
     """Folder to watch: new and changed pictures in it are classified; unset: none."""
     folder_period: float = Field(0.5, gt=0)

@@ -58,6 +58,7 @@ def one_host(images: None) -> Iterator[Project]:
             "TERCET_DASHBOARD_PORT": str(free_port()),
             **{name: str(free_port()) for name in GATEWAY_PORTS},
             "TERCET_ROUND_PERIOD": "1",
+            "TERCET_IDLE": "1",
         },
     )
     try:

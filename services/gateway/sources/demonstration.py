@@ -22,7 +22,7 @@ _log = log.get(__name__)
 
 
 class Demonstration:
-    """Makes a request in every round that names this device, or after some time without one."""
+    """Makes a request in every round that names this device, and where asked to without one."""
 
     def __init__(self, settings: GatewaySettings, infer: InferInRound) -> None:
         self._settings, self._infer = settings, infer
@@ -58,9 +58,12 @@ class Demonstration:
 
 
 async def next_round(
-    rounds: asyncio.Queue[Round], stop: asyncio.Event, idle: float
+    rounds: asyncio.Queue[Round], stop: asyncio.Event, idle: float | None
 ) -> Round | None:
-    """Wait for a round, `stop`, or `idle` seconds; of several rounds return the newest."""
+    """Wait for a round, `stop`, or `idle` seconds; of several rounds return the newest.
+
+    Without `idle` it waits for the other two only.
+    """
     arrival = asyncio.ensure_future(rounds.get())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({arrival, stopping}, timeout=idle, return_when=asyncio.FIRST_COMPLETED)

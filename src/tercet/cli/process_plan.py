@@ -96,6 +96,8 @@ def targets(children: list[Child]) -> list[dict[str, Any]]:
 
 
 HEALTH_PORT = "TERCET_HEALTH_PORT"
+IDLE_S = "5"
+"""Seconds without a round after which a device of the demonstration makes a request by itself."""
 
 
 def children(config: RunConfig, bus_url: str, after: int) -> list[Child]:
@@ -132,7 +134,8 @@ def _simulator(config: RunConfig, common: dict[str, str]) -> list[Child]:
 def _emulated_nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
     models = {"models": str(config.models)}
     images = {"images": str(config.images)} if config.images else {}
-    pace = {"idle": str(config.period)} if config.free_running and config.period else {}
+    idle = str(config.period or "") if config.free_running else IDLE_S
+    pace = {"idle": idle} if idle else {}
     listed = []
     ports = iter(config.gateways)
     for node in nodes(config.devices):

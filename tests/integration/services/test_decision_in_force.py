@@ -122,7 +122,8 @@ async def test_where_no_stream_can_be_read_the_orchestrator_is_asked_once(bus: B
 async def running(bus: Bus, models: Path, state: Path, **settings: Any) -> AsyncIterator[None]:
     """A whole gateway of `cam-1`."""
     stop = asyncio.Event()
-    read = GatewaySettings(node="cam-1", models=models, state=state, **settings)
+    facts = {"node": "cam-1", "models": models, "state": state, "gateway_port": 0, **settings}
+    read = GatewaySettings(**facts)
     bus.ready = False
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(main(bus, read, stop))
@@ -145,12 +146,12 @@ async def test_without_an_orchestrator_every_request_is_answered_by_the_last_dec
     last, outcomes = decision("d3@L"), asyncio.Queue[Outcome]()
     await bus.subscribe(Outcome, outcomes.put)
     async with serving(bus, cam_1="ok"):
-        async with running(bus, models, tmp_path, idle=60):
+        async with running(bus, models, tmp_path):
             await bus.publish(last)
             await until((tmp_path / FILE).exists)
             found = [await requested(bus, outcomes) for _ in range(3)]
         await bus.js.purge_stream("DECISIONS")
-        async with running(bus, models, tmp_path, idle=60):
+        async with running(bus, models, tmp_path):
             found += [await requested(bus, outcomes) for _ in range(3)]
     assert {(o.executed, o.fallback, o.cause) for o in found} == {("d3@L", "none", last.id)}
     assert {o.source for o in found} == {"demonstration"}
