@@ -13,27 +13,28 @@ from typing import Any
 import numpy as np
 
 from benchmarks.live_system import LiveSystem, live_system
+from tercet.experience.translation import condition_of
 from tercet.messaging.inspection import parameters
 from tercet.messaging.topology import MEMBERS
 from tercet.process.supervisor import service
+from tercet.rl.experience import State
 from tercet.rl.platform import Platform, decode
 from tercet.schemas.experience_v2 import Experience
-from tercet.schemas.fleet import Fleet
+from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.plan import Plan
 from tercet.schemas.round import Round
 from tercet.schemas.window import one_request_each
-from tercet.sim.scenarios import paper
+from tercet.sim.carry_over import queue_carry_over
 
-USERS = 5
-ROUNDS = 40
-"""Real experiences before planning starts."""
-TRANSITIONS = 300
+ROUNDS = 120
+"""Real experiences before planning starts; by then a backlog is known to be worth planning for."""
+TRANSITIONS = 30
 """Planned transitions per member and job."""
 
 
 def random_experiences(rounds: int, seed: int = 0) -> list[Experience]:
-    """Random rounds of the paper's scenario A, as the orchestrator publishes them."""
-    world = paper("A", USERS)
+    """Random rounds of a world whose queue carries over, as the orchestrator publishes them."""
+    world = queue_carry_over()
     place, state = world.platform, world.reset(seed)
     fleet = fleet_of(place)
     experiences = []
@@ -47,18 +48,23 @@ def random_experiences(rounds: int, seed: int = 0) -> list[Experience]:
                 Round(number=number, devices=place.devices, policy="random"),
                 window=number,
                 policy="random",
-                goal="85",
+                goal="min",
                 fleet=fleet,
                 active=[{"device": d, "assigned": o} for d, o in executed.items()],
-                state={},
-                next_state={},
+                state=conditions(state),
+                next_state=conditions(outcome.state),
                 requests=requests,
                 attempts=attempts,
                 simulated=True,
             )
         )
-    assert state.active == place.devices
+        state = outcome.state
     return experiences
+
+
+def conditions(state: State) -> dict[str, Condition]:
+    """The conditions of all nodes that have one."""
+    return {name: condition_of(node) for name, node in state.nodes.items()}
 
 
 def fleet_of(place: Platform) -> Fleet:
@@ -101,12 +107,12 @@ async def throughput(workers: int, jobs: int) -> dict[str, Any]:
 
 
 def _job(number: int) -> Plan:
-    place = paper("A", USERS).platform
+    world = queue_carry_over()
     return Plan(
-        goal="85",
-        fleet=fleet_of(place),
-        active=place.devices,
-        state={},
+        goal="min",
+        fleet=fleet_of(world.platform),
+        active=world.platform.devices,
+        state=conditions(world.initial),
         transitions=TRANSITIONS,
         seed=number,
     )

@@ -15,7 +15,7 @@ class Parameters(Message):
     SUBJECT: ClassVar = "parameters.v1.{owner}"
     type: Literal["parameters.v1"] = "parameters.v1"
 
-    owner: Name = Field(description="policy, or member-0..member-4")
+    owner: Name = Field(description="policy, member-0..member-4, or values")
     version: int = Field(ge=0)
     key: str = Field(description="sequence of the blob in the PARAMETERS stream")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -31,5 +31,10 @@ class Parameters(Message):
         description="EXPERIENCE stream sequence of the first experience in effect; what came "
         "before is not, as after a change of options; 0: the stream's first",
     )
-    epoch: int = Field(0, ge=0, description="the lease's epoch; an older one may not overwrite")
+    epoch: int = Field(
+        0,
+        ge=0,
+        description="the lease's epoch; of values, the window that they were planned from; an "
+        "older one may not overwrite",
+    )
     error: float | None = Field(None, description="root mean square error in training, log units")

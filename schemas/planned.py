@@ -11,7 +11,7 @@ from tercet.schemas.message import Message, Milliseconds, Name
 
 
 class Planned(Message):
-    """A batch of planned experience: T transitions from one state, by one member.
+    """A batch of planned experience: T transitions that begin in one state, by one member.
 
     The trainer drops it as stale when `fleet` is not the present one, or when `version` is more
     than `max_plan_age` (10) versions older than the newest of that member.
@@ -29,6 +29,14 @@ class Planned(Message):
     state: dict[Name, Condition]
     choice: tuple[tuple[int, ...], ...] = Field(description="[T, n] indexes into fleet.options")
     response_ms: tuple[tuple[Milliseconds, ...], ...] = Field(description="[T, n] predicted, ms")
+    states: tuple[dict[Name, Condition], ...] = Field(
+        (),
+        description="[T] nodes whose condition before a transition differs from `state`; empty: "
+        "every transition starts from `state`",
+    )
+    next_states: tuple[dict[Name, Condition], ...] = Field(
+        (), description="[T] likewise after it; empty: no other state was predicted"
+    )
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> Planned:
@@ -37,6 +45,8 @@ class Planned(Message):
         n, last = len(self.active), len(self.fleet.options) - 1
         if len(self.choice) != len(self.response_ms):
             raise ValueError("choice and response_ms differ in length")
+        if any(len(s) not in (0, len(self.choice)) for s in (self.states, self.next_states)):
+            raise ValueError("states and next_states must be empty, or one for each transition")
         if any(len(row) != n for row in (*self.choice, *self.response_ms)):
             raise ValueError(f"every row of choice and response_ms must have {n} entries")
         if any(not 0 <= k <= last for row in self.choice for k in row):

@@ -12,7 +12,7 @@ from tercet.process.extras import require
 from tercet.rl.hybrid.prediction_error import PredictionError
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.plan import Plan
-from tercet.schemas.planned import Planned
+from tercet.services.world_model.job_result import JobResult
 from tercet.services.world_model.settings import WorldModelSettings
 
 SLOTS = {f"member-{k}": k for k in range(MEMBERS)}
@@ -53,8 +53,14 @@ class JobPlanner(Protocol):
     def load_policy(self, version: int, blob: bytes) -> None:
         """Use the policy's new parameters; raises ValueError when they are malformed."""
 
+    def load_values(self, version: int, blob: bytes) -> None:
+        """Use new values of states; raises ValueError when they are malformed."""
+
     def is_newer_policy(self, version: int) -> bool:
         """As `is_newer`, of the policy."""
+
+    def is_newer_values(self, version: int) -> bool:
+        """As `is_newer`, of the values of states."""
 
     def clear(self) -> None:
         """Drop all parameters."""
@@ -65,8 +71,8 @@ class JobPlanner(Protocol):
     def is_newer(self, slot: int, version: int) -> bool:
         """Whether a version is newer than the one it has."""
 
-    def plan(self, job: Plan) -> list[Planned]:
-        """Do a job: one batch per member that has parameters. Blocking."""
+    def plan(self, job: Plan) -> JobResult:
+        """Do a job: one batch per member that has parameters, and values. Blocking."""
 
 
 def slots_of(settings: WorldModelSettings) -> dict[str, int]:

@@ -12,7 +12,7 @@ from tercet.rl.paper.parameters import Parameters, from_bytes
 from tercet.rl.paper.planning import plan
 from tercet.rl.paper.settings import HybridPaperSettings
 from tercet.schemas.plan import Plan
-from tercet.schemas.planned import Planned
+from tercet.services.world_model.job_result import JobResult
 
 
 class PaperPlanner:
@@ -30,8 +30,15 @@ class PaperPlanner:
     def load_policy(self, version: int, blob: bytes) -> None:
         """Not used: the paper's model needs no model of costs."""
 
+    def load_values(self, version: int, blob: bytes) -> None:
+        """Not used: what a state is worth is in Q."""
+
     def is_newer_policy(self, version: int) -> bool:
         """False: the policy's parameters are not used."""
+        return False
+
+    def is_newer_values(self, version: int) -> bool:
+        """False: there are none."""
         return False
 
     def clear(self) -> None:
@@ -46,15 +53,15 @@ class PaperPlanner:
         """Whether a version is newer than the one it has."""
         return self._newest is None or self._newest[0] < version
 
-    def plan(self, job: Plan) -> list[Planned]:
+    def plan(self, job: Plan) -> JobResult:
         """Do a job: the K best joint actions, K = `transitions`; none without parameters. Blocking.
 
         Raises ValueError for parameters of another fleet.
         """
         if self._newest is None:
-            return []
+            return JobResult()
         version, parameters = self._newest
         state, settings = state_of(job.active, job.state), self._settings
         settings = replace(settings, best_actions=job.transitions)
         found = plan(parameters, platform_of(job.fleet), state, parse_goal(job.goal), settings)
-        return [planned_message(job, 0, version, found)]
+        return JobResult((planned_message(job, 0, version, found),))

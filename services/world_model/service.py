@@ -12,10 +12,10 @@ from tercet.experience.reporting import report
 from tercet.messaging.bus import Bus
 from tercet.messaging.durable import consume
 from tercet.messaging.lease import Leases
-from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.parameter_store import VALUES, ParameterStore
 from tercet.messaging.slot_balancer import SlotBalancer
 from tercet.process import log, metrics
-from tercet.process.errors import Gone, TryLater, Unprocessable
+from tercet.process.errors import Fenced, Gone, TryLater, Unprocessable
 from tercet.process.waiting import within
 from tercet.schemas.learning import Learning
 from tercet.schemas.parameters import Parameters
@@ -88,13 +88,22 @@ class Worker:
         if self._planner.lacks_any(self._slots.values()):
             await self._load_current()
         try:
-            batches = await asyncio.to_thread(self._planner.plan, job)
+            found = await asyncio.to_thread(self._planner.plan, job)
         except (ValueError, LookupError) as error:
             raise Unprocessable(f"Plan: cannot be planned: {error}") from error
-        for batch in batches:
+        if found.values is not None:
+            await self._publish_values(job, found.values)
+        for batch in found.batches:
             await self._bus.publish(batch)
-        metrics.PLANNED.labels("imagined").inc(len(batches))
+        metrics.PLANNED.labels("imagined").inc(len(found.batches))
         _log.debug("planning job done", job=str(job.id))
+
+    async def _publish_values(self, job: Plan, blob: bytes) -> None:
+        """Publish, unless another worker has published those of a newer window."""
+        try:
+            await self._store.publish(VALUES, blob, epoch=job.seed, newest_round=job.seed)
+        except Fenced as error:
+            _log.info("values not published", reason=str(error))
 
     async def on_parameters(self, message: Parameters) -> None:
         """Load the parameters that a member or the policy has announced."""
@@ -111,7 +120,7 @@ class Worker:
             await within(stop, REFRESH_S)
 
     async def _load_current(self) -> None:
-        for owner in (POLICY, *self._slots):
+        for owner in (POLICY, VALUES, *self._slots):
             pointer = await self._store.pointer(owner)
             if pointer is not None:
                 await self._load(pointer)
@@ -135,6 +144,8 @@ class Worker:
         planner, slot = self._planner, self._slots.get(message.owner)
         if message.owner == POLICY and planner.is_newer_policy(message.version):
             return planner.load_policy
+        if message.owner == VALUES and planner.is_newer_values(message.version):
+            return planner.load_values
         if slot is not None and planner.is_newer(slot, message.version):
             return partial(planner.load, slot)
         return None

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tercet.rl.hybrid import Decision, Explorer
+from tercet.rl.hybrid.policy_parameters import Probes
+from tercet.rl.hybrid.trying import tried
 from tercet.rl.options import Option
+from tercet.rl.planning.probing import Probing
 from tercet.rl.platform import decode
 
 UNLIMITED = 1000.0
@@ -19,20 +22,28 @@ class BudgetedExploration:
         """`share`: what trials may cost in the long run, of the expected time; None: no limit."""
         self._limited = share is not None
         self._explorer = Explorer(UNLIMITED if share is None else share)
+        self._probing = Probing()
         self._options: tuple[Option, ...] = ()
         self._window_ms: float | None = None
         """Expected average of the greedy assignment in the last decision."""
 
-    def choose(self, greedy: Decision, rng: np.random.Generator) -> dict[str, Option]:
-        """The assignment to execute: with trials that are worth their cost, or the greedy one."""
-        if greedy.problem is None:
+    def choose(
+        self, greedy: Decision, rng: np.random.Generator, probes: Probes = ()
+    ) -> dict[str, Option]:
+        """The assignment to execute: with trials that are worth their cost, or the greedy one.
+
+        `probes`: nodes that may be left out once, to find out whether load moves their condition.
+        """
+        if greedy.priced is None:
             return {}
         if greedy.platform.options != self._options:
             self._options = greedy.platform.options
             self._explorer.surcharge.clear()  # It counts options by their position.
         self._window_ms = greedy.average_ms
-        found = self._explorer.explore(greedy.table, greedy.problem, greedy.solution, rng)
-        return decode(greedy.platform, greedy.table.devices, found.choice)
+        self._probing.open = list(probes)
+        table, problem = greedy.priced.table, greedy.priced.problem
+        found = tried(self._explorer, self._probing, table, problem, greedy.solution, rng)
+        return decode(greedy.platform, table.devices, found.choice)
 
     @property
     def left_ms(self) -> float | None:

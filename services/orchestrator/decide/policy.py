@@ -64,7 +64,7 @@ class Policy:
             self._recent.append(experience)
 
     def choose(self, name: str, context: DecisionContext) -> dict[str, str] | None:
-        """As `DecisionPolicy.choose`; without parameters that fit, `profile` decides."""
+        """As `DecisionPolicy.choose`; when the parameters do not fit, `profile` decides."""
         if name in FIXED:
             return fixed(FIXED[name], context)
         chosen = self._by_parameters(name, context)
@@ -97,14 +97,18 @@ class Policy:
             return None
 
     def _by_parameters(self, name: str, context: DecisionContext) -> dict[str, Option] | None:
-        """Decide by the parameters; None without any, or when they fail."""
-        if self._snapshot is None or name not in (EXPLORE, GREEDY):
+        """Decide by the parameters, before any by what is assumed; None when they fail.
+
+        A first window that tries several options teaches more than one option for all.
+        """
+        if name not in (EXPLORE, GREEDY):
             return None
+        snapshot = self._snapshot or PolicySnapshot.of_priors()
         try:
-            greedy = self._snapshot.greedy(context)
+            greedy = snapshot.greedy(context)
             if name == GREEDY:
                 return greedy.assignment
-            return self._exploration.choose(greedy, self._rng)
+            return self._exploration.choose(greedy, self._rng, snapshot.probes)
         except ValueError as error:
             _log.error("parameters do not fit", version=self.version, reason=str(error))
             self._snapshot = None

@@ -10,8 +10,17 @@ import numpy as np
 from tercet.rl.costs.reading import Reading, choice_of
 from tercet.rl.experience import Experience
 from tercet.rl.explanation_data import Reasons
-from tercet.rl.hybrid import Decision, Profile, decide, from_bytes, from_parameters
+from tercet.rl.hybrid import (
+    CostModel,
+    Decision,
+    PolicyParameters,
+    Profile,
+    decide,
+    from_bytes,
+    to_bytes,
+)
 from tercet.rl.hybrid.explanation import reasons
+from tercet.rl.hybrid.policy_parameters import Probes
 from tercet.rl.hybrid.validation import greedy_costs, rejection_reason
 from tercet.rl.options import Option
 from tercet.rl.platform import Platform
@@ -33,10 +42,24 @@ class PolicySnapshot:
     def __init__(self, version: int, blob: bytes) -> None:
         """Raises ValueError when the parameters are malformed."""
         self.version = version
-        self._knowledge = from_parameters(from_bytes(blob))
+        self._parameters = PolicyParameters.of(from_bytes(blob))
+        self._knowledge = self._parameters.knowledge
+
+    @classmethod
+    def of_priors(cls) -> PolicySnapshot:
+        """What is assumed before anything was measured."""
+        return cls(-1, to_bytes(PolicyParameters(CostModel().knowledge).parameters()))
+
+    @property
+    def probes(self) -> Probes:
+        """Nodes that may be left out once, to find out whether load moves their condition."""
+        return self._parameters.probes
 
     def objection(self, present: PolicySnapshot | None, recent: RecentRounds) -> str:
-        """Why this must not replace `present` (`tercet.rl.hybrid.validation`); empty if it may."""
+        """Why this must not replace `present` (`tercet.rl.hybrid.validation`); empty if it may.
+
+        Costs are compared, not values: a decision that pays later costs more now.
+        """
         former = None if present is None else present._knowledge
         return rejection_reason(
             self._knowledge, former, recent.platform, recent.rounds, recent.profile
@@ -57,6 +80,7 @@ class PolicySnapshot:
             context.parsed_goal,
             context.fleet.profile_ms,
             context.unavailable,
+            self._parameters.values(context.parsed_goal),
         )
 
     def explain(self, context: DecisionContext, in_force: dict[str, Option]) -> Reasons:
@@ -69,6 +93,7 @@ class PolicySnapshot:
             in_force,
             context.fleet.profile_ms,
             context.unavailable,
+            self._parameters.values(context.parsed_goal),
         )
 
     def expected_ms(

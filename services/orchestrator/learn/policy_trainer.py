@@ -66,6 +66,13 @@ class PolicyTrainer(Training):
         """Whether to ask for plans, after an update before which `observed` rounds were known."""
         return self.observed > observed
 
+    def load_values(self, blob: bytes) -> bool:
+        """Take what states are worth from a planner; whether that changes the policy. Blocking.
+
+        Raises ValueError when it is malformed.
+        """
+        return False
+
     @abstractmethod
     def greedy_ms(self) -> float | None:
         """Expected average of the greedy assignment in the state of the latest round. Blocking."""

@@ -16,9 +16,9 @@ from tercet.experience.history import History
 from tercet.experience.reporting import PERIOD, Rates, report
 from tercet.messaging.bus import Bus
 from tercet.messaging.durable import consume
-from tercet.messaging.parameter_store import ParameterStore
+from tercet.messaging.parameter_store import VALUES, ParameterStore
 from tercet.process import log, metrics
-from tercet.process.errors import TryLater
+from tercet.process.errors import Gone, TryLater, Unprocessable
 from tercet.process.extras import require
 from tercet.process.waiting import within
 from tercet.schemas.experience_v2 import Experience
@@ -77,6 +77,10 @@ class PolicyTraining:
         """Stream sequence of the newest experience that was read."""
         self._unpublished = False
         """Whether something was taken in that is not in the published parameters."""
+        self._values_due = True
+        """Whether planners may have published newer values of states."""
+        self._values: int | None = None
+        """Version of those that the trainer has, or that were refused."""
         self._fresh = asyncio.Event()
         self._fresh.set()  # The stream may hold experience from before the start.
         self._rates = Rates()
@@ -94,7 +98,10 @@ class PolicyTraining:
         self._fresh.set()
 
     async def on_parameters(self, message: Parameters) -> None:
-        """Note a member's newest version: what it planned long before is stale."""
+        """Note new values, or a member's newest version: what it planned long before is stale."""
+        if message.owner == VALUES:
+            self._values_due = True
+            self._fresh.set()
         kind, _, member = message.owner.partition("-")
         if kind == "member" and member.isdigit():
             self._trainer.newest(int(member), message.version)
@@ -103,7 +110,7 @@ class PolicyTraining:
         """Start again; an update in progress ends without a publication."""
         self._trainer = trainer_of(self._settings)
         self._planned, self._seen, self._unpublished = [], 0, False
-        self._version = self._greedy_ms = None
+        self._version = self._values = self._greedy_ms = None
         self._history.clear()
         self._fresh.set()
 
@@ -163,6 +170,8 @@ class PolicyTraining:
             self._seen = entries[-1][0]
         planned, self._planned = self._planned, []
         self._unpublished |= await self._in_thread(trainer, partial(trainer.take_in, (), planned))
+        if self._values_due:
+            self._unpublished |= await self._take_values(trainer)
         if self._unpublished:
             with metrics.UPDATE.labels("policy").time():
                 blob = await self._in_thread(trainer, trainer.update)
@@ -172,6 +181,25 @@ class PolicyTraining:
             await self._evaluate_greedy(trainer)
         if trainer.latest is not None and trainer.plan_due(before):
             await self._bus.publish(plan_after(trainer.latest, trainer.transitions))
+            self._values_due = True  # An announcement may have been missed.
+
+    async def _take_values(self, trainer: PolicyTrainer) -> bool:
+        """Read the newest values of states; whether they change the policy. Raises TryLater."""
+        pointer = await self._store.pointer(VALUES)
+        self._values_due = False
+        if pointer is None or pointer.version == self._values:
+            return False
+        try:
+            blob = await self._store.read(pointer)
+            changed = await self._in_thread(trainer, partial(trainer.load_values, blob))
+        except Gone:
+            return False  # Newer ones have been announced.
+        except (Unprocessable, ValueError) as error:
+            body = pointer.model_dump_json().encode()
+            await self._bus.dead_letter(pointer.subject, body, str(error))
+            changed = False
+        self._values = pointer.version
+        return changed
 
     async def _in_thread(self, trainer: PolicyTrainer, work: Callable[[], T]) -> T:
         """Run blocking work; raises _ResetMeanwhileError when there was a reset meanwhile."""

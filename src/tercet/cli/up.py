@@ -55,7 +55,9 @@ def up(
     ] = 5,
     workers: Annotated[
         int,
-        typer.Option(min=1, max=50, help="World-model workers, which share the five members."),
+        typer.Option(
+            min=0, max=50, help="World-model workers, which share the five members; 0: no planning."
+        ),
     ] = 1,
     evaluations: Annotated[
         int | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tercet.experience.latest_platforms import LatestPlatforms
 from tercet.rl.experience import AttemptResult, Attempts, Experience, NodeState, Parts, State
@@ -168,14 +168,15 @@ def _parts(message: messages.Experience) -> dict[str, Parts]:
 def planned_experiences(batch: Planned) -> list[Experience]:
     """A planned batch, one experience per transition."""
     options = [Option.parse(text) for text in batch.fleet.options]
-    state, goal = state_of(batch.active, batch.state), parse_goal(batch.goal)
+    goal, count = parse_goal(batch.goal), len(batch.choice)
+    before, after = (_states(batch, s, count) for s in (batch.states, batch.next_states))
     return [
         Experience(
-            state=state,
+            state=before[row],
             assignment={d: options[k] for d, k in zip(batch.active, choice, strict=True)},
             response_ms=dict(zip(batch.active, response, strict=True)),
             average_ms=sum(response) / len(response),
-            next_state=state,
+            next_state=after[row],
             goal=goal,
             member=batch.member,
             id=f"{batch.id}/{row}",
@@ -184,10 +185,38 @@ def planned_experiences(batch: Planned) -> list[Experience]:
     ]
 
 
+def _states(batch: Planned, changes: Sequence[Mapping[str, Condition]], count: int) -> list[State]:
+    """The states of `count` transitions, from what differs from the batch's state."""
+    if not changes:
+        return [state_of(batch.active, batch.state)] * count
+    return [state_of(batch.active, {**batch.state, **changed}) for changed in changes]
+
+
+def condition_of(node: NodeState) -> Condition:
+    """The inverse of what `state_of` does; shares that were predicted beyond 0..1 are cut off."""
+    return Condition(
+        cpu=min(max(node.cpu, 0.0), 1.0),
+        memory=min(max(node.memory, 0.0), 1.0),
+        link_ms=max(node.link_ms, 0.0),
+        weak=node.weak,
+        backlog=max(node.backlog, 0.0),
+        temperature=node.temperature,
+        throttled=min(max(node.throttled, 0.0), 1.0),
+    )
+
+
 def planned_message(job: Plan, member: int, version: int, planned: Iterable[Experience]) -> Planned:
     """The transitions that one member planned for a job, as one message."""
     options = {text: k for k, text in enumerate(job.fleet.options)}
-    rows = list(planned)
+    rows, start = list(planned), state_of(job.active, job.state)
+    before, after = (
+        tuple(
+            {k: condition_of(node) for k, node in state.nodes.items() if node != start.node(k)}
+            for state in states
+        )
+        for states in ([e.state for e in rows], [e.next_state for e in rows])
+    )
+    moved = any(before) or any(after)
     return Planned.caused_by(
         job,
         key=f"{member}",
@@ -199,4 +228,6 @@ def planned_message(job: Plan, member: int, version: int, planned: Iterable[Expe
         state=job.state,
         choice=tuple(tuple(options[str(e.assignment[d])] for d in job.active) for e in rows),
         response_ms=tuple(tuple(e.response_ms[d] for d in job.active) for e in rows),
+        states=before if moved else (),
+        next_states=after if moved else (),
     )

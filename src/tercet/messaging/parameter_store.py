@@ -18,6 +18,10 @@ from tercet.process.errors import Fenced, Gone, TryLater, Unprocessable
 from tercet.schemas.parameters import Parameters
 from tercet.schemas.versions import Versions
 
+VALUES = "values"
+"""Owner of what states are worth. Any planner publishes them, with the window of its job as epoch,
+so that those of an older window never replace those of a newer one."""
+
 _log = log.get(__name__)
 
 

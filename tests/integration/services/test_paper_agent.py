@@ -20,6 +20,7 @@ from tercet.services.orchestrator.learn.service import plan_after, trainer_of
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tercet.services.orchestrator.settings import OrchestratorSettings
 from tercet.services.world_model.agents import member_of, planner_of, slots_of
+from tercet.services.world_model.job_result import JobResult
 from tercet.services.world_model.paper_member import PaperMember
 from tercet.services.world_model.paper_planner import PaperPlanner
 from tercet.services.world_model.planner import Planner
@@ -46,13 +47,13 @@ def trained_member() -> bytes:
 def test_real_experience_and_plans_reach_the_policy() -> None:
     trainer, planner = PaperTrainer(0, SETTINGS), PaperPlanner(SETTINGS)
     assert trainer.update() is None and trainer.greedy_ms() is None
-    assert planner.plan(Plan(goal="85", fleet=fleet(), active=("a",), state={})) == []
+    assert planner.plan(Plan(goal="85", fleet=fleet(), active=("a",), state={})) == JobResult()
     planner.load(0, 3, trained_member())
     assert trainer.real(ROUNDS[0]) and not trainer.plan_due(0)
     assert trainer.real(ROUNDS[1]) and trainer.plan_due(1)
     assert not trainer.plan_due(1), "once per epoch"
     job = plan_after(ROUNDS[1], trainer.transitions)
-    (batch,) = planner.plan(job)
+    (batch,) = planner.plan(job).batches
     assert (batch.member, batch.version) == (0, 3)
     assert len(batch.choice) == 25 < job.transitions, "all joint actions"
     assert trainer.planned(batch) and not trainer.planned(batch)

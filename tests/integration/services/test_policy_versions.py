@@ -23,7 +23,7 @@ from tests.integration.services.test_learning import experience
 from tests.integration.services.test_round_controller import deciding, experiences
 
 OPTIONS = fleet().options
-TRUTH = {"d0@L": 40.0, "d3@L": 12.0, "d7@L": 32.0, "d0@E": 20.0, "d0@C": 28.0}
+TRUTH = {"d0@L": 40.0, "d3@L": 12.0, "d7@L": 32.0, "d0@E": 17.0, "d0@C": 28.0}
 """What options really take; there is no crowding."""
 WRONG = {**TRUTH, "d0@E": 1.0}
 """As if the edge were fast: this version prefers it, and turns out to be worse."""

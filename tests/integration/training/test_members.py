@@ -40,10 +40,6 @@ def test_parameters_of_a_member_depend_on_the_experiences_alone(every: int) -> N
     assert learned_here(2, EXPERIENCES, every) == learned_here(2, EXPERIENCES, 1)
 
 
-def test_members_differ() -> None:
-    assert learned_here(0, EXPERIENCES) != learned_here(1, EXPERIENCES)
-
-
 async def slot(bus: Bus, epoch: int, number: int = 0) -> Slot:
     store = await ParameterStore.open(bus)
     return Slot(bus, store, History(bus, 1000), partial(Member, number, 0), epoch)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tercet.rl.costs.choice import problem_of
-from tercet.rl.costs.reading import choice_of, costs_of
+from tercet.rl.costs.reading import costs_of
 from tercet.rl.experience import Experience, NodeState, State
 from tercet.rl.hybrid import (
     CostModel,
@@ -17,11 +17,9 @@ from tercet.rl.hybrid import (
     Explorer,
     Hybrid,
     Knowledge,
-    SystemModel,
     decide,
     from_bytes,
     from_parameters,
-    plan,
     to_bytes,
     to_parameters,
 )
@@ -229,22 +227,3 @@ def test_a_window_on_another_platform_moves_what_is_known() -> None:
         seen = State(("a", "b"), STATE.nodes)
         agent.observe(Experience(seen, slow, ms, 1.0, seen, "min"))
     assert costs(agent.costs.knowledge, PLATFORM)["a", "d3@L", 1.0] > 2 * before
-
-
-def test_members_trained_apart_plan_with_what_the_policy_knows(learned: CostModel) -> None:
-    seen = {"edge": NodeState(cpu=0.4)}
-    window = Experience(
-        State(DEVICES, seen), dict.fromkeys(DEVICES, OPTIONS[3]), {}, 99.0, State(DEVICES, seen), 80
-    )
-    for slot in range(2):
-        member = SystemModel(0, slot)
-        member.observe(window)
-        planned = plan(
-            member.parameters(), learned.knowledge, PLATFORM, STATE, 80.0, slot, 2, member=slot
-        )
-        assert {p.member for p in planned} == {slot} and len(planned) == 2
-        for p in planned:
-            assert mean_accuracy(PLATFORM, p.assignment) >= 80.0 - 1e-9
-            table = learned.knowledge.table(PLATFORM, STATE)
-            expected = costs_of(table, choice_of(PLATFORM, table, p.assignment))
-            assert list(p.response_ms.values()) == pytest.approx(expected.tolist())

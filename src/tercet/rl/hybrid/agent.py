@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, solved
-from tercet.rl.costs.choice import Goals, problem_of
+from tercet.rl.costs.choice import Goals
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.exploration import Explorer
 from tercet.rl.costs.model import CostModel
@@ -20,16 +20,15 @@ from tercet.rl.costs.prediction import CostTable
 from tercet.rl.decomposition_solver import Prices
 from tercet.rl.experience import Experience, State
 from tercet.rl.hybrid.prediction_error import table_errors
+from tercet.rl.hybrid.trying import tried
 from tercet.rl.planning.parameters import to_parameters
-from tercet.rl.planning.planner import plan
-from tercet.rl.planning.probing import Probing
+from tercet.rl.planning.planner import PLAN_EVERY, plan
+from tercet.rl.planning.probing import Probing, undecided
+from tercet.rl.planning.problem import priced
 from tercet.rl.planning.relevance import assess
 from tercet.rl.planning.system_model import SystemModel
 from tercet.rl.planning.values import Values
 from tercet.rl.platform import Assignment, Platform, decode
-
-PLAN_EVERY = 10
-"""Windows between two planning jobs."""
 
 MEMBERS = 5
 """Members of the system model that imagine windows."""
@@ -80,11 +79,7 @@ class Hybrid:
     def act(self, state: State, goal: Goals) -> Assignment:
         """Greedy, or with trials that are worth their cost."""
         now = self._solved(state, goal)
-        probe = self.probing.probe(now.table, now.problem, now.solution, self.explorer.saved)
-        if probe is not None:
-            self.explorer.saved -= probe[1]
-            return self._decoded(now.table, probe[0])
-        chosen = self.explorer.explore(now.table, now.problem, now.solution, self.rng)
+        chosen = tried(self.explorer, self.probing, now.table, now.problem, now.solution, self.rng)
         return self._decoded(now.table, chosen)
 
     def greedy(self, state: State, goal: Goals) -> Assignment:
@@ -106,20 +101,13 @@ class Hybrid:
 
     def _problem(self, table: CostTable, state: State, goal: Goals) -> tuple[CostTable, Problem]:
         """Costs, and what is to be solved: with the values of states where there are any."""
-        values = self.values.get(str(goal))
-        if values is None:
-            return table, problem_of(table, goal)
-        later = values.costs_of(table, state, self.platform)
-        table = later.added(table)
-        return table, problem_of(
-            table, goal, node_cost=later.node_cost, node_levels=later.node_levels
-        )
+        found = priced(table, state, self.platform, goal, self.values.get(str(goal)))
+        return found.table, found.problem
 
     def _plan(self, state: State, goal: Goals) -> None:
         """Evaluate states for the present goal; values for former goals are dropped."""
         found = assess(self.system)
-        names = list(self.system.registry.nodes.number)
-        self.probing.open = [(names[node], f) for node, f in found.undecided]
+        self.probing.open = undecided(self.system, found)
         if not self.planning or not found.relevant:
             self.values = {}
             return

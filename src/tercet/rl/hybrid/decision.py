@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, solved
-from tercet.rl.costs.choice import Goals, problem_of
+from tercet.rl.costs.choice import Goals
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.prediction import CostTable, Knowledge
 from tercet.rl.experience import State
 from tercet.rl.options import Option
+from tercet.rl.planning.problem import Priced, priced
+from tercet.rl.planning.values import Values
 from tercet.rl.platform import Platform, decode
 
 
@@ -24,8 +25,9 @@ class Decision:
 
     platform: Platform
     table: CostTable
-    problem: Problem | None
-    """None: there is no row to decide for."""
+    """Expected costs of the window."""
+    priced: Priced | None
+    """What was solved: those, and what later windows cost. None: there is no row to decide for."""
     solution: Solution
 
     @property
@@ -35,8 +37,9 @@ class Decision:
 
     @property
     def average_ms(self) -> float:
-        """Expected mean cost per request."""
-        return float(self.solution.cost)
+        """Expected mean cost per request in the window."""
+        later = 0.0 if self.priced is None else self.priced.later_ms(self.solution)
+        return float(self.solution.cost) - later
 
 
 def decide(
@@ -46,18 +49,20 @@ def decide(
     goals: Goals,
     profile: Profile | None = None,
     unavailable: Collection[str] = (),
+    values: Values | None = None,
 ) -> Decision:
     """Choose one option per active row; nodes that are `unavailable` only if nothing else is.
 
-    Draws nothing. Raises ValueError when a goal is not one.
+    `values` of states for this goal; without them only the window itself counts. Draws nothing.
+    Raises ValueError when a goal is not one.
     """
     table = knowledge.table(platform, state, profile)
     if not table.devices:
         none = Solution(np.zeros(0, dtype=np.int64), 0.0, 0.0, 0.0, True, True, np.zeros(0))
         return Decision(platform, table, None, none)
     allowed = _available(knowledge, platform, table, unavailable) if unavailable else None
-    problem = problem_of(table, goals, allowed)
-    return Decision(platform, table, problem, solved(problem))
+    found = priced(table, state, platform, goals, values, allowed)
+    return Decision(platform, table, found, solved(found.problem))
 
 
 def _available(

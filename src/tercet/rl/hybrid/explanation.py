@@ -14,6 +14,7 @@ from tercet.rl.experience import State
 from tercet.rl.explanation_data import Expectation, Reasons
 from tercet.rl.goal_price import price_of
 from tercet.rl.hybrid.decision import decide
+from tercet.rl.planning.values import Values
 from tercet.rl.platform import Assignment, Platform
 
 
@@ -25,15 +26,16 @@ def reasons(
     in_force: Assignment,
     profile: Profile | None = None,
     unavailable: Collection[str] = (),
+    values: Values | None = None,
 ) -> Reasons:
     """As `decide`; `in_force` gives the loads, a row without an option counts nowhere."""
-    best = decide(knowledge, platform, state, goals, profile, unavailable)
+    best = decide(knowledge, platform, state, goals, profile, unavailable, values)
     return Reasons(
         greedy=best.assignment,
         average_ms=best.average_ms,
         accuracy=best.solution.accuracy,
         feasible=best.solution.feasible,
-        price_ms=None if best.problem is None else price_of(best.solution, best.problem),
+        price_ms=None if best.priced is None else price_of(best.solution, best.priced.problem),
         options=_expectations(platform, best.table, in_force),
     )
 

@@ -2,7 +2,8 @@
 
 Two comparisons, each with a stated margin: their prediction error on the latest windows, and the
 cost of their greedy assignment. Costs are estimated off policy: a measured cell has its measured
-cost, any other the mean of both predictions.
+cost, any other what the more certain of both predicts, within what the other deems possible. So a
+discovery is accepted where the present parameters only assume the opposite.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.costs.encoding import Profile
-from tercet.rl.costs.prediction import Knowledge
-from tercet.rl.costs.reading import costs_of
+from tercet.rl.costs.prediction import CostTable, Knowledge
+from tercet.rl.costs.reading import Reading
 from tercet.rl.experience import Experience
 from tercet.rl.hybrid.decision import Decision, decide
 from tercet.rl.hybrid.prediction_error import log_errors
@@ -25,6 +26,8 @@ MIN_ROUNDS = 8
 """Windows that are compared; with fewer, new parameters are accepted."""
 COST_MARGIN = 0.25
 """Share by which a new greedy assignment may cost more than the present one's."""
+DOUBT = 3.0
+"""Standard errors of a logarithm within which a cost is deemed possible."""
 ERROR_FACTOR, ERROR_MARGIN = 2.0, 0.3
 """A new error may be so many times the present one, plus so much, in log milliseconds."""
 
@@ -84,13 +87,25 @@ def _measured(platform: Platform, seen: list[Experience]) -> Cells:
     return {cell: float(np.mean(ms)) for cell, ms in found.items()}
 
 
+def _predicted(tables: Sequence[CostTable], choice: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Milliseconds of each row: by the table that is most certain, if no other rules it out."""
+    rows = np.arange(len(choice))
+    found = [Reading.of(table, choice) for table in tables]
+    costs = np.array([r.costs[rows, choice] for r in found])
+    spread = np.sqrt(np.maximum([r.variance[rows, choice] for r in found], 0.0))
+    least = (costs * np.exp(-DOUBT * spread)).max(axis=0)
+    most = (costs * np.exp(DOUBT * spread)).min(axis=0)
+    certain = costs[spread.argmin(axis=0), rows]
+    return np.asarray(np.maximum(np.minimum(certain, most), least))
+
+
 def _cost(
     platform: Platform, decision: Decision, measured: Cells, decisions: Sequence[Decision]
 ) -> float:
-    """Average milliseconds of a decision: as measured, else the mean prediction."""
-    assignment, choice = decision.assignment, decision.solution.choice
+    """Average milliseconds of a decision: as measured, else as predicted."""
+    assignment = decision.assignment
     load = loads(platform, assignment)
-    predicted: NDArray[np.float64] = np.mean([costs_of(d.table, choice) for d in decisions], axis=0)
+    predicted = _predicted([d.table for d in decisions], decision.solution.choice)
     costs = [
         measured.get((device, str(option), round(load[platform.node(device, option)])), ms)
         for (device, option), ms in zip(assignment.items(), predicted.tolist(), strict=True)

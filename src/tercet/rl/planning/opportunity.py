@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import solved
-from tercet.rl.costs.choice import Goals, problem_of
+from tercet.rl.costs.choice import Goals
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.prediction import CostTable, Knowledge
 from tercet.rl.experience import State
 from tercet.rl.planning.conditions import with_condition
 from tercet.rl.planning.parameters import System
+from tercet.rl.planning.problem import priced
 from tercet.rl.planning.values import StateCosts, Values
 from tercet.rl.platform import Platform
 
@@ -54,14 +55,8 @@ class PlanningContext:
     ) -> tuple[CostTable, Problem, StateCosts | None]:
         """The assignment problem with the values of all conditions but one."""
         table = self.table(state)
-        if values is None:
-            return table, problem_of(table, self.goals), None
-        later = values.costs_of(table, state, self.platform, without)
-        priced = problem_of(
-            later.added(table), self.goals, node_cost=later.node_cost,
-            node_levels=later.node_levels,
-        )  # fmt: skip
-        return table, priced, later
+        found = priced(table, state, self.platform, self.goals, values, without=without)
+        return table, found.problem, found.later
 
 
 def node_costs(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.planning.array_checks import checked
 from tercet.rl.planning.conditions import FIELDS
 from tercet.rl.planning.history import AFTER, BEFORE, NODE, Transitions
 from tercet.rl.planning.node_value import POINTS
@@ -95,24 +96,28 @@ class System:
         return found
 
 
-def checked(parameters: Parameters, names: Sequence[str]) -> tuple[str, ...]:
-    """The names of the nodes; raises ValueError for arrays that are missing or not finite."""
-    missing = {*names, "names"} - parameters.keys()
-    if missing:
-        raise ValueError(f"parameters without {', '.join(sorted(missing))}")
-    try:
-        nodes = json.loads(np.asarray(parameters["names"], dtype=np.uint8).tobytes())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"parameters: names cannot be read: {error}") from error
-    for name in names:
-        array = parameters[name]
-        if len(array) != len(nodes):
-            raise ValueError(f"parameters: {name} does not fit {len(nodes)} nodes")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"parameters: {name} is not finite")
-    if (np.asarray(parameters["field"], dtype=np.int64) >= len(FIELDS)).any():
-        raise ValueError("parameters: field is unknown")
-    return tuple(str(n) for n in nodes)
+def joined(members: Sequence[Parameters]) -> Parameters:
+    """One system of several members: the conditions that all of them have, and each one's draws.
+
+    Raises ValueError that names what is wrong.
+    """
+    keys = [
+        list(zip(checked(m, ARRAYS), np.asarray(m["field"]).tolist(), strict=True)) for m in members
+    ]
+    common = [key for key in keys[0] if all(key in others for others in keys)]
+    rows = [[known.index(key) for key in common] for known in keys]
+    found = {name: members[0][name][rows[0]] for name in ARRAYS}
+    draws = [m["draws"][at] for m, at in zip(members, rows, strict=True)]
+    return {
+        **found,
+        "draws": np.concatenate(draws, axis=1),
+        "names": packed([n for n, _ in common]),
+    }
+
+
+def packed(names: Sequence[str]) -> NDArray[np.uint8]:
+    """Names as JSON in bytes."""
+    return np.frombuffer(json.dumps(list(names)).encode(), dtype=np.uint8)
 
 
 def to_parameters(
@@ -140,7 +145,7 @@ def to_parameters(
         name: np.array([e[name] for e in entries]).reshape(len(entries), *shape)
         for name, shape in _shapes(members).items()
     }
-    found["names"] = np.frombuffer(json.dumps(names).encode(), dtype=np.uint8)
+    found["names"] = packed(names)
     return found
 
 

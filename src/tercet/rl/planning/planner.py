@@ -13,22 +13,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, solved
 from tercet.rl.costs.choice import Goals
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.prediction import CostTable, Knowledge
+from tercet.rl.costs.reading import costs_of
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal
 from tercet.rl.planning.conditions import FIELDS, with_condition
 from tercet.rl.planning.node_value import chances, value_of
 from tercet.rl.planning.opportunity import PlanningContext, device_costs, node_costs
 from tercet.rl.planning.parameters import Parameters, System
-from tercet.rl.planning.values import StateCosts, Values, own_use
+from tercet.rl.planning.values import Values, own_use
 from tercet.rl.platform import Platform, decode
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+
+PLAN_EVERY = 10
+"""Windows between two planning jobs."""
 
 STATES = 4
 """Sampled states over which the costs of a load are averaged, where several nodes matter."""
@@ -114,23 +116,16 @@ def _imagine(
     for member in range(context.system.draws.shape[1]):
         now = state
         for _ in range(windows):
-            table, problem, later = context.problem(now, values)
+            table, problem, _ = context.problem(now, values)
             best = solved(problem)
             assignment = decode(context.platform, table.devices, best.choice)
-            cost = float(best.cost) - _later(problem, best.choice, later)
+            costs = costs_of(table, best.choice)
+            response = dict(zip(table.devices, costs.tolist(), strict=True))
+            cost = float(np.average(costs, weights=table.demand))
             after = _next(context, now, table, best, member, rng)
-            found.append(Experience(now, assignment, {}, cost, after, goal, member=member))
+            found.append(Experience(now, assignment, response, cost, after, goal, member=member))
             now = after
     return found
-
-
-def _later(problem: Problem, choice: Integers, later: StateCosts | None) -> float:
-    """What of the cost of an assignment is expected after the window."""
-    if later is None:
-        return 0.0
-    extra = problem.demand * later.extra[np.arange(problem.n), choice]
-    total = float(problem.node_costs(problem.loads_of(choice[None]))[0]) + float(extra.sum())
-    return total / float(problem.demand.sum())
 
 
 def _next(

@@ -15,12 +15,20 @@ import numpy as np
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, solved
 from tercet.rl.costs.prediction import CostTable
+from tercet.rl.planning.relevance import Assessment
+from tercet.rl.planning.system_model import SystemModel
 
 MOST = 12
 """Probes of a node for one field of its condition."""
 
 APART = 4
 """Windows from one probe to the next."""
+
+
+def undecided(system: SystemModel, found: Assessment) -> list[tuple[str, int]]:
+    """Names of the nodes that are to be probed, and the fields."""
+    names = list(system.registry.nodes.number)
+    return [(names[node], f) for node, f in found.undecided]
 
 
 @dataclass

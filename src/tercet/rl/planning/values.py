@@ -8,7 +8,6 @@ through its own option. So it enters the solver as a cost of nodes and of option
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 
 from tercet.rl.costs.prediction import CostTable
 from tercet.rl.experience import State
+from tercet.rl.planning.array_checks import checked
 from tercet.rl.planning.conditions import FIELDS
 from tercet.rl.planning.node_value import expected_value
-from tercet.rl.planning.parameters import Condition, Parameters, checked
+from tercet.rl.planning.parameters import Condition, Parameters, packed
 from tercet.rl.platform import Platform
 
 Floats = NDArray[np.float64]
@@ -84,8 +84,7 @@ class Values:
     def parameters(self) -> Parameters:
         """As plain arrays; names as JSON in bytes."""
         found = {n: np.array([getattr(c, n) for c in self.conditions]) for n in ARRAYS[:-1]}
-        names = np.frombuffer(json.dumps(list(self.nodes)).encode(), dtype=np.uint8)
-        return {**found, "value": self.value, "names": names}
+        return {**found, "value": self.value, "names": packed(self.nodes)}
 
     @classmethod
     def of(cls, parameters: Parameters) -> Values:
