@@ -6,7 +6,9 @@ import signal
 
 import pytest
 
+from benchmarks.planning import random_experiences
 from tercet.messaging.bus import Bus
+from tercet.messaging.parameter_store import VALUES, ParameterStore
 from tercet.messaging.stream_reader import replay
 from tercet.messaging.topology import MEMBERS
 from tercet.schemas.plan import Plan
@@ -17,14 +19,14 @@ from tests.integration.training.conftest import (
     learned,
     pointers,
     publish,
-    rounds,
     shared,
     until,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-EXPERIENCES = rounds(30)
+EXPERIENCES = random_experiences(120)
+"""Rounds of a world in which there is something to plan."""
 DONE = "planning job done"
 """Log event of a worker that has published what it planned."""
 
@@ -62,16 +64,18 @@ async def test_all_workers_share_jobs_also_those_without_slots(bus: Bus, workers
     workers.start("plans")
     await shared(bus, [3, 2])
     workers.signal("trains", signal.SIGSTOP)
-    early = jobs(0, 5, 20)
+    early = jobs(0, 5, 2)
     await ask(bus, early)
     planned = await done(bus, early)  # by a worker that holds only some of the members
     assert {(b.member, b.version) for b in planned} == set(newest.items())
     workers.signal("trains", signal.SIGCONT)
     await shared(bus, [3, 2])
     before = workers.logged("trains", DONE), workers.logged("plans", DONE)
-    late = jobs(5, 30, 100)
+    late = jobs(5, 30, 4)
     await ask(bus, late)
     await done(bus, late)
+    values = await (await ParameterStore.open(bus)).pointer(VALUES)
+    assert values is not None and values.round == max(job.seed for job in late)
     after = workers.logged("trains", DONE), workers.logged("plans", DONE)
     assert after[0] > before[0]
     assert after[1] > before[1]
@@ -82,7 +86,7 @@ async def test_a_killed_workers_job_is_done_by_another(bus: Bus, workers: Worker
     workers.start("one")
     await publish(bus, EXPERIENCES)
     await learned(bus, EXPERIENCES)
-    asked = jobs(0, 6, 2000)
+    asked = jobs(0, 6, 30)
     await ask(bus, asked)
 
     async def at_work() -> bool:

@@ -3,7 +3,7 @@
     system = SystemModel(); system.observe(experience, platform)      # real experience
     planned = plan(system.parameters(), knowledge, platform, state, goal, seed, values)
     values = planned.values                                           # None: nothing to plan
-    cost = values.costs_of(table, state)                              # for the solver
+    found = priced(table, state, platform, goal, values)              # for the solver: problem.py
 
 A condition of a node (backlog, temperature, link, ..) is planned for only if evidence shows both
 that assignments move it and that costs depend on it (`relevance.py`). Then it has a value on a grid
