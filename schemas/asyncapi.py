@@ -20,7 +20,6 @@ from tercet.schemas.decision import Decision
 from tercet.schemas.explanation import Explanation
 from tercet.schemas.external_clients import (
     BY_HAND,
-    EXAMPLES,
     GUIDE,
     HEADERS,
     OPERATIONS,
@@ -29,6 +28,7 @@ from tercet.schemas.external_clients import (
     Operation,
 )
 from tercet.schemas.message import Message
+from tercet.schemas.message_examples import EXAMPLES
 
 DOCUMENT = Path(__file__).parent / "asyncapi.yaml"
 

@@ -28,23 +28,50 @@ may subscribe to. Any NATS client in any language will do; nothing of Tercet nee
 2. For each node publish `telemetry.v1.<node>` once a second. Report the background load, without
    that of your own inference. A device without telemetry for 5 s counts as absent until the next
    message; one that sends `leaving` is absent at once.
-3. Subscribe to `round.v1`. A round names the devices that are to make one request each, at once.
-4. For each of your devices that it names, send `request.v1.<device>` (request/reply) with
-   `round_id` and `cause` set to the round's `id`. The reply is a Decision: `option` is the variant
-   and tier, `node` the node. Limit the time you wait; half a second is plenty. Without a decision
-   choose an option yourself, and give the reason in the outcome's `fallback`.
-5. Run it: on the device, by sending the JPEG to `inference.v1.<node>`, or by any means your nodes
-   have among themselves. Only nodes that accept pictures from others serve `inference.v1`.
-6. Publish `outcome.v1.<device>`: `response_ms` from the request to the labels, `executed` the
-   option that was run, `cause` the decision's `id`, `round` and `round_id` those of the round. Set
-   `simulated` if times are virtual. A round closes when all its devices have reported, or at a
-   time-out (5 s by default); a later outcome is stored, but not used for training. A device that
-   has missed some rounds is waited for no longer than the others took, until it reports again.
+3. Follow `decision.v1.<device>`: it is published when it changes, and stays in force until the next
+   one. `option` is the variant and tier, `node` the node that runs it, `alternatives` says where
+   else, best first. Read the last one at start from the stream DECISIONS, or ask once with
+   `request.v1.<device>` (request/reply); a device may also ask before every request.
+4. Whenever a picture is to be classified, run it by the decision in force: on the device, by
+   sending the JPEG to `inference.v1.<node>`, or by any means your nodes have among themselves.
+   Where it fails, try the next alternative that your deadline allows. Only nodes that accept
+   pictures from others serve `inference.v1`. Without a decision choose an option yourself, and
+   give the reason in the outcome's `fallback`.
+5. Publish `outcome.v1.<device>`: `response_ms` until the labels, `executed` the option that was
+   run, `cause` the decision's `id`, `attempts` what was tried. Set `simulated` if times are
+   virtual. Under high demand one outcome may report several requests (`count`).
 
-Each closed round is published as `experience.v2.real` and used for training; streams may still
-hold `experience.v1.real` of older versions. Outside of rounds a device may send a request at any
-time; the reply is the assignment in force. An outcome that is impossible (parts larger than the
-whole, longer than the time since its round began) is dead-lettered and not used for training.
+How much a device asks for is measured from its outcomes; nothing else need be announced. A device
+that is silent is not waited for.
+
+## Windows, and rounds
+
+The orchestrator announces a numbered window on `window.v1`, one a second. Copy the `number` of the
+window in which a request arrived to the outcome's `window`, and set `straddled` if `assignment` has
+changed before it ended. An outcome without a number is counted in the window in which its request
+arrived, by the time of its publication and its `response_ms`. What comes more than twice as late as
+the slowest outcome of late, or later than the deadline, counts as late: it is stored, and part of
+the demand. An answer that takes longer than its deadline (`deadline_ms`, or 5 s) costs twice that.
+
+With `TERCET_SCHEDULER=rounds` the orchestrator publishes `round.v1` instead: it names the devices
+that are to make one request each, at once. Send `request.v1.<device>` with `round_id` and `cause`
+set to the round's `id`, and copy `round` and `round_id` to the outcome. A round closes when all its
+devices have reported, or after 5 s; a later outcome is not used for training. A device that has
+missed some rounds is waited for no longer than the others took, until it reports again.
+
+Each closed window or round is published as `experience.v2.real` and used for training; streams may
+still hold `experience.v1.real` of older versions. An outcome that is impossible (parts larger than
+the whole, longer than the time since its window or round began) is dead-lettered and not used for
+training.
+
+## Goals, tiers, and what is offered
+
+The goal, a minimum average accuracy, is set with `tercet goal`, or by writing a `goal.v1` to the
+key `goal` of the bucket `control` and publishing it on `goal.v1`. Options without an edge or a
+cloud are those of the tiers that are there: a fleet of devices alone is decided for, too. `allowed`
+in a device's capability limits its pictures to tiers. A second cloud is refused, with a dead letter
+that says so, while the first one is present. `tercet doctor` names nodes for which nothing can be
+decided, such as one whose variants have unknown names.
 
 ## Stored messages
 
@@ -193,50 +220,3 @@ BY_HAND: dict[str, dict[str, Any]] = {
     },
 }
 """Messages that are not JSON, and so have no class."""
-
-_ID = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b"
-_ROUND = "0d9b6a1e-7c55-4a0e-9f0e-3b8a4c2d1e6f"
-_DECISION = "b7a5d0c2-1f3e-4d5c-8b6a-9e8f7d6c5b4a"
-_AT = "2026-01-31T12:00:00Z"
-
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "capability.v1": {
-        "type": "capability.v1",
-        "id": _ID,
-        "at": _AT,
-        "node": "camera-1",
-        "tier": "device",
-        "home": "gate",
-        "accuracy_pct": {"d0": 89.9, "d3": 74.2},
-        "profile_ms": {"d0": 104.0, "d3": 14.0},
-    },
-    "telemetry.v1": {
-        "type": "telemetry.v1",
-        "id": _ID,
-        "at": _AT,
-        "node": "camera-1",
-        "condition": {"cpu": 0.05, "memory": 0.4, "link_ms": 2.5, "weak": False},
-    },
-    "request.v1": {
-        "type": "request.v1",
-        "id": _ID,
-        "at": _AT,
-        "cause": _ROUND,
-        "device": "camera-1",
-        "round_id": _ROUND,
-    },
-    "outcome.v1": {
-        "type": "outcome.v1",
-        "id": _ID,
-        "at": _AT,
-        "cause": _DECISION,
-        "device": "camera-1",
-        "node": "gate",
-        "assigned": "d0@E",
-        "executed": "d0@E",
-        "response_ms": 48.2,
-        "round": 12,
-        "round_id": _ROUND,
-    },
-}
-"""One message of each type that a fleet publishes."""

@@ -48,20 +48,42 @@ class NodeRegistry:
         return self._capabilities.get(node)
 
     def add_capability(self, capability: Capability, now: float, *, recalled: bool = False) -> bool:
-        """Enter a capability; False if with it no option would be left for anyone.
+        """Enter a capability; False if it is refused.
 
-        One that is `recalled` was published before, and does not make the node present.
+        One that is `recalled` was published before, and does not make the node present. A cloud
+        takes the place of one that is absent.
         """
-        joined = {**self._capabilities, capability.node: capability}
-        fleet = self._joined(joined)
-        if fleet is None and self._fleet is not None:
+        if self.refusal(capability, now):
             return False
-        self._capabilities, self._fleet = joined, fleet
+        replaced = self._other_clouds(capability)
+        kept = {n: c for n, c in self._capabilities.items() if n not in replaced}
+        self._capabilities = {**kept, capability.node: capability}
+        self._fleet = self._joined(self._capabilities)
         self._last_capability[capability.node] = now
         self._unanswered.pop(capability.node, None)
         if not recalled:
             self._last_message[capability.node] = now
         return True
+
+    def refusal(self, capability: Capability, now: float) -> str:
+        """Why a capability is refused: a fleet has one cloud, and keeps an option; else empty."""
+        for cloud in self._other_clouds(capability):
+            if self._is_present(cloud, now):
+                return f"a second cloud: {cloud} is present, and a fleet has one"
+        joined = {**self._capabilities, capability.node: capability}
+        if self._fleet is not None and self._joined(joined) is None:
+            return "no option would remain for anyone"
+        return ""
+
+    def _other_clouds(self, capability: Capability) -> tuple[str, ...]:
+        """Clouds of another name than this one's."""
+        if capability.tier != "cloud":
+            return ()
+        known = self._capabilities.values()
+        return tuple(c.node for c in known if c.tier == "cloud" and c.node != capability.node)
+
+    def _is_present(self, node: str, now: float) -> bool:
+        return now - self._last_message.get(node, -1e9) <= self._absent
 
     def _joined(self, capabilities: dict[str, Capability]) -> Fleet | None:
         fleet = fleet_of(capabilities.values())
@@ -117,7 +139,7 @@ class NodeRegistry:
     def active(self, now: float) -> tuple[str, ...]:
         """Devices that are present."""
         devices = self._fleet.devices if self._fleet else ()
-        return tuple(d for d in devices if now - self._last_message.get(d, -1e9) <= self._absent)
+        return tuple(d for d in devices if self._is_present(d, now))
 
     def conditions(self) -> dict[str, Condition]:
         """Last condition of every node."""

@@ -31,6 +31,7 @@ class Subscriptions:
 
     def __init__(self, bus: Bus, state: DeciderState, versions: PolicyVersions) -> None:
         self._control, self._state, self._versions = ControlReader(bus), state, versions
+        self._bus = bus
 
     @classmethod
     async def start(cls, bus: Bus, state: DeciderState, versions: PolicyVersions) -> Subscriptions:
@@ -43,7 +44,8 @@ class Subscriptions:
         await bus.subscribe(Parameters, versions.on_parameters, owner="policy")
         await bus.subscribe(PolicySet, versions.on_policy)
         await bus.subscribe(Reset, self._on_reset)
-        for capability in await last_per_subject(bus, Capability):
+        stored = await last_per_subject(bus, Capability)
+        for capability in sorted(stored, key=lambda c: c.at):
             state.registry.add_capability(capability, state.now(), recalled=True)
         await versions.recall()
         await self._refresh()
@@ -70,8 +72,13 @@ class Subscriptions:
             self._state.exploring = exploration.explore
 
     async def _on_capability(self, message: Capability) -> None:
-        if not self._state.registry.add_capability(message, self._state.now()):
-            _log.warning("capability ignored: no option would remain", node=message.node)
+        registry, now = self._state.registry, self._state.now()
+        if reason := registry.refusal(message, now):
+            _log.error("capability refused", node=message.node, reason=reason)
+            body = message.model_dump_json().encode()
+            await self._bus.dead_letter(message.subject, body, f"{message.node}: {reason}")
+        else:
+            registry.add_capability(message, now)
 
     async def _on_telemetry(self, message: Telemetry) -> None:
         self._state.registry.add_telemetry(message, self._state.now())

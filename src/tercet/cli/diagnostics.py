@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 from platformdirs import user_state_path
 
+from tercet.cli.finding import Finding
+from tercet.cli.fleet_check import fleet
 from tercet.messaging import clock_skew, declare, inspection, stream_changes
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
@@ -21,8 +21,6 @@ from tercet.models.manifest import default_directory, load
 from tercet.process.errors import NoAnswer
 from tercet.schemas.capability import Capability
 from tercet.schemas.telemetry import Telemetry
-
-Severity = Literal["ok", "look", "wrong"]
 
 SKEWED = 1.0
 """Seconds that a clock may differ before it is reported."""
@@ -35,16 +33,6 @@ LAGGING = 100
 FREE_MIB = 1024.0
 """Free disk space below which it is reported."""
 MIB = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report."""
-
-    check: str
-    verdict: Severity
-    found: str
-    advice: str = ""
 
 
 Check = Callable[[Bus], Awaitable[list[Finding]]]
@@ -200,6 +188,7 @@ CHECKS: dict[str, Check] = {
     "streams": streams,
     "clock": clock,
     "services": services,
+    "fleet": fleet,
     "buried": dead_letters,
     "models": models,
     "disk": disk,

@@ -6,7 +6,8 @@ import asyncio
 import sys
 from dataclasses import asdict
 
-from tercet.cli.diagnostics import CHECKS, Finding, disk, models
+from tercet.cli.diagnostics import CHECKS, disk, models
+from tercet.cli.finding import Finding
 from tercet.cli.output import Json, as_json, show
 from tercet.cli.running_system import Url, bus_at, find
 from tercet.cli.usage_error import UsageError
@@ -20,7 +21,7 @@ EPILOG = (
 
 
 def doctor(bus: Url = None, json: Json = False) -> None:
-    """Check broker, streams, clocks, services, models and disk, and advise what to do."""
+    """Check broker, streams, clocks, services, fleet, models and disk, and advise what to do."""
     findings = asyncio.run(_examine(bus))
     healthy = all(finding.verdict != "wrong" for finding in findings)
     if json:

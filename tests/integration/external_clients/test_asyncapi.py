@@ -14,7 +14,8 @@ from tercet.messaging.topology import stream_of
 from tercet.schemas import asyncapi
 from tercet.schemas.capability import Capability
 from tercet.schemas.catalogue import CATALOGUE
-from tercet.schemas.external_clients import EXAMPLES, STREAMS
+from tercet.schemas.external_clients import STREAMS
+from tercet.schemas.message_examples import EXAMPLES
 
 TREE = asyncapi.document()
 

@@ -101,3 +101,33 @@ def test_a_recalled_capability_does_not_make_a_node_present() -> None:
         registry.add_capability(node, now=0, recalled=True)
     assert registry.fleet is not None
     assert registry.active(now=1) == ()
+
+
+def test_a_second_cloud_is_refused_while_the_first_is_present() -> None:
+    registry, other = NodeRegistry(absent=5), NODES[3].model_copy(update={"node": "sun"})
+    for node in NODES:
+        registry.add_capability(node, now=0)
+    assert "a second cloud: sky is present" in registry.refusal(other, now=4)
+    assert not registry.add_capability(other, now=4)
+    assert registry.add_capability(NODES[3], now=4)  # The same one again.
+    assert registry.fleet is not None and registry.fleet.cloud == "sky"
+    assert registry.add_capability(other, now=10)
+    assert registry.fleet.cloud == "sun" and "sky" not in registry.fleet.nodes
+
+
+def test_devices_may_be_limited_to_tiers() -> None:
+    limited = NODES[0].model_copy(update={"allowed": ("L", "E")})
+    found = fleet_of([limited, *NODES[1:]])
+    assert found is not None and found.allowed == {"a": ("L", "E")}
+    assert not platform_of(found).offers("a", Option("d0", "C"))
+    cloud_only = NODES[0].model_copy(update={"allowed": ("C",)})
+    found = fleet_of([cloud_only, *NODES[1:3]])
+    assert found is not None and found.devices == ("b",)  # There is no cloud yet.
+
+
+def test_answers_have_a_deadline_where_windows_are_free_running() -> None:
+    registry = NodeRegistry(absent=5, deadline_ms=5000.0)
+    for node in NODES:
+        registry.add_capability(node, now=0)
+    assert registry.fleet is not None and registry.fleet.deadline_ms == 5000.0
+    assert platform_of(registry.fleet).deadline_ms == 10_000.0
