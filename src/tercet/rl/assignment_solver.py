@@ -20,6 +20,7 @@ from tercet.rl.assignment_arguments import General, whole
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.counted_loads import CountedProblem
 from tercet.rl.decomposition_solver import Prices
+from tercet.rl.incumbent import Incumbent
 from tercet.rl.local_search import Position
 
 Floats = NDArray[np.float64]
@@ -112,7 +113,7 @@ def nearby(problem: Problem, start: ArrayLike) -> Solution:
     first = _checked(problem, start)
     if first is None or not problem.feasible:
         return solved(problem, first)
-    return _solution(problem, decomposition_solver.Incumbent(problem, first).choice, -np.inf)
+    return _solution(problem, Incumbent(problem, first).choice, -np.inf)
 
 
 def ranked(problem: Problem, choice: ArrayLike) -> tuple[Integers, Floats]:
@@ -142,7 +143,7 @@ def _searched(
     problem: Problem, start: Integers | None, prices: Prices | None, tolerance: float
 ) -> Solution:
     """Search exactly for something better than a first answer; decompose if that is cut short."""
-    best = decomposition_solver.Incumbent(
+    best = Incumbent(
         problem, decomposition_solver.first_choice(problem) if start is None else start
     )
     if prices is None or not prices.fit(problem):

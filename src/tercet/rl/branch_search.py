@@ -31,21 +31,18 @@ class Prices:
 
     values: Floats
     """Cost of each option without the price of load, [C, I, n, O]."""
-    amount: Floats
-    """Load of each option on the branch, [n, O]."""
+    amount: Floats  # Load of each option on the branch, [n, O].
     branch: Floats
     """Loads, [I, B], without the branch's offset."""
     price: Floats
     """Cost per load, [C, I, B]."""
-    node: Floats
-    """Cost of the branch itself, [I, B]."""
-    interval: Floats
-    """Bound of each branch between two of its loads, [C, I - 1, B]."""
+    node: Floats  # Cost of the branch itself, [I, B].
+    interval: Floats  # Bound of each branch between two of its loads, [C, I - 1, B].
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Lower bound of each branch, [C, B], and the best option found for each row, [C, n]."""
+    """Lower bound of each branch [C, B]; the best option found for each row [C, n]."""
 
     least: Floats
     option: Integers
@@ -129,7 +126,7 @@ def _cases(
         cost = np.where(none[..., None], 0.0, np.where(np.isfinite(cost), cost, BARRED))
         ends.append(cost)
         reduced.append(cost + prices.price[point, end, branch][:, None, None] * amount)
-    penalty = _penalties(*reduced)
+    penalty = penalties(*reduced)
     penalty[..., 1:][none] = np.inf
     second = np.partition(penalty, 1, axis=2)[:, :, 1]
     order = np.argsort(-second, axis=1, kind="stable")
@@ -156,10 +153,10 @@ def _cases(
     )  # fmt: skip
 
 
-def _penalties(first: Floats, last: Floats) -> Floats:
+def penalties(first: Floats, last: Floats) -> Floats:
     """What each option costs more than the cheapest at least, anywhere between the ends."""
     penalty = np.zeros_like(first)
-    for other in range(first.shape[2]):
+    for other in range(first.shape[-1]):
         more = np.minimum(first - first[..., [other]], last - last[..., [other]])
         np.maximum(penalty, more, out=penalty)
     return np.where(penalty > 0.1 * BARRED, np.inf, penalty)

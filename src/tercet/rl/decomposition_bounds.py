@@ -8,66 +8,17 @@ least value in between is known in closed form. The bound holds for all loads, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl import branch_search
 from tercet.rl.assignment_problem import UNIT
+from tercet.rl.load_grid import Grid, Value
 from tercet.rl.load_levels import at_levels, locate
 from tercet.rl.star_structure import NONE, Options, Star
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """C loads of the hub and I loads of each of B branches, in rising order, with prices."""
-
-    hub: Floats
-    """[C]."""
-    hub_price: Floats
-    """Cost per load on the hub, [C]."""
-    accuracy_price: Floats
-    """Cost per unit of accuracy times demand, [C, G]."""
-    branch: Floats
-    """[I, B]."""
-    price: Floats
-    """Cost per load on the branch, for each load of the hub, [C, I, B]."""
-
-    def at_hub(self, points: Integers) -> Grid:
-        """Only these loads of the hub."""
-        return replace(
-            self,
-            hub=self.hub[points],
-            hub_price=self.hub_price[points],
-            accuracy_price=self.accuracy_price[points],
-            price=self.price[points],
-        )
-
-    def at_branches(self, points: Integers) -> Grid:
-        """Only these loads of each branch, [i, B]."""
-        return replace(
-            self,
-            branch=np.take_along_axis(self.branch, points, axis=0),
-            price=np.take_along_axis(self.price, points[None], axis=1),
-        )
-
-
-@dataclass(frozen=True)
-class Value:
-    """What the bound is made of."""
-
-    point: Floats
-    """Bound of the total cost with the hub's load at a grid point, [C]."""
-    cell: Floats
-    """Bound with the hub's load between two grid points, [C - 1]."""
-    interval: Floats
-    """Least value of each branch between two of its loads, [C, max(1, I - 1), B]."""
-    choices: Integers | None
-    """Options of which the bound is made, [C, n]; None where no branch was searched."""
 
 
 def first_loads(star: Star) -> tuple[Floats, Floats]:
@@ -131,6 +82,7 @@ class Evaluation:
             point=total - grid.hub_price * (grid.hub - self.hub_offset),
             cell=cell,
             interval=interval,
+            parts=parts,
             choices=choices,
         )
 
@@ -160,32 +112,42 @@ class Evaluation:
 
     def outside(self, grid: Grid) -> Floats:
         """Least cost of each row off its branch, [C, n]."""
-        star = self.star
-        least = np.full((len(grid.hub), star.problem.n), np.inf)
+        return np.minimum(*self.elsewhere(grid))
+
+    def elsewhere(self, grid: Grid) -> tuple[Floats, Floats]:
+        """Least cost of each row on the hub, and on neither hub nor branch, [C, n] each."""
+        star, shape = self.star, (len(grid.hub), self.star.problem.n)
+        hub, alone = np.full(shape, np.inf), np.full(shape, np.inf)
         for column in range(star.alone.table.shape[2]):
             cost = star.alone.table[0, :, column] + self._priced(grid, star.alone, column)
-            np.minimum(least, cost, out=least)
+            np.minimum(alone, cost, out=alone)
         for column, cost in enumerate(self.hub_costs):
-            np.minimum(least, cost + self._priced(grid, star.on_hub, column), out=least)
-        return least
+            np.minimum(hub, cost + self._priced(grid, star.on_hub, column), out=hub)
+        if grid.users is not None:
+            hub, alone = np.where(grid.users, hub, np.inf), np.where(grid.users, np.inf, alone)
+        return hub, alone
 
     def _outsiders(self, grid: Grid, least: Floats) -> Integers:
         """Option of each row that costs `least` off its branch, [C, n]."""
         star = self.star
         chosen = np.zeros(least.shape, dtype=np.int64)
+        barred = np.zeros(least.shape, bool) if grid.users is None else grid.users
         for column, option in enumerate(star.alone.option):
             cost = star.alone.table[0, :, column] + self._priced(grid, star.alone, column)
-            chosen = np.where(cost <= least, option, chosen)
+            chosen = np.where((cost <= least) & ~barred, option, chosen)
         for column, cost in enumerate(self.hub_costs):
             here = cost + self._priced(grid, star.on_hub, column) <= least
+            if grid.users is not None:
+                here &= grid.users
             chosen = np.where(here, star.on_hub.option[column], chosen)
         return chosen
 
     def inside(self, grid: Grid) -> list[Floats]:
         """Cost of each option on the branch without that of its load there, [C, I, n] each."""
         options = self.star.on_branch
+        barred = 0.0 if grid.users is None else np.where(grid.users, np.inf, 0.0)
         return [
-            cost + self._priced(grid, options, column)[:, None]
+            cost + (self._priced(grid, options, column) + barred)[:, None]
             for column, cost in enumerate(self.branch_costs)
         ]
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl import hub_search
 from tercet.rl.assignment_problem import UNIT, Problem
-from tercet.rl.decomposition_bounds import Evaluation, Grid, first_loads
+from tercet.rl.decomposition_bounds import Evaluation, first_loads
+from tercet.rl.incumbent import Incumbent
+from tercet.rl.load_grid import Grid
 from tercet.rl.load_prices import branch_prices, hub_prices
-from tercet.rl.local_search import Position
 from tercet.rl.price_ascent import accuracy_price, ascend, marginal, responses
 from tercet.rl.star_structure import NONE, Star, star_of
 
@@ -38,54 +40,6 @@ LEAST_PROGRESS = 0.1
 
 FEW, MANY = 6, 12
 """Rows of each branch that are searched: while prices move, and for the bound."""
-
-MAX_REPAIRED = 1
-"""Of the choices met on the way, so many of the cheapest are repaired and improved."""
-
-
-class Incumbent:
-    """The best assignment so far and its cost."""
-
-    def __init__(self, problem: Problem, choice: Integers) -> None:
-        self.problem, self.cost = problem, np.inf
-        self.choice = choice
-        self.offer(choice)
-
-    def offer(self, choice: Integers) -> None:
-        """Repair and improve an assignment, and keep it if it is the best."""
-        position = Position(self.problem, choice)
-        position.repair()
-        position.improve()
-        self._keep(position)
-
-    def exchange(self, price: Floats) -> None:
-        """Exchange pairs of rows of the best assignment; with a price per accuracy [G]."""
-        position = Position(self.problem, self.choice)
-        position.exchange(price / UNIT)
-        self._keep(position)
-
-    def _keep(self, position: Position) -> None:
-        total = self.problem.total_cost(position.choice)
-        if total < self.cost:
-            self.choice, self.cost = position.choice, total
-
-    def offer_cheapest(self, choices: Integers, price: Floats) -> None:
-        """Offer the cheapest of many, [N, n], with a price per accuracy [G] on what they miss."""
-        problem = self.problem
-        missing = np.maximum(0, problem.required_units - problem.units_of(choices)) / UNIT
-        value = problem.total_costs(choices) + missing @ price
-        seen: set[bytes] = set()
-        for index in np.argsort(value, kind="stable"):
-            if len(seen) == MAX_REPAIRED:
-                return
-            if (key := choices[index].tobytes()) not in seen:
-                seen.add(key)
-                self.offer(choices[index])
-
-    @property
-    def loads(self) -> Floats:
-        """Load of each node, [K]."""
-        return np.asarray(self.problem.loads_of(self.choice[None])[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +77,28 @@ def search(
     grid = _first_grid(star, best, prices)
     value = Evaluation(star, grid).value(grid)
     bound, gap = value.cell if len(grid.hub) > 1 else value.point, np.inf
-    for index in range(ROUNDS):
-        target = best.cost - tolerance * abs(best.cost)
-        opened = np.flatnonzero(bound < target)
-        left = best.cost - float(bound.min())
-        if not len(opened) or left > (1 - LEAST_PROGRESS) * gap:
+    closed = best.cost
+    if len(opened := _open(bound, best, tolerance)):
+        closed = best.target(tolerance)  # A bound of all that is left out from here on.
+        grid = grid.open_loads(value, opened, closed)
+    for index in range(ROUNDS + 1):
+        left, opened = best.cost - float(bound.min()), _open(bound, best, tolerance)
+        last = index == ROUNDS or left > (1 - LEAST_PROGRESS) * gap
+        if index and len(opened):
+            found = hub_search.search(star, grid, opened, best, tolerance, cut=last)
+            bound[opened] = np.maximum(bound[opened], found)
+            opened = _open(bound, best, tolerance)
+        if last or not len(opened):
             break
         gap = left
         opened = np.sort(opened[np.argsort(bound[opened], kind="stable")[:MOST_OPENED]])
         grid, bound = _sharpened(star, grid, bound, opened, best, index)
-    return Found(best.choice, min(float(bound.min()), best.cost), prices)
+    return Found(best.choice, min(float(bound.min()), closed, best.cost), prices)
+
+
+def _open(bound: Floats, best: Incumbent, tolerance: float) -> Integers:
+    """Where the bound is not close enough to the incumbent."""
+    return np.flatnonzero(bound < best.target(tolerance))
 
 
 def _first(star: Star, start: Integers | None, prices: Prices | None) -> tuple[Incumbent, Prices]:
@@ -167,9 +133,8 @@ def _sharpened(
     """Divide the hub intervals `opened`, with better prices at their ends; and all bounds."""
     grid, bound, ends = _divided(grid, bound, opened)
     part = grid.at_hub(ends)
-    low = Evaluation(star, part).value(part).interval.min(axis=0).argmin(axis=0)
-    near = np.clip(low + np.array([[-1], [0], [1], [2]]), 0, len(grid.branch) - 1)
-    found = ascend(star, part.at_branches(near), SHARP[0] + 2 * index, SHARP[1] * (1 + index), FEW)
+    near = part.near(Evaluation(star, part).value(part).interval)
+    found = ascend(star, near, SHARP[0] + 2 * index, SHARP[1] * (1 + index), FEW)
     best.offer_cheapest(found.choices, found.grid.accuracy_price.mean(axis=0))
     part = replace(part, hub_price=found.grid.hub_price, accuracy_price=found.grid.accuracy_price)
     evaluation = Evaluation(star, part)

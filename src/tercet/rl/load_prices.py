@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.decomposition_bounds import Evaluation, Grid
+from tercet.rl.decomposition_bounds import Evaluation
+from tercet.rl.load_grid import Grid
 from tercet.rl.star_structure import Star
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
-from tercet.rl.decomposition_bounds import Evaluation, Grid
+from tercet.rl.decomposition_bounds import Evaluation
+from tercet.rl.load_grid import Grid
 from tercet.rl.load_prices import branch_prices
 from tercet.rl.star_structure import NONE, Star
 

@@ -81,6 +81,16 @@ def test_decomposition_is_feasible_bounded_and_close(seed: int, edges: int) -> N
     assert problem.total_cost(choice) <= 1.05 * exact.cost * 8
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_searched_branches_and_hub_bound_the_optimum_from_below(seed: int) -> None:
+    problem = Problem.of(**fleet(seed, 8, 1 + seed % 3, tightness=0.4 + 0.1 * (seed % 5)))
+    exact = solved(problem)
+    assert exact.exact
+    found = decomposition_solver.search(problem, tolerance=0.0)
+    assert found.bound <= exact.cost * problem.demand.sum() * (1 + 1e-9)
+    assert problem.total_cost(found.choice) <= exact.cost * problem.demand.sum() * 1.02
+
+
 def test_fifty_devices_on_five_edges_report_their_gap() -> None:
     costs, accuracy, home = instance(1, 50, 5)
     found = solve(costs, accuracy, float(np.quantile(accuracy, 0.6)), TIERS, home)
