@@ -19,6 +19,8 @@ from tercet.services.gateway.http.refusal import Refused
 LENGTH_BYTES = 4
 """A BYTES element is preceded by its length, little-endian."""
 MICROSECONDS_PER_MS = 1000.0
+MAX_TIMEOUT_US = 10**15
+"""Thirty years; JSON has whole numbers that are larger than any float."""
 
 Dimension = Annotated[int, Field(ge=0)]
 Parameters = dict[str, Any]
@@ -59,11 +61,10 @@ class InferenceRequest(BaseModel):
         given = self.parameters.get("timeout")
         if given is None or given == 0:
             return None
-        if isinstance(given, bool) or not isinstance(given, int | float):
-            raise Refused(400, "parameters: timeout: no number of microseconds")
-        if not math.isfinite(given) or given < 0:
+        number = isinstance(given, int | float) and not isinstance(given, bool)
+        if not number or not 0 < given < math.inf:
             raise Refused(400, "parameters: timeout: no number of microseconds above 0")
-        return given / MICROSECONDS_PER_MS
+        return min(given, MAX_TIMEOUT_US) / MICROSECONDS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def refusal_response(path: str, refused: Refused) -> Response:
 async def on_refused(request: Request, error: Exception) -> Response:
     """Answer a request that a route has refused."""
     assert isinstance(error, Refused)
-    return refusal_response(request.url.path, error)
+    return refusal_response(request.scope["path"], error)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
@@ -54,15 +54,17 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     reason = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        reason = f"nothing at {request.url.path}; pictures go to /v1/infer or /v2/models/<family>"
-    response = refusal_response(request.url.path, Refused(error.status_code, reason))
+        reason = (
+            f"nothing at {request.scope['path']}; pictures go to /v1/infer or /v2/models/<family>"
+        )
+    response = refusal_response(request.scope["path"], Refused(error.status_code, reason))
     response.headers.update(error.headers or {})
     return response
 
 
 async def on_defect(request: Request, error: Exception) -> Response:
     """Answer a request that met a defect of ours; the server logs it."""
-    return refusal_response(request.url.path, Refused(500, "internal error; the log has it"))
+    return refusal_response(request.scope["path"], Refused(500, "internal error; the log has it"))
 
 
 async def on_disconnect(request: Request, error: Exception) -> Response:

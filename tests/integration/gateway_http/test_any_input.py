@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -13,8 +14,8 @@ from tercet.services.gateway.http.refusal import Refused
 from tercet.services.gateway.http.web_application import web_application
 from tests.gateway_clients import FORM
 from tests.integration.gateway_http.conftest import Gateway
-from tests.integration.gateway_http.test_bad_input import INFER
-from tests.integration.gateway_http.test_formats import form
+from tests.integration.gateway_http.test_bad_input import INFER, tensor
+from tests.integration.gateway_http.test_formats import PICTURE, form
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -58,9 +59,36 @@ async def test_any_request_gets_a_status(path: str, body: bytes, kind: str) -> N
     assert set(json.loads(answered)) <= {"error", "success", "code"}
 
 
-async def asgi(path: str, body: bytes, kind: str) -> tuple[int, bytes]:
+GOOD = json.loads(tensor(data=[base64.b64encode(PICTURE).decode()]))
+PARTS = st.dictionaries(
+    st.sampled_from(["timeout", "classification", "binary_data", "binary_data_output", "x"]),
+    JSON | st.integers(-(10**400), 10**400), max_size=3,
+)  # fmt: skip
+OUTPUT = st.fixed_dictionaries(
+    {"name": st.sampled_from(["labels", "probabilities", "boxes"])}, optional={"parameters": PARTS}
+)
+
+
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    changes=st.fixed_dictionaries(
+        {}, optional={"parameters": PARTS, "outputs": st.lists(OUTPUT, max_size=3), "id": JSON}
+    ),
+    query=st.binary(max_size=30) | st.builds(b"deadline_ms=%b".__mod__, st.binary(max_size=9)),
+)
+async def test_a_good_picture_with_anything_beside_it_is_no_defect(
+    changes: dict[str, Any], query: bytes
+) -> None:
+    status, _ = await asgi(INFER, json.dumps({**GOOD, **changes}).encode(), "a/b", query)
+    assert status == 200 or 400 <= status < 500
+
+
+async def asgi(path: str, body: bytes, kind: str, query: bytes = b"") -> tuple[int, bytes]:
     """The response of the application, without a socket."""
     gateway = Gateway()
+    gateway.proceed.set()
     application = web_application(gateway.infer, lambda: gateway.families)
     sent: list[dict[str, Any]] = []
 
@@ -72,7 +100,7 @@ async def asgi(path: str, body: bytes, kind: str) -> tuple[int, bytes]:
 
     scope = {
         "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
-        "query_string": b"", "headers": [(b"content-type", kind.encode("latin-1"))],
+        "query_string": query, "headers": [(b"content-type", kind.encode("latin-1"))],
         "http_version": "1.1", "scheme": "http", "root_path": "", "app": application,
         "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 9),
     }  # fmt: skip
