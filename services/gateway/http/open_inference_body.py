@@ -64,7 +64,8 @@ class InferenceRequest(BaseModel):
         number = isinstance(given, int | float) and not isinstance(given, bool)
         if not number or not 0 < given < math.inf:
             raise Refused(400, "parameters: timeout: no number of microseconds above 0")
-        return min(given, MAX_TIMEOUT_US) / MICROSECONDS_PER_MS
+        microseconds: float = min(given, MAX_TIMEOUT_US)
+        return microseconds / MICROSECONDS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
