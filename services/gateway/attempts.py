@@ -14,6 +14,7 @@ from tercet.schemas.classification import Classification
 from tercet.schemas.outcome import Attempt
 from tercet.schemas.window import AttemptResult
 from tercet.services.gateway.circuit_breaker import CircuitBreaker
+from tercet.services.gateway.concurrency_limit import ConcurrencyLimit
 from tercet.services.gateway.places import Place
 
 SOONEST_LATE_S = 0.1
@@ -42,6 +43,19 @@ class Execution:
     reason: str = ""
     """Why the last attempt failed."""
 
+    def enter(
+        self,
+        place: Place,
+        result: AttemptResult,
+        ms: float = 0.0,
+        answer: Classification | None = None,
+        reason: str = "",
+    ) -> None:
+        """Enter an attempt: with an answer, or with the reason why there is none."""
+        option = str(place.option)
+        self.attempts.append(Attempt(option=option, node=place.node, result=result, ms=ms))
+        self.answer, self.reason = answer, reason
+
     @property
     def result(self) -> AttemptResult | None:
         """Of the last attempt; None without one."""
@@ -64,6 +78,7 @@ class Attempts:
             lambda: CircuitBreaker(probe_interval_s)
         )
         """Node to its breaker."""
+        self._limits: dict[str, ConcurrencyLimit] = defaultdict(ConcurrencyLimit)
 
     async def run(
         self, picture: bytes, places: Sequence[Place], deadline: float, headers: dict[str, str]
@@ -71,8 +86,9 @@ class Attempts:
         """Try the places in order until one answers; `deadline` is on the clock.
 
         A place is left out when its breaker is open, and, after the first attempt, when its answer
-        is not expected before the deadline. A place that was refused is no reason to send the
-        picture to another one than the last, which is the device's own.
+        is not expected before the deadline. At a node that is known to be overloaded an attempt
+        fails at once. A place that was refused is no reason to send the picture to another one
+        than the last, which is the device's own.
         """
         execution = Execution()
         for number, place in enumerate(places):
@@ -97,7 +113,10 @@ class Attempts:
         limit_s: float,
     ) -> None:
         breaker, late_s = self.breakers[place.node], late_after_s(place)
-        began = self._clock()
+        limit, began = self._limits[place.node], self._clock()
+        if not breaker.is_open and not limit.permits(breaker.in_progress, began):
+            execution.enter(place, "overloaded", reason="all nodes are overloaded")
+            return
         number = breaker.begin(began, late_s)
         if number is None:
             execution.blocked.add(place.node)
@@ -116,15 +135,11 @@ class Attempts:
             breaker.failed(number, now, late_s)
         else:
             breaker.abandoned(number)
-        execution.attempts.append(
-            Attempt(
-                option=str(place.option),
-                node=place.node,
-                result=result,
-                ms=(now - began) * 1000,
-            )
-        )
-        execution.answer, execution.reason = answer, reason
+        if answer is not None:
+            limit.answered(answer.queue_ms, answer.compute_ms, now)
+        elif result == "overloaded":
+            limit.overloaded(now)
+        execution.enter(place, result, (now - began) * 1000, answer, reason)
 
     async def _sent(
         self, place: Place, picture: bytes, headers: dict[str, str], limit_s: float

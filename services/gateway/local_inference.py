@@ -11,7 +11,7 @@ from tercet.models.classifier import Classifier
 from tercet.models.errors import AssetError
 from tercet.schemas.classification import Classification
 from tercet.schemas.fleet import Label
-from tercet.schemas.outcome import Attempt
+from tercet.schemas.window import AttemptResult
 from tercet.services.gateway.attempts import Execution
 from tercet.services.gateway.places import Place
 
@@ -35,25 +35,18 @@ class LocalInference:
 
     async def run(self, execution: Execution, place: Place, picture: bytes) -> None:
         """Classify, and enter the attempt: answered, or refused."""
-        began = self._clock()
+        began, answer, reason = self._clock(), None, ""
         self._pending += 1
         try:
             async with self._turn:
                 queue_ms = (self._clock() - began) * 1000
-                execution.answer = await self._classified(place, picture, queue_ms)
-                execution.reason = ""
+                answer = await self._classified(place, picture, queue_ms)
         except (AssetError, ValueError) as error:
-            execution.reason = str(error)
+            reason = str(error)
         finally:
             self._pending -= 1
-        execution.attempts.append(
-            Attempt(
-                option=str(place.option),
-                node=place.node,
-                result="ok" if execution.answer else "refused",
-                ms=(self._clock() - began) * 1000,
-            )
-        )
+        result: AttemptResult = "ok" if answer else "refused"
+        execution.enter(place, result, (self._clock() - began) * 1000, answer, reason)
 
     async def _classified(self, place: Place, picture: bytes, queue_ms: float) -> Classification:
         variant = place.option.variant

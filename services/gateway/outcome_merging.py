@@ -20,6 +20,7 @@ class MergedOutcomes:
     in_time: int = 0
     total_ms: float = 0.0
     squared_ms: float = 0.0
+    first_attempt_ms: float = 0.0
     network_ms: float = 0.0
     queue_ms: float = 0.0
     compute_ms: float = 0.0
@@ -28,7 +29,9 @@ class MergedOutcomes:
         """Enter one more request."""
         ms = outcome.response_ms
         self.count += 1
-        self.in_time += outcome.deadline_ms is None or ms <= outcome.deadline_ms
+        answered = not outcome.attempts or outcome.attempts[-1].result == "ok"
+        self.in_time += answered and (outcome.deadline_ms is None or ms <= outcome.deadline_ms)
+        self.first_attempt_ms += outcome.attempts[0].ms if outcome.attempts else 0.0
         self.total_ms += ms
         self.squared_ms += ms * ms
         self.network_ms += outcome.network_ms
@@ -36,10 +39,16 @@ class MergedOutcomes:
         self.compute_ms += outcome.compute_ms
 
     def outcome(self) -> Outcome:
-        """All of them as one: means of the times, and no labels or frame."""
+        """All of them as one: means of the times, and no labels or frame.
+
+        Of those that failed everywhere only the first attempt is reported, where it was decided.
+        """
         if self.count == 1:
             return self.first
         n, mean = self.count, self.total_ms / self.count
+        first = self.first.attempts[:1]
+        tried = tuple(a.model_copy(update={"ms": self.first_attempt_ms / n}) for a in first)
+        place = {"executed": first[0].option, "node": first[0].node} if first else {}
         return self.first.model_copy(
             update={
                 "id": uuid5(self.first.id, "merged"),
@@ -50,6 +59,8 @@ class MergedOutcomes:
                 "network_ms": self.network_ms / n,
                 "queue_ms": self.queue_ms / n,
                 "compute_ms": self.compute_ms / n,
+                **place,
+                "attempts": tried,
                 "frame": None,
                 "request": None,
                 "labels": (),
@@ -72,7 +83,8 @@ class OutcomeMerger:
 
     def add(self, outcome: Outcome, now: float) -> Outcome | None:
         """Return the outcome if it is to be reported by itself, None if it is merged."""
-        if outcome.attempts or outcome.round_id is not None:
+        answered_later = len(outcome.attempts) > 1 and outcome.attempts[-1].result == "ok"
+        if answered_later or outcome.round_id is not None:
             return outcome
         if now - self._since >= 1.0:
             self._since, self._passed = now, {}
@@ -102,5 +114,5 @@ def _key(o: Outcome) -> Key:
     """Requests with the same key may be reported together."""
     return (
         o.cause, o.assigned, o.executed, o.node, o.fallback, o.window, o.straddled, o.source,
-        o.deadline_ms, o.emulated, o.late,
+        o.deadline_ms, o.emulated, o.late, *((a.option, a.node, a.result) for a in o.attempts),
     )  # fmt: skip

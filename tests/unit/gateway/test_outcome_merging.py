@@ -74,6 +74,26 @@ def test_requests_of_rounds_and_those_that_were_tried_twice_are_never_merged() -
     assert merger.due(9.0, None) == []
 
 
+def test_those_that_failed_everywhere_are_merged_by_the_place_decided_on() -> None:
+    merger = OutcomeMerger(per_second=0)
+    tried = (
+        Attempt(option="d3@L", node="a", result="overloaded", ms=0),
+        Attempt(option="d0@C", node="sky", result="overloaded", ms=2),
+    )
+    failed: dict[str, Any] = {
+        "attempts": tried,
+        "executed": "d0@C",
+        "node": "sky",
+        "fallback": "overloaded",
+    }
+    for _ in range(4):
+        assert merger.add(outcome(**failed), 0.0) is None
+    (merged,) = merger.due(9.0, 5)
+    assert (merged.count, merged.in_time, merged.executed, merged.node) == (4, 0, "d3@L", "a")
+    assert merged.attempts == tried[:1]
+    assert Outcome.model_validate_json(merged.model_dump_json()) == merged
+
+
 def test_merged_ones_wait_until_their_time_or_their_window_is_over() -> None:
     merger = OutcomeMerger(per_second=0, period_s=0.5)
     merger.add(outcome(), 0.0)

@@ -1,0 +1,72 @@
+"""How many requests may be in progress at a node that is overloaded; time is passed in.
+
+A burst is no overload: its requests wait for each other, and all are answered. Overload is when the
+node refuses requests, or when its answers have waited for longer than they took for a second on
+end. From then on the limit follows what the answers say about their wait, so that about one request
+waits for each that is computed: more would only make all of them slower. The limit ends when no
+request was refused for a second.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+STANDING_S = 1.0
+"""Seconds of answers that have waited after which it is an overload."""
+RELAX_S = 1.0
+"""Seconds without a refusal after which there is no limit."""
+LONG_WAIT = 1.2
+"""A wait of more than so many times the computation lowers the limit..."""
+SHORT_WAIT = 0.5
+"""...and one of less raises it, by RAISE over the limit."""
+RAISE = 0.25
+
+
+@dataclass
+class ConcurrencyLimit:
+    """Of one node, for the requests of one gateway; `now` is in seconds on a monotonic clock."""
+
+    limit: float = math.inf
+    """Requests that may be in progress."""
+    _refused_at: float = -math.inf
+    """When a request was last refused."""
+    _waiting_since: float | None = None
+    """Since when all answers have waited; None: the last one has not."""
+
+    def permits(self, in_progress: int, now: float) -> bool:
+        """Whether another request may be sent beside those in progress."""
+        if math.isfinite(self.limit) and now - self._refused_at > RELAX_S:
+            self.limit, self._waiting_since = math.inf, None
+        if in_progress + 1 <= self.limit:
+            return True
+        self._refused_at = now
+        return False
+
+    def answered(self, queue_ms: float, compute_ms: float, now: float) -> None:
+        """An answer has arrived: it waited and was computed for so long."""
+        waited = queue_ms > LONG_WAIT * compute_ms
+        if not waited:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+        if math.isfinite(self.limit):
+            self._follow(queue_ms, compute_ms)
+        elif self._waiting_since is not None and now - self._waiting_since >= STANDING_S:
+            self._begin(now)
+
+    def overloaded(self, now: float) -> None:
+        """The node has refused a request."""
+        if math.isfinite(self.limit):
+            self._refused_at = now
+        else:
+            self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        self.limit, self._refused_at = 2.0, now
+
+    def _follow(self, queue_ms: float, compute_ms: float) -> None:
+        if queue_ms > LONG_WAIT * compute_ms:
+            self.limit = max(self.limit - 1.0, 1.0)
+        elif queue_ms < SHORT_WAIT * compute_ms:
+            self.limit += RAISE / self.limit
