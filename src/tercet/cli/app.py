@@ -20,6 +20,7 @@ ABOUT = "Learns online where each inference runs (device, edge, cloud) and with 
 
 VERBS = {
     "up": "Start everything on this host, learn, and compare the policy with fixed policies.",
+    "serve": "Start all but the fleet, which comes from outside.",
     "learn": "Run any agent on any environment, and print its regret after every step.",
     "classify": "Classify pictures through the running system, or in this process.",
     "goal": "Print the goal in force, or set it; nothing needs to be relearned.",
@@ -29,7 +30,7 @@ VERBS = {
     "explain": "Explain why a device is assigned its option.",
     "decisions": "Replay decisions, or follow them.",
     "explore": "Print whether the policy explores, pause exploration (off), or resume it (on).",
-    "doctor": "Check broker, streams, clocks, services, models and disk, and advise what to do.",
+    "doctor": "Check broker, streams, clocks, services, fleet, models and disk; advise what to do.",
     "audit": "Compare the experience stream with the experience that each trainer has in effect.",
     "reset": "Empty the experience streams and the parameters; a running system starts anew.",
     "experience": "Real experience, for analysis elsewhere.",

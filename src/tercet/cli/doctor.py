@@ -21,7 +21,7 @@ EPILOG = (
 
 
 def doctor(bus: Url = None, json: Json = False) -> None:
-    """Check broker, streams, clocks, services, fleet, models and disk, and advise what to do."""
+    """Check broker, streams, clocks, services, fleet, models and disk; advise what to do."""
     findings = asyncio.run(_examine(bus))
     healthy = all(finding.verdict != "wrong" for finding in findings)
     if json:

@@ -88,6 +88,12 @@ def folders(**wanted: Path | None) -> None:
             raise UsageError(f"--{option} {folder}: not writable")
 
 
+def made(folder: Path) -> Path:
+    """A folder, made if it is missing; its absolute path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.absolute()
+
+
 def alone(given: str, **others: object) -> None:
     """Refuse options that would have no effect beside the one that is given."""
     for option, value in others.items():

@@ -61,11 +61,16 @@ class RunConfig:
     """Ports of the devices' gateways, in order; a device beyond them gets any free one."""
     metrics: int | None = None
     """First of the health ports, one per process; None: none is opened."""
+    outside: bool = False
+    """Whether the fleet comes from outside: no node is started."""
+    by_rounds: bool = False
+    """Whether devices are told when to make a request, though their number has no end."""
 
     @property
     def free_running(self) -> bool:
         """Whether applications make requests at their own pace; else devices do, in rounds."""
-        return self.rounds is None and self.world is None and self.policy == "hybrid"
+        ends = self.by_rounds or self.rounds is not None
+        return not ends and self.world is None and self.policy == "hybrid"
 
 
 def gateway_urls(config: RunConfig) -> tuple[str, ...]:
@@ -108,10 +113,16 @@ def children(config: RunConfig, bus_url: str, after: int) -> list[Child]:
     """
     common = {"bus_url": bus_url}
     return [
-        *(_simulator(config, common) if config.world else _emulated_nodes(config, common)),
+        *_nodes(config, common),
         *_learning(config, common, after),
         *_dashboard(config, common),
     ]
+
+
+def _nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
+    if config.outside:
+        return []
+    return _simulator(config, common) if config.world else _emulated_nodes(config, common)
 
 
 def _dashboard(config: RunConfig, common: dict[str, str]) -> list[Child]:

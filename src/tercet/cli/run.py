@@ -25,6 +25,8 @@ from tercet.schemas.learning import Learning
 from tercet.schemas.outcome import Outcome
 from tercet.services.orchestrator.decide.schedule import Schedule
 
+ANY = "0.0.0.0"
+"""Every address of this host, the loopback one included."""
 CONNECT_TIMEOUT_S = 3.0
 """Seconds in which a broker given by --bus must answer."""
 
@@ -41,6 +43,8 @@ class RunLocation:
     """URL of a broker that runs already; None: start an embedded one."""
     port: int = -1
     """Port of the embedded broker; -1: a free one."""
+    bind: str = broker.LOOPBACK
+    """Address on which it listens."""
 
 
 async def run(
@@ -89,6 +93,8 @@ async def _follow(
     write_targets(targets(processes))
     for child in processes:
         await supervisor.start(child)
+    if config.outside:
+        display.print(f"broker: {url}; a fleet takes part as schemas/asyncapi.yaml says")
     if config.metrics is not None:
         display.print(f"metrics: {targets_file()}")
     for number, address in enumerate(gateway_urls(config), 1):
@@ -121,7 +127,9 @@ async def _subscribe(bus: Bus, config: RunConfig, display: Display) -> None:
     async def on_capability(capability: Capability) -> None:
         new = capability.node not in ready
         ready.add(capability.node)
-        if new and not config.world:
+        if new and config.outside:
+            display.status(f"{len(ready)} nodes take part")
+        elif new and not config.world:
             display.status(f"{len(ready)} of {config.nodes} nodes are profiled and ready")
 
     async def on_outcome(outcome: Outcome) -> None:
@@ -138,6 +146,7 @@ async def _subscribe(bus: Bus, config: RunConfig, display: Display) -> None:
 async def _embedded(supervisor: Supervisor, location: RunLocation) -> str:
     """Start an embedded broker; it keeps its port when it is restarted."""
     port = location.port if location.port > 0 else broker.free_port()
-    command = broker.command(location.store, port)
+    command = broker.command(location.store, port, address=location.bind)
     process = await supervisor.start(Child("nats-server", tuple(command), stops_last=True))
-    return await broker.wait_until_listening(location.store, process.pid)
+    url = await broker.wait_until_listening(location.store, process.pid)
+    return url.replace(location.bind, broker.LOOPBACK) if location.bind == ANY else url

