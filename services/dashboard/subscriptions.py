@@ -18,6 +18,7 @@ from tercet.process.errors import NoAnswer, TryLater, Unprocessable
 from tercet.process.waiting import within
 from tercet.schemas import Message, clock
 from tercet.schemas.capability import Capability
+from tercet.schemas.decision import Decision
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Explanation
@@ -76,9 +77,12 @@ class Subscriptions:
         self._page.apply(message, time.monotonic(), clock.now().timestamp())
 
     async def _read_stored(self) -> None:
-        """Read capabilities, goal, exploration and parameter versions; raises TryLater."""
+        """Read capabilities, decisions, goal, exploration, parameter versions; raises TryLater."""
         for capability in await last_per_subject(self._bus, Capability):
             self._apply(capability)
+        for decision in await last_per_subject(self._bus, Decision):  # Published when they change.
+            if self._page.state.get("devices", decision.device):
+                self._apply(decision)
         for stored in (await self._control.goal(), await self._control.exploration()):
             if stored is not None:
                 self._apply(stored)

@@ -147,8 +147,8 @@ class RequestPipeline:
 
     def _not_answered(self, record: RequestRecord, execution: Execution) -> Answer:
         """Return the answer of a request that was tried in vain."""
-        if execution.too_late or execution.result == "timed-out":
-            return record.unanswered("too-late", execution.reason or "no answer in time")
+        if execution.result == "timed-out":
+            return record.unanswered("too-late", execution.reason)
         return record.unanswered("overloaded", execution.reason, self._retry_after_s(execution))
 
     def _retry_after_s(self, execution: Execution) -> float:
