@@ -58,6 +58,8 @@ class Worker:
         self._planner = planner_of(settings)
         self._slots = slots_of(settings)
         self._held: set[Slot] = set()
+        self._refused: dict[str, int] = {}
+        """Owner to the version of its parameters that was refused: dead-lettered once."""
 
     async def train(self, slot: str, epoch: int, release: asyncio.Event) -> None:
         """Train one member for as long as its slot is held."""
@@ -128,13 +130,14 @@ class Worker:
     async def _load(self, message: Parameters) -> None:
         """Load parameters that are newer; malformed ones are dead-lettered."""
         load = self._loader(message)
-        if load is None:
+        if load is None or self._refused.get(message.owner) == message.version:
             return
         try:
             load(message.version, await self._store.read(message))
         except Gone as error:
             _log.info("parameters skipped", reason=str(error))
         except (Unprocessable, ValueError) as error:
+            self._refused[message.owner] = message.version
             await self._bus.dead_letter(
                 message.subject, message.model_dump_json().encode(), str(error)
             )

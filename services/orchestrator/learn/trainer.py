@@ -81,7 +81,8 @@ class Trainer(PolicyTrainer):
         self._published = True
         self._labels = round(self._model.evidence.weights(self._model.windows).sum())
         planned = self._planned if self._assessment.relevant else None
-        probes = tuple(undecided(self._system, self._assessment))
+        # Without members nobody plans, and what a probe finds out is of no use.
+        probes = tuple(undecided(self._system, self._assessment)) if self._newest else ()
         return to_bytes(PolicyParameters(self._model.knowledge, planned, probes).parameters())
 
     def greedy_ms(self) -> float | None:

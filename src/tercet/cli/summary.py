@@ -27,6 +27,7 @@ def summarise(record: RunRecord, goal: str) -> dict[str, Any]:
 
     `goal` is the one that the run began with; the summary has the one in force at its end. Without
     evaluation rounds (stopped early) the latest learning rounds are used: `evaluated` is false.
+    `long_run_ms` is the mean of the latest `long_run_rounds` learning rounds, trials included.
     """
     by_policy: dict[str, list[Experience]] = {}
     for experience in record.evaluation:
@@ -38,6 +39,8 @@ def summarise(record: RunRecord, goal: str) -> dict[str, Any]:
         "rounds": record.learned,
         "goal": learned[-1].goal if learned else goal,
         **figures,
+        "long_run_ms": round(fmean(record.average_ms), 3) if record.average_ms else None,
+        "long_run_rounds": len(record.average_ms),
         "assignment": dict(learned[-1].assigned) if learned else {},
         "fixed": {
             name: {

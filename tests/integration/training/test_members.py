@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+import numpy as np
 import pytest
 
 from tercet.experience.history import History
@@ -13,6 +14,7 @@ from tercet.messaging.durable import consume
 from tercet.messaging.parameter_store import ParameterStore
 from tercet.messaging.reset import erase_training_data
 from tercet.process.errors import Fenced, TryLater
+from tercet.rl.serialisation import to_bytes
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.reset import Reset
 from tercet.services.world_model.member import Member
@@ -228,3 +230,18 @@ async def test_parameters_that_are_gone_are_skipped(bus: Bus) -> None:
     await erase_training_data(bus)
     await worker.on_parameters(pointer)
     assert await dead_letters(bus) == []
+
+
+async def test_parameters_of_a_former_version_are_dead_lettered_once_with_the_reason(
+    bus: Bus,
+) -> None:
+    """After an upgrade they stay the current ones until the member has learned again."""
+    store = await ParameterStore.open(bus)
+    worker = Worker(bus, WorldModelSettings(), store)
+    for owner in ("member-0", "policy", "values"):
+        pointer = await store.publish(owner, to_bytes({"state.sums": np.zeros((3, 5))}))
+        for _ in range(2):
+            await worker.on_parameters(pointer)
+    reasons = [reason for _, reason in await dead_letters(bus)]
+    assert len(reasons) == 3
+    assert all(reason.startswith("parameters without") for reason in reasons)
