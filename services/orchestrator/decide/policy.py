@@ -64,7 +64,7 @@ class Policy:
             self._recent.append(experience)
 
     def choose(self, name: str, context: DecisionContext) -> dict[str, str] | None:
-        """As `DecisionPolicy.choose`; when the parameters do not fit, `profile` decides."""
+        """As `DecisionPolicy.choose`; without parameters that fit, `profile` decides."""
         if name in FIXED:
             return fixed(FIXED[name], context)
         chosen = self._by_parameters(name, context)
@@ -97,11 +97,13 @@ class Policy:
             return None
 
     def _by_parameters(self, name: str, context: DecisionContext) -> dict[str, Option] | None:
-        """Decide by the parameters, before any by what is assumed; None when they fail.
+        """Decide by the parameters; None without any, or when they fail.
 
-        A first window that tries several options teaches more than one option for all.
+        Where no node has a profile either, by what is assumed: a first window that tries several
+        options teaches more than one option for all.
         """
-        if name not in (EXPLORE, GREEDY):
+        profiled = any(context.fleet.profile_ms.values())
+        if name not in (EXPLORE, GREEDY) or (self._snapshot is None and profiled):
             return None
         snapshot = self._snapshot or PolicySnapshot.of_priors()
         try:
