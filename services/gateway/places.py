@@ -49,6 +49,8 @@ def plan(
         places.append(own)
     if variant is not None:
         places = _of_variant(places, variant, local)
+        if fallback == "none" and places[:1] != decided[:1]:
+            fallback = "no-decision"  # The application has decided.
     return ExecutionPlan(tuple(places), decision if fallback == "none" else None, fallback)
 
 

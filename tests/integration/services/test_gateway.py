@@ -157,6 +157,7 @@ async def test_a_variant_may_be_asked_for(bus: Bus, device: Gateway) -> None:
         answer = await device.infer(variant="d9")
     assert requested == [("cam-1", "d4"), ("sky", "d0")]
     assert (answer.status, answer.option) == ("failed", None)
+    assert [o.assigned for o in device.outcomes] == [None, "d0@C"]
 
 
 async def test_a_refused_picture_is_not_sent_everywhere(bus: Bus, device: Gateway) -> None:
