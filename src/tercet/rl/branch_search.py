@@ -18,7 +18,7 @@ from tercet.rl.star_structure import Star
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MOST_LABELS = 8000
+MOST_LABELS = 40_000
 """Combinations kept per row; when there are more, the search is cut, and the bound says so."""
 
 BARRED = 1e18

@@ -25,13 +25,13 @@ ROUNDS = 6
 MOST_USERS = 8
 """Users that the hub has in the best assignment where this is tried."""
 
-MOST_POINTS = 30_000
+MOST_POINTS = 60_000
 """Rows times sets of users that are looked at."""
 
-LOWEST = 24
-"""Sets whose prices are improved in a round; the others follow."""
+BATCH, LOWEST = 64, 24
+"""Sets whose bounds are raised in a round, and those whose prices are moved first."""
 
-STEPS, WIDTH, ROWS, ROWS_WHILE_MOVING = 5, 0.05, 12, 6
+STEPS, WIDTH, ROWS, ROWS_WHILE_MOVING = 5, 0.05, 13, 6
 
 
 def search(
@@ -58,7 +58,8 @@ def search(
         return -np.inf
     points = _points(part, found).at_hub(np.arange(min(most, len(found.load))))
     left_out = min(found.bound, float(found.least[most:].min(initial=np.inf)))
-    return min(left_out, _raised(star, points, best, tolerance))
+    least = found.least[: len(points.hub)]
+    return min(left_out, _raised(star, points, least, best, tolerance))
 
 
 def _points(grid: Grid, users: Users) -> Grid:
@@ -73,35 +74,39 @@ def _points(grid: Grid, users: Users) -> Grid:
     return Grid(users.load, none, worth, grid.branch, between(grid.price), users.on_hub)
 
 
-def _raised(star: Star, grid: Grid, best: Incumbent, tolerance: float) -> float:
-    """The least bound of these sets, which are dropped once theirs is close to the incumbent."""
-    dropped, bound = np.inf, np.full(len(grid.hub), -np.inf)
+def _raised(star: Star, grid: Grid, bound: Floats, best: Incumbent, tolerance: float) -> float:
+    """The least bound of these sets, at first `bound` [N], which is raised where it is lowest.
+
+    A set is dropped once its bound is close to the incumbent.
+    """
+    dropped = np.inf
     for index in range(ROUNDS):
-        if not len(bound):
-            break
-        evaluation = Evaluation(star, grid)
-        grid = replace(grid, price=branch_prices(star, evaluation, grid))
-        value = evaluation.value(grid, ROWS)
-        bound = np.maximum(bound, value.point)
-        assert value.choices is not None
-        worth = grid.accuracy_price.mean(axis=0)
-        best.offer_cheapest(value.choices, worth)
-        best.exchange(worth)
-        keep = np.argsort(bound, kind="stable")
-        keep = keep[: np.searchsorted(bound[keep], best.target(tolerance))]
+        order = np.argsort(bound, kind="stable")
+        keep = order[: np.searchsorted(bound[order], best.target(tolerance))]
         dropped = min(dropped, float(np.delete(bound, keep).min(initial=np.inf)))
         bound, grid = bound[keep], grid.at_hub(keep)
-        if len(keep) and index < ROUNDS - 1:
-            grid = _repriced(star, grid, value.interval[keep], index)
+        if not len(bound):
+            break
+        lowest = grid.at_hub(np.arange(min(BATCH, len(bound))))
+        if index:
+            lowest = _repriced(star, lowest, index)
+        evaluation = Evaluation(star, lowest)
+        lowest = replace(lowest, price=branch_prices(star, evaluation, lowest))
+        value, worth = evaluation.value(lowest, ROWS), lowest.accuracy_price.mean(axis=0)
+        bound[: len(lowest.hub)] = np.maximum(bound[: len(lowest.hub)], value.point)
+        grid.accuracy_price[: len(lowest.hub)] = lowest.accuracy_price
+        assert value.choices is not None
+        best.offer_cheapest(value.choices, worth)
+        best.exchange(worth)
     return min(dropped, float(bound.min(initial=np.inf)))
 
 
-def _repriced(star: Star, grid: Grid, interval: Floats, index: int) -> Grid:
+def _repriced(star: Star, grid: Grid, index: int) -> Grid:
     """Better prices for the first points, and their mean for the others."""
-    count = min(LOWEST, len(grid.hub))
-    first = grid.at_hub(np.arange(count)).near(interval[:count])
-    effort = STEPS + 2 * index, WIDTH * (1 + index)
-    found = ascend(star, first, *effort, ROWS_WHILE_MOVING).grid.accuracy_price
+    first = grid.at_hub(np.arange(min(LOWEST, len(grid.hub))))
+    near = first.near(Evaluation(star, first).value(first).interval)
+    effort = STEPS + index, WIDTH * (1 + index / 2)
+    found = ascend(star, near, *effort, ROWS_WHILE_MOVING).grid.accuracy_price
     worth = np.tile(found.mean(axis=0), (len(grid.hub), 1))
-    worth[:count] = found
+    worth[: len(found)] = found
     return replace(grid, accuracy_price=worth)

@@ -92,7 +92,7 @@ def users(
         least = (off[:, None] + rows @ added[1][:, :, own].transpose(0, 2, 1)).min(axis=2)
         branches.append(_Subsets(rows, load, np.maximum(least, known[:, None])))
     parts = [
-        _of_cell(grid, value, branches, int(j), evaluation.hub_offset, target, 2 * most)
+        _of_cell(grid, value, branches, int(j), evaluation.hub_offset, target, 4 * most)
         for j in opened
     ]
     least = np.concatenate([part.least for part in parts])
