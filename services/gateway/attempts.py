@@ -24,6 +24,8 @@ LATE = 3.0
 """An answer that takes so many times the expected time is late."""
 RESERVED = 1.5
 """An attempt leaves so many times its expected time to the next place."""
+RESERVED_SHARE = 0.25
+"""Share of the remaining time that it leaves to places of which nothing is expected yet."""
 MIN_SHARE = 0.5
 """Share of the remaining time that an attempt has in any case."""
 
@@ -174,7 +176,9 @@ def _expected_s(place: Place) -> float:
 
 def _share(place: Place, later: Sequence[Place], remaining_s: float) -> float:
     """Seconds of the remaining time for an attempt: some are left to the fastest place after it."""
-    times = [_expected_s(other) for other in later if other.node != place.node]
-    if not times:
+    others = [other for other in later if other.node != place.node]
+    if not others:
         return remaining_s
-    return max(remaining_s - RESERVED * min(times), MIN_SHARE * remaining_s)
+    known = [RESERVED * _expected_s(other) for other in others if other.expected_ms is not None]
+    reserved = min(known, default=RESERVED_SHARE * remaining_s)
+    return max(remaining_s - reserved, MIN_SHARE * remaining_s)

@@ -52,8 +52,8 @@ class RequestRecord:
             id=uuid5(self.identity, Outcome.SUBJECT),
             cause=cause.id if cause else None,
             device=self.device,
-            source=self.request.source[:128],
-            frame=None if self.request.frame is None else self.request.frame[:256],
+            source=readable(self.request.source, 128),
+            frame=None if self.request.frame is None else readable(self.request.frame, 256),
             arrived_at=self.arrived_at,
             request=self.identity,
             node=executed.node,
@@ -131,6 +131,11 @@ def fallback(planned: ExecutionPlan, execution: Execution) -> Fallback:
     if execution.blocked:  # The breaker of the node decided on is open: it does not answer.
         return "no-responder"
     return planned.fallback
+
+
+def readable(name: str, length: int) -> str:
+    """Return a name that fits into a message: names of files may hold bytes that are no text."""
+    return name.encode("utf-8", "replace").decode("utf-8")[:length]
 
 
 def straddled(began: Moment, ended: Moment) -> bool:

@@ -64,6 +64,15 @@ async def test_answer_outcome_and_result_name_the_request(bus: Bus, device: Gate
     assert (result.option, result.node, outcome.deadline_ms) == ("d3@L", "cam-1", 900.0)
 
 
+async def test_names_that_are_no_text_or_too_long_are_no_defect(bus: Bus, device: Gateway) -> None:
+    device.decisions.current = decision("d3@L")
+    async with serving(bus, cam_1="ok"):
+        answer = await device.infer(source="s" * 1000, frame="\udcff.jpg", deadline_ms=1e18)
+    assert answer.status == "ok"
+    assert (device.outcomes[-1].source, device.results[-1].frame) == ("s" * 128, "?.jpg")
+    assert Outcome.model_validate_json(device.outcomes[-1].model_dump_json())
+
+
 async def test_an_overloaded_node_is_replaced_by_the_own_node(bus: Bus, device: Gateway) -> None:
     device.decisions.current = decision("d0@C")
     async with serving(bus, sky="overloaded", cam_1="ok") as requested:
