@@ -135,7 +135,7 @@ class Experience(Message):
     @property
     def teaches(self) -> bool:
         """Whether some cost was measured under one assignment."""
-        return self.mean_ms is not None or any(r.count > r.straddled for r in self.requests)
+        return self.mean_ms is not None or any(r.settled for r in self.requests)
 
     @property
     def answered_in_time(self) -> float | None:

@@ -90,13 +90,30 @@ class Requests(_OfRow):
         0, description="of `count`, in progress while the assignment changed: they teach no load"
     )
     straddled_ms: Total = Field(0.0, description="of `total_ms`, the costs of those")
+    elsewhere: Count = Field(
+        0,
+        description="of the others, not tried where most of this row's were, which is where it was "
+        "assigned, if any were (a gateway does not try a node that does not answer)",
+    )
+    elsewhere_ms: Total = Field(0.0, description="of `total_ms`, the costs of those")
+
+    @property
+    def settled(self) -> int:
+        """Those that were made under one assignment, and tried alike."""
+        return self.count - self.straddled - self.elsewhere
+
+    @property
+    def settled_ms(self) -> float:
+        """The costs of those."""
+        return max(self.total_ms - self.straddled_ms - self.elsewhere_ms, 0.0)
 
     @model_validator(mode="after")
     def _agree(self) -> Requests:
         if self.answered_in_time > self.count:
             raise ValueError("answered_in_time is more than count")
-        if self.straddled > self.count or self.straddled_ms > self.total_ms * (1 + ROUNDING):
-            raise ValueError("straddled: more than all")
+        apart_ms = self.straddled_ms + self.elsewhere_ms
+        if self.settled < 0 or apart_ms > self.total_ms * (1 + ROUNDING):
+            raise ValueError("straddled, elsewhere: more than all")
         parts = self.parts
         if parts is None:
             return self

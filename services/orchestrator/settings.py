@@ -48,9 +48,9 @@ class OrchestratorSettings(BusSettings):
     initial budget of half a round's time; when it is spent, rounds are greedy until more is saved.
     1000 limits nothing."""
     rate: float = Field(100.0, gt=0)
-    """Requests a second, and outcomes a second, that each device may send in the long run; five
-    seconds' worth may come at once. What is beyond is refused (requests: the device falls back)
-    or ignored (outcomes; their stream keeps them), and counted."""
+    """Requests for decisions a second, and reported requests a second, that each device may send in
+    the long run; five seconds' worth may come at once. What is beyond is refused (requests: the
+    device falls back) or ignored (outcomes; their stream keeps them), and counted."""
     absent: float = Field(5.0, gt=0)
     """Seconds without a message from a node after which it counts as absent."""
     forget: float = Field(3600.0, gt=0)

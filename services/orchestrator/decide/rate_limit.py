@@ -17,13 +17,13 @@ class RateLimiter:
     buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Device to tokens left and when that was, in seconds."""
 
-    def allow(self, device: str, now: float) -> bool:
-        """Take a token; False when there is none left."""
+    def allow(self, device: str, now: float, tokens: int = 1) -> bool:
+        """Take so many tokens; False, and none is taken, when fewer are left."""
         full = max(1.0, self.per_second * BURST_S)
         left, then = self.buckets.get(device, (full, now))
         left = min(full, left + max(0.0, now - then) * self.per_second)
-        allowed = left >= 1.0
-        self.buckets[device] = (left - allowed, now)
+        allowed = left >= tokens
+        self.buckets[device] = (left - tokens * allowed, now)
         return allowed
 
     def remove_full(self, now: float) -> None:

@@ -55,7 +55,7 @@ async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) 
         explainer = Explainer(state, policy)
 
         async def on_outcome(outcome: Outcome) -> None:
-            if not state.outcomes.allow(outcome.device, state.now()):
+            if not state.outcomes.allow(outcome.device, state.now(), outcome.count):
                 metrics.REFUSED.labels("outcome").inc()
                 return
             explainer.add_outcome(outcome)

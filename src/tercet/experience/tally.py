@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from tercet.schemas.fleet import Fleet
 from tercet.schemas.outcome import Attempt, Outcome
 from tercet.schemas.window import AttemptResult, Attempts, PartTotals, Requests
+
+ANYWHERE: Mapping[str, str] = {}
 
 FAILURES: dict[str, AttemptResult] = {
     result: result for result in get_args(AttemptResult) if result != "ok"
@@ -23,25 +26,53 @@ def names_known(outcome: Outcome, fleet: Fleet) -> bool:
     return options <= set(fleet.options) and fleet.nodes.issuperset(a.node for a in tried)
 
 
-def requests_of(outcomes: Iterable[Outcome], fleet: Fleet) -> tuple[Requests, ...]:
-    """One entry per device. The sums do not depend on the order of the outcomes."""
+def requests_of(
+    outcomes: Iterable[Outcome], fleet: Fleet, assigned: Mapping[str, str] = ANYWHERE
+) -> tuple[Requests, ...]:
+    """One entry per device. The sums do not depend on the order of the outcomes.
+
+    `assigned`: device to the option in force, where requests may have been made under others.
+    """
     of_device: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         of_device.setdefault(outcome.device, []).append(outcome)
-    return tuple(_requests(device, made, fleet) for device, made in of_device.items())
+    return tuple(
+        _requests(device, made, fleet, assigned.get(device)) for device, made in of_device.items()
+    )
 
 
-def _requests(device: str, made: list[Outcome], fleet: Fleet) -> Requests:
+def _requests(device: str, made: list[Outcome], fleet: Fleet, assigned: str | None) -> Requests:
     straddled = [o for o in made if o.straddled]
+    elsewhere = _elsewhere([o for o in made if not o.straddled], fleet, assigned)
+    apart = {o.id for o in (*straddled, *elsewhere)}
     return Requests(
         device=device,
         count=sum(o.count for o in made),
         answered_in_time=sum(in_time(o, fleet) for o in made),
         total_ms=math.fsum(cost_ms(o, fleet) for o in made),
-        parts=_parts(o for o in made if not o.straddled),
+        parts=_parts(o for o in made if o.id not in apart),
         straddled=sum(o.count for o in straddled),
         straddled_ms=math.fsum(cost_ms(o, fleet) for o in straddled),
+        elsewhere=sum(o.count for o in elsewhere),
+        elsewhere_ms=math.fsum(cost_ms(o, fleet) for o in elsewhere),
     )
+
+
+def _elsewhere(settled: list[Outcome], fleet: Fleet, assigned: str | None) -> list[Outcome]:
+    """Requests that say nothing of the option that the others' costs belong to.
+
+    That is the assigned one if it was tried at all, else the one at which most ran.
+    """
+    if assigned is None or not settled:
+        return []
+    tried = [{a.option for a in o.attempts or _inferred(o, fleet)} for o in settled]
+    if any(assigned in options for options in tried):
+        return [o for o, options in zip(settled, tried, strict=True) if assigned not in options]
+    ran = Counter[str]()
+    for o in settled:
+        ran[o.executed] += o.count
+    usual = max(sorted(ran), key=ran.__getitem__)
+    return [o for o in settled if o.executed != usual]
 
 
 def in_time(outcome: Outcome, fleet: Fleet) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from tercet.experience.latest_platforms import LatestPlatforms
@@ -116,24 +117,26 @@ def experience_of(message: messages.Experience) -> Experience:
 
 
 def _costs(message: messages.Experience) -> tuple[dict[str, float], dict[str, int]]:
-    """Row to the mean cost, and to the number, of its requests that did not straddle."""
-    settled = [r for r in message.requests if r.count > r.straddled]
-    return (
-        {r.row: (r.total_ms - r.straddled_ms) / (r.count - r.straddled) for r in settled},
-        {r.row: r.count - r.straddled for r in settled},
-    )
+    """Row to the mean cost, and to the number, of its requests that did not straddle.
+
+    Those that were not tried where the others were teach nothing of that place.
+    """
+    settled = [r for r in message.requests if r.settled]
+    return {r.row: r.settled_ms / r.settled for r in settled}, {r.row: r.settled for r in settled}
 
 
 def _assignment(message: messages.Experience) -> dict[str, Option]:
     """Row to the option that its costs belong to."""
-    assigned, executed = message.assigned, message.executed
     tried: dict[str, set[str]] = {}
+    ran: dict[str, Counter[str]] = {}
     for a in message.attempts:
         if not a.straddled:
             tried.setdefault(a.row, set()).add(a.option)
+            ran.setdefault(a.row, Counter())[a.option] += a.count * (a.result == "ok")
+    usual = {row: max(sorted(own), key=own.__getitem__) for row, own in ran.items()}
     return {
-        row: Option.parse(executed[row] if option not in tried.get(row, (option,)) else option)
-        for row, option in assigned.items()
+        row: Option.parse(option if option in tried.get(row, (option,)) else usual[row])
+        for row, option in message.assigned.items()
     }
 
 

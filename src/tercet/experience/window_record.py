@@ -106,7 +106,7 @@ class WindowRecord:
             ),
             state={node: c for node, c in decided.state.items() if node in nodes},
             next_state={node: c for node, c in self.next_state.items() if node in nodes},
-            requests=requests_of(outcomes, fleet),
+            requests=requests_of(outcomes, fleet, decided.assigned),
             attempts=attempts_of(outcomes, fleet),
             emulated=any(o.emulated for o in outcomes),
             simulated=any(o.simulated for o in outcomes),

@@ -112,6 +112,7 @@ def test_a_bucket_refills_and_is_removed() -> None:
     assert limiter.allow("b", 10.0)
     assert [limiter.allow("a", 11.0) for _ in range(3)] == [True, True, False]
     assert not limiter.allow("a", 5.0)  # a clock that was set back gives nothing away
+    assert not limiter.allow("b", 10.0, tokens=10) and limiter.allow("b", 10.0, tokens=9)
     limiter.remove_full(11.0 + BURST_S)
     assert limiter.buckets == {}
 

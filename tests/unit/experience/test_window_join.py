@@ -125,6 +125,7 @@ def test_nothing_is_lost_or_invented(made: list[Outcome]) -> None:
     for (window, device), r in requests.items():
         of = [o for o in made if (o.window, o.device) == (window, device)]
         assert r.straddled == sum(o.count for o in of if o.straddled)
+        assert (r.settled > 0) == any(not o.straddled for o in of)
         assert 0 < r.total_ms <= r.count * 2 * FLEET.deadline_ms
     attempts = Counter[tuple[int, str, bool]]()
     for e in found.values():
@@ -143,7 +144,7 @@ def test_what_straddled_teaches_no_load(made: list[Outcome]) -> None:
         if settled:
             learned = experience_of(experience)
             assert learned.response_ms.keys() == settled
-            assert sum(learned.counts.values()) == sum(o.count for o in mine if not o.straddled)
+            assert sum(learned.counts.values()) == sum(r.settled for r in experience.requests)
 
 
 def test_a_silent_device_is_absent_and_nobody_waits_for_it() -> None:
@@ -218,6 +219,26 @@ def test_it_straddles_only_where_the_load_of_its_node_was_changed() -> None:
     assert sorted((o.executed, o.straddled) for o in closed.outcomes.values()) == [
         ("d0@C", False), ("d0@E", True),
     ]  # fmt: skip
+
+
+def test_requests_that_avoid_a_node_teach_nothing_of_it() -> None:
+    """The gateway tries a node that does not answer with one request only, the others ran at once:
+    their short times are none of that node."""
+    windows, in_force = joiner(0), replace(IN_FORCE, assigned={"a": "d0@C", "b": "d3@L"})
+    windows.open(replace(record(1), in_force=in_force))
+    windows.open(replace(record(2), in_force=in_force))
+    failed = Attempt(option="d0@C", node="cloud", result="timed-out", ms=400.0)
+    local = Attempt(option="d3@L", node="a", ms=30.0)
+    windows.add(outcome(executed="d3@L", ms=430.0, attempts=(failed, local)), now=1.5)
+    for _ in range(9):
+        windows.add(outcome(executed="d3@L", ms=30.0, attempts=(local,)), now=1.5)
+    (closed,) = windows.due(now=4.0)
+    experience = closed.join()
+    assert experience is not None
+    (requests,) = experience.requests
+    assert (requests.count, requests.elsewhere, requests.total_ms) == (10, 9, 700.0)
+    learned = experience_of(experience)
+    assert (str(learned.assignment["a"]), learned.response_ms["a"]) == ("d0@C", 430.0)
 
 
 def test_numbers_count_up() -> None:
