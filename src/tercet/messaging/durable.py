@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
@@ -43,7 +45,8 @@ async def consume(
             if raw is not None:
                 metrics.LAG.labels(durable).set(raw.metadata.num_pending)
                 try:
-                    await _deliver(bus, raw, kind, handle)
+                    async with _in_progress(raw, DURABLES[durable].ack_wait):
+                        await _deliver(bus, raw, kind, handle)
                 except NATS_ERRORS as error:  # It will be delivered again.
                     _log.warning("not acknowledged", error=repr(error))
     finally:
@@ -74,6 +77,27 @@ async def _next(pull: JetStreamContext.PullSubscription, stop: asyncio.Event) ->
         _log.warning("fetch failed", error=repr(error))
         await asyncio.sleep(FETCH_TIMEOUT_S)
         return None
+
+
+@asynccontextmanager
+async def _in_progress(raw: Msg, ack_wait: float) -> AsyncIterator[None]:
+    """Tell the broker meanwhile that the message is being handled: a long planning job, say.
+
+    Else it would be delivered again, to another worker too, until every worker is busy with it.
+    """
+
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(ack_wait / 3)
+            with contextlib.suppress(*NATS_ERRORS):
+                await raw.in_progress()
+
+    repeating = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        repeating.cancel()
+        await asyncio.wait({repeating})
 
 
 async def _deliver(bus: Bus, raw: Msg, kind: type[M], handle: Handler[M]) -> None:

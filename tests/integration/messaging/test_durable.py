@@ -9,6 +9,7 @@ import pytest
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.durable import consume
+from tercet.messaging.topology import DURABLES
 from tercet.process.errors import TryLater, Unprocessable
 from tercet.schemas.plan import Plan
 from tests.conftest import Server
@@ -65,6 +66,23 @@ async def test_consuming_starts_when_an_unreachable_broker_returns(
     assert not consuming.done()
     server.start()
     assert await consuming == [3]
+
+
+async def test_a_message_that_takes_long_is_not_given_to_another_meanwhile(bus: Bus) -> None:
+    await bus.publish(plan(7))
+    one, other = Consumer(bus, 1), Consumer(bus, 1)
+
+    async def slowly(message: Plan) -> None:
+        await asyncio.sleep(1.3 * DURABLES["planner"].ack_wait)
+        one.seen.append(message.seed)
+        one.stop.set()
+        other.stop.set()
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(consume(bus, Plan, slowly, durable="planner", stop=one.stop))
+        await asyncio.sleep(0.5)
+        tasks.create_task(consume(bus, Plan, other.handle, durable="planner", stop=other.stop))
+    assert (one.seen, other.seen) == ([7], [])
 
 
 async def test_a_malformed_message_is_dead_lettered_and_the_next_one_handled(bus: Bus) -> None:
