@@ -19,13 +19,13 @@ from tercet.rl.star_structure import Star
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-ROUNDS = 6
+ROUNDS = 4
 """How often prices are improved at most; more and longer each time, for fewer sets."""
 
 MOST_USERS = 8
 """Users that the hub has in the best assignment where this is tried."""
 
-MOST_POINTS = 60_000
+MOST_POINTS = 15_000
 """Rows times sets of users that are looked at."""
 
 BATCH, LOWEST = 64, 24
