@@ -15,6 +15,7 @@ from tercet.schemas.goal import GoalSet
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.round import Round
 from tercet.schemas.window_v1 import Window
+from tercet.services.gateway.application import Answer, ApplicationRequest
 from tercet.services.gateway.decision_in_force import DecisionInForce
 from tercet.services.gateway.http_front import HttpFront
 from tercet.services.gateway.local_fallback import LocalFallback
@@ -45,7 +46,12 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
     )
     demonstration = Demonstration(settings, pipeline.infer)
     families = await asyncio.to_thread(offered_families, settings.family, settings.models, local)
-    front = HttpFront(settings, pipeline.infer, families)
+
+    async def infer(request: ApplicationRequest) -> Answer:
+        demonstration.step_aside()
+        return await pipeline.infer(request)
+
+    front = HttpFront(settings, infer, families)
     await follow_node(bus, settings, local, pipeline)
     await bus.subscribe(Window, windows.on_window)
     await bus.subscribe(Round, demonstration.on_round)
@@ -57,7 +63,7 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
         tasks.create_task(front.serve(stop))
         tasks.create_task(demonstration.run(pictures, stop))
         if settings.folder is not None:
-            folder = WatchedFolder(settings, settings.folder, pipeline.infer)
+            folder = WatchedFolder(settings, settings.folder, infer)
             tasks.create_task(folder.run(stop))
 
 

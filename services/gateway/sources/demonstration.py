@@ -1,4 +1,8 @@
-"""The demonstration as a source: a folder's pictures in turn, one per round of this device."""
+"""The demonstration as a source: a folder's pictures in turn, one per round of this device.
+
+Where there are no rounds it makes a request now and then, so that there is something to see; it
+leaves the device to the applications that use it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from tercet.services.gateway.application import Answer, ApplicationRequest
 from tercet.services.gateway.settings import GatewaySettings
 
 SOURCE = "demonstration"
+ASIDE_S = 60.0
+"""Seconds after an application's request in which it makes none of its own accord."""
 
 InferInRound = Callable[[ApplicationRequest, Round | None], Awaitable[Answer]]
 
@@ -27,6 +33,8 @@ class Demonstration:
     def __init__(self, settings: GatewaySettings, infer: InferInRound) -> None:
         self._settings, self._infer = settings, infer
         self._rounds: asyncio.Queue[Round] = asyncio.Queue(1)
+        self._aside_until = 0.0
+        """On the loop's clock."""
 
     async def on_round(self, opened: Round) -> None:
         """A round was opened."""
@@ -35,12 +43,17 @@ class Demonstration:
                 self._rounds.get_nowait()
             self._rounds.put_nowait(opened)
 
+    def step_aside(self) -> None:
+        """An application makes a request."""
+        self._aside_until = asyncio.get_running_loop().time() + ASIDE_S
+
     async def run(self, pictures: list[Picture], stop: asyncio.Event) -> None:
         """One request at a time, until `stop`."""
         following = cycle(pictures)
         while not stop.is_set():
             opened = await next_round(self._rounds, stop, self._settings.idle)
-            if not stop.is_set():
+            aside = asyncio.get_running_loop().time() < self._aside_until
+            if not stop.is_set() and (opened is not None or not aside):
                 await self._request(following, opened)
 
     async def _request(self, pictures: Iterator[Picture], opened: Round | None) -> None:
