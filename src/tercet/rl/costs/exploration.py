@@ -120,18 +120,18 @@ class Explorer:
         problem: Problem,
         greedy: Solution,
     ) -> bool:
-        """Compute what a trial really costs; False, with a new ratio, when it was far more."""
+        """Compute what a trial costs the others; False, with a new ratio, when it was far more."""
         row, option = at
         found = _with(problem, {int(row): int(option)}, greedy)
         weight = table.demand.sum() / table.demand[row]
         real = max(0.0, (found.cost - greedy.cost) * weight) if found.feasible else np.inf
         name, before = (table.devices[row], int(option)), trials.cost[at]
-        self.surcharge[name] = min(real, 1e9) - (before - self.surcharge.get(name, 0.0))
-        self.surcharge[name] = max(0.0, self.surcharge[name])
-        trials.cost[at] = real
-        if real <= 1.2 * before + 0.01 * trials.scale:
+        others = max(0.0, min(real, 1e9) - trials.own[at])
+        trials.cost[at] += others - self.surcharge.get(name, 0.0)
+        self.surcharge[name] = others
+        if trials.cost[at] <= 1.2 * before + 0.01 * trials.scale:
             return True
-        ratio[at] = trials.value[at] / max(real, MIN_COST * trials.scale)
+        ratio[at] = trials.value[at] / max(trials.cost[at], MIN_COST * trials.scale)
         return False
 
 

@@ -38,6 +38,9 @@ class Trials:
 
     value: Floats
     cost: Floats
+    """Expected: an untried option may be unlike what the table says."""
+    own: Floats
+    """What of it the row itself bears, if the table is right."""
     ratio: Floats
     node: Integers
     """Place of each option, shared or not, [n, O]."""
@@ -74,6 +77,7 @@ class Trials:
             table.tried, cost, (1.0 - unlike) * cost + unlike * np.minimum(cost, elsewhere)
         )
         excess = np.maximum(expected - strike, 0.0) + surcharge
+        own = np.maximum(cost - strike, 0.0)
         strike = np.minimum(strike, cost) - surcharge
         log = np.log(cost)
         learned = variance**2 / (variance + table.noise)
@@ -89,10 +93,10 @@ class Trials:
         horizon = HORIZON + HORIZON_GROWTH * windows * ~table.tried
         value = saving * horizon + HORIZON * _of_changes(table, cost, strike)
         scale = max(float(greedy.cost), 1e-9)
-        own = -1 - np.arange(n)[:, None]
+        alone = -1 - np.arange(n)[:, None]
         return cls(
-            value, excess, value / np.maximum(excess, MIN_COST * scale),
-            np.where(table.node >= 0, table.node, own), table.demand / table.demand.sum(), scale,
+            value, excess, own, value / np.maximum(excess, MIN_COST * scale),
+            np.where(table.node >= 0, table.node, alone), table.demand / table.demand.sum(), scale,
         )  # fmt: skip
 
 

@@ -95,6 +95,8 @@ class Hybrid:
         """Learn from one window."""
         self.costs.observe(experience, self.platform, self.profile)
         self.costs.fit()
+        if not self.planning:
+            return
         self.system.observe(experience, self.platform, self.profile)
         if self.system.moves and self.system.windows % PLAN_EVERY == 0:
             self._plan(experience.next_state, experience.goal)
@@ -108,7 +110,7 @@ class Hybrid:
         """Evaluate states for the present goal; values for former goals are dropped."""
         found = assess(self.system)
         self.probing.open = undecided(self.system, found)
-        if not self.planning or not found.relevant:
+        if not found.relevant:
             self.values = {}
             return
         planned = plan(

@@ -1,9 +1,9 @@
 """Finding out whether a load moves a condition: at times a shared node is left out of a window.
 
 A greedy policy gives a node much the same load whenever its condition is the same, and then nobody
-can tell what the load does. Only nodes are probed whose condition changes and is paid for, only a
-few times, and within the budget of exploration. A probe is exploration like any other: it does not
-depend on whether its outcome will be used for planning.
+can tell what the load does. Only a node is probed whose condition costs something, and seems to
+follow from its load (`relevance.py`): where the state does not depend on assignments, none is. A
+few probes decide it; they are paid from the budget of exploration.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ Both must be beyond doubt and large enough to matter. What follows from the pres
 a curve, is set apart first, so that what drives a condition by itself is not mistaken for an effect
 of the assignment that answered it. Evidence is pooled over the nodes of a tier; a node whose own
 evidence speaks against it is left out. So where nothing is to be planned nothing is.
+
+Between doubt and certainty there are hints: a load that seems to move a condition that is paid for.
+Only those are worth a probe (`probing.py`).
 """
 
 from __future__ import annotations
@@ -29,6 +32,16 @@ CERTAIN = 10.0
 
 LARGE = float(np.log(1.05))
 """Change of the log cost over the visited range that counts."""
+
+HINT = 3.09
+"""Standard errors by which a load must raise a condition to be worth probing: by chance once in a
+thousand..."""
+
+HINT_LIKELY = 2.33
+"""...or once in a hundred, for what a load is likely to raise."""
+
+LIKELY = ("backlog", "temperature", "throttled")
+"""Fields of `NodeState` that say what work has done to a node."""
 
 MOVED = 0.05
 """Share of what a condition moves that must be explained by load and work."""
@@ -61,7 +74,7 @@ class Assessment:
     relevant: list[Relevant]
     """At most one field for each tier: the one that load and work explain best."""
     undecided: list[tuple[int, int]]
-    """Shared nodes and fields that costs depend on, where it is not clear that load moves them."""
+    """Shared nodes and fields that costs depend on, and that load seems to raise, but may not."""
 
 
 def assess(system: SystemModel) -> Assessment:
@@ -77,7 +90,8 @@ def assess(system: SystemModel) -> Assessment:
             if not _costly(system.sensitivity, seen, f):
                 continue
             explained, deviations = _explained(seen)
-            if not explained and tier != DEVICE:
+            hint = HINT_LIKELY if FIELDS[f] in LIKELY else HINT
+            if not explained and tier != DEVICE and deviations.raised > hint:
                 undecided += [(int(node), f) for node in seen.nodes]
             if explained > share:
                 chosen = _without_doubt(system.sensitivity, seen, f, deviations)
@@ -105,6 +119,10 @@ class Deviations:
     """After the curve of the present one..."""
     with_: Floats
     """...and after load and work too."""
+    raised: float
+    """By how many standard errors a load raises the next value..."""
+    moved: float
+    """...and by how many load or work changes it, at most."""
     lost: float
     """Degrees of freedom that the curve takes."""
 
@@ -115,7 +133,8 @@ def _explained(seen: Transitions) -> tuple[float, Deviations]:
     before, after = (float(seen.weight @ r**2) for r in (found.without, found.with_))
     share = 1.0 - after / max(before, 1e-12)
     sure = _certain(before, after, len(seen.now) - found.lost, 2.0)
-    return (share if share > MOVED and sure > CERTAIN else 0.0), found
+    certain = sure > CERTAIN and found.moved > HINT
+    return (share if share > MOVED and certain else 0.0), found
 
 
 def _deviations(seen: Transitions) -> Deviations:
@@ -128,17 +147,39 @@ def _deviations(seen: Transitions) -> Deviations:
     unit = max(float(seen.now.std()), 1e-9)
     scaled = (seen.now - seen.now.mean()) / unit
     curve = np.stack([centred(scaled**k) for k in range(1, DEGREE + 1)], axis=1)
-    uses = np.stack([centred(seen.load), centred(seen.work)], axis=1)
-    following = centred(seen.after)
-    without = _residual(seen.weight, curve, following)
-    with_ = _residual(seen.weight, np.concatenate([curve, uses], axis=1), following)
-    return Deviations(without, with_, float(len(seen.nodes) + DEGREE))
+    rest = _residual(
+        seen.weight, curve,
+        np.stack([centred(seen.load), centred(seen.work), centred(seen.after)], axis=1),
+    )  # fmt: skip
+    uses, without = rest[:, :2], rest[:, 2]
+    lost = float(len(seen.nodes) + DEGREE)
+    free = len(without) - lost - 1.0
+    sure = tuple(_errors_away(seen.weight, use, without, free) for use in uses.T)
+    most = max(abs(z) for z in sure)
+    return Deviations(without, _residual(seen.weight, uses, without), sure[0], most, lost)
 
 
 def _residual(weight: Floats, terms: Floats, y: Floats) -> Floats:
+    """What the terms [n, k] do not explain of `y`, [n] or [n, m]."""
     left = (terms * weight[:, None]).T @ terms
     left += (1e-9 * np.trace(left) + 1e-12) * np.eye(len(left))
     return np.asarray(y - terms @ np.linalg.solve(left, (terms * weight[:, None]).T @ y))
+
+
+def _errors_away(weight: Floats, use: Floats, after: Floats, free: float) -> float:
+    """By how many standard errors a use [n] raises what comes after it, [n]; 0: unknown.
+
+    The lesser of two: the noise is the same in all windows, or each has its own (a condition that
+    seldom moves, but much; such jumps must not count for whatever use there was).
+    """
+    square = float(weight @ use**2)
+    if square < 1e-9 * max(float(weight.sum()), 1e-9) or free <= 0.0:
+        return 0.0
+    gained = float(weight @ (use * after)) / square
+    rest = after - gained * use
+    alike = np.sqrt(float(weight @ rest**2) / free / square)
+    own = np.sqrt(float(weight**2 @ (use * rest) ** 2)) / square
+    return gained / max(float(alike), float(own), 1e-12)
 
 
 def _certain(without: float, with_: float, free: float, added: float) -> float:
