@@ -40,7 +40,7 @@ class Trials:
     cost: Floats
     """Expected: an untried option may be unlike what the table says."""
     own: Floats
-    """What of it the row itself bears, if the table is right."""
+    """What of it the row itself bears; on a node that nobody has tried, as the table says."""
     ratio: Floats
     node: Integers
     """Place of each option, shared or not, [n, O]."""
@@ -77,7 +77,7 @@ class Trials:
             table.tried, cost, (1.0 - unlike) * cost + unlike * np.minimum(cost, elsewhere)
         )
         excess = np.maximum(expected - strike, 0.0) + surcharge
-        own = np.maximum(cost - strike, 0.0)
+        own = np.maximum(np.where(unlike > UNLIKE, cost, expected) - strike, 0.0)
         strike = np.minimum(strike, cost) - surcharge
         log = np.log(cost)
         learned = variance**2 / (variance + table.noise)
