@@ -147,10 +147,7 @@ def honest_ms() -> float:
     return others_ms("honest")
 
 
-NOT_YET = {
-    "ten times slower": "+31 % on this seed",
-    "random": "+9 % on this seed",
-}
+NOT_YET = {"ten times slower": "+31 % on this seed"}
 LIARS = [
     pytest.param(lie, marks=pytest.mark.xfail(reason=NOT_YET[lie], strict=True))
     if lie in NOT_YET
