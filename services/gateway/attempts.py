@@ -130,7 +130,7 @@ class Attempts:
             raise
         now = self._clock()
         if result == "no-responder":
-            breaker.failed(number, now)
+            breaker.missing(number, now)
         elif result != "timed-out":
             breaker.answered(number, now)
         elif now - began >= min(late_s, self._timeout_s):

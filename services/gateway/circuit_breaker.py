@@ -11,18 +11,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+MISSING_INTERVAL_S = 0.5
+"""Seconds between two probes of a node that no process serves."""
+
 
 @dataclass
 class CircuitBreaker:
     """Of one node; `now` is in seconds on a monotonic clock."""
 
     interval_s: float = 5.0
-    """Seconds between two probes, and until the first."""
+    """Seconds between two probes of a node that hangs, and until the first."""
     _in_progress: dict[int, float] = field(default_factory=dict)
     """Requests that were sent and have not ended, and when they were sent."""
     _sent: int = 0
     _opened_at: float | None = None
     """When the last failure or probe was; None: closed."""
+    _pause_s: float = 0.0
+    """Until the next probe."""
     _answered_at: float = float("-inf")
     """When the last answer arrived."""
 
@@ -42,7 +47,8 @@ class CircuitBreaker:
         `late_after_s`: after so many seconds an answer is late.
         """
         if self._opened_at is not None:
-            if now - self._opened_at < self.interval_s:
+            pause_s = self.interval_s if self._in_progress else self._pause_s
+            if now - self._opened_at < pause_s:
                 return None
             self._opened_at = now  # This one is the probe.
         elif self._late(now, late_after_s):
@@ -63,6 +69,12 @@ class CircuitBreaker:
         self._in_progress.pop(number, None)
         if self._opened_at is None and now - self._answered_at > late_after_s:
             self._opened_at = now
+        self._pause_s = self.interval_s
+
+    def missing(self, number: int, now: float) -> None:
+        """No process serves the node, as the broker says at once: a probe costs next to nothing."""
+        self.failed(number, now)
+        self._pause_s = min(self.interval_s, MISSING_INTERVAL_S)
 
     def abandoned(self, number: int) -> None:
         """A request ended before an answer could be expected."""
@@ -72,7 +84,7 @@ class CircuitBreaker:
         """Seconds until a request may be sent again, as far as is known."""
         if self._opened_at is None:
             return 0.0
-        return max(self._opened_at + self.interval_s - now, 0.0)
+        return max(self._opened_at + self._pause_s - now, 0.0)
 
     def _late(self, now: float, late_after_s: float) -> bool:
         if not self._in_progress:

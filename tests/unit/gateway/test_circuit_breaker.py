@@ -95,6 +95,18 @@ def test_an_answer_closes_it() -> None:
     assert not breaker.is_open
 
 
+def test_a_node_that_no_process_serves_is_probed_soon() -> None:
+    breaker = CircuitBreaker(INTERVAL_S)
+    breaker.missing(breaker.begin(0.0, LATE_S) or 0, 0.0)
+    assert breaker.begin(0.4, LATE_S) is None
+    probe = breaker.begin(0.6, LATE_S)
+    assert probe is not None
+    assert breaker.begin(1.2, LATE_S) is None
+    breaker.failed(probe, 2.6)  # It hangs now.
+    assert breaker.begin(5.5, LATE_S) is None
+    assert breaker.begin(5.7, LATE_S) is not None
+
+
 def test_one_lost_answer_among_others_does_not_open_it() -> None:
     breaker = CircuitBreaker(INTERVAL_S)
     lost = breaker.begin(0.0, LATE_S) or 0
