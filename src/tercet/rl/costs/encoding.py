@@ -208,13 +208,21 @@ class Encoder:
     """What waits on each node and its link, [nodes, 2]."""
     condition: Integers
     """The condition of each node, roughly, as a number, [nodes]."""
+    demanded: bool = False
+    """Whether requests arrive at a rate; else in rounds, and a row that asks is one whole load."""
 
     @classmethod
     def of(cls, places: Places, state: State, profile: Profile | None = None) -> Encoder:
         """For a state and the measured profiles."""
         signal, measured = places.signals(state), places.profile(profile)
         return cls(places, signal, measured, places.amount(state, measured),
-                   places.waiting(state), conditions.coarse(signal))  # fmt: skip
+                   places.waiting(state), conditions.coarse(signal),
+                   bool(state.demand))  # fmt: skip
+
+    @property
+    def own_load(self) -> Floats:
+        """Load of a node of its own under each option when the row asks, [n, O]."""
+        return self.amount if self.demanded else np.ones(self.amount.shape)
 
     def service(self, node: Integers, option: Integers, load: Floats) -> Terms:
         """Service of an option on a node (index into `places.names`) under a load, all [R]."""

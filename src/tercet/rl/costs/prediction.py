@@ -246,13 +246,13 @@ class _Grid:
         own = np.flatnonzero(~is_shared.ravel())
         start = len(distinct) * len(levels)
         where.ravel()[own] = start + np.arange(len(own))
-        own_load = encoder.amount[rows].ravel()[own]
+        alone = encoder.own_load[rows]
         load = np.broadcast_to(levels, (n, options, len(levels))).copy()
-        load[~is_shared] = encoder.amount[rows][~is_shared][:, None]
+        load[~is_shared] = alone[~is_shared][:, None]
         return cls(
             np.concatenate([np.repeat(distinct // options, len(levels)), node.ravel()[own]]),
             np.concatenate([np.repeat(distinct % options, len(levels)), own % options]),
-            np.concatenate([np.tile(levels, len(distinct)), own_load]),
+            np.concatenate([np.tile(levels, len(distinct)), alone.ravel()[own]]),
             where,
             is_shared,
             bucket_of(load),
@@ -289,8 +289,10 @@ def _meeting_itself(costs: Floats, levels: Floats, asks: Floats, node: Integers)
 
 def _levels(state: State, amount: Floats) -> Floats:
     """Loads at which costs are tabulated, [L]."""
-    if not state.demand and len(amount) <= COUNTED_ROWS:  # A row that asks meets itself whole.
-        return np.arange(1.0, max(len(amount), 1) + 1.0)
+    if not state.demand and len(amount) <= COUNTED_ROWS:
+        counts = np.arange(1.0, max(len(amount), 1) + 1.0)
+        seldom = amount[:, 0][amount[:, 0] < 1.0]  # Alone, such a row loads a node that much.
+        return np.concatenate([np.unique(seldom), counts])
     most, least = float(amount.max(axis=1).sum()), float(amount.min(initial=1.0))
     first = max(int(np.searchsorted(KNOTS, least, side="right")) - 1, 0)
     last = min(int(np.searchsorted(KNOTS, most)) + 1, len(KNOTS))
