@@ -24,14 +24,18 @@ MIN_JUMP = 0.25
 """Least size of a jump, log units."""
 MAX_HAZARD = 0.2
 """Highest rate of jumps that is believed, per window."""
-STREAK = 3
-"""Windows in a row that make a jump where fewer than two rows show it."""
+BY_CHANCE = 1e-4
+"""Probability below which requests that are all far off at once are no stragglers: a jump."""
+STRAY_RATE, STRAY_COUNT = 0.02, 20.0
+"""Share of windows in which a place is far off for once, at first, and the windows that this is
+worth."""
 MOST_DRIFTED = 50.0
 """Windows of drift that a level becomes less certain by at most, beyond its jumps."""
 MEMORY = 0.03
 """Rate at which the correlation of consecutive errors of a place is averaged."""
-CORRELATED = 0.4
-"""Correlation of consecutive errors from which the level of a place is taken to drift."""
+CORRELATED, TOO_LARGE = 0.4, 1.0
+"""Correlation of consecutive errors, and their mean standardised square, from which the level of a
+place is taken to drift more than was thought."""
 FIRST_DRIFT, DRIFT_UP, DRIFT_DOWN = 0.02, 1.15, 0.93
 """Drift at first, as a share of the covariance of consecutive errors, and its change per window
 while they are correlated, or negatively so."""
@@ -52,11 +56,15 @@ class Levels:
     product: Floats = field(default_factory=lambda: np.zeros(0))
     """Average product of consecutive errors..."""
     square: Floats = field(default_factory=lambda: np.zeros(0))
-    """...and of their squares, log units."""
+    """...and of their squares, log units..."""
+    excess: Floats = field(default_factory=lambda: np.zeros(0))
+    """...and of their standardised squares."""
     streak: Floats = field(default_factory=lambda: np.zeros(0))
     """Windows in a row with a large error on one side."""
     settled: Floats = field(default_factory=lambda: np.zeros(0))
     """Windows with labels."""
+    stray: Floats = field(default_factory=lambda: np.zeros(0))
+    """Those of them that were far off on the slow side without a jump."""
     jumps: Floats = field(default_factory=lambda: np.zeros(0))
     """Jumps so far..."""
     jump_size: Floats = field(default_factory=lambda: np.zeros(0))
@@ -139,16 +147,21 @@ class Levels:
 
         `found` is the error of each and `spread` its variance; `wanted` windows make a jump.
         """
-        standard = found / np.sqrt(spread + self.variance[here])
+        deviation = np.sqrt(spread + self.variance[here])
+        standard = found / deviation
         settled = self.settled[here] >= SETTLED
         self._count_streak(here, standard)
         jump = settled & (self.streak[here] >= wanted) & (np.abs(found) > MIN_JUMP)
+        # Where stragglers are more frequent than jumps, a far request moves a level little.
+        often = jump | (self._rate()[here] > self._stray_rate()[here])
+        found = np.where(often, found, np.clip(found, -ALARM * deviation, ALARM * deviation))
         moved = np.where(jump, found**2 + self.variance[here], self.variance[here])
         self._note_jumps(here[jump], found[jump])
         gain = moved / (moved + spread)
         self.mean[here] += gain * found
         self.variance[here] = (1.0 - gain) * moved
-        self._follow_drift(here[settled], found[settled], jump[settled])
+        square = np.minimum(standard**2, ALARM**2)
+        self._follow_drift(here[settled], found[settled], square[settled], jump[settled])
         self.error[here], self.innovation[here] = standard, np.where(jump, 0.0, found)
         self.settled[here] += 1.0
         return gain * found
@@ -157,32 +170,48 @@ class Levels:
         """Count the windows in a row in which the error of a place was large on one side."""
         large = np.abs(standard) > ALARM
         same = self.error[here] * standard > 0
+        before = np.where(same & large, 0.0, self.streak[here])
+        self.stray[here] += np.where(self.error[here] > 0, before, 0.0)
         self.streak[here] = np.where(large, np.where(same, self.streak[here], 0.0) + 1.0, 0.0)
 
-    def _follow_drift(self, here: Integers, found: Floats, jump: Booleans) -> None:
-        """Adapt the drift of places: errors that follow each other mean that it is too small."""
+    def _follow_drift(
+        self, here: Integers, found: Floats, standard: Floats, jump: Booleans
+    ) -> None:
+        """Adapt the drift of places: errors that follow each other mean that it is too small.
+
+        `found` are errors and `standard` their standardised squares, [p].
+        """
         rate = np.where(jump, 0.0, MEMORY)
         self.product[here] += rate * (found * self.innovation[here] - self.product[here])
         self.square[here] += rate * (found**2 - self.square[here])
+        self.excess[here] += rate * (standard - self.excess[here])
         ratio = self.product[here] / np.maximum(self.square[here], 1e-12)
         enough = self.settled[here] > 1.0 / MEMORY
         first = FIRST_DRIFT * np.maximum(self.product[here], 0.0)
         drift = self.drift[here]
         up = np.minimum(np.maximum(drift, first) * DRIFT_UP, self.square[here])
-        drift = np.where(enough & (ratio > CORRELATED), up, drift)
+        small = (ratio > CORRELATED) & (self.excess[here] > TOO_LARGE)
+        drift = np.where(enough & small, up, drift)
         self.drift[here] = np.where(enough & (ratio < 0.0), drift * DRIFT_DOWN, drift)
 
     def _windows_for_a_jump(self, place: Integers, standard: Floats) -> Floats:
         """Windows in a row that make a jump of each place, [places].
 
-        Three users that are all far off on one side (`standard`, [R]) are enough at once.
+        The more of its users are all far off on one side (`standard`, [R]), and the rarer its
+        stragglers are, the fewer; where they do not agree, as if there were one.
         """
         size = len(self.mean)
         users = np.bincount(place, minlength=size)
         above = np.bincount(place, standard > ALARM, size)
         below = np.bincount(place, standard < -ALARM, size)
         agree = (above == users) | (below == users)
-        return np.where(agree & (users >= 3), 1.0, np.where(agree & (users >= 2), 2.0, STREAK))
+        rate = np.where(below > above, STRAY_RATE, np.minimum(self._stray_rate(), 0.5))
+        single = np.log(BY_CHANCE) / np.log(rate)
+        return np.ceil(single / np.where(agree, np.maximum(users, 1), 1))
+
+    def _stray_rate(self) -> Floats:
+        """Windows of each place that are far off for once, as a share of those with labels."""
+        return (STRAY_COUNT * STRAY_RATE + self.stray) / (STRAY_COUNT + self.settled)
 
     def _note_jumps(self, place: Integers, size: Floats) -> None:
         before = self.jumps[place]

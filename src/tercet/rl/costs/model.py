@@ -189,7 +189,8 @@ class CostModel:
             now = network + service * np.exp(change)
             error = np.log(ms) - np.log(now)
         standard = error / deviation
-        late = (standard > LATE_ERROR) & (error > np.log(LATE_RATIO)) & with_service & seen_before
+        far = (standard > LATE_ERROR) & (error > np.log(LATE_RATIO)) & with_service
+        late = far & seen_before
         weight = np.minimum(1.0, HUBER / np.maximum(np.abs(standard), 1e-9))
         level, log = np.zeros(len(ms)), np.log(ms)
         if with_service:
@@ -206,8 +207,9 @@ class CostModel:
             level=level,
         )  # fmt: skip
         labels = self.evidence.labels
-        labels["seen"][at] += np.where(late, 0, count)
-        labels["body"][at] += np.where(late, 0.0, ms * count)
+        body = np.where(far, 0, count)  # The first time, it may be an option unlike the others.
+        labels["seen"][at] += body
+        labels["body"][at] += ms * body
         labels["late"][at] += np.where(late, count, 0)
         labels["late_sum"][at] += np.where(late, ms * count, 0.0)
 
