@@ -207,7 +207,8 @@ class Levels:
         agree = (above == users) | (below == users)
         rate = np.where(below > above, STRAY_RATE, np.minimum(self._stray_rate(), 0.5))
         single = np.log(BY_CHANCE) / np.log(rate)
-        return np.ceil(single / np.where(agree, np.maximum(users, 1), 1))
+        wanted: Floats = np.ceil(single / np.where(agree, np.maximum(users, 1), 1))
+        return wanted
 
     def _stray_rate(self) -> Floats:
         """Windows of each place that are far off for once, as a share of those with labels."""
