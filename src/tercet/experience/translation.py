@@ -100,18 +100,19 @@ def experience_of(message: messages.Experience) -> Experience:
     if not message.teaches:
         raise ValueError("requests: none under one assignment, so nothing was measured")
     response_ms, counts = _costs(message)
+    assignment = _assignment(message)
     total_ms = sum(ms * counts[row] for row, ms in response_ms.items())
     average_ms = message.mean_ms if message.mean_ms is not None else total_ms / sum(counts.values())
     return Experience(
         state=state_of(rows, message.state, demand),
-        assignment=_assignment(message),
+        assignment=assignment,
         response_ms=response_ms,
         average_ms=average_ms,
         next_state=state_of(rows, message.next_state, demand),
         goal=parse_goal(message.goal),
         id=str(message.id),
         counts=counts,
-        attempts=_attempts(message),
+        attempts=_attempts(message, assignment),
         parts=_parts(message),
     )
 
@@ -140,11 +141,18 @@ def _assignment(message: messages.Experience) -> dict[str, Option]:
     }
 
 
-def _attempts(message: messages.Experience) -> dict[str, tuple[Attempts, ...]]:
-    """Row to its attempts; those at several nodes of one tier are joined."""
+def _attempts(
+    message: messages.Experience, assignment: Mapping[str, Option]
+) -> dict[str, tuple[Attempts, ...]]:
+    """Row to its attempts; those at several nodes of one tier are joined.
+
+    Where some requests were made elsewhere, those at the option that the others' costs belong to.
+    """
+    apart = {r.row for r in message.requests if r.elsewhere}
     sums: dict[tuple[str, str, AttemptResult], tuple[int, float]] = {}
     for a in message.attempts:
-        if not a.straddled:
+        other = a.row in apart and a.option != str(assignment[a.row])
+        if not a.straddled and not other:
             key = a.row, a.option, a.result
             count, total_ms = sums.get(key, (0, 0.0))
             sums[key] = count + a.count, total_ms + a.total_ms

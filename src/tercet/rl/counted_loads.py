@@ -91,6 +91,8 @@ class CountedProblem:
     @cached_property
     def load_vectors(self) -> Integers:
         """Every possible vector of counts, [V, K]."""
+        if not self.nodes:
+            return np.zeros((1, 0), dtype=np.int64)
         box = np.indices(tuple(self.reach + 1)).reshape(self.nodes, -1).T
         return np.ascontiguousarray(box[box.sum(axis=1) <= self.n])
 
@@ -107,7 +109,8 @@ class CountedProblem:
     def counts_of(self, choices: Integers) -> Integers:
         """Users of each node under the assignments [N, n], [N, K]."""
         used = self.node[np.arange(self.n), choices]
-        return np.stack([(used == k).sum(axis=1) for k in range(self.nodes)], axis=1)
+        found: Integers = (used[:, :, None] == np.arange(self.nodes)).sum(axis=1)
+        return found
 
     def total_costs(self, choices: Integers) -> Floats:
         """Total cost [N] of each of the assignments [N, n]."""

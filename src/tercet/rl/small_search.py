@@ -143,7 +143,8 @@ def _bound(
             labels[:, row][:, None] if row < rows else np.arange(classes.exists.shape[1])[None]
         )
         node = classes.node[row, choices]
-        own = np.where(node >= 0, classes.load[row, choices, node], 0.0) if row >= rows else 0.0
+        shared = row >= rows and problem.offset.size  # A fleet of devices alone shares no node.
+        own = np.where(node >= 0, classes.load[row, choices, node], 0.0) if shared else 0.0
         case = np.arange(len(labels))[:, None]
         first, last = padded[0][case, node] + own, padded[1][case, node]
         last = np.maximum(first, last)

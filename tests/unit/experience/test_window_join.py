@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tercet.experience.translation import experience_of
+from tercet.experience.translation import experience_of, platform_of
 from tercet.experience.window_join import WindowJoiner
 from tercet.experience.window_record import InForce, WindowRecord
+from tercet.rl.costs.checks import check_experience
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition, Fleet
 from tercet.schemas.outcome import Attempt, Outcome
@@ -145,6 +146,7 @@ def test_what_straddled_teaches_no_load(made: list[Outcome]) -> None:
             learned = experience_of(experience)
             assert learned.response_ms.keys() == settled
             assert sum(learned.counts.values()) == sum(r.settled for r in experience.requests)
+            check_experience(learned, platform_of(FLEET))
 
 
 def test_a_silent_device_is_absent_and_nobody_waits_for_it() -> None:
@@ -239,6 +241,7 @@ def test_requests_that_avoid_a_node_teach_nothing_of_it() -> None:
     assert (requests.count, requests.elsewhere, requests.total_ms) == (10, 9, 700.0)
     learned = experience_of(experience)
     assert (str(learned.assignment["a"]), learned.response_ms["a"]) == ("d0@C", 430.0)
+    assert [(a.result, a.count) for a in learned.attempts["a"]] == [("timed-out", 1)]
 
 
 def test_numbers_count_up() -> None:
