@@ -51,7 +51,7 @@ class WatchedFolder:
         answer = await self._infer(
             ApplicationRequest(
                 picture=picture,
-                source=str(self._folder),
+                source=self._folder.name,
                 frame=name,
                 deadline_ms=self._settings.deadline * 1000,
                 family=None,

@@ -42,5 +42,5 @@ async def test_new_and_changed_pictures_are_classified_once(
             again = await results.get()
         await asyncio.sleep(0.5)
     assert {r.frame for r in first} == {"one.jpg", "two.jpg"}
-    assert (again.frame, again.source) == ("one.jpg", str(folder))
+    assert (again.frame, again.source) == ("one.jpg", "camera")
     assert results.empty()
