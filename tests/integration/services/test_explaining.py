@@ -15,7 +15,7 @@ from tercet.schemas.explain import Explain
 from tercet.schemas.explanation import Explanation
 from tercet.schemas.learning import Learning
 from tercet.schemas.request import Request
-from tercet.services.orchestrator.decide.explanation import CurrentReasons, choices
+from tercet.services.orchestrator.decide.explanation import CurrentReasons, choices, share_in_time
 from tercet.services.orchestrator.learn.service import learn
 from tercet.services.orchestrator.learn.trainer import Trainer
 from tercet.services.orchestrator.settings import OrchestratorSettings
@@ -74,6 +74,11 @@ def test_an_option_in_force_is_explained_though_it_cannot_run() -> None:
     current = CurrentReasons(None, {"b": "d0@L"}, "explore", None, "85", 0.0)
     first = choices("b", found, current, frozenset())[0]
     assert (first.option, first.chosen, first.available) == ("d0@L", True, False)
+
+
+def test_the_share_answered_in_time_is_of_requests() -> None:
+    assert share_in_time([(3, 2), (1, 1)]) == 0.75
+    assert share_in_time([]) is None
 
 
 async def refusal(bus: Bus, message: Request | Explain) -> tuple[str, str]:

@@ -88,6 +88,16 @@ async def test_what_was_reported_is_what_was_joined(bus: Bus) -> None:
     assert joined == made
 
 
+async def test_demand_outlives_the_process(bus: Bus) -> None:
+    async with running(bus, learning=False):
+        before = (await windows(bus, 40))[-1]
+    async with running(bus, learning=False):
+        after = (await windows(bus, 1))[0]
+    rates = [next(r.demand for r in e.active if r.device == "S1") for e in (before, after)]
+    assert rates[0] is not None and rates[1] is not None
+    assert 0.7 < rates[1] / rates[0] < 1.4
+
+
 @pytest.mark.slow
 async def test_decisions_converge_to_the_best_for_the_traffic(bus: Bus) -> None:
     """Five requests a second, one in five seconds, bursts of thirty, and two a second."""
