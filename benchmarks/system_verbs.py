@@ -48,6 +48,11 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command.add_argument("--pairs", type=count, default=300)
     command.add_argument("--models", type=Path, help="model directory; without it: the cache")
     command = verb(
+        "gateway-overload", run_gateway_overload, "requests of a device beyond what its node can do"
+    )
+    command.add_argument("--factor", type=factor, default=10.0, help="times the capacity")
+    command.add_argument("--seconds", type=factor, default=20.0)
+    command = verb(
         "decisions", run_decisions, "decision round trips beside bare echoes under the same load"
     )
     command.add_argument("--pairs", type=count, default=2000)
@@ -151,6 +156,14 @@ def run_http(options: Options) -> None:
 
     rows = asyncio.run(local_http.measure(options.variant, options.pairs, options.models))
     show(options, rows, local_http.render)
+
+
+def run_gateway_overload(options: Options) -> None:
+    """One row before the overload, one in it, one after it."""
+    from benchmarks import gateway_overload
+
+    rows = asyncio.run(gateway_overload.measure(options.factor, options.seconds))
+    show(options, rows, gateway_overload.render)
 
 
 def run_decisions(options: Options) -> None:
