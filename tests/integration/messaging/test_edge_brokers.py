@@ -19,6 +19,7 @@ from tercet.messaging import broker
 from tercet.messaging.bus import Bus, M, connect
 from tercet.messaging.declare import TopologySettings, declare
 from tercet.messaging.relay_link import RelayLink
+from tercet.messaging.responder import responding
 from tercet.messaging.security import site as sites
 from tercet.messaging.security.names import MOUNT_POINT
 from tercet.messaging.stream_reader import last_per_subject, tail
@@ -31,6 +32,7 @@ from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.request import Request
 from tercet.schemas.telemetry import Telemetry
+from tercet.services.gateway.decision_in_force import DecisionInForce
 from tests.integration.messaging.test_bus import outcome
 from tests.integration.security.fleet import add_user
 
@@ -191,6 +193,32 @@ async def _without_waiting(edge: Bus) -> None:
         except NoAnswer as error:
             if not error.responder:
                 raise
+
+
+async def test_a_gateway_at_an_edge_has_the_decision_in_force(site: Site) -> None:
+    """The edge has no stream of decisions: the orchestrator is asked once, then it pushes."""
+
+    async def answer(request: Request) -> Decision:
+        return decided("d0@L")
+
+    def decided(option: str) -> Decision:
+        return Decision(device="device-1", option=option, node="x", goal="80", policy="test")
+
+    async def until(option: str) -> None:
+        for _ in range(400):
+            if decisions.current is not None and decisions.current.option == option:
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail(f"{option} is not in force")
+
+    decisions, stop = DecisionInForce("device-1", None), asyncio.Event()
+    async with responding(site.hub, "orchestrator") as responder, asyncio.TaskGroup() as tasks:
+        await responder.serve(Request, answer)
+        tasks.create_task(decisions.follow(site.edge, stop))
+        await until("d0@L")
+        await site.hub.publish(decided("d3@L"))
+        await until("d3@L")
+        stop.set()
 
 
 async def test_a_device_finds_its_node_at_the_edge_and_the_hub_finds_it_too(site: Site) -> None:
