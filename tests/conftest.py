@@ -122,7 +122,7 @@ def models(pytestconfig: pytest.Config) -> Path:
     directory = cache.mkdir(f"models-{_models_fingerprint()}")
     for outdated in directory.parent.glob("models-*"):
         if outdated != directory:
-            shutil.rmtree(outdated)
+            shutil.rmtree(outdated, ignore_errors=True)  # Another worker may do so, too.
     started = time.monotonic()
     ensure(directory)
     print(f"models ready after {time.monotonic() - started:.1f} s in {directory}")
