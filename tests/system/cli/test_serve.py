@@ -55,6 +55,7 @@ async def test_a_device_from_outside_takes_part(served: str) -> None:
         decision = await decisions.get()
         joined.cancel()
         number = (await windows.get()).number
+        await asyncio.sleep(0.2)  # A request that takes 20 ms has arrived in this window.
         for window in (number, None):
             await bus.publish(_outcome(decision, window))
         counted = 0
