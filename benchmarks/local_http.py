@@ -63,12 +63,13 @@ async def _start(system: LiveSystem, models: Path) -> tuple[int, int]:
     await system.start("gateway", fronting)
     await system.start("bare", from_source_tree(Child("bare", command)))
     async with asyncio.timeout(START_TIMEOUT_S):
-        while not (_is_ready(gateway) and _is_ready(bare)):  # noqa: ASYNC110  (other processes)
+        while not (is_ready(gateway) and is_ready(bare)):  # noqa: ASYNC110  (other processes)
             await asyncio.sleep(0.2)
     return gateway, bare
 
 
-def _is_ready(port: int) -> bool:
+def is_ready(port: int) -> bool:
+    """Whether a gateway, or a bare server, answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/v2/health/ready")

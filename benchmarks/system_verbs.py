@@ -53,6 +53,12 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command.add_argument("--factor", type=factor, default=10.0, help="times the capacity")
     command.add_argument("--seconds", type=factor, default=20.0)
     command = verb(
+        "http-overload", run_http_overload, "HTTP requests to a gateway beyond what its node can do"
+    )
+    command.add_argument("--factor", type=factor, default=10.0, help="times the capacity")
+    command.add_argument("--seconds", type=factor, default=20.0)
+    command.add_argument("--share", type=factor, default=0.25, help="of a core: the emulated node")
+    command = verb(
         "decisions", run_decisions, "decision round trips beside bare echoes under the same load"
     )
     command.add_argument("--pairs", type=count, default=2000)
@@ -164,6 +170,14 @@ def run_gateway_overload(options: Options) -> None:
 
     rows = asyncio.run(gateway_overload.measure(options.factor, options.seconds))
     show(options, rows, gateway_overload.render)
+
+
+def run_http_overload(options: Options) -> None:
+    """One row per load, and the figures that have targets."""
+    from benchmarks import http_overload
+
+    found = asyncio.run(http_overload.measure(options.factor, options.seconds, options.share))
+    show(options, found, http_overload.render)
 
 
 def run_decisions(options: Options) -> None:

@@ -84,6 +84,11 @@ class Outcome(Message):
         ge=0,
         description="of `count`, answered before the deadline; null: as response_ms tells",
     )
+    begun: bool = Field(
+        True,
+        description="false: refused before it was sent anywhere: the gateway was full, or the time "
+        "too short; it belongs to the demand and teaches nothing of a place",
+    )
     labels: tuple[Label, ...] = ()
     emulated: bool = False
     late: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 from tercet.schemas.fleet import Label
@@ -58,6 +58,35 @@ class Answer:
     """Seconds after which to ask again, when `status` is `overloaded`."""
     reason: str
     """One line, empty when `status` is `ok`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Why a request that comes now would be refused at once."""
+
+    reason: str
+    retry_after_s: float
+
+
+class Room(Protocol):
+    """Whether requests are worth receiving, and the count of those that are not."""
+
+    def full(self) -> Full | None:
+        """None if a request that comes now may be answered; otherwise it is counted as refused."""
+
+    def refused(self) -> None:
+        """Count a request that was refused for another lack of room."""
+
+
+class AlwaysRoom:
+    """Refuses nothing."""
+
+    def full(self) -> Full | None:
+        """There is room."""
+        return None
+
+    def refused(self) -> None:
+        """Nothing is counted."""
 
 
 Infer = Callable[[ApplicationRequest], Awaitable[Answer]]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tercet.messaging.bus import Bus
@@ -82,6 +83,11 @@ class Attempts:
         """Node to its breaker."""
         self._limits: dict[str, ConcurrencyLimit] = defaultdict(ConcurrencyLimit)
 
+    @property
+    def limited(self) -> bool:
+        """Whether the requests in progress at any node are limited."""
+        return any(math.isfinite(limit.limit) for limit in self._limits.values())
+
     async def run(
         self, picture: bytes, places: Sequence[Place], deadline: float, headers: dict[str, str]
     ) -> Execution:
@@ -105,6 +111,23 @@ class Attempts:
             if execution.answer is not None:
                 break
         return execution
+
+    def overloaded(self, nodes: Iterable[str], own: str) -> bool:
+        """Whether a request would fail at once at each of these nodes: they are overloaded, or
+        their breaker is open. The `own` node has a replacement in this process while it is open.
+        """
+        now, found = self._clock(), False
+        for node in nodes:
+            breaker, limit = self.breakers.get(node), self._limits.get(node)
+            if breaker is not None and breaker.is_open:
+                if node == own:
+                    return False
+                continue
+            in_progress = breaker.in_progress if breaker else 0
+            if limit is None or limit.permits(in_progress, now):
+                return False
+            found = True
+        return found
 
     async def _try(
         self,

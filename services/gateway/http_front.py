@@ -6,7 +6,7 @@ import asyncio
 
 from tercet.process import log
 from tercet.process.web_server import address, listener
-from tercet.services.gateway.application import Infer
+from tercet.services.gateway.application import Infer, Room
 from tercet.services.gateway.http.access_control import Tokens
 from tercet.services.gateway.http.families import Families
 from tercet.services.gateway.http.limits import Limits
@@ -20,7 +20,9 @@ _log = log.get(__name__)
 class HttpFront:
     """Listens as soon as it is made, and answers while `serve` runs."""
 
-    def __init__(self, settings: GatewaySettings, infer: Infer, families: Families) -> None:
+    def __init__(
+        self, settings: GatewaySettings, infer: Infer, families: Families, room: Room
+    ) -> None:
         """Raise Misconfigured for a port that is taken, or an unusable token or TLS file."""
         limits = Limits(
             in_progress=settings.requests,
@@ -30,7 +32,12 @@ class HttpFront:
         token = settings.gateway_token.get_secret_value() if settings.gateway_token else None
         self._tokens = Tokens(token, settings.gateway_token_file)
         application = web_application(
-            infer, families, tokens=self._tokens, origins=settings.gateway_cors, limits=limits
+            infer,
+            families,
+            room=room,
+            tokens=self._tokens,
+            origins=settings.gateway_cors,
+            limits=limits,
         )
         certificate, key = settings.gateway_tls_certificate, settings.gateway_tls_key
         self._server = server(application, limits, certificate, key)

@@ -15,6 +15,7 @@ from tercet.process.waiting import first_of
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.result import Result
 from tercet.services.gateway.outcome_merging import OutcomeMerger
+from tercet.services.gateway.refused_requests import RefusedRequests
 from tercet.services.gateway.window_in_force import WindowInForce
 
 MAX_WAITING = 4096
@@ -37,9 +38,16 @@ class Reporter:
     """Takes reports at once, and publishes them in order in a task of its own."""
 
     def __init__(
-        self, bus: Bus, outbox: Outbox, windows: WindowInForce, merger: OutcomeMerger | None = None
+        self,
+        bus: Bus,
+        outbox: Outbox,
+        windows: WindowInForce,
+        refused: RefusedRequests,
+        merger: OutcomeMerger | None = None,
     ) -> None:
+        """Reports what is handed over, and the requests that are counted in `refused`."""
         self._bus, self._outbox, self._windows = bus, outbox, windows
+        self._refused = refused
         self._merger = merger or OutcomeMerger()
         self._waiting: deque[_Report] = deque()
         self._arrived = asyncio.Event()
@@ -59,7 +67,7 @@ class Reporter:
             self._arrived.clear()
             await first_of(stop, self._arrived, seconds=PERIOD_S)
         await self._publish_all()
-        for outcome in self._merger.due(float("inf"), None):
+        for outcome in (*self._merger.due(float("inf"), None), *self._refused.all()):
             await self._outbox.put(outcome)
 
     async def _publish_all(self) -> None:
@@ -67,7 +75,8 @@ class Reporter:
             report = self._waiting.popleft()
             task = asyncio.create_task(self._publish(report), context=report.context)
             await task
-        for outcome in self._merger.due(time.monotonic(), self._windows.now().window):
+        due = self._merger.due(time.monotonic(), self._windows.now().window)
+        for outcome in (*due, *self._refused.due()):
             await self._outbox.put(outcome)
 
     async def _publish(self, report: _Report) -> None:

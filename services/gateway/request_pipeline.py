@@ -13,12 +13,13 @@ from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
 from tercet.schemas.result import Result
 from tercet.schemas.round import Round
-from tercet.services.gateway.application import Answer, ApplicationRequest
+from tercet.services.gateway.application import Answer, ApplicationRequest, Full
 from tercet.services.gateway.attempts import Attempts, Execution
 from tercet.services.gateway.decision_in_force import DecisionInForce
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.local_inference import LocalInference
 from tercet.services.gateway.places import ExecutionPlan, plan
+from tercet.services.gateway.refused_requests import RefusedRequests
 from tercet.services.gateway.request_record import RequestRecord
 from tercet.services.gateway.settings import GatewaySettings
 from tercet.services.gateway.window_in_force import WindowInForce
@@ -42,10 +43,12 @@ class RequestPipeline:
         local_inference: LocalInference,
         report: Report,
         windows: WindowInForce | None = None,
+        refused: RefusedRequests | None = None,
     ) -> None:
         self._bus, self._settings, self._report = bus, settings, report
         self._decisions, self._local, self._local_inference = decisions, local, local_inference
         self._windows = windows or WindowInForce()
+        self._refused = refused or RefusedRequests(settings.node)
         self._attempts = Attempts(bus, settings.inference_timeout, settings.probe_interval)
         self._last: Decision | None = None
         self._in_progress = 0
@@ -62,9 +65,8 @@ class RequestPipeline:
             request, identity, self._settings.node, arrived_at, start, self._windows.now(), opened
         )
         if self._in_progress >= self._settings.requests:
-            metrics.ANSWERS.labels("overloaded").inc()
-            reason = f"{self._in_progress} requests are in progress"
-            return record.unanswered("overloaded", reason, RETRY_AFTER_S)
+            self.refused(request.deadline_ms)
+            return record.unanswered("overloaded", self._busy(), RETRY_AFTER_S)
         self._in_progress += 1
         try:
             with tracing.span("request"):
@@ -73,6 +75,32 @@ class RequestPipeline:
             return answer
         finally:
             self._in_progress -= 1
+
+    def full(self) -> Full | None:
+        """Why a request that comes now is refused at once, before its picture is received; it is
+        counted as refused. None if it may be answered.
+        """
+        if self._in_progress >= self._settings.requests:
+            self.refused()
+            return Full(self._busy(), RETRY_AFTER_S)
+        if not self._attempts.limited or self._bus.disconnected:
+            return None
+        planned = plan(self._decision(), self._local)
+        own = self._settings.node
+        if not self._attempts.overloaded({place.node for place in planned.places}, own):
+            return None
+        metrics.ANSWERS.labels("overloaded").inc()
+        self._refused.add(planned, self._windows.now(), None, begun=True)
+        return Full("all nodes are overloaded", RETRY_AFTER_S)
+
+    def refused(self, deadline_ms: float | None = None) -> None:
+        """Count a request that this gateway has no room for."""
+        metrics.ANSWERS.labels("overloaded").inc()
+        planned = plan(self._decision(), self._local)
+        self._refused.add(planned, self._windows.now(), deadline_ms, begun=False)
+
+    def _busy(self) -> str:
+        return f"{self._in_progress} requests are in progress"
 
     def node_started(self, node: str) -> None:
         """A node has announced itself: it need not be probed."""
@@ -127,6 +155,9 @@ class RequestPipeline:
     ) -> Answer:
         """Report what has become of a request, and return it."""
         if not execution.attempts:
+            if record.opened is None:
+                deadline_ms = record.request.deadline_ms
+                self._refused.add(planned, record.moment, deadline_ms, begun=False)
             return self._not_begun(record, execution)
         if execution.result == "refused":  # It is the picture: that says nothing about the places.
             return record.unanswered("failed", execution.reason or "the picture is refused")

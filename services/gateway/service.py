@@ -21,6 +21,7 @@ from tercet.services.gateway.http_front import HttpFront
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.local_inference import LocalInference
 from tercet.services.gateway.model_families import offered_families
+from tercet.services.gateway.refused_requests import RefusedRequests
 from tercet.services.gateway.reporter import Reporter
 from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.settings import GatewaySettings
@@ -35,14 +36,22 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
     local = LocalFallback(settings.node, allowed=settings.allowed)
     decisions = DecisionInForce(settings.node, settings.state, settings.decision_timeout)
     windows, outbox = WindowInForce(), opened_outbox(bus, settings)
-    reporter = Reporter(bus, outbox, windows)
+    refused = RefusedRequests(settings.node)
+    reporter = Reporter(bus, outbox, windows, refused)
 
     @cache
     def classifier() -> Classifier:
         return Classifier(settings.models, threads=settings.threads, cpu_share=settings.cpu_share)
 
     pipeline = RequestPipeline(
-        bus, settings, decisions, local, LocalInference(classifier), reporter.report, windows
+        bus,
+        settings,
+        decisions,
+        local,
+        LocalInference(classifier),
+        reporter.report,
+        windows,
+        refused,
     )
     demonstration = Demonstration(settings, pipeline.infer)
     families = await asyncio.to_thread(offered_families, settings.family, settings.models, local)
@@ -51,7 +60,7 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
         demonstration.step_aside()
         return await pipeline.infer(request)
 
-    front = HttpFront(settings, infer, families)
+    front = HttpFront(settings, infer, families, pipeline)
     await follow_node(bus, settings, local, pipeline)
     await bus.subscribe(Window, windows.on_window)
     await bus.subscribe(Round, demonstration.on_round)

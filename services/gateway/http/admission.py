@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tercet.services.gateway.application import AlwaysRoom, Room
 from tercet.services.gateway.http.limits import Limits
 from tercet.services.gateway.http.refusal import Refused, refusal_response
 
@@ -19,8 +20,8 @@ METHODS_WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
 class Admission:
     """Counts requests and bytes against the limits; one object per gateway."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, room: Room | None = None) -> None:
+        self.limits, self._room = limits, room or AlwaysRoom()
         self.in_progress = 0
         """Requests that are answered now."""
         self.memory_bytes = 0
@@ -29,8 +30,15 @@ class Admission:
     def check(self) -> None:
         """Raise Refused with 503 when as many requests are in progress as may be."""
         if self.in_progress >= self.limits.in_progress:
+            self._room.refused()
             reason = f"{self.in_progress} requests are in progress"
             raise Refused(503, reason, RETRY_AFTER_S)
+
+    def check_room(self) -> None:
+        """Raise Refused with 503 when a request would not be answered anyhow."""
+        self.check()
+        if (full := self._room.full()) is not None:
+            raise Refused(503, full.reason, full.retry_after_s)
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -45,6 +53,7 @@ class Admission:
     def reserve(self, size: int) -> None:
         """Count `size` bytes of a body; raises Refused with 503."""
         if self.memory_bytes + size > self.limits.memory_bytes:
+            self._room.refused()
             reason = "the bodies of other requests fill the memory for them"
             raise Refused(503, reason, RETRY_AFTER_S)
         self.memory_bytes += size
@@ -62,7 +71,7 @@ class BoundedBodies:
             await self._app(scope, receive, send)
             return
         try:
-            self._admission.check()
+            self._admission.check_room()
             self._check_length(Headers(scope=scope).get("content-length", "0"))
         except Refused as refused:
             await refusal_response(scope["path"], refused)(scope, receive, send)

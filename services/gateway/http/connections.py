@@ -37,6 +37,8 @@ class BoundedConnection(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._received = False
         """Whether anything of the next request has arrived."""
+        self._after_response = 0
+        """Bytes that have arrived since the last response."""
 
     @property
     def waits_for_client(self) -> bool:
@@ -68,13 +70,22 @@ class BoundedConnection(H11Protocol):
             self.end(FULL)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what has arrived."""
+        """Pass on what has arrived.
+
+        The rest of a body is read after a refusal, too: a connection that is closed before would
+        lose the response. A client that goes on beyond what a body may have is cut off.
+        """
         self._received = True
+        if self.cycle is not None and self.cycle.response_complete and self.cycle.more_body:
+            self._after_response += len(data)
+            if self._after_response > self.limits.body_bytes:
+                self.transport.close()
+                return
         super().data_received(data)
 
     def on_response_complete(self) -> None:
         """Begin to wait for the next request."""
-        self._received = False
+        self._received, self._after_response = False, 0
         self._begin_waiting()
         super().on_response_complete()
 

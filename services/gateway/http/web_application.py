@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from tercet.services.gateway.application import Infer
+from tercet.services.gateway.application import Infer, Room
 from tercet.services.gateway.http.access_control import AccessControl, Tokens
 from tercet.services.gateway.http.admission import Admission, BoundedBodies
 from tercet.services.gateway.http.deepstack import DeepStackRoutes
@@ -35,12 +35,13 @@ def web_application(
     infer: Infer,
     families: Families,
     *,
+    room: Room | None = None,
     tokens: Tokens | None = None,
     origins: Sequence[str] = (),
     limits: Limits | None = None,
 ) -> Starlette:
     """Return the routes, answered by `infer`; `origins` are the sites whose pages may ask."""
-    admission, accepted = Admission(limits or Limits()), tokens or Tokens()
+    admission, accepted = Admission(limits or Limits(), room), tokens or Tokens()
     front = Front(infer, families, admission, accepted)
     middleware = [
         Middleware(AccessControl, tokens=accepted, origins=origins),

@@ -81,7 +81,8 @@ class WindowController:
             return
         result = self._joiner.add(message, now)
         metrics.JOINED.labels(result).inc()
-        if result == "counted" and message.assigned is not None and not message.straddled:
+        teaches = message.begun and not message.straddled
+        if result == "counted" and message.assigned is not None and teaches:
             self._decision.reported(message.device, message.assigned)
         elif result == "late":
             self.metrics.add_missing(message.count)

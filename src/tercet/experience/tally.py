@@ -43,7 +43,9 @@ def requests_of(
 
 def _requests(device: str, made: list[Outcome], fleet: Fleet, assigned: str | None) -> Requests:
     straddled = [o for o in made if o.straddled]
-    elsewhere = _elsewhere([o for o in made if not o.straddled], fleet, assigned)
+    settled = [o for o in made if not o.straddled]
+    elsewhere = _elsewhere([o for o in settled if o.begun], fleet, assigned)
+    elsewhere += [o for o in settled if not o.begun]
     apart = {o.id for o in (*straddled, *elsewhere)}
     return Requests(
         device=device,
@@ -130,6 +132,8 @@ def attempts_of(outcomes: Iterable[Outcome], fleet: Fleet) -> tuple[Attempts, ..
     """All tries by device, option, node, result, and whether the assignment changed meanwhile."""
     found: dict[tuple[str, str, str, AttemptResult, bool], list[tuple[int, float, float]]] = {}
     for outcome in outcomes:
+        if not outcome.begun:
+            continue
         for tried in outcome.attempts or _inferred(outcome, fleet):
             key = outcome.device, tried.option, tried.node, tried.result, outcome.straddled
             found.setdefault(key, []).append(_sums(outcome, tried.ms))

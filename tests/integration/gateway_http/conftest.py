@@ -17,7 +17,7 @@ import pytest
 
 from tercet.process.web_server import listener
 from tercet.schemas.fleet import Label
-from tercet.services.gateway.application import Answer, ApplicationRequest
+from tercet.services.gateway.application import Answer, ApplicationRequest, Full
 from tercet.services.gateway.http.families import Family
 from tercet.services.gateway.http.limits import Limits
 from tercet.services.gateway.http.server import serve, server
@@ -57,6 +57,10 @@ class Gateway:
         )
     )
     families: tuple[Family, ...] = (FAMILY,)
+    no_room: Full | None = None
+    """What the pipeline says of a request before it is received."""
+    refused_here: int = 0
+    """Requests that the front refused for a lack of room of its own."""
     proceed: asyncio.Event = field(default_factory=asyncio.Event)
     """Answers wait for it; it is set at first."""
     received: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -67,6 +71,12 @@ class Gateway:
         self.received.release()
         await self.proceed.wait()
         return self.answer
+
+    def full(self) -> Full | None:
+        return self.no_room
+
+    def refused(self) -> None:
+        self.refused_here += 1
 
     def refusing(self, status: str, reason: str, retry_after_s: float | None = None) -> None:
         self.answer = replace(
@@ -115,7 +125,9 @@ async def running_front(
     gateway, stop = Gateway(), asyncio.Event()
     gateway.proceed.set()
     bounds = limits or Limits()
-    application = web_application(gateway.infer, lambda: gateway.families, limits=bounds, **options)
+    application = web_application(
+        gateway.infer, lambda: gateway.families, room=gateway, limits=bounds, **options
+    )
     sock = listener("127.0.0.1", 0, "TEST")
     gateway.port = sock.getsockname()[1]
     async with asyncio.TaskGroup() as tasks:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import socket
 import time
 
 from PIL import Image
 
+from tercet.services.gateway.application import Full
 from tercet.services.gateway.http.limits import Limits
 from tests.integration.gateway_http.conftest import Gateway, running_front
 from tests.integration.gateway_http.test_bad_input import INFER, check_refused, tensor
@@ -109,9 +111,62 @@ async def test_requests_in_progress_are_bounded_and_the_next_is_answered() -> No
         second = await gateway.ask("POST", "/v1/infer", PICTURE)
         print(f"refused after {1000 * (time.perf_counter() - started):.1f} ms")
         assert (second.status, second.headers["retry-after"]) == (503, "1")
+        assert gateway.refused_here == 1
         gateway.proceed.set()
         assert (await first).status == 200
         assert (await gateway.ask("POST", "/v1/infer", PICTURE)).status == 200
+
+
+async def test_without_room_a_request_is_refused_before_its_body_has_arrived(
+    gateway: Gateway,
+) -> None:
+    """And the connection stays usable: the rest of the body is read and dropped."""
+    gateway.no_room = Full("all nodes are overloaded", 2.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    head = b"POST /v1/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(PICTURE)
+    writer.write(head + PICTURE[:100])
+    status, fields = await response(reader)
+    assert (status, fields["retry-after"]) == (503, "3")
+    assert gateway.requests == []
+    gateway.no_room = None
+    writer.write(PICTURE[100:] + head + PICTURE)
+    assert (await response(reader))[0] == 200
+    assert [request.picture for request in gateway.requests] == [PICTURE]
+    writer.close()
+
+
+async def test_a_pipelined_request_after_a_refused_one_is_answered(gateway: Gateway) -> None:
+    gateway.no_room = Full("all nodes are overloaded", 1.0)
+    body = b"\r\nContent-Length: 4\r\n\r\nbody"
+    answered = await raw(
+        gateway,
+        b"POST /v1/infer HTTP/1.1\r\nHost: x" + body + b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n",
+    )
+    assert answered.count(b"HTTP/1.1 ") == 2
+    assert answered.startswith(b"HTTP/1.1 503 ")
+    assert b"HTTP/1.1 200 " in answered
+
+
+async def test_what_follows_a_refusal_is_bounded() -> None:
+    async with running_front(Limits(body_bytes=100_000)) as gateway:
+        gateway.no_room = Full("all nodes are overloaded", 1.0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(CHUNKED)
+        assert (await response(reader))[0] == 503
+        with contextlib.suppress(ConnectionError):
+            for _ in range(40):
+                writer.write(b"2800\r\n" + bytes(0x2800) + b"\r\n")
+                await writer.drain()
+        assert await is_closed(reader)
+        writer.close()
+
+
+async def response(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+    """Status and headers of the next response on a connection; its body is read."""
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode().split("\r\n")
+    fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+    await reader.readexactly(int(fields["content-length"]))
+    return int(head[0].split()[1]), fields
 
 
 async def test_the_memory_of_all_bodies_is_bounded() -> None:

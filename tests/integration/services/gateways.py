@@ -22,6 +22,7 @@ from tercet.services.gateway.application import Answer, ApplicationRequest
 from tercet.services.gateway.decision_in_force import DecisionInForce
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.local_inference import LocalInference
+from tercet.services.gateway.refused_requests import RefusedRequests
 from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.settings import GatewaySettings
 from tercet.services.gateway.window_in_force import WindowInForce
@@ -62,6 +63,7 @@ class Gateway:
     windows: WindowInForce
     outcomes: list[Outcome] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    refused: RefusedRequests = field(default_factory=lambda: RefusedRequests("cam-1"))
 
     async def infer(
         self,
@@ -92,6 +94,7 @@ def gateway(
     decisions, local = DecisionInForce("cam-1", None), local or local_fallback()
     decisions.current = in_force
     windows, outcomes, results = WindowInForce(), list[Outcome](), list[Result]()
+    refused = RefusedRequests("cam-1")
 
     def report(outcome: Outcome, result: Result | None) -> None:
         outcomes.append(outcome)
@@ -105,8 +108,9 @@ def gateway(
         LocalInference(classifier),
         report,
         windows,
+        refused,
     )
-    return Gateway(pipeline, decisions, local, windows, outcomes, results)
+    return Gateway(pipeline, decisions, local, windows, outcomes, results, refused)
 
 
 def of_models(models: Path) -> Callable[[], Classifier]:

@@ -15,6 +15,7 @@ from tercet.schemas.result import Result
 from tercet.schemas.window_v1 import Window
 from tercet.services.gateway.decision_in_force import DecisionInForce
 from tercet.services.gateway.local_inference import LocalInference
+from tercet.services.gateway.refused_requests import RefusedRequests
 from tercet.services.gateway.reporter import Reporter
 from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.service import opened_outbox
@@ -74,7 +75,7 @@ async def test_under_high_demand_outcomes_are_merged_and_results_are_not(
 ) -> None:
     settings = GatewaySettings(**SETTINGS, spool=tmp_path / "spool")
     windows, decisions, stop = WindowInForce(), DecisionInForce("cam-1", None), asyncio.Event()
-    reporter = Reporter(bus, opened_outbox(bus, settings), windows)
+    reporter = Reporter(bus, opened_outbox(bus, settings), windows, RefusedRequests("cam-1"))
     decisions.current = decision("d3@L")
     local = LocalInference(lambda: pytest.fail("local"))
     pipeline = RequestPipeline(

@@ -27,6 +27,7 @@ from tercet.services.gateway.application import ApplicationRequest
 from tercet.services.gateway.decision_in_force import DecisionInForce
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.local_inference import LocalInference
+from tercet.services.gateway.refused_requests import RefusedRequests
 from tercet.services.gateway.reporter import Reporter
 from tercet.services.gateway.request_pipeline import RequestPipeline
 from tercet.services.gateway.service import opened_outbox
@@ -60,7 +61,7 @@ async def test_one_trace_from_the_device_to_its_outcome(
     settings = InferenceSettings(node="sky", tier="cloud", models=models, profile_repeats=1)
     gateway_settings = GatewaySettings(node="a")
     decisions, windows = DecisionInForce("a", None), WindowInForce()
-    reporter = Reporter(bus, opened_outbox(bus, gateway_settings), windows)
+    reporter = Reporter(bus, opened_outbox(bus, gateway_settings), windows, RefusedRequests("a"))
     local = LocalInference(lambda: pytest.fail("local"))
     pipeline = RequestPipeline(
         bus, gateway_settings, decisions, LocalFallback("a"), local, reporter.report, windows
