@@ -14,15 +14,11 @@ from tercet.process.errors import NoAnswer, Unprocessable
 from tercet.schemas.classification import Classification
 from tercet.schemas.outcome import Attempt
 from tercet.schemas.window import AttemptResult
+from tercet.services.gateway.answer_times import AnswerTimes
 from tercet.services.gateway.circuit_breaker import CircuitBreaker
 from tercet.services.gateway.concurrency_limit import ConcurrencyLimit
 from tercet.services.gateway.places import Place
 
-SOONEST_LATE_S = 0.1
-UNKNOWN_LATE_S = 1.0
-"""Patience with a node of which nothing is expected yet."""
-LATE = 3.0
-"""An answer that takes so many times the expected time is late."""
 RESERVED = 1.5
 """An attempt leaves so many times its expected time to the next place."""
 RESERVED_SHARE = 0.25
@@ -82,6 +78,7 @@ class Attempts:
         )
         """Node to its breaker."""
         self._limits: dict[str, ConcurrencyLimit] = defaultdict(ConcurrencyLimit)
+        self._times: dict[str, AnswerTimes] = defaultdict(AnswerTimes)
 
     @property
     def limited(self) -> bool:
@@ -137,7 +134,8 @@ class Attempts:
         headers: dict[str, str],
         limit_s: float,
     ) -> None:
-        breaker, late_s = self.breakers[place.node], late_after_s(place)
+        breaker, times = self.breakers[place.node], self._times[place.node]
+        late_s = times.late_after_s(place)
         limit, began = self._limits[place.node], self._clock()
         if not breaker.is_open and not limit.permits(breaker.in_progress, began):
             execution.enter(place, "overloaded", reason="all nodes are overloaded")
@@ -149,7 +147,7 @@ class Attempts:
         try:
             answer, result, reason = await self._sent(place, picture, headers, limit_s)
         except BaseException:
-            breaker.abandoned(number)
+            breaker.withdrawn(number)
             raise
         now = self._clock()
         if result == "no-responder":
@@ -158,9 +156,12 @@ class Attempts:
             breaker.answered(number, now)
         elif now - began >= min(late_s, self._timeout_s):
             breaker.failed(number, now, late_s)
+        elif now - began >= _expected_s(place):
+            breaker.cut_short(number)
         else:
-            breaker.abandoned(number)
+            breaker.withdrawn(number)
         if answer is not None:
+            times.add(place, now - began)
             limit.answered(answer.queue_ms, answer.compute_ms, now)
         elif result == "overloaded":
             limit.overloaded(now)
@@ -184,13 +185,6 @@ class Attempts:
         if answer.status == "ok":
             return answer, "ok", ""
         return None, answer.status, answer.reason
-
-
-def late_after_s(place: Place) -> float:
-    """Seconds after which an answer of a place is late."""
-    if place.expected_ms is None:
-        return UNKNOWN_LATE_S
-    return max(LATE * place.expected_ms / 1000, SOONEST_LATE_S)
 
 
 def _expected_s(place: Place) -> float:

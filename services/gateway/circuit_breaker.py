@@ -3,8 +3,9 @@
 Closed: every request may be sent. A request that is not answered opens it: none is sent until the
 probe interval has passed. Then it is half-open: one request, the probe, is sent per interval, and
 its answer closes the breaker. While it is closed and answers are late, no further request is sent
-either. So a node that hangs costs the requests that were in progress, those that are sent until
-their answers are late, and one per interval.
+either; requests whose own deadline was shorter than that count when they are late together. So a
+node that hangs costs the requests that were in progress, those that are sent until their answers
+are late, and one per interval.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class CircuitBreaker:
     """Until the next probe."""
     _answered_at: float = float("-inf")
     """When the last answer arrived."""
+    _cut_short_since: float | None = None
+    """When the first request since the last answer was sent that ended before it was late."""
 
     @property
     def is_open(self) -> bool:
@@ -53,6 +56,8 @@ class CircuitBreaker:
             self._opened_at = now  # This one is the probe.
         elif self._late(now, late_after_s):
             return None
+        elif self._cut_short_since is not None and now - self._cut_short_since > late_after_s:
+            self._opened_at, self._pause_s = now, self.interval_s  # This one is a probe, too.
         self._sent += 1
         self._in_progress[self._sent] = now
         return self._sent
@@ -61,7 +66,7 @@ class CircuitBreaker:
         """A request was answered, in whatever way: the node works."""
         self._in_progress.pop(number, None)
         self._answered_at = now
-        self._opened_at = None
+        self._opened_at = self._cut_short_since = None
 
     def failed(self, number: int, now: float, late_after_s: float = 0.0) -> None:
         """A request was not answered: the node is taken to hang, unless others were answered less
@@ -76,8 +81,14 @@ class CircuitBreaker:
         self.failed(number, now)
         self._pause_s = min(self.interval_s, MISSING_INTERVAL_S)
 
-    def abandoned(self, number: int) -> None:
-        """A request ended before an answer could be expected."""
+    def cut_short(self, number: int) -> None:
+        """A request's own time was over before its answer was late."""
+        sent = self._in_progress.pop(number, None)
+        if self._cut_short_since is None and sent is not None and sent >= self._answered_at:
+            self._cut_short_since = sent
+
+    def withdrawn(self, number: int) -> None:
+        """A request was given up by whoever made it: that says nothing of the node."""
         self._in_progress.pop(number, None)
 
     def retry_after_s(self, now: float) -> float:

@@ -50,6 +50,9 @@ def test_a_hung_node_costs_what_was_in_progress_and_one_request_per_interval(
     lost = simulate(arrivals, service_s, hangs, hangs + seconds)
     if not lost:
         return
+    before = [at for at in lost if at + service_s >= hangs and at < hangs]
+    until_late = [at for at in lost if hangs <= at <= min(lost) + LATE_S + service_s]
+    assert len(lost) <= len(before) + len(until_late) + 1 + seconds / INTERVAL_S
     first = min(lost)
     later = [at for at in lost if at > first + LATE_S + service_s]
     assert all(b - a >= INTERVAL_S - 1e-9 for a, b in pairwise(later))
@@ -64,7 +67,7 @@ def test_while_it_is_open_there_is_one_probe_per_interval(steps: list[tuple[floa
         number = breaker.begin(now, LATE_S)
         if number is not None:
             sent.append(now)
-            breaker.abandoned(number) if abandoned else breaker.failed(number, now)
+            breaker.withdrawn(number) if abandoned else breaker.failed(number, now)
     assert breaker.is_open
     assert all(b - a >= INTERVAL_S for a, b in pairwise([0.0, *sent]))
 
@@ -105,6 +108,25 @@ def test_a_node_that_no_process_serves_is_probed_soon() -> None:
     breaker.failed(probe, 2.6)  # It hangs now.
     assert breaker.begin(5.5, LATE_S) is None
     assert breaker.begin(5.7, LATE_S) is not None
+
+
+@given(st.lists(st.floats(0.005, 0.5), min_size=5, max_size=200), st.floats(0.02, 0.19))
+def test_a_node_that_hangs_is_found_by_requests_with_short_deadlines(
+    pauses: list[float], deadline_s: float
+) -> None:
+    """No request waits until its answer is late; together they do."""
+    breaker, now, sent = CircuitBreaker(INTERVAL_S), 10.0, list[float]()
+    breaker.answered(breaker.begin(now, LATE_S) or 0, now)
+    ends = list[tuple[float, int]]()
+    for pause in pauses:
+        now += pause
+        while ends and ends[0][0] <= now:
+            breaker.cut_short(ends.pop(0)[1])
+        if (number := breaker.begin(now, LATE_S)) is not None:
+            sent.append(now)
+            ends.append((now + deadline_s, number))
+    later = [at for at in sent if at > sent[0] + LATE_S]
+    assert all(b - a >= INTERVAL_S - 1e-9 for a, b in pairwise(later))
 
 
 def test_one_lost_answer_among_others_does_not_open_it() -> None:
