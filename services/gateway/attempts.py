@@ -144,6 +144,7 @@ class Attempts:
         if number is None:
             execution.blocked.add(place.node)
             return
+        limit.sent(began)
         try:
             answer, result, reason = await self._sent(place, picture, headers, limit_s)
         except BaseException:
