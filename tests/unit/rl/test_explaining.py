@@ -100,7 +100,7 @@ def test_errors_are_those_of_the_table(known: Knowledge) -> None:
     asked = {d: ms[d] for d in "ac"}
     errors = log_errors(known, PLATFORM, Experience(STATE, IN_FORCE, asked, 1.0, STATE, 85.0))
     assert errors.shape == (2,)
-    expected = table.costs[0, PLATFORM.index[IN_FORCE["a"]], 1]
+    expected = table.costs[0, PLATFORM.index[IN_FORCE["a"]], 1] * table.report[0]
     assert errors[0] == pytest.approx(np.log(expected / ms["a"]))
     mean = Experience(STATE, IN_FORCE, {}, 100.0, STATE, 85.0)
     assert log_errors(known, PLATFORM, mean).shape == (1,)

@@ -32,19 +32,7 @@ def harm(case: str, figure: str) -> float:
     return sum(a / b for a, b in zip(lied, honest, strict=True)) / len(SEEDS) - 1
 
 
-MISSED = {"ten times slower", "random"}
-"""Lies that still cost the others more than two percent; see CHANGELOG, "Known"."""
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "lie",
-    [
-        pytest.param(lie, marks=pytest.mark.xfail(reason="bar missed", strict=True))
-        if lie in MISSED
-        else lie
-        for lie in LIES
-    ],
-)
+@pytest.mark.parametrize("lie", LIES)
 def test_a_lying_device_does_not_change_the_policy_of_the_others(lie: str) -> None:
     assert harm(lie, "greedy") <= TARGET

@@ -54,7 +54,9 @@ GROUPS = (
     Group("node.wait", 1.0),
     Group("delay", 1.5),
     Group("node.delay", 1.0),
-    # Of the whole: a device, an option and about one load.
+    # Of the whole: what a device reports wherever it runs what, beside what the others report...
+    Group("row", 1.0),
+    # ...and a device, an option and about one load.
     Group("cell", 0.1),
 )
 """Weakly informative priors in log units; none is fitted, so what was never tried stays open."""

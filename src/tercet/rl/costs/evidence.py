@@ -82,6 +82,12 @@ class Part:
     level: Floats
     """Level of the place when it was measured, or the amount that waited, log units, [R]."""
 
+    def and_effect(self, column: Integers) -> Part:
+        """With one more effect each, `column` [R], of value 1."""
+        columns = np.concatenate([self.columns, column[:, None]], axis=1)
+        values = np.concatenate([self.values, np.ones((len(column), 1))], axis=1)
+        return Part(columns, values, self.service, self.level)
+
     def take(self, rows: Integers) -> Part:
         """Only `rows`."""
         return Part(self.columns[rows], self.values[rows], self.service, self.level[rows])
@@ -93,7 +99,7 @@ def _labels() -> Table:
     numbers = ("log", "square", "weight", *FADING, "time", "factor", "level")
     return Table(
         **{name: np.zeros(0) for name in numbers},
-        **{name: np.zeros(0, dtype=np.int64) for name in ("key", "place", "bucket", "cell")},
+        **{name: np.zeros(0, dtype=np.int64) for name in ("key", "place", "bucket", "cell", "row")},
     )
 
 
@@ -133,7 +139,7 @@ class Evidence:
         """Merge R labels with what is known under their identities; return their positions, [R].
 
         `key` [R] are the identities, each once, `log` [R] logarithms of milliseconds, `weight` [R]
-        labels that each is worth, `time` a window. `facts` [R] (place, bucket, cell, factor, level)
+        labels that each is worth, `time` a window. `facts` [R] (place, bucket, cell, row,...)
         and `parts` are stored with a new label only.
         """  # fmt: skip
         known = self.find(key)
@@ -177,7 +183,7 @@ class Evidence:
         if key not in self._position:
             factor = float(1.0 / (share**2).sum())
             at = self.labels.append(
-                1, time=time, place=NOWHERE, cell=NOWHERE, factor=factor, key=key
+                1, time=time, place=NOWHERE, cell=NOWHERE, row=NOWHERE, factor=factor, key=key
             )
             self._position[key] = int(at[0])
             for part in parts:

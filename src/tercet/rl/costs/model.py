@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.rl.costs.checks import check_experience
 from tercet.rl.costs.effects import BITS, INDEX, PRIOR_SCALE, Effects, key
-from tercet.rl.costs.encoding import Encoder, Places, Profile, Registry, Terms, Wait, bucket_of
-from tercet.rl.costs.evidence import NOWHERE, Evidence, Part
+from tercet.rl.costs.encoding import Profile, Registry, Terms
+from tercet.rl.costs.evidence import FADING, NOWHERE, Evidence, Part
 from tercet.rl.costs.levels import Levels
 from tercet.rl.costs.mixed_model import Design, update
+from tercet.rl.costs.observed import Observed
 from tercet.rl.costs.prediction import Knowledge
-from tercet.rl.costs.priors import robust_strength
+from tercet.rl.costs.priors import CLOSED, RowPriors, robust_strength
 from tercet.rl.costs.ratios import Ratios, Residual, ratios_of
+from tercet.rl.costs.row_factors import rows_apart
+from tercet.rl.costs.scatter import row_weights
 from tercet.rl.experience import Experience, Parts, State
 from tercet.rl.platform import Platform
 
@@ -40,6 +43,10 @@ CELL_VARIANCE = float(PRIOR_SCALE[INDEX["cell"]] ** 2)
 """Prior variance of a cell's own effect."""
 
 
+STEADY = 0.1
+"""Weight of a row's labels below which it has no factor of its own: it scatters too far for one."""
+
+
 @dataclass
 class CostModel:
     """What is known about costs; its whole state is in its fields."""
@@ -57,6 +64,9 @@ class CostModel:
     windows: int = 0
     in_means: dict[int, float] = field(default_factory=dict)
     """Key of each cell that was part of a mean, and how many labels of its own that is worth."""
+    row_weight: Floats = field(default_factory=lambda: np.zeros(0))
+    """Weight of a label of each row (number): 1 but for those that scatter far (`scatter.py`)."""
+    row_priors: RowPriors = field(default_factory=RowPriors)
     evidence: Evidence = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,11 +98,7 @@ class CostModel:
             self.variance = np.concatenate([self.variance, self.effects.scale[before:] ** 2])
         return found
 
-    def added(self, waits: list[Wait]) -> list[Part]:
-        """The parts that are added to a time."""
-        return [Part(self.columns(w.terms), w.terms.values, False, w.log) for w in waits]
-
-    def note_links(self, places: Places, state: State) -> None:
+    def _note_links(self, state: State) -> None:
         """Remember the shortest round trips; what was measured before counts from the new ones."""
         floor = self.registry.floor
         for name, node in state.nodes.items():
@@ -118,7 +124,9 @@ class CostModel:
         check_experience(seen, platform, self.registry.nodes.number)
         self.windows += 1
         self.levels.pass_window()
-        rows = Observed.of(self, seen, platform, profile)
+        self.registry.places(platform)  # Numbers its nodes, before their links are noted.
+        self._note_links(seen.state)
+        rows = Observed.of(self.registry, self.columns, seen, platform, profile)
         if rows is None:
             return
         if seen.response_ms:
@@ -165,6 +173,8 @@ class CostModel:
         if with_network:
             parts.append(Part(*rows.network, False, np.zeros(len(ms))))
             parts += rows.delays
+        if with_service and with_network:
+            parts = [p.and_effect(rows.whole) for p in parts]
         predicted = [self._part(p) for p in parts]
         cell = rows.cell if with_service else np.full(len(ms), NOWHERE)
         own = np.where(cell >= 0, self.mean[np.maximum(cell, 0)], 0.0)
@@ -180,12 +190,14 @@ class CostModel:
         seen_before = known < 2.0 * (self.noise + CELL_VARIANCE)
         spread = np.minimum(spread, known)
         error = np.log(ms) - total
-        deviation = np.sqrt(spread + self.noise / count + CELL_VARIANCE)
+        trust = self._row_weights(rows.row)
+        deviation = np.sqrt(spread + self.noise / trust / count + CELL_VARIANCE)
         if with_service:
             network = sum((np.exp(p + own) for p in predicted[1:]), np.zeros(len(ms)))
             service = np.exp(predicted[0] + own)
             wanted = np.log(np.maximum(ms - network, 0.02 * ms) / service)
-            change = self.levels.observe(rows.place, wanted, share, deviation**2, seen_before)
+            spread = deviation**2 / trust
+            change = self.levels.observe(rows.place, wanted, share, spread, seen_before)
             now = network + service * np.exp(change)
             error = np.log(ms) - np.log(now)
         standard = error / deviation
@@ -196,7 +208,7 @@ class CostModel:
         if with_service:
             before = parts[0].level
             moved = before + change
-            parts[0] = Part(*rows.service, True, moved)
+            parts[0] = replace(parts[0], level=moved)
             # A label keeps the level at which it was first measured.
             level = self.evidence.of("level", first, moved)
             log = log + np.log((network + service * np.exp(level - before)) / now)
@@ -212,6 +224,13 @@ class CostModel:
         labels["body"][at] += ms * body
         labels["late"][at] += np.where(late, count, 0)
         labels["late_sum"][at] += np.where(late, ms * count, 0.0)
+
+    def _row_weights(self, row: Integers) -> Floats:
+        """Weight of a label of each row (number), [R]; 1 for a new one, and for none."""
+        inside = (row >= 0) & (row < len(self.row_weight))
+        if not inside.any():
+            return np.ones(len(row))
+        return np.where(inside, self.row_weight[np.where(inside, row, 0)], 1.0)
 
     def _known_variance(self, at: Integers) -> Floats:
         """Variance of the means of the labels at `at` [R], [R]; huge for a new one (-1)."""
@@ -241,28 +260,45 @@ class CostModel:
         labels, parts = self.evidence.labels, self.evidence.parts
         if not labels.count:
             return
+        trusted = labels["factor"] * self._row_weights(labels["row"])
+        precision = self.evidence.weights(self.windows) * trusted / self.noise
+        self._note_rows_apart()
+        strength = robust_strength(self.effects, self.mean, self.variance, parts, self.row_priors)
+        # What is closed takes no part: honest rows are solved for as if there were no factors.
+        value = parts["value"] * (strength < CLOSED)[parts["column"]]
         design = Design(
-            parts["label"], parts["share"], parts["level"], parts["column"], parts["value"],
-            labels["cell"],
-        )  # fmt: skip
-        weight = self.evidence.weights(self.windows)
-        precision = weight * labels["factor"] / self.noise
-        strength = robust_strength(self.effects, self.mean, self.variance, parts)
+            parts["label"], parts["share"], parts["level"], parts["column"], value, labels["cell"]
+        )
         self.mean, self.variance = update(
             design, labels["log"], precision, self.effects.mean, strength, self.mean
         )
+        own = np.where(labels["cell"] >= 0, self.mean[np.maximum(labels["cell"], 0)], 0.0)
+        expected = design.totals(self.mean)[0] + own
+        self.row_weight = row_weights(labels, expected, len(self.registry.rows.number))
         self._fit_noise()
         self._fit_ratios(design)
+
+    def _note_rows_apart(self) -> None:
+        """Which rows may have a factor on all that they report, by the estimates so far."""
+        labels, number = self.evidence.labels, len(self.registry.rows.number)
+        estimates, noise = (self.effects.group, self.mean), (self.noise, CELL_VARIANCE)
+        apart = rows_apart(labels, self.evidence.parts, estimates, noise, number)
+        steady = self._row_weights(np.arange(number)) > STEADY
+        placed = labels["place"] != NOWHERE
+        requests = (labels["seen"] + labels["late"])[placed]
+        count = np.bincount(labels["row"][placed], requests, number)
+        self.row_priors.note(np.where(steady & apart, count, 0.0))
 
     def _fit_noise(self) -> None:
         """Variance within the labels that were measured more than once."""
         labels = self.evidence.labels
         weight = labels["weight"]
         squares = np.maximum(labels["square"] - weight * labels["log"] ** 2, 0.0)
-        squares = squares * labels["factor"]
+        own = self._row_weights(labels["row"])
+        squares = squares * labels["factor"] * own
         many = weight > 1.5
         total = NOISE_LABELS * NOISE + float(squares[many].sum())
-        count = NOISE_LABELS + float((weight[many] - 1.0).sum())
+        count = NOISE_LABELS + float(((weight - 1.0) * own)[many].sum())
         self.noise = float(np.clip(total / count, 1e-4, 1.0))
 
     def _fit_ratios(self, design: Design) -> None:
@@ -276,82 +312,9 @@ class CostModel:
         other = np.bincount(at, raised * ~service, count)
         own = np.exp(np.where(labels["cell"] >= 0, self.mean[np.maximum(labels["cell"], 0)], 0.0))
         placed = labels["place"] != NOWHERE
+        trust = self._row_weights(labels["row"][placed])
         residual = Residual(
             labels["place"][placed], labels["bucket"][placed], (serving * own)[placed],
-            (other * own)[placed], labels["seen"][placed], labels["body"][placed],
-            labels["late"][placed], labels["late_sum"][placed],
+            (other * own)[placed], *(trust * labels[name][placed] for name in FADING),
         )  # fmt: skip
         self.ratios = ratios_of(residual, len(self.registry.nodes.number), self.noise)
-
-
-@dataclass(frozen=True)
-class Observed:
-    """The rows of one window as arrays, each at the option that it was assigned."""
-
-    devices: tuple[str, ...]
-    row: Integers
-    demand: Floats
-    place: Integers
-    """Number of the node, [R]."""
-    bucket: Integers
-    cell: Integers
-    """Effect of row, option and load, [R]."""
-    key: Integers
-    """Identity of what is measured: cell and condition, [R]; a multiple of 4."""
-    service: tuple[Integers, Floats]
-    network: tuple[Integers, Floats]
-    waits: list[Part]
-    """What is added to service..."""
-    delays: list[Part]
-    """...and to network."""
-
-    @classmethod
-    def of(
-        cls, model: CostModel, seen: Experience, platform: Platform, profile: Profile | None
-    ) -> Observed | None:
-        """Encode the assigned rows of the platform; None when there is none."""
-        places = model.registry.places(platform)
-        known = [(d, o) for d, o in seen.assignment.items()
-                 if d in places.position and o in platform.index]  # fmt: skip
-        if not known:
-            return None
-        model.note_links(places, seen.state)
-        row = np.array([places.position[d] for d, _ in known])
-        option = np.array([platform.index[o] for _, o in known])
-        encoder = Encoder.of(places, seen.state, profile)
-        node = places.node[row, option]
-        amount = encoder.amount[row, option]
-        if not seen.state.demand:  # A round: one request of each row that asked.
-            asked = np.array([not seen.response_ms or d in seen.response_ms for d, _ in known])
-            model.registry.note_asked(places.row[row], asked)
-            amount = asked.astype(np.float64)
-        load = np.bincount(node, amount, len(places.names))
-        if seen.load:
-            for name, value in seen.load.items():
-                if name in places.names:
-                    load[places.names.index(name)] = value
-        service = encoder.service(node, option, load[node])
-        network = encoder.network(row, option)
-        bucket = bucket_of(load[node])
-        cell = places.cell(row, option, bucket)
-        columns = model.columns(Terms(cell[:, None], np.ones((len(cell), 1))))[:, 0]
-        identity = (
-            cell * 1_000_003 + encoder.condition[node] + 7 * encoder.condition[places.home[row]]
-        ) << 2
-        demand = np.array([seen.state.demand.get(d, 1.0) for d, _ in known])
-        return cls(
-            tuple(d for d, _ in known), places.row[row], demand, places.number[node], bucket,
-            columns, identity, (model.columns(service), service.values),
-            (model.columns(network), network.values),
-            model.added(encoder.waits(row, option)), model.added(encoder.delays(row, option)),
-        )  # fmt: skip
-
-    def take(self, rows: Integers) -> Observed:
-        """Only `rows`."""
-        return Observed(
-            tuple(self.devices[k] for k in rows), self.row[rows], self.demand[rows],
-            self.place[rows], self.bucket[rows], self.cell[rows], self.key[rows],
-            (self.service[0][rows], self.service[1][rows]),
-            (self.network[0][rows], self.network[1][rows]),
-            [part.take(rows) for part in self.waits], [part.take(rows) for part in self.delays],
-        )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.costs.effects import BITS, PRIOR_MEAN, PRIOR_SCALE, Effects
+from tercet.rl.costs.effects import BITS, PRIOR_MEAN, PRIOR_SCALE, Effects, key
 from tercet.rl.costs.encoding import (
     KNOTS,
     MOST_BUCKETS,
@@ -33,6 +33,10 @@ would be the mean of a log-normal variable, 0 its median."""
 
 MAX_VARIANCE = 2.0
 """Variance of a logarithm that counts at most."""
+
+ROW_COUNTED = 1.0
+"""Effect of a row that counts half in its cost; a small one counts in full, a large one does not:
+what a row can do to the others by what it reports is bounded."""
 
 COUNTED_ROWS = 16
 """Rows up to which costs are tabulated at every number of them; beyond, at `KNOTS`."""
@@ -74,6 +78,9 @@ class CostTable:
     """Probability that a place has changed since it was last measured, [n, O]..."""
     change: Floats
     """...and by how much, log units, [n, O]."""
+    report: Floats
+    """What each row reports for a cost of 1, [n]: far from 1 only if it reports everything longer,
+    or shorter, than the others do. Not in `costs`, so that such a row weighs as they do."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,9 @@ class Knowledge:
         raised_by = caution * np.minimum(variance, MAX_VARIANCE)
         level = self.levels.variance_of(number)[:, :, None]
         variance = np.minimum(variance + share**2 * level, MAX_VARIANCE)
-        costs = (service * ratio + network[:, :, None]) * raised
+        row = self._row_effects(places.row[rows])
+        counted = row / (1.0 + (row / ROW_COUNTED) ** 8)
+        costs = (service * ratio + network[:, :, None]) * raised * np.exp(counted)[:, None, None]
         changed, change = self.levels.changed(number)
         costs = np.minimum(costs * np.exp(0.5 * raised_by), platform.deadline_ms)
         if not state.demand:
@@ -165,7 +174,14 @@ class Knowledge:
             noise=self.noise,
             changed=changed,
             change=change,
+            report=np.exp(row - counted),
         )
+
+    def _row_effects(self, row: Integers) -> Floats:
+        """Logarithm of the factor on all that each row (number) reports, [n]."""
+        keys = key("row", row)[:, None]
+        total, _ = self._values(Terms(keys, np.ones(keys.shape)))
+        return np.clip(total, -MAX_LOG, MAX_LOG)
 
     def _service(self, encoder: Encoder, grid: _Grid, levels: int) -> tuple[Floats, Floats]:
         """Service and the variance of its logarithm, [n, O, L]."""

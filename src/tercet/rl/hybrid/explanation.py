@@ -52,7 +52,7 @@ def _expectations(
                 option,
                 platform.node(device, option),
                 int(seen.users[i, k]),
-                float(seen.costs[i, k]),
+                float(seen.costs[i, k] * table.report[i]),
                 float(spread[i, k]),
                 None,
             )

@@ -36,7 +36,7 @@ def table_errors(table: CostTable, platform: Platform, seen: Experience) -> NDAr
     known = np.flatnonzero(choice != NONE)
     if not len(known):
         return np.zeros(0)
-    expected = costs_of(table, choice)
+    expected = costs_of(table, choice) * table.report
     if not seen.response_ms:
         mean = np.average(expected[known], weights=table.demand[known])
         return np.log([mean / max(seen.average_ms, MIN_MS)])

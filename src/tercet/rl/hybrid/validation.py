@@ -9,7 +9,7 @@ discovery is accepted where the present parameters only assume the opposite.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,9 @@ def greedy_costs(
     """Cost of each one's greedy assignment now, average milliseconds, by the latest windows."""
     recent, now = list(seen[-MIN_ROUNDS:]), seen[-1]
     decisions = [decide(known, platform, now.state, now.goal, profile) for known in candidates]
-    measured = _measured(platform, recent)
+    table = decisions[-1].table
+    report = dict(zip(table.devices, table.report.tolist(), strict=True))
+    measured = _measured(platform, recent, report)
     return [_cost(platform, decision, measured, decisions) for decision in decisions]
 
 
@@ -76,14 +78,16 @@ def _error(
 Cells = dict[tuple[str, str, int], float]
 
 
-def _measured(platform: Platform, seen: list[Experience]) -> Cells:
-    """(row, option, rows on its node) to mean milliseconds."""
+def _measured(platform: Platform, seen: list[Experience], report: Mapping[str, float]) -> Cells:
+    """(row, option, rows on its node) to mean milliseconds; `report` as `CostTable.report`."""
     found: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     for experience in seen:
         load = loads(platform, experience.assignment)
         for device, ms in experience.response_ms.items():
             option = experience.assignment[device]
-            found[device, str(option), round(load[platform.node(device, option)])].append(ms)
+            found[device, str(option), round(load[platform.node(device, option)])].append(
+                ms / report.get(device, 1.0)
+            )
     return {cell: float(np.mean(ms)) for cell, ms in found.items()}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from tercet.rl.costs.effects import INDEX, PRIOR_SCALE, Effects, key
 from tercet.rl.costs.evidence import Evidence, Part
 from tercet.rl.costs.mixed_model import Design, update
-from tercet.rl.costs.priors import robust_strength
+from tercet.rl.costs.priors import RowPriors, robust_strength
 
 
 def test_it_solves_what_a_dense_solver_solves() -> None:
@@ -37,7 +37,7 @@ def test_an_untried_option_keeps_the_variance_of_its_group() -> None:
     part = Part(used, np.ones((5, 1)), True, np.zeros(5))
     evidence.add(np.arange(5), np.zeros(5), np.full(5, 1e3), 1, [part])
     mean, variance = np.zeros(6), np.full(6, 1e-4)
-    strength = robust_strength(effects, mean, variance, evidence.parts)
+    strength = robust_strength(effects, mean, variance, evidence.parts, RowPriors())
     group = INDEX["node.variant"]
     assert strength[columns[5]] == 1.0 / PRIOR_SCALE[group] ** 2
     assert (strength[columns[:5]] > 10.0 * strength[columns[5]]).all()
