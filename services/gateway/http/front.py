@@ -28,7 +28,7 @@ class Front:
     admission: Admission
     tokens: Tokens
     _encoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
-    """Large pictures are encoded again one at a time: each takes up to 150 MB while it is."""
+    """Large pictures are encoded again one at a time: each takes up to 100 MB while it is."""
 
     async def answer(self, request: ApplicationRequest) -> Answer:
         """Answer a request with labels, or raise Refused."""
@@ -45,8 +45,8 @@ class Front:
     async def _checked(self, request: ApplicationRequest) -> ApplicationRequest:
         """The same with a picture that can be sent; Refused with 400 when it is none."""
         try:
-            images.check(request.picture)
             if len(request.picture) <= images.MAX_BYTES:
+                images.check(request.picture)
                 return request
             async with self._encoding:
                 smaller = await asyncio.to_thread(images.sendable, request.picture)

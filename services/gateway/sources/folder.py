@@ -6,6 +6,8 @@ import asyncio
 import time
 from pathlib import Path
 
+from tercet.models import images
+from tercet.models.errors import ImageError
 from tercet.process import log, metrics
 from tercet.process.waiting import within
 from tercet.services.gateway.application import ApplicationRequest, Infer
@@ -14,8 +16,6 @@ from tercet.services.gateway.sources.folder_scan import FolderScan, look
 
 AT_ONCE = 4
 """Pictures of the folder in progress at once. Those that arrive meanwhile come before the rest."""
-MAX_BYTES = 32 * 1024 * 1024
-"""A larger file is not read."""
 
 _log = log.get(__name__)
 
@@ -26,6 +26,7 @@ class WatchedFolder:
     def __init__(self, settings: GatewaySettings, folder: Path, infer: Infer) -> None:
         self._settings, self._folder, self._infer = settings, folder, infer
         self._scan = FolderScan(settings.folder_stale)
+        self._reading = asyncio.Semaphore(1)  # For memory: a file may be large.
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look into the folder again and again, until `stop`."""
@@ -44,8 +45,9 @@ class WatchedFolder:
 
     async def _classify(self, name: str) -> None:
         try:
-            picture = await asyncio.to_thread(_read, self._folder / name)
-        except OSError as error:
+            async with self._reading:
+                picture = await asyncio.to_thread(_read, self._folder / name)
+        except (OSError, ImageError) as error:
             _log.warning("picture not read", name=name, reason=str(error))
             return
         answer = await self._infer(
@@ -63,8 +65,9 @@ class WatchedFolder:
 
 
 def _read(file: Path) -> bytes:
+    """A picture that can be sent, made smaller if need be. Blocking."""
     with file.open("rb") as source:
-        picture = source.read(MAX_BYTES + 1)
-    if len(picture) > MAX_BYTES:
-        raise OSError(f"larger than {MAX_BYTES} bytes")
-    return picture
+        picture = source.read(images.MAX_FILE_BYTES + 1)
+    if len(picture) > images.MAX_FILE_BYTES:
+        raise OSError(f"larger than {images.MAX_FILE_BYTES} bytes")
+    return images.sendable(picture)

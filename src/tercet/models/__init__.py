@@ -6,6 +6,7 @@ Modules that run in services; they need numpy, onnxruntime, pillow and pydantic:
 |---|---|
 | `variants`, `labels`, `manifest`, `errors` | variants, class names, the verified model directory |
 | `images` | bytes of a picture into model input |
+| `picture_header`, `picture_decoding` | its header; pixels within bounds of memory and time |
 | `session`, `model_cache`, `classifier`, `cpu_share` | run models, emulate a slower node |
 | `folders`, `evaluate`, `profiling` | measure accuracy and speed |
 | `model_directory`, `worker_processes` | build missing variants in worker processes |

@@ -6,31 +6,24 @@ Input is untrusted: every failure is an `ImageError`.
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from tercet.models.errors import ImageError, one_line
+from tercet.models.errors import ImageError
+from tercet.models.picture_decoding import only_image_errors, open_picture
 from tercet.models.variants import INPUT_PX, Normalisation
 
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
 """Three small photographs; their authors are in `CREDITS.md` beside them."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-"""Only these decoders are used. Pillow's others are older and less hardened."""
-MAX_PIXELS = 50_000_000
-"""Larger pictures are refused before they are decoded (150 MB as RGB)."""
-MAX_SCANS = 100
-"""Scans of a progressive JPEG; some 10 are usual, and each is a pass over all its pixels."""
-MAX_ENCODED_AGAIN_BYTES = 64_000_000
-"""Size of a picture as decoded, of those that are encoded again and are no JPEG."""
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""A larger file is not read."""
 MAX_PICTURES = 500
 """Pictures used of a folder; all are held in memory."""
 MAX_BYTES = 512 * 1024
@@ -46,9 +39,6 @@ NORMALISATION_STATISTICS: Mapping[Normalisation, tuple[tuple[float, ...], tuple[
     "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
 }
 """Mean subtracted from red, green and blue, and the divisor, by normalisation."""
-
-# Pillow warns between one and two times its own limit. `MAX_PIXELS` is lower, and an error.
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,66 +56,21 @@ class LoadedPictures(NamedTuple):
     skipped: list[tuple[str, str]]
 
 
-@contextmanager
-def _only_image_errors() -> Iterator[None]:
-    """Convert any exception of a decoder to `ImageError`.
-
-    Broad on purpose: Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error,
-    zlib.error, IndexError, MemoryError and more, depending on which byte is wrong.
-    """
-    try:
-        yield
-    except ImageError:
-        raise
-    except Exception as error:
-        raise ImageError(f"not a usable picture: {one_line(error)}") from error
-
-
-def _open(content: bytes) -> Image.Image:
-    if not content:
-        raise ImageError("not a usable picture: zero bytes")
-    try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise ImageError(f"not a usable picture: not {', '.join(FORMATS)}") from None
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"picture too large: {image.width}x{image.height} pixels")
-    # A scan begins with these two bytes, and a JPEG's coded data never contains them.
-    if image.format == "JPEG" and content.count(b"\xff\xda") > MAX_SCANS:
-        raise ImageError(f"picture has more than {MAX_SCANS} scans")
-    return image
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode to 8-bit RGB. 16-bit grey is scaled; `convert` would clip it."""
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-    if image.mode in ("P", "PA") and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
-
-
 def decode(
     jpeg: bytes, input_px: int = INPUT_PX, normalisation: Normalisation = "symmetric"
 ) -> NDArray[np.float32]:
     """Decode a picture to model input: float32 [1, 3, input_px, input_px], RGB.
 
     The centred square of `CROP` of the shorter side, resized and normalised. Any of `FORMATS`; of
-    an animation the first frame. Orientation tags are ignored: `picture` has applied them. Raises
-    `ImageError`.
+    an animation the first frame. Raises `ImageError`.
     """
-    with _only_image_errors():
+    with only_image_errors():
         return to_input(rgb(jpeg, round(input_px / CROP)), input_px, normalisation)
 
 
 def rgb(content: bytes, side: int) -> Image.Image:
-    """Decode a picture to 8-bit RGB; a larger one keeps at least `side` pixels a side."""
-    with _only_image_errors():
-        image = _open(content)
-        # The JPEG decoder may reduce large pictures, never below the requested resolution.
-        image.draft("RGB", (side, side))
-        return _as_rgb(image)
+    """Decode a picture to upright 8-bit RGB; a larger one keeps at least `side` pixels a side."""
+    return open_picture(content, side).rgb()
 
 
 def to_input(
@@ -168,39 +113,36 @@ def picture(path: Path) -> Picture:
 
     Evaluation and training read pictures in the same way. Raises `ImageError`.
     """
-    with _only_image_errors():
+    with only_image_errors():
         if not path.is_file():  # A pipe would block, a device file never end.
             raise ImageError("not a usable picture: no file")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ImageError(f"picture too large: a file of more than {MAX_FILE_BYTES} bytes")
         content = path.read_bytes()
-        image = _open(content)
-        small = max(image.size) <= MAX_SIDE and len(content) <= MAX_BYTES
-        # 274 is the orientation tag; absent or 1 means upright.
-        upright = image.getexif().get(274, 1) == 1
-        image.load()
-        if small and upright and image.format == "JPEG" and image.mode == "RGB":
+        opened = open_picture(content, MAX_SIDE)
+        small = max(opened.size) <= MAX_SIDE and len(content) <= MAX_BYTES
+        plain = opened.image.format == "JPEG" and opened.image.mode == "RGB"
+        decoded = opened.rgb()
+        if small and plain and opened.header.orientation == 1:
             return Picture(path.name, content)
-        return Picture(path.name, encode(_as_rgb(ImageOps.exif_transpose(image))))
+        return Picture(path.name, encode(decoded))
 
 
 def check(content: bytes) -> None:
     """Raise `ImageError` unless the header is that of a usable picture; nothing is decoded."""
-    with _only_image_errors():
-        _open(content)
+    open_picture(content, MAX_SIDE)
 
 
 def sendable(content: bytes) -> bytes:
-    """A large picture encoded again, upright and within `MAX_SIDE` and `MAX_BYTES`.
+    """The same picture where it is small, else encoded again, upright and within `MAX_SIDE`.
 
-    Raises `ImageError`. Blocking: a second for a picture of `MAX_PIXELS`.
+    Raises `ImageError`. Blocking: a second for the largest picture.
     """
-    with _only_image_errors():
-        image = _open(content)
-        decoded = image.width * image.height * len(image.getbands())
-        if image.format != "JPEG" and decoded > MAX_ENCODED_AGAIN_BYTES:
-            raise ImageError(f"picture too large: {decoded} bytes once decoded")
-        # The JPEG decoder may reduce it as it decodes: a fraction of the memory and time.
-        image.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        return encode(_as_rgb(ImageOps.exif_transpose(image)))
+    opened = open_picture(content, MAX_SIDE)
+    if len(content) <= MAX_BYTES:
+        return content
+    with only_image_errors():
+        return encode(opened.rgb())
 
 
 def reference_photograph() -> bytes:

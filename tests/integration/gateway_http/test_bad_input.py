@@ -6,7 +6,7 @@ import json
 import zlib
 from typing import Any
 
-from tercet.models.images import MAX_SCANS
+from tercet.models.picture_decoding import MAX_SCANS
 from tests.gateway_clients import BOUNDARY, FORM
 from tests.integration.gateway_http.conftest import Gateway, Reply
 from tests.integration.gateway_http.test_formats import PICTURE, form

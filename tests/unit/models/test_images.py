@@ -16,6 +16,7 @@ from PIL import Image
 from tercet.models import images
 from tercet.models.errors import ImageError
 from tercet.models.images import PHOTOGRAPHS, decode, load_pictures
+from tercet.models.picture_decoding import FORMATS
 
 FLOWER = (PHOTOGRAPHS / "flower.jpg").read_bytes()
 
@@ -107,7 +108,7 @@ def test_unusable_bytes_are_refused_in_one_line(content: bytes, reason: str) -> 
 
 
 SEEDS = st.sampled_from(
-    [FLOWER, *(_bytes(Image.new("RGB", (9, 9), (7, 8, 9)), form) for form in images.FORMATS)]
+    [FLOWER, *(_bytes(Image.new("RGB", (9, 9), (7, 8, 9)), form) for form in FORMATS)]
 )
 
 
