@@ -48,6 +48,14 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command.add_argument("--pairs", type=count, default=300)
     command.add_argument("--models", type=Path, help="model directory; without it: the cache")
     command = verb(
+        "application", run_application, "response time that applications see as a system learns"
+    )
+    command.add_argument("--seconds", type=factor, default=120.0)
+    command.add_argument("--rate", type=factor, default=10.0, help="requests a second, in all")
+    command.add_argument("--devices", type=count, default=5)
+    command.add_argument("--goal", default="85", help="as for `tercet up`")
+    command.add_argument("--figure", type=Path, help="also draw it, into this PNG file")
+    command = verb(
         "gateway-overload", run_gateway_overload, "requests of a device beyond what its node can do"
     )
     command.add_argument("--factor", type=factor, default=10.0, help="times the capacity")
@@ -162,6 +170,16 @@ def run_http(options: Options) -> None:
 
     rows = asyncio.run(local_http.measure(options.variant, options.pairs, options.models))
     show(options, rows, local_http.render)
+
+
+def run_application(options: Options) -> None:
+    """One row per request with `--json`, else one per part of the run."""
+    from benchmarks import application
+
+    rows = application.measure(options.seconds, options.rate, options.goal, options.devices)
+    if options.figure:
+        application.draw(rows, options.figure)
+    show(options, rows, application.render)
 
 
 def run_gateway_overload(options: Options) -> None:
