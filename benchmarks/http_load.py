@@ -1,9 +1,10 @@
 """Post pictures to a gateway at a steady rate, whatever becomes of them, from a process of its own.
 
 `python -m benchmarks.http_load PORT RATE SECONDS CONNECTIONS` writes JSON: for each request when it
-was sent, its status and the milliseconds until the whole response was there. A rate of 0 is a
-closed loop: each connection sends its next request when it has its answer. Connections are kept
-open. No request waits in this process: one that finds all connections busy is counted, not sent.
+was sent, its status and the milliseconds until the whole response was there; `began` is on a clock
+that all processes of this host share. A rate of 0 is a closed loop: each connection sends its next
+request when it has its answer. Connections are kept open. No request waits in this process: one
+that finds all connections busy is counted, not sent.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Generator:
     ended: list[tuple[float, int, float]] = field(default_factory=list)
     """(second in which it was sent, status, milliseconds)."""
     unsent: int = 0
+    unanswered: int = 0
+    """Requests without an answer LAST_ANSWERS_S after the last one was sent."""
     _idle: list[Connection] = field(default_factory=list)
     _all: list[Connection] = field(default_factory=list)
 
@@ -107,11 +110,14 @@ class Generator:
         until = time.perf_counter() + LAST_ANSWERS_S
         while self._busy() and time.perf_counter() < until:  # noqa: ASYNC110  (it is polled anyway)
             await asyncio.sleep(STEP_S)
+        self.unanswered = self._busy()
 
-    def _busy(self) -> bool:
-        return any(connection.sent_at is not None for connection in self._all)
+    def _busy(self) -> int:
+        return sum(connection.sent_at is not None for connection in self._all)
 
     def _send_one(self) -> None:
+        while self._idle and self._idle[-1].transport.is_closing():
+            self._idle.pop()  # The server closes those that were idle for long.
         if self._idle:
             self._idle.pop().send(self.request)
         else:
@@ -135,7 +141,9 @@ async def main(port: int, rate: float, seconds: float, connections: int) -> None
     generator = Generator(port, post("/v1/infer", photograph()), connections)
     await generator.open()
     await generator.run(rate, seconds)
-    json.dump({"unsent": generator.unsent, "ended": sorted(generator.ended)}, sys.stdout)
+    found = {"began": generator.began, "unsent": generator.unsent}
+    found["unanswered"] = generator.unanswered
+    json.dump({**found, "ended": sorted(generator.ended)}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def test_they_belong_to_the_demand() -> None:
     assert record.arrived == {"a": 7}
     found = record.join({"a": 7.0})
     assert found is not None
+    assert not found.teaches
     assert (found.requests[0].count, found.requests[0].settled, found.attempts) == (7, 0, ())
 
 
