@@ -5,9 +5,11 @@ Modules that run in services; they need numpy, onnxruntime, pillow and pydantic:
 | module | purpose |
 |---|---|
 | `variants`, `labels`, `manifest`, `errors` | variants, class names, the verified model directory |
+| `tensor_form`, `normalisation` | a model's input and output: layout, type, size, scaling |
 | `images` | bytes of a picture into model input |
 | `picture_header`, `picture_decoding` | its header; pixels within bounds of memory and time |
 | `session`, `model_cache`, `classifier`, `cpu_share` | run models, emulate a slower node |
+| `onnxruntime_errors` | why a model cannot be opened, and the cure |
 | `folders`, `evaluate`, `profiling` | measure accuracy and speed |
 | `model_directory`, `worker_processes` | build missing variants in worker processes |
 
@@ -17,7 +19,8 @@ Modules that build, import and train; they need torch, onnx or h5py, or call mod
 |---|---|
 | `build`, `mobilenet`, `seeded_weights`, `graph` | build from a seed |
 | `augment`, `calibration`, `quantise` | 8-bit models, calibrated on pictures |
-| `onnx_import`, `weight_import`, `published_weights`, `keras_file`, `timm_file` | import models |
+| `onnx_import`, `onnx_file`, `onnx_inspection`, `output_kind`, `trial_run` | import ONNX files |
+| `weight_import`, `published_weights`, `keras_file`, `timm_file` | import published weights |
 | `fit`, `training_config`, `train`, `batches` | train on the user's classes |
 """
 

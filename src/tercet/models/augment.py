@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from tercet.models.images import Picture, to_input
-from tercet.models.variants import INPUT_PX, Normalisation
+from tercet.models.normalisation import Normalisation
+from tercet.models.variants import INPUT_PX
 
 MIN_CROP = 0.5
 """Least side of a crop, as a share of the picture's shorter side."""

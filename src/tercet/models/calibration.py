@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tercet.models import augment, images
 from tercet.models.errors import ImageError
+from tercet.models.normalisation import Normalisation
 from tercet.models.session import Session
-from tercet.models.variants import Normalisation
+from tercet.models.tensor_form import TensorForm
 
 MAX_CALIBRATION, MAX_COMPARISON = 256, 128
 """Pictures of a folder used for each purpose. All are held in memory (0.6 MB each at 224 px)."""
@@ -118,9 +119,11 @@ def _views(
     return Calibration(calibrate, compare, source)
 
 
-def fidelity(plain: Path, small: Path, calibration: Calibration) -> QuantisationFidelity:
+def fidelity(
+    plain: Path, small: Path, calibration: Calibration, form: TensorForm | None = None
+) -> QuantisationFidelity:
     """Compare the logits of both models on the comparison pictures."""
-    exact, rounded = (_logits(path, calibration.compare) for path in (plain, small))
+    exact, rounded = (_logits(path, calibration.compare, form) for path in (plain, small))
     agree = float((exact.argmax(axis=1) == rounded.argmax(axis=1)).mean())
     power, error = float((exact**2).mean()), float(((exact - rounded) ** 2).mean())
     snr = 10 * np.log10(max(power, 1e-30) / max(error, 1e-30))
@@ -129,6 +132,8 @@ def fidelity(plain: Path, small: Path, calibration: Calibration) -> Quantisation
     )
 
 
-def _logits(path: Path, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    session = Session(path)
+def _logits(
+    path: Path, inputs: NDArray[np.float32], form: TensorForm | None
+) -> NDArray[np.float32]:
+    session = Session(path, form=form)
     return np.concatenate([session.run(view[np.newaxis]) for view in inputs])

@@ -78,8 +78,8 @@ class Classifier:
         """
         model = self._cache.get(variant)
         started = self._emulator.start()
-        logits = model.logits(model.session.run(_pixels(jpeg, model)))[0]
-        labels = top_labels(logits, model.names)
+        likely = model.probabilities(model.session.run(_pixels(jpeg, model)))[0]
+        labels = top_labels(likely, model.names)
         return _result(labels, self._emulator.finish(started))
 
     def classify_all(
@@ -90,7 +90,7 @@ class Classifier:
         started = self._emulator.start()
         decoded = [_pixels_or_error(jpeg, model) for jpeg in jpegs]
         good = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
-        rows = iter(model.logits(model.session.run(np.concatenate(good))) if good else ())
+        rows = iter(model.probabilities(model.session.run(np.concatenate(good))) if good else ())
         found = [
             error if isinstance(error, ImageError) else top_labels(next(rows), model.names)
             for error in decoded
@@ -154,11 +154,8 @@ def _result(labels: tuple[tuple[str, float], ...], taken: ComputeTime) -> Classi
 
 
 def top_labels(
-    logits: NDArray[np.float32], names: tuple[str, ...]
+    probabilities: NDArray[np.float64], names: tuple[str, ...]
 ) -> tuple[tuple[str, float], ...]:
-    """The `TOP` likeliest classes of one picture's logits [classes], with softmax probabilities."""
-    best = np.argsort(-logits, kind="stable")[:TOP]
-    # Subtract the maximum: the exponential of a large logit would overflow.
-    weights = np.exp(logits.astype(np.float64) - float(logits.max()))
-    total = float(weights.sum())
-    return tuple((names[index], float(weights[index]) / total) for index in best)
+    """The `TOP` likeliest classes of one picture's probabilities [classes], best first."""
+    best = np.argsort(-probabilities, kind="stable")[:TOP]
+    return tuple((names[index], float(probabilities[index])) for index in best)

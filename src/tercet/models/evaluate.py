@@ -22,8 +22,8 @@ from tercet.models import folders, images, labels, model_directory
 from tercet.models.errors import ImageError, ModelError
 from tercet.models.folders import Sample
 from tercet.models.manifest import Entry, Measured, load
+from tercet.models.normalisation import Normalisation
 from tercet.models.session import Session
-from tercet.models.variants import Normalisation
 
 Metric = Literal["top1", "top5"]
 TOP5_MIN_CLASSES = 100
@@ -126,7 +126,7 @@ def score(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> tuple[dict[str, NDArray[np.int64]], list[tuple[str, str]]]:
     """Ranks of the true class by variant, [N] each, and the skipped pictures with the reason."""
-    sessions = {name: Session(path) for name, (path, _) in models.items()}
+    sessions = {name: Session(path, form=entry.form) for name, (path, entry) in models.items()}
     truth = {name: _class_indices(samples, names[name], name) for name in models}
 
     def rank(sample: Sample) -> dict[str, int]:

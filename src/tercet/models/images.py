@@ -6,7 +6,6 @@ Input is untrusted: every failure is an `ImageError`.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tercet.models.errors import ImageError
+from tercet.models.normalisation import Normalisation, scaling
 from tercet.models.picture_decoding import only_image_errors, open_picture
-from tercet.models.variants import INPUT_PX, Normalisation
+from tercet.models.variants import INPUT_PX
 
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
 """Three small photographs; their authors are in `CREDITS.md` beside them."""
@@ -32,13 +32,6 @@ MAX_SIDE = 640
 """Longer side of a picture that is sent, pixels."""
 CROP = 0.875
 """Share of the shorter side in the central crop, as in MobileNet's published evaluation."""
-
-NORMALISATION_STATISTICS: Mapping[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "symmetric": ((127.5,) * 3, (127.5,) * 3),
-    "unit": ((0.0,) * 3, (255.0,) * 3),
-    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
-}
-"""Mean subtracted from red, green and blue, and the divisor, by normalisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +83,8 @@ def normalised(
     rgb: NDArray[np.uint8], normalisation: Normalisation = "symmetric"
 ) -> NDArray[np.float32]:
     """Normalise pictures [N, S, S, 3] to network input: float32 [N, 3, S, S]."""
-    mean, scale = (
-        np.array(part, dtype=np.float32) for part in NORMALISATION_STATISTICS[normalisation]
-    )
+    by = scaling(normalisation)
+    mean, scale = (np.array(part, dtype=np.float32) for part in (by.mean, by.scale))
     pixels = (rgb.astype(np.float32) - mean) / scale
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 

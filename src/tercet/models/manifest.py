@@ -19,7 +19,9 @@ from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tercet.models.errors import ModelError, one_line
-from tercet.models.variants import Normalisation, Precision
+from tercet.models.normalisation import Normalisation
+from tercet.models.tensor_form import InputType, Layout, TensorForm
+from tercet.models.variants import Precision
 
 FILE_NAME = "manifest.json"
 LABELS_FILE = "labels.txt"
@@ -65,10 +67,21 @@ class Entry(BaseModel):
     weights: str = Field(min_length=1, description="in plain words, where the weights come from")
     normalisation: Normalisation = Field(
         "symmetric",
-        description="of pixels 0..255, as the model needs it (images.NORMALISATION_STATISTICS)",
+        description="of pixels 0..255: a name (normalisation.BY_NAME), or mean and scale",
     )
-    probabilities: bool = Field(False, description="outputs are after a softmax, not logits")
+    probabilities: bool = Field(False, description="outputs are probabilities, not logits")
+    layout: Layout = Field("NCHW", description="order of the input's dimensions")
+    input_type: InputType = "float"
+    output_name: str | None = Field(None, description="which output; None: it has only one")
+    batches: bool = Field(True, description="several pictures in a run give what each gives alone")
     measured: Measured | None = Field(None, description="what it scored, once evaluated")
+
+    @property
+    def form(self) -> TensorForm:
+        """The model's input and output, to open it with."""
+        return TensorForm(
+            self.layout, self.input_type, self.input_px, self.output_name, self.batches
+        )
 
 
 class Manifest(BaseModel):

@@ -16,7 +16,6 @@ from tercet.models.session import Session
 MEMORY_PER_FILE_BYTE, FIXED_MEMORY_BYTES = 3, 12_000_000
 """Memory of a loaded model: three times its file (as read, as held, as packed for the kernels) and
 12 MB of activations. The estimate fits all eight within 2 MB (`tercet models profile`)."""
-SMALLEST_PROBABILITY = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +26,11 @@ class LoadedModel:
     names: tuple[str, ...]
     entry: Entry
 
-    def logits(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits up to a constant: the logarithm of the outputs if the model ends in a softmax."""
-        if not self.entry.probabilities:
-            return outputs
-        return np.log(np.maximum(outputs, SMALLEST_PROBABILITY))
+    def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities [batch, classes]: the outputs themselves, or their softmax if logits."""
+        if self.entry.probabilities:
+            return np.clip(outputs.astype(np.float64), 0.0, 1.0)
+        return softmax(outputs)
 
 
 class ModelCache:
@@ -80,7 +79,8 @@ class ModelCache:
 
     def _load(self, variant: str) -> LoadedModel:
         path, entry = self._manifest.path(variant), self._manifest.entry(variant)
-        session, names = Session(path, threads=self._threads), self._manifest.labels(variant)
+        session = Session(path, threads=self._threads, form=entry.form)
+        names = self._manifest.labels(variant)
         if len(names) != session.classes:
             raise ModelError(
                 f"model file {path} has {session.classes} outputs, but {len(names)} labels"
@@ -88,6 +88,13 @@ class ModelCache:
         # The first run allocates memory; no request should wait for that.
         session.run(np.zeros((1, 3, session.input_px, session.input_px), dtype=np.float32))
         return LoadedModel(session, names, entry)
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Softmax of each row [batch, classes]."""
+    # Subtract the maximum: the exponential of a large logit would overflow.
+    weights = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def footprint(entry: Entry) -> int:

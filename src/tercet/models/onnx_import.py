@@ -1,26 +1,36 @@
 """Import an ONNX classifier of the user into a model directory, as one of the variants.
 
-All checks come before any change of the directory: the file is a valid model, the numbers of labels
-and outputs agree, and a photograph can be classified.
+All checks come before any change of the directory: the file is a model that onnxruntime opens, the
+numbers of labels and outputs agree, and pictures can be classified.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import onnx
 
-from tercet.models import folders, images, labels, model_directory
-from tercet.models.errors import ModelError, one_line
-from tercet.models.manifest import Manifest
+from tercet.models import (
+    folders,
+    graph,
+    labels,
+    model_directory,
+    onnx_file,
+    onnx_inspection,
+    output_kind,
+    trial_run,
+)
+from tercet.models.errors import ModelError
+from tercet.models.manifest import Entry, Manifest
+from tercet.models.normalisation import Normalisation
+from tercet.models.output_kind import OutputKind
 from tercet.models.session import Session
-from tercet.models.variants import Normalisation, Precision, variant
+from tercet.models.tensor_form import CHANNELS, COLOURS, SIDES, TensorForm
+from tercet.models.trial_run import TrialRun
+from tercet.models.variants import Precision, variant
 from tercet.models.weight_import import model_entry
-
-OLDEST_OPSET = 7
-"""Oldest opset of the ONNX operators that onnxruntime reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,12 @@ class ModelDescription:
     accuracy_pct: float
     source: str
     """Whose figure the accuracy is."""
-    normalisation: Normalisation = "symmetric"
+    normalisation: Normalisation | None = None
+    """None: raw for uint8 input, else symmetric."""
+    form: TensorForm = field(default_factory=TensorForm)
+    """What the file leaves open: layout, size, which output."""
+    output: OutputKind | None = None
+    """None: recognised."""
 
 
 def import_classifier(
@@ -41,72 +56,110 @@ def import_classifier(
     row, names = variant(name), labels.read(description.labels)
     if not 0 <= description.accuracy_pct <= 100:
         raise ModelError(f"accuracy must be 0..100 percent, not {description.accuracy_pct}")
-    model = _load_checked(file)
+    model = onnx_file.read(file)
     with model_directory.drafting(directory) as draft:
         path = draft / f"{name}.onnx"
         path.write_bytes(model.SerializeToString(deterministic=True))
-        session = _open_and_run(path, file, description)
-        labels.check_count(file, session.classes, names)
-        if session.classes < folders.MIN_CLASSES:
-            raise ModelError(f"model file {file} has one output: a classifier needs two")
-        precision: Precision = "int8" if _is_quantised(model) else "fp32"
-        if precision != row.precision:
-            raise ModelError(f"model file {file} is {precision}, but {name} is for {row.precision}")
+        session = _open(path, file, description.form)
+        normalisation = _normalisation(file, session, description)
+        trial = trial_run.run(session, file, normalisation)
+        precision = _checked_precision(name, file, model, row.precision)
+        _check_classes(file, session, names)
         entry = model_entry(
             path,
             width=None,
             precision=precision,
-            input_px=session.input_px,
             accuracy_pct=description.accuracy_pct,
             accuracy_source=description.source,
             labels=labels.write(draft, names),
             weights=f"brought by the user: {file.name}",
-            normalisation=description.normalisation,
-            probabilities=_ends_in_softmax(model),
+            normalisation=normalisation,
+            probabilities=_are_probabilities(file, model, session, trial, description.output),
+            output_name=description.form.output_name,
+            batches=trial.agrees_in_a_batch(session),
+            million_macs=_million_macs(model, session),
+            **_input_fields(session),
         )
         return model_directory.install(directory, draft, {name: entry})
 
 
-def _load_checked(file: Path) -> onnx.ModelProto:
-    """The model with its weights; `ModelError` when it is malformed."""
-    if not file.is_file():
-        raise ModelError(f"model file {file} is {'not a file' if file.exists() else 'missing'}")
-    try:
-        model = onnx.load(file)  # Includes weights in external files.
-        onnx.checker.check_model(model)
-    except Exception as error:  # Of protobuf, onnx, or OSError.
-        raise ModelError(
-            f"model file {file} is not a complete ONNX model: {one_line(error)}"
-        ) from error
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    newest = onnx.defs.onnx_opset_version()
-    if not OLDEST_OPSET <= opset <= newest:
-        raise ModelError(
-            f"model file {file}: opset {opset} is not in {OLDEST_OPSET}..{newest}: export it anew"
-        )
-    return model
+def summary(entry: Entry) -> str:
+    """What was read from a file or stated about it, in one line."""
+    scaling = entry.normalisation if isinstance(entry.normalisation, str) else "as given"
+    output = "probabilities" if entry.probabilities else "logits"
+    return (
+        f"input {entry.layout} {entry.input_type}, {entry.input_px} pixels, normalisation"
+        f" {scaling}; output {entry.output_name or ''} {output}".replace("  ", " ")
+    )
 
 
-def _open_and_run(path: Path, file: Path, description: ModelDescription) -> Session:
-    """Open the copy at `path` and run a photograph; errors name the user's `file`."""
+def _input_fields(session: Session) -> dict[str, object]:
+    found = session.input
+    return {"layout": found.layout, "input_type": found.type, "input_px": found.px}
+
+
+def _open(path: Path, file: Path, form: TensorForm) -> Session:
+    """Open the copy at `path`; errors name the user's `file`."""
     try:
-        session = Session(path)
+        return Session(path, form=form)
     except ModelError as error:
         raise ModelError(str(error).replace(str(path), str(file))) from None
-    picture = images.reference_photograph()
+
+
+def _normalisation(file: Path, session: Session, description: ModelDescription) -> Normalisation:
+    """The one stated; a model with uint8 input normalises by itself."""
+    stated = description.normalisation
+    if session.input.type != "uint8":
+        return stated or "symmetric"
+    if stated not in (None, "raw"):
+        raise ModelError(
+            f"model file {file} takes uint8 pixels, 0 to 255 as they are: leave the normalisation"
+            " out"
+        )
+    return "raw"
+
+
+def _checked_precision(
+    name: str, file: Path, model: onnx.ModelProto, expected: Precision
+) -> Precision:
+    precision = onnx_inspection.precision(model)
+    if precision != expected:
+        raise ModelError(f"model file {file} is {precision}, but {name} is for {expected}")
+    return precision
+
+
+def _check_classes(file: Path, session: Session, names: Sequence[str]) -> None:
+    labels.check_count(file, session.classes, names)
+    if session.classes < folders.MIN_CLASSES:
+        raise ModelError(f"model file {file} has one output: a classifier needs two")
+
+
+def _are_probabilities(
+    file: Path,
+    model: onnx.ModelProto,
+    session: Session,
+    trial: TrialRun,
+    stated: OutputKind | None,
+) -> bool:
+    activation = onnx_inspection.final_activation(model, session.output_name)
     try:
-        scores = session.run(images.decode(picture, session.input_px, description.normalisation))
-    except Exception as error:  # onnxruntime has one class per status.
-        raise ModelError(f"model file {file} does not run: {one_line(error)}") from error
-    if scores.shape != (1, session.classes) or not np.isfinite(scores).all():
-        raise ModelError(f"model file {file}: no finite scores [1, classes] for a photograph")
-    return session
+        return output_kind.are_probabilities(trial.outputs, activation, stated)
+    except ModelError as error:
+        raise ModelError(f"model file {file}: {error}") from None
 
 
-def _is_quantised(model: onnx.ModelProto) -> bool:
-    return any("Quantize" in node.op_type or "Integer" in node.op_type for node in model.graph.node)
-
-
-def _ends_in_softmax(model: onnx.ModelProto) -> bool:
-    last = model.graph.output[0].name
-    return any(n.op_type == "Softmax" and last in n.output for n in model.graph.node)
+def _million_macs(model: onnx.ModelProto, session: Session) -> float | None:
+    """Counted from the graph at the size in use; None where that is not possible."""
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    (tensor,) = (one for one in sized.graph.input if one.name == session.input.name)
+    dimensions = tensor.type.tensor_type.shape.dim
+    dimensions[0].dim_value = 1
+    dimensions[CHANNELS[session.input.layout]].dim_value = COLOURS
+    for axis in SIDES[session.input.layout]:
+        dimensions[axis].dim_value = session.input_px
+    del sized.graph.value_info[:]  # Their dynamic sizes would contradict.
+    try:
+        return round(graph.multiply_accumulates(sized) / 1e6, 1) or None
+    except Exception:  # A foreign graph: onnx raises many classes, and none matters here.
+        return None

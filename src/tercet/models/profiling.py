@@ -109,14 +109,14 @@ def measure(manifest: Manifest, name: str, threads: int, repeats: int) -> Speed:
     decoding = _times(lambda: decode(picture, entry.input_px, entry.normalisation), repeats)
     pixels = decode(picture, entry.input_px, entry.normalisation)
     before, start = _resident(), time.perf_counter()
-    session = Session(path)
+    session = Session(path, form=entry.form)
     session.run(pixels)
     cold = (time.perf_counter() - start) * 1000
     one = _times(lambda: session.run(pixels), repeats)
     grown = (_resident() - before) / 1e6
     many = one
     if threads > 1:
-        wide = Session(path, threads=threads)
+        wide = Session(path, threads=threads, form=entry.form)
         many = _times(lambda: wide.run(pixels), repeats)
     (median_1, p95_1), (median_n, p95_n) = one, many
     facts = (median_1, p95_1, median_n, p95_n, decoding[0], cold, grown)

@@ -18,17 +18,18 @@ from onnx import ModelProto, numpy_helper
 from onnxruntime import quantization
 
 from tercet.models.session import Session
+from tercet.models.tensor_form import TensorForm
 
 
 class _Views(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
     """Gives the calibrator one picture at a time."""
 
-    def __init__(self, name: str, views: NDArray[np.float32]) -> None:
-        self._feeds: Iterator[dict[str, NDArray[np.float32]]] = (
-            {name: view[np.newaxis]} for view in views
+    def __init__(self, session: Session, views: NDArray[np.float32]) -> None:
+        self._feeds: Iterator[dict[str, NDArray[np.generic]]] = (
+            session.feed(view[np.newaxis]) for view in views
         )
 
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+    def get_next(self) -> dict[str, NDArray[np.generic]] | None:
         """The next feed, or None at the end."""
         return next(self._feeds, None)
 
@@ -44,17 +45,19 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def quantise(source: Path, views: NDArray[np.float32], output: Path) -> None:
+def quantise(
+    source: Path, views: NDArray[np.float32], output: Path, form: TensorForm | None = None
+) -> None:
     """Write the 8-bit form of the model `source` to `output`, calibrated on `views` [N, 3, S, S].
 
     The logits stay float: with 256 levels for a thousand classes the best two would often be equal.
     """
-    model = onnx.load(source)
+    model, session = onnx.load(source), Session(source, form=form)
     with _quiet():
         quantization.quantize_static(
             model,
             output,
-            _Views(model.graph.input[0].name, views),
+            _Views(session, views),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
@@ -62,16 +65,15 @@ def quantise(source: Path, views: NDArray[np.float32], output: Path) -> None:
             calibrate_method=quantization.CalibrationMethod.MinMax,
             extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
         )
-    shift = (_logits(output, views) - _logits(source, views)).mean(axis=0)
-    onnx.save(_corrected(onnx.load(output), shift), output)
+    shift = (_logits(Session(output, form=form), views) - _logits(session, views)).mean(axis=0)
+    onnx.save(_corrected(onnx.load(output), session.output_name, shift), output)
 
 
-def _logits(path: Path, views: NDArray[np.float32]) -> NDArray[np.float32]:
-    session = Session(path)
+def _logits(session: Session, views: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([session.run(view[np.newaxis]) for view in views])
 
 
-def _corrected(model: ModelProto, shift: NDArray[np.float32]) -> ModelProto:
+def _corrected(model: ModelProto, output: str, shift: NDArray[np.float32]) -> ModelProto:
     """Subtract the mean error of the logits [classes] from the last bias (Nagel et al., 2019).
 
     Rounded weights shift activations by the same amount for every picture. Without the correction
@@ -79,7 +81,7 @@ def _corrected(model: ModelProto, shift: NDArray[np.float32]) -> ModelProto:
     """
     constants = {constant.name: constant for constant in model.graph.initializer}
     producer = {output: node for node in model.graph.node for output in node.output}
-    last = producer[model.graph.output[0].name]
+    last = producer[output]
     if last.op_type != "Gemm" or len(last.input) < 3:
         return model
     bias_name, scale_name = producer[last.input[2]].input[:2]

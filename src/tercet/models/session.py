@@ -8,10 +8,18 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tercet.models.errors import ModelError, one_line
+from tercet.models.errors import ModelError
+from tercet.models.onnxruntime_errors import explain
+from tercet.models.tensor_form import (
+    TensorForm,
+    declared_classes,
+    read_input,
+    read_output,
+    unfit_output,
+)
 
 Pixels = NDArray[np.float32]
-"""[batch, 3, side, side], RGB in [-1, 1]."""
+"""[batch, 3, side, side], RGB, normalised as the model needs it."""
 ERRORS_ONLY = 3
 
 
@@ -29,46 +37,71 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
 
 
 class Session:
-    """A classifier: pixels in, logits out. Several threads may run it at once.
+    """A classifier: pixels in, scores out. Several threads may run it at once.
 
+    Pixels are always float [N, 3, S, S]; they are given to the model in its own layout and type.
     With `threads=1` the calling thread does all the work, so `time.thread_time` measures it.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
-        """Open `path`; `ModelError` if it is missing, not ONNX, or no image classifier."""
+    def __init__(self, path: Path, *, threads: int = 1, form: TensorForm | None = None) -> None:
+        """Open `path`; `ModelError` if it is missing, not ONNX, or no image classifier.
+
+        `form` states what the file leaves open (default: nothing, which suffices for most files).
+        """
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         if not path.is_file():
             raise ModelError(f"model file {path} is missing")
+        self._path = path
         try:
             self._session = onnxruntime.InferenceSession(
                 path, _options(threads), providers=["CPUExecutionProvider"]
             )
         # onnxruntime has an exception class per status, all direct children of Exception.
         except Exception as error:
-            raise ModelError(f"model file {path} cannot be opened: {one_line(error)}") from error
-        self.can_batch = False
-        """Whether one run takes several pictures."""
-        self.input_px, self.classes = self._check(path)
+            raise ModelError(f"model file {path} cannot be opened: {explain(error)}") from error
+        stated = form or TensorForm()
+        self.input = read_input(path, self._session.get_inputs(), stated)
+        output = read_output(path, self._session.get_outputs(), stated)
+        self.output_name: str = output.name
+        self.classes: int = declared_classes(path, output) or self._count_classes()
 
-    def _check(self, path: Path) -> tuple[int, int]:
-        """Side of the input in pixels and number of outputs."""
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelError(f"model file {path} must have one input and one output")
-        self._input = inputs[0].name
-        shape = inputs[0].shape
-        self.can_batch = bool(shape) and not isinstance(shape[0], int)
-        square = len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3]
-        if inputs[0].type != "tensor(float)" or not square or not isinstance(shape[2], int):
-            kind = f"{inputs[0].type} {shape}"
-            raise ModelError(f"model file {path}: input must be float [N, 3, S, S], not {kind}")
-        scores = outputs[0].shape
-        if len(scores) != 2 or not isinstance(scores[1], int):
-            raise ModelError(f"model file {path}: output must be [N, classes], not {scores}")
-        return shape[2], scores[1]
+    @property
+    def input_px(self) -> int:
+        """Side of the square input, pixels."""
+        return self.input.px
+
+    @property
+    def can_batch(self) -> bool:
+        """Whether one run takes several pictures."""
+        return self.input.can_batch
+
+    def _count_classes(self) -> int:
+        """Number of scores that a run gives, for a file that does not state it."""
+        grey = np.zeros((1, 3, self.input_px, self.input_px), dtype=np.float32)
+        try:
+            classes: int = self.run(grey).shape[1]
+            return classes
+        except ModelError:
+            raise
+        except Exception as error:  # As above.
+            raise ModelError(f"model file {self._path} does not run: {explain(error)}") from error
+
+    def feed(self, pixels: Pixels) -> dict[str, NDArray[np.generic]]:
+        """The model's own input for these pixels [N, 3, S, S]."""
+        given: NDArray[np.generic] = pixels
+        if self.input.layout == "NHWC":
+            given = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+        if self.input.type == "uint8":
+            given = np.clip(np.rint(given), 0, 255).astype(np.uint8)
+        return {self.input.name: given}
 
     def run(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Logits, float32 [batch, classes]."""
-        (logits,) = self._session.run(None, {self._input: pixels})
-        return np.asarray(logits, dtype=np.float32)
+        """The output as the model gives it, float32 [batch, classes]."""
+        (scores,) = self._session.run([self.output_name], self.feed(pixels))
+        rows = np.asarray(scores, dtype=np.float32)
+        count = len(pixels)
+        sizes = rows.shape[1:] if rows.ndim > 1 and len(rows) == count else rows.shape
+        if rows.size % count or sum(size != 1 for size in sizes) > 1:
+            raise unfit_output(self._path, rows.shape)
+        return rows.reshape(count, -1)

@@ -19,8 +19,6 @@ from typing import Literal
 from tercet.models.errors import ModelError
 
 Precision = Literal["fp32", "int8"]
-Normalisation = Literal["symmetric", "unit", "imagenet"]
-"""Scaling of pixels: to [-1, 1] (MobileNetV1), to [0, 1], or by ImageNet's mean and deviation."""
 
 INPUT_PX = 224
 """Side of the square input of all eight, pixels."""

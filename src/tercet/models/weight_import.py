@@ -16,10 +16,10 @@ from tercet.models import calibration, graph, labels, model_directory, published
 from tercet.models.calibration import QuantisationFidelity
 from tercet.models.errors import ModelError
 from tercet.models.manifest import Entry, load
+from tercet.models.normalisation import Normalisation
 from tercet.models.variants import (
     CLASSES,
     MOBILENET_VARIANTS,
-    Normalisation,
     Variant,
     find_variant,
     int8_form,
@@ -127,8 +127,8 @@ def quantised_entry(
 ) -> tuple[Entry, QuantisationFidelity]:
     """Quantise a float model into `draft`; return its entry and its fidelity."""
     path = draft / f"{row.name}.onnx"
-    quantise.quantise(plain, views.calibrate, path)
-    fidelity = calibration.fidelity(plain, path, views)
+    quantise.quantise(plain, views.calibrate, path, entry.form)
+    fidelity = calibration.fidelity(plain, path, views, entry.form)
     accuracy, source = entry.accuracy_pct, "its float form's; not measured for the 8-bit form"
     if entry.accuracy_source == NOT_MEASURED:
         accuracy, source = row.published_top5_pct, NOT_MEASURED

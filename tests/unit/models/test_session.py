@@ -49,9 +49,9 @@ def test_one_thread_is_the_calling_thread(models: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "kind"),
     [
-        (["n", 224, 224, 3], TensorProto.FLOAT),
-        (["n", 3, 224, 224], TensorProto.UINT8),
-        (["n", 3, "height", "width"], TensorProto.FLOAT),
+        (["n", 224, 224, 1], TensorProto.FLOAT),
+        (["n", 3, 224, 224], TensorProto.INT8),
+        (["n", 3, 224, 225], TensorProto.FLOAT),
         ([3, 224], TensorProto.FLOAT),
     ],
 )

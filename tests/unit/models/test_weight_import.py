@@ -128,10 +128,10 @@ def test_a_model_that_ends_in_softmax_keeps_its_probabilities(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"shape": ("batch", 32, 32, 3)}, r"input must be float \[N, 3, S, S\]"),
-        ({"shape": ("batch", 3, 32, 48)}, r"input must be float \[N, 3, S, S\]"),
+        ({"shape": ("batch", 1, 32, 32)}, r"input must be float or uint8, \[N, 3, S, S\]"),
+        ({"shape": ("batch", 3, 32, 48)}, r"input must be float or uint8, \[N, 3, S, S\]"),
         ({"classes": 9}, "9 outputs, but 7 labels"),
-        ({"opset": 5}, "opset 5 is not in"),
+        ({"opset": 5}, "opset 5 is older than 7: export it with a newer"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(

@@ -3,45 +3,119 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import typer
 
 from tercet.cli.models.common import AsJson, Models, described, directory, overview, show, working
 from tercet.cli.usage_error import UsageError
-from tercet.models.images import NORMALISATION_STATISTICS
-from tercet.models.variants import Normalisation
+from tercet.models.normalisation import BY_NAME, Normalisation, NormalisationName, PixelScaling
+from tercet.models.tensor_form import Layout, TensorForm
 
 EPILOG = (
-    "Example: [bold]tercet models add model.onnx --variant d2 --labels labels.txt --accuracy 84.9"
-    ' --source "top-5, our test set of May"[/]'
+    "Examples: [bold]tercet models add model.onnx --variant d2 --labels labels.txt --accuracy 84.9"
+    ' --source "top-5, our test set of May"[/]; pixels as (x - 127) / 128 at 240 pixels, scores in'
+    " one of several outputs: [bold]--mean 127 --scale 128 --px 240 --output-name scores[/]; a mean"
+    " for each colour: [bold]--mean 123.7,116.3,103.5 --scale 58.4,57.1,57.4[/]; channels last, and"
+    " a sigmoid in a custom operator: [bold]--layout nhwc --output probabilities[/]"
 )
+COLOURS = 3
 
 
 def add(
-    file: Annotated[Path, typer.Argument(help="ONNX: float [N, 3, S, S] in, [N, classes] out.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="ONNX: float or uint8 [N, 3, S, S] or [N, S, S, 3], to [N, classes]."),
+    ],
     variant: Annotated[str, typer.Option(help="Which to replace: d0 to d3 float, d4 to d7 8 bit.")],
     labels: Annotated[Path, typer.Option(help="Names of the classes, a line each.")],
     accuracy: Annotated[float, typer.Option(help="Percent, from your own measurement.")],
     source: Annotated[str, typer.Option(help="Source of the accuracy, as text.")],
     normalise: Annotated[
-        str,
-        typer.Option(help="Of pixels: symmetric (-1 to 1), unit (0 to 1), imagenet (mean, std)."),
-    ] = "symmetric",
+        str | None,
+        typer.Option(
+            help="Of pixels: symmetric (-1 to 1; the default for float input), unit (0 to 1),"
+            " imagenet (mean, std), raw (0 to 255; what uint8 input takes)."
+        ),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(help="Subtracted from pixels 0 to 255: a number, or one per colour, R,G,B."),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="Divisor after --mean: a number, or one per colour, R,G,B.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="nchw or nhwc, where the file leaves the channels open.")
+    ] = None,
+    px: Annotated[
+        int | None,
+        typer.Option(min=1, help="Input size where the file leaves it open; without it: 224."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(help="logits or probabilities; without it: recognised, or asked for."),
+    ] = None,
+    output_name: Annotated[
+        str | None, typer.Option(help="Which output holds the scores, if there are several.")
+    ] = None,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add your own ONNX classifier, after checks and a run on a photograph."""
-    if normalise not in NORMALISATION_STATISTICS:
-        raise UsageError(f"--normalise {normalise}: one of {', '.join(NORMALISATION_STATISTICS)}")
+    """Add your own ONNX classifier, after checks and a run on pictures."""
+    kind = _one_of("--output", output, ("logits", "probabilities"))
+    order = _one_of("--layout", layout and layout.upper(), ("NCHW", "NHWC"))
+    form = TensorForm(cast("Layout | None", order), None, px, output_name)
     if not source.strip():
         raise UsageError("--source: name the source of the accuracy")
+    pixels = _normalisation(normalise, mean, scale)
     from tercet.models import onnx_import as work
 
     with working("adding") as progress:
         progress(variant, "check")
         description = work.ModelDescription(
-            labels, accuracy, source, cast(Normalisation, normalise)
+            labels,
+            accuracy,
+            source,
+            pixels,
+            form,
+            cast("Literal['logits', 'probabilities'] | None", kind),
         )
         manifest = work.import_classifier(variant, file, directory(models), description)
-    show(as_json, described(manifest), overview(manifest))
+    read = work.summary(manifest.entry(variant))
+    show(as_json, described(manifest), overview(manifest), f"{variant}: {read}")
+
+
+def _one_of(option: str, given: str | None, known: tuple[str, ...]) -> str | None:
+    if given is not None and given not in known:
+        raise UsageError(f"{option} {given}: one of {', '.join(known).lower()}")
+    return given
+
+
+def _normalisation(name: str | None, mean: str | None, scale: str | None) -> Normalisation | None:
+    """The normalisation named, or the one given in numbers; None if neither is."""
+    if mean is None and scale is None:
+        return cast("NormalisationName | None", _one_of("--normalise", name, tuple(BY_NAME)))
+    if name is not None or mean is None or scale is None:
+        raise UsageError("give --mean and --scale together, or --normalise")
+    subtracted, divisors = _colours("--mean", mean), _colours("--scale", scale)
+    if min(divisors) < 1:
+        raise UsageError(
+            f"--scale {scale}: it divides pixels of 0 to 255, so 1 or more (multiply a mean and a"
+            " deviation for pixels of 0 to 1 by 255)"
+        )
+    return PixelScaling(mean=subtracted, scale=divisors)
+
+
+def _colours(option: str, text: str) -> tuple[float, float, float]:
+    """Three numbers for red, green and blue, or one for all."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) == 1:
+        numbers *= COLOURS
+    if len(numbers) != COLOURS or not all(abs(number) <= 1e6 for number in numbers):
+        raise UsageError(f"{option} {text}: a number, or three with commas between them: R,G,B")
+    red, green, blue = numbers
+    return red, green, blue
