@@ -31,6 +31,10 @@ REPEATED = 0.3
 MOST_TRIALS = 64
 """Trials in one window."""
 
+SPARE, DEVIATIONS = 2.0, 2.0
+"""Budget, in costs of a window, from which something is also tried because all rows together may
+save something, and the standard deviations that each cost may then be below what is expected."""
+
 EXACT_ROWS = 16
 """Rows up to which the cost of each trial is computed by the solver, with what it displaces."""
 
@@ -67,7 +71,25 @@ class Explorer:
                 self.saved -= max(excess, 0.0)
                 return found
             forced.popitem()
-        return greedy
+        return self._optimistic(table, problem, greedy)
+
+    def _optimistic(self, table: CostTable, problem: Problem, greedy: Solution) -> Solution:
+        """The best assignment if all costs are as low as they may be, while much is left to spend.
+
+        A single trial cannot show what several rows would save together. Not where nodes have
+        values: what a window then costs later is not known for what is tried.
+        """
+        fits = table.variance.shape == problem.costs.shape and problem.n <= EXACT_ROWS
+        if self.saved < SPARE or not fits or problem.node_cost.any():
+            return greedy
+        lower = np.exp(-DEVIATIONS * np.sqrt(table.variance))
+        hoped = solved(replace(problem, costs=problem.costs * lower), greedy.choice)
+        found = _with(problem, dict(enumerate(hoped.choice.tolist())), greedy)
+        excess = _excess(found, greedy)
+        if not found.feasible or excess > self.saved - SPARE:
+            return greedy
+        self.saved -= max(excess, 0.0)
+        return found
 
     def _surcharges(self, table: CostTable) -> Floats:
         """The surcharge of each trial, [n, O]."""
