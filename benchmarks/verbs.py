@@ -79,8 +79,7 @@ def ablation(options: Options) -> None:
     """What each part contributes."""
     from benchmarks import ablation as module
 
-    goals = options.goal or list(steps_table.GOALS)
-    cells = module.cells(goals, options.feedback or ["totals", "mean"], options.seeds)
+    cells = module.cells(options.goal or [85.0], options.feedback or ["totals"], options.seeds)
     show(options, module.gather(fill(options, cells)), module.render)
 
 
