@@ -43,7 +43,7 @@ class OrchestratorSettings(BusSettings):
     """Seconds after which a round that waits for parameters goes on without."""
     evaluation_patience: float = Field(60.0, gt=0)
     """Seconds to wait, before evaluation, for parameters that have seen every learning round."""
-    regret_budget: float = Field(0.05, ge=0)
+    regret_budget: float = Field(0.1, ge=0)
     """What exploring may cost in the long run, as a share of the average response time, after an
     initial budget of half a round's time; when it is spent, rounds are greedy until more is saved.
     1000 limits nothing."""

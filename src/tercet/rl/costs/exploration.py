@@ -43,7 +43,7 @@ EXACT_ROWS = 16
 class Explorer:
     """Budget and memory of exploration; the caller passes the random numbers for ties."""
 
-    share: float = 0.05
+    share: float = 0.1
     """Added to the budget per window, as a share of the expected cost: exploration costs at most
     this much in the long run."""
     saved: float = 0.5
