@@ -57,7 +57,7 @@ def test_applications_get_answers_that_equal_direct_onnxruntime(
 async def test_all_is_healthy_and_an_external_client_receives_decisions(
     one_host: Project, client: Bus
 ) -> None:
-    jobs = {"topology", "models"}
+    jobs = {"topology", "models", "policy"}
     for container in one_host.containers():
         if container["Service"] in jobs:
             assert (container["State"], container["ExitCode"]) == ("exited", 0)
