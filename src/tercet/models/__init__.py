@@ -9,7 +9,7 @@ Modules that run in services; they need numpy, onnxruntime, pillow and pydantic:
 | `images` | bytes of a picture into model input |
 | `picture_header`, `picture_decoding` | its header; pixels within bounds of memory and time |
 | `session`, `model_cache`, `classifier`, `cpu_share` | run models, emulate a slower node |
-| `onnxruntime_errors` | why a model cannot be opened, and the cure |
+| `onnxruntime_errors`, `probabilities` | why a model cannot be opened; scores as probabilities |
 | `folders`, `evaluate`, `profiling` | measure accuracy and speed |
 | `model_directory`, `worker_processes` | build missing variants in worker processes |
 

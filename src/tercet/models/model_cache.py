@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tercet.models.errors import ModelError
 from tercet.models.manifest import Entry, Manifest
+from tercet.models.probabilities import are_distributions, softmax
 from tercet.models.session import Session
 
 MEMORY_PER_FILE_BYTE, FIXED_MEMORY_BYTES = 3, 12_000_000
@@ -25,10 +26,12 @@ class LoadedModel:
     session: Session
     names: tuple[str, ...]
     entry: Entry
+    are_probabilities: bool
+    """Whether the outputs are. The manifest says so, or a run showed it."""
 
     def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities [batch, classes]: the outputs themselves, or their softmax if logits."""
-        if self.entry.probabilities:
+        if self.are_probabilities:
             return np.clip(outputs.astype(np.float64), 0.0, 1.0)
         return softmax(outputs)
 
@@ -86,15 +89,16 @@ class ModelCache:
                 f"model file {path} has {session.classes} outputs, but {len(names)} labels"
             )
         # The first run allocates memory; no request should wait for that.
-        session.run(np.zeros((1, 3, session.input_px, session.input_px), dtype=np.float32))
-        return LoadedModel(session, names, entry)
+        black = np.zeros((1, 3, session.input_px, session.input_px), dtype=np.float32)
+        found = entry.probabilities or are_distributions(session.run(black))
+        # Manifests of earlier versions call the output of some softmaxes logits.
+        found = found and (entry.probabilities or are_distributions(session.run(_noise(black))))
+        return LoadedModel(session, names, entry, found)
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Softmax of each row [batch, classes]."""
-    # Subtract the maximum: the exponential of a large logit would overflow.
-    weights = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+def _noise(like: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Random pixels of the same shape, in the range that most models are trained on."""
+    return np.random.default_rng(0).uniform(-1, 1, like.shape).astype(np.float32)
 
 
 def footprint(entry: Entry) -> int:

@@ -27,7 +27,7 @@ from tercet.models.manifest import Entry, Manifest
 from tercet.models.normalisation import Normalisation
 from tercet.models.output_kind import OutputKind
 from tercet.models.session import Session
-from tercet.models.tensor_form import CHANNELS, COLOURS, SIDES, TensorForm
+from tercet.models.tensor_form import COLOURS, TensorForm
 from tercet.models.trial_run import TrialRun
 from tercet.models.variants import Precision, variant
 from tercet.models.weight_import import model_entry
@@ -153,11 +153,10 @@ def _million_macs(model: onnx.ModelProto, session: Session) -> float | None:
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     (tensor,) = (one for one in sized.graph.input if one.name == session.input.name)
-    dimensions = tensor.type.tensor_type.shape.dim
-    dimensions[0].dim_value = 1
-    dimensions[CHANNELS[session.input.layout]].dim_value = COLOURS
-    for axis in SIDES[session.input.layout]:
-        dimensions[axis].dim_value = session.input_px
+    px, colours = session.input_px, COLOURS
+    shape = [1, colours, px, px] if session.input.layout == "NCHW" else [1, px, px, colours]
+    kind = tensor.type.tensor_type.elem_type
+    tensor.CopyFrom(onnx.helper.make_tensor_value_info(tensor.name, kind, shape))
     del sized.graph.value_info[:]  # Their dynamic sizes would contradict.
     try:
         return round(graph.multiply_accumulates(sized) / 1e6, 1) or None

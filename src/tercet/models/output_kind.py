@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 
 from tercet.models.errors import ModelError
 from tercet.models.onnx_inspection import Activation
+from tercet.models.probabilities import SLACK, are_distributions, are_within_bounds
 
 OutputKind = Literal["logits", "probabilities"]
-SLACK = 1e-3
-"""How far below 0 or above 1 a probability may be rounded."""
-SUM_SLACK = 5e-3
-"""How far from 1 the sum of a row may be rounded."""
 PERCENT, PERCENT_SLACK = 100.0, 0.5
 
 
@@ -29,13 +26,9 @@ def are_probabilities(
     `activation` is what the graph says. Raises `ModelError`, without the file, when the statement
     contradicts the run, or when it is missing and needed.
     """
-    sums = rows.sum(axis=1, dtype=np.float64)
-    positive = float(rows.min()) >= -SLACK
-    inside = positive and float(rows.max()) <= 1 + SLACK
-    if positive and np.abs(sums - PERCENT).max() < PERCENT_SLACK:
-        raise ModelError("outputs are percentages: export it without the factor of 100")
-    measured = inside and bool(np.abs(sums - 1).max() < SUM_SLACK)
-    found = inside and (measured or activation == "probabilities")
+    inside, positive = are_within_bounds(rows), float(rows.min()) >= -SLACK
+    _check_scale(rows)
+    found = are_distributions(rows) or (inside and activation == "probabilities")
     if stated is not None:
         return _checked(stated, found=found, inside=inside)
     if found or activation == "none" or not positive:
@@ -43,6 +36,15 @@ def are_probabilities(
     raise ModelError(
         "outputs may be logits or probabilities: say --output logits or --output probabilities"
     )
+
+
+def _check_scale(rows: NDArray[np.float32]) -> None:
+    """Refuse percentages, and a softmax over a dimension of one."""
+    sums = rows.sum(axis=1, dtype=np.float64)
+    if rows.min() >= -SLACK and np.abs(sums - PERCENT).max() < PERCENT_SLACK:
+        raise ModelError("outputs are percentages: export it without the factor of 100")
+    if np.abs(rows - 1).max() <= SLACK:
+        raise ModelError("every output is 1: export it with its softmax over the classes")
 
 
 def _checked(stated: OutputKind, *, found: bool, inside: bool) -> bool:

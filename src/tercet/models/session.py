@@ -20,12 +20,13 @@ from tercet.models.tensor_form import (
 
 Pixels = NDArray[np.float32]
 """[batch, 3, side, side], RGB, normalised as the model needs it."""
-ERRORS_ONLY = 3
+FATAL_ONLY = 4
+"""Severity of logged events; errors are raised, and would be said twice."""
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = FATAL_ONLY
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

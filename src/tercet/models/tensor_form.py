@@ -62,7 +62,7 @@ def read_input(path: Path, inputs: Sequence[Tensor], stated: TensorForm) -> Mode
     if len(inputs) != 1:
         names = ", ".join(one.name for one in inputs) or "none"
         raise ModelError(f"model file {path} must have one input, a picture; it has {names}")
-    tensor, shape = inputs[0], inputs[0].shape
+    tensor, shape = inputs[0], _shape(inputs[0])
     kind = _input_type(path, tensor, stated)
     layout = _layout(path, tensor, stated)
     batch, sides = shape[0], [shape[axis] for axis in SIDES[layout]]
@@ -100,7 +100,7 @@ def _input_type(path: Path, tensor: Tensor, stated: TensorForm) -> InputType:
 
 def _layout(path: Path, tensor: Tensor, stated: TensorForm) -> Layout:
     """The layout whose channels are three, or the stated one where the file leaves it open."""
-    shape = tensor.shape
+    shape = _shape(tensor)
     if len(shape) != 4:
         raise _unfit(path, tensor)
     possible: list[Layout] = [
@@ -114,6 +114,11 @@ def _layout(path: Path, tensor: Tensor, stated: TensorForm) -> Layout:
     raise ModelError(
         f"model file {path}: input {shape} has open channels: say --layout nchw or nhwc"
     )
+
+
+def _shape(tensor: Tensor) -> list[int | str | None]:
+    """The declared shape; four open dimensions for a file that declares none."""
+    return tensor.shape or [None] * 4
 
 
 def _fits(shape: Sequence[int | str | None], layout: Layout) -> bool:

@@ -14,8 +14,13 @@ from PIL import Image
 from tercet.models import manifest
 from tests.system.cli.invoke import invoke
 from tests.unit.models import small_classifier
+from tests.unit.models.exported import Export
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 220, 40), "blue": (40, 40, 220)}
+
+
+ADD = ["add", "own.onnx", *("--variant", "d2", "--labels", "labels.txt", "--accuracy", "50")]
+ADD += ["--source", "a guess"]
 
 
 def answered(*arguments: object) -> Any:
@@ -57,6 +62,21 @@ def test_a_model_of_ones_own_from_file_to_profile(models: Path, tmp_path: Path, 
     assert set(answered("build", *where)["variants"]) == {f"d{k}" for k in range(8)}
 
 
+def test_what_a_file_leaves_open_is_stated(tmp_path: Path) -> None:
+    shape = ("N", "H", "W", "C")
+    export = Export(shape=shape, layout="NHWC", tail=[("Softmax", {})], also=["features"])
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\n")
+    facts = ("--labels", tmp_path / "labels.txt", "--accuracy", 50, "--source", "a guess")
+    stated = ("--layout", "nhwc", "--px", 48, "--output-name", "y", "--output", "probabilities")
+    pixels = ("--mean", 127, "--scale", "128,128,64")
+    file, where = export.write(tmp_path / "own.onnx"), ("--models", tmp_path / "models")
+    added = answered("add", file, "--variant", "d0", *facts, *stated, *pixels, *where)
+    entry = added["variants"]["d0"]
+    assert (entry["layout"], entry["input_px"], entry["output_name"]) == ("NHWC", 48, "y")
+    assert entry["probabilities"] and entry["input_type"] == "float"
+    assert entry["normalisation"] == {"mean": [127] * 3, "scale": [128, 128, 64]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -65,6 +85,13 @@ def test_a_model_of_ones_own_from_file_to_profile(models: Path, tmp_path: Path, 
         (["evaluate", "--data", "."], "manifest.json is missing"),
         (["evaluate", "--data", ".", "--metric", "top9"], "--metric top9"),
         (["profile"], "manifest.json is missing"),
+        ([*ADD, "--mean", "127"], "give --mean and --scale together"),
+        ([*ADD, "--mean", "127,1", "--scale", "128"], "--mean 127,1: a number, or three"),
+        ([*ADD, "--mean", "0.485", "--scale", "0.229"], "--scale 0.229: it divides pixels"),
+        ([*ADD, "--normalise", "none"], "--normalise none: one of symmetric, unit,"),
+        ([*ADD, "--layout", "hwc"], "--layout hwc: one of nchw, nhwc"),
+        ([*ADD, "--output", "softmax"], "--output softmax: one of logits, probabilities"),
+        ([*ADD, "--layout", "nhwc"], "labels.txt cannot be read"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(

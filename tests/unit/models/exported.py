@@ -29,7 +29,7 @@ Sizes = tuple[int | str, ...]
 class Export:
     """One way to export a classifier; the default is a plain one with logits [N, 5]."""
 
-    shape: Sizes = ("N", 3, 32, 32)
+    shape: Sizes | None = ("N", 3, 32, 32)
     layout: str = "NCHW"
     kind: int = TensorProto.FLOAT
     flat: bool = True

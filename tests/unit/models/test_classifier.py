@@ -16,7 +16,7 @@ from tercet.models import augment, manifest
 from tercet.models.classifier import Classifier, top_labels
 from tercet.models.errors import ImageError, ModelError
 from tercet.models.images import Picture, decode
-from tercet.models.model_cache import softmax
+from tercet.models.probabilities import softmax
 from tercet.models.session import Session
 from tercet.models.variants import MOBILENET_VARIANTS
 

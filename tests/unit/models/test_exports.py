@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import quantization
 
-from tercet.models import manifest, onnx_import, onnx_inspection, weight_import
+from tercet.models import manifest, model_directory, onnx_import, onnx_inspection, weight_import
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ModelError
 from tercet.models.images import Picture, decode
@@ -159,14 +159,23 @@ def _saved(model: onnx.ModelProto) -> Path:
     return path
 
 
+def test_a_manifest_that_calls_a_softmax_logits_is_corrected_by_a_run(
+    added: Callable[..., Entry], tmp_path: Path, photographs: list[Picture]
+) -> None:
+    export = Export(tail=[SOFTMAX, ("Identity", {})])
+    entry = added(export)  # Earlier versions wrote `probabilities: false` here.
+    known = manifest.load(tmp_path / "models")
+    model_directory.update_entries(known, {"d2": {"probabilities": False}})
+    found = classified(tmp_path / "models", photographs[0].jpeg)
+    assert found == pytest.approx(expected(export, entry, photographs[0].jpeg), abs=1e-5)
+
+
 def test_outputs_that_may_be_either_are_asked_for(added: Callable[..., Entry]) -> None:
     unclear = Export(tail=[SIGMOID, ("Sqrt", {})])
     with pytest.raises(ModelError, match=r"own\.onnx: outputs may be .* --output probabilities"):
         added(unclear)
     assert added(unclear, output="probabilities").probabilities
     assert not added(unclear, output="logits").probabilities
-    with pytest.raises(ModelError, match="outputs are percentages"):
-        added(Export(tail=[SOFTMAX, ("Mul", {})]))
     with pytest.raises(ModelError, match="outputs are probabilities, not logits"):
         added(Export(tail=[SOFTMAX]), output="logits")
     with pytest.raises(ModelError, match="not within 0 and 1"):
@@ -199,9 +208,12 @@ def test_a_stated_size_is_used_and_counted(added: Callable[..., Entry]) -> None:
         added(Export(), form=TensorForm(input_px=64))
 
 
+@pytest.mark.parametrize("shape", [("N", "a", "b", "c"), None])
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-def test_open_channels_are_asked_for(added: Callable[..., Entry], layout: str) -> None:
-    export = Export(shape=("N", "a", "b", "c"), layout=layout)
+def test_open_channels_are_asked_for(
+    added: Callable[..., Entry], layout: str, shape: tuple[str, ...] | None
+) -> None:
+    export = Export(shape=shape, layout=layout)
     with pytest.raises(ModelError, match="say --layout nchw or nhwc"):
         added(export)
     stated = TensorForm(layout=layout, input_px=48)  # type: ignore[arg-type]
@@ -268,6 +280,8 @@ REFUSED = {
         ),
         r"output y is tensor\(int64\): export the scores .* before ArgMax",
     ),
+    "percentages": (Export(tail=[SOFTMAX, ("Mul", {})]), "outputs are percentages: export"),
+    "a softmax over the batch": (Export(tail=[("Softmax", {"axis": 0})]), "every output is 1"),
     "a new opset": (Export(opsets=[("", 99)]), "opset 99 is newer .*: export it with opset"),
     "an unknown operator": (Export(tail=[("Frobnicate", {})]), "no operator Frobnicate in opset"),
     "a custom operator": (
