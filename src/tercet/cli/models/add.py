@@ -64,8 +64,8 @@ def add(
 ) -> None:
     """Add your own ONNX classifier, after checks and a run on pictures."""
     kind = _one_of("--output", output, ("logits", "probabilities"))
-    order = _one_of("--layout", layout and layout.upper(), ("NCHW", "NHWC"))
-    form = TensorForm(cast("Layout | None", order), None, px, output_name)
+    order = _one_of("--layout", layout and layout.lower(), ("nchw", "nhwc"))
+    form = TensorForm(cast("Layout | None", order and order.upper()), None, px, output_name)
     if not source.strip():
         raise UsageError("--source: name the source of the accuracy")
     pixels = _normalisation(normalise, mean, scale)
@@ -88,7 +88,7 @@ def add(
 
 def _one_of(option: str, given: str | None, known: tuple[str, ...]) -> str | None:
     if given is not None and given not in known:
-        raise UsageError(f"{option} {given}: one of {', '.join(known).lower()}")
+        raise UsageError(f"{option} {given}: one of {', '.join(known)}")
     return given
 
 
