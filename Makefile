@@ -38,8 +38,9 @@ test-all: $(READY) ## Run every test, in containers too where TERCET_ENGINE name
 	$(VENV)/bin/python -m pytest tests/compose
 
 .PHONY: fuzz
-fuzz: $(READY) ## Throw 100,000 messages, good and bad, at a running system (some minutes)
+fuzz: $(READY) ## Throw 100,000 messages at a running system and 2,000 pictures at a decoder (some minutes)
 	TERCET_FUZZ=100000 $(VENV)/bin/python -m pytest -s tests/system/fuzz
+	TERCET_FUZZ_PICTURES=2000 $(VENV)/bin/python -m pytest tests/unit/models/test_mutated_pictures.py
 
 .PHONY: test-compose
 test-compose: $(READY) ## Run the tests in a Docker engine; TERCET_ENGINE names what starts one

@@ -47,6 +47,10 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command.add_argument("--variant", nargs="+", default=["d0", "d7"])
     command.add_argument("--pairs", type=count, default=300)
     command.add_argument("--models", type=Path, help="model directory; without it: the cache")
+    command = verb("pictures", run_pictures, "kinds of pictures: label or refusal, memory and time")
+    command.add_argument("--variant", default="d0")
+    command.add_argument("--photo", type=Path, help="without it: grace_hopper.jpg")
+    command.add_argument("--models", type=Path, help="model directory; without it: the cache")
     command = verb(
         "application", run_application, "response time that applications see as a system learns"
     )
@@ -180,6 +184,13 @@ def run_application(options: Options) -> None:
     if options.figure:
         application.draw(rows, options.figure)
     show(options, rows, application.render)
+
+
+def run_pictures(options: Options) -> None:
+    """One row per kind of picture."""
+    from benchmarks import pictures
+
+    show(options, pictures.measure(options.variant, options.photo, options.models), pictures.render)
 
 
 def run_gateway_overload(options: Options) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,10 +40,10 @@ MAX_DECODE_S = 2.0
 """Seconds; a gateway does not wait longer for a node (`TERCET_INFERENCE_TIMEOUT`)."""
 BLOCK_BYTES = 16_384
 """A decoder is given so much at once, and can be ended between two blocks."""
-STRIP_PIXELS = 1_000_000
+STRIP_PIXELS = 250_000
 """A large picture is converted to RGB and reduced in strips of this size."""
 
-_UPRIGHT = {
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -126,11 +127,17 @@ class OpenedPicture:
 
     def rgb(self) -> Image.Image:
         """Decode to 8-bit RGB, upright, transparency on white. Raises `ImageError`. Blocking."""
-        with only_image_errors(), _turn(self.bytes_needed):
+        with only_image_errors(), decoding_turn(self.bytes_needed):
             self.reader.ends_at = time.monotonic() + MAX_DECODE_S
-            self.image.load()
-            image = _in_strips(self.image, self.factor)
-            method = _UPRIGHT.get(self.header.orientation)
+            try:
+                self.image.load()
+                image = _in_strips(self.image, self.factor)
+            except Exception as error:
+                # The traceback refers to the picture and its decoder, and may outlive the request.
+                traceback.clear_frames(error.__traceback__)
+                vars(self.image).clear()
+                raise
+            method = UPRIGHT.get(self.header.orientation)
             return image if method is None else image.transpose(method)
 
 
@@ -172,7 +179,7 @@ def _check_scans(header: PictureHeader) -> None:
 
 
 @contextmanager
-def _turn(needed: int) -> Iterator[None]:
+def decoding_turn(needed: int) -> Iterator[None]:
     """Wait until no other large picture is decoded; small ones need not."""
     if needed <= LARGE_BYTES:
         yield
