@@ -70,14 +70,14 @@ def final_activation(model: onnx.ModelProto, output: str) -> Activation:
         name = node.input[0]
     if node is not None and node.op_type in MAKES_PROBABILITIES:
         return "probabilities"
-    found = list(_after_the_last_layer(output, producer))
+    found = list(after_the_last_layer(output, producer))
     foreign = any(one.domain not in KNOWN_DOMAINS for one in found)
     if foreign or any(one.op_type in MAY_MAKE_PROBABILITIES for one in found):
         return "unclear"
     return "none"
 
 
-def _after_the_last_layer(
+def after_the_last_layer(
     output: str, producer: dict[str, onnx.NodeProto]
 ) -> Iterator[onnx.NodeProto]:
     """The operators between the layers with weights and the output."""

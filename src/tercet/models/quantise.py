@@ -17,8 +17,12 @@ from numpy.typing import NDArray
 from onnx import ModelProto, numpy_helper
 from onnxruntime import quantization
 
+from tercet.models.onnx_inspection import KEEPS_VALUES, MAKES_PROBABILITIES
 from tercet.models.session import Session
 from tercet.models.tensor_form import TensorForm
+
+_BEFORE_SCORES = KEEPS_VALUES | MAKES_PROBABILITIES | {"LogSoftmax", "Add"}
+"""Operators on the last few values, which are cheap in float."""
 
 
 class _Views(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
@@ -50,7 +54,7 @@ def quantise(
 ) -> None:
     """Write the 8-bit form of the model `source` to `output`, calibrated on `views` [N, 3, S, S].
 
-    The logits stay float: with 256 levels for a thousand classes the best two would often be equal.
+    The scores stay float: with 256 levels for a thousand classes the best two would often be equal.
     """
     model, session = onnx.load(source), Session(source, form=form)
     with _quiet():
@@ -65,12 +69,30 @@ def quantise(
             calibrate_method=quantization.CalibrationMethod.MinMax,
             extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
         )
+    onnx.save(_with_float_scores(onnx.load(output), session.output_name), output)
     shift = (_logits(Session(output, form=form), views) - _logits(session, views)).mean(axis=0)
     onnx.save(_corrected(onnx.load(output), session.output_name, shift), output)
 
 
 def _logits(session: Session, views: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([session.run(view[np.newaxis]) for view in views])
+
+
+def _with_float_scores(model: ModelProto, output: str) -> ModelProto:
+    """Without the Q/DQ pairs between the last operator that computes and the output.
+
+    A softmax, a sigmoid and an added bias are passed on the way.
+    """
+    producer = {name: node for node in model.graph.node for name in node.output}
+    name = output
+    while (node := producer.get(name)) is not None and node.op_type in _BEFORE_SCORES:
+        pair = producer.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        name = node.input[0]
+        if pair is not None and pair.op_type == "QuantizeLinear":
+            name = pair.input[0]
+            # In the place of the pair: the output, and what reads it, keep their names.
+            node.CopyFrom(onnx.helper.make_node("Identity", [name], list(node.output)))
+    return model
 
 
 def _corrected(model: ModelProto, output: str, shift: NDArray[np.float32]) -> ModelProto:

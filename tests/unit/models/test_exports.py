@@ -14,7 +14,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import quantization
 
-from tercet.models import manifest, model_directory, onnx_import, onnx_inspection, weight_import
+from tercet.models import (
+    manifest,
+    model_directory,
+    onnx_import,
+    onnx_inspection,
+    weight_import,
+)
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ModelError
 from tercet.models.images import Picture, decode
@@ -246,16 +252,22 @@ def test_a_batch_in_name_only_is_not_used(
     assert classifier.classify(photographs[0].jpeg, "d2").labels
 
 
-@pytest.mark.parametrize("name", ["NHWC", "uint8", "dynamic size", "softmax"])
-def test_an_export_is_quantised(
+HEADS = {"softmax": Export(tail=[SOFTMAX]), "sigmoid": Export(tail=[SIGMOID, *QDQ])}
+
+
+@pytest.mark.parametrize("name", ["NHWC", "uint8", "dynamic size", "[N, C, 1, 1]", *HEADS])
+def test_an_export_is_quantised_but_for_its_scores(
     added: Callable[..., Entry], tmp_path: Path, name: str, photographs: list[Picture]
 ) -> None:
-    added({**INPUTS, "softmax": Export(tail=[SOFTMAX])}[name])
+    added({**INPUTS, **HEADS}[name])
     found = weight_import.quantise_variants(tmp_path / "models", variants=["d2"])
     assert found["d6"].top1_agreement_pct > 80
     entry = manifest.load(tmp_path / "models").entry("d6")
     model = onnx.load(tmp_path / "models" / entry.file)
     assert entry.precision == onnx_inspection.precision(model) == "int8"
+    producer = {name: node for node in model.graph.node for name in node.output}
+    last = onnx_inspection.after_the_last_layer("y", producer)
+    assert "QuantizeLinear" not in {node.op_type for node in last}
     assert Classifier(tmp_path / "models").classify(photographs[0].jpeg, "d6").labels
 
 
