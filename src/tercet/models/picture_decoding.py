@@ -89,9 +89,13 @@ class _Reader(io.BytesIO):
         self.reads += 1
         if self.ends_at is None and self.reads > MAX_HEADER_READS:
             raise ImageError(f"picture has more than {MAX_HEADER_READS} parts before its pixels")
+        self.check_time()
+        return super().read(size)
+
+    def check_time(self) -> None:
+        """Raise `ImageError` when decoding has taken too long."""
         if self.ends_at is not None and time.monotonic() > self.ends_at:
             raise ImageError(f"picture takes more than {MAX_DECODE_S:g} s to decode")
-        return super().read(size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ class OpenedPicture:
             self.reader.ends_at = time.monotonic() + MAX_DECODE_S
             try:
                 self.image.load()
-                image = _in_strips(self.image, self.factor)
+                image = _in_strips(self.image, self.factor, self.reader)
             except Exception as error:
                 # The traceback refers to the picture and its decoder, and may outlive the request.
                 traceback.clear_frames(error.__traceback__)
@@ -192,7 +196,7 @@ def decoding_turn(needed: int) -> Iterator[None]:
         _large.release()
 
 
-def _in_strips(image: Image.Image, factor: int) -> Image.Image:
+def _in_strips(image: Image.Image, factor: int, reader: _Reader) -> Image.Image:
     """Convert to RGB and reduce by `factor`; beside the picture, memory for a strip is needed."""
     width, height = image.size
     rows = max(1, STRIP_PIXELS // width // factor) * factor
@@ -200,6 +204,7 @@ def _in_strips(image: Image.Image, factor: int) -> Image.Image:
         return _as_rgb(image)
     reduced = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     for top in range(0, height, rows):
+        reader.check_time()
         strip = _as_rgb(image.crop((0, top, width, min(top + rows, height))))
         reduced.paste(strip.reduce(factor), (0, top // factor))
     return reduced

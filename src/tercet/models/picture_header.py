@@ -14,6 +14,8 @@ from tercet.models.errors import ImageError
 
 MAX_SEGMENTS = 1_000
 """Segments of a JPEG before its first scan; some 10 to 50 are usual."""
+MAX_GAP = 1_024
+"""Bytes between two segments of a JPEG that belong to none; there should be none."""
 MAX_CHUNKS = 10_000
 """Chunks of a PNG; one of 16 MiB has two thousand of the usual size."""
 ORIENTATION = 0x0112
@@ -77,7 +79,7 @@ def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
     """Marker and bytes of each segment of a JPEG; the last one holds all scans."""
     at = 2
     for _ in range(MAX_SEGMENTS):
-        found = _MARKER.search(content, at)
+        found = _MARKER.search(content, at, at + MAX_GAP)
         if found is None:
             return
         at, marker = found.start(), found[0][1]

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmarks.picture_kinds import many_scans
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import RawRequest, responding
 from tercet.models.classifier import Classifier, photograph
@@ -50,6 +51,11 @@ CORPUS = {
     "16 bit": (_bytes(Image.new("I;16", (40, 30)), "PNG"), "ok"),
     "animated": (_animated(), "ok"),
     "100 megapixels": (_megapixels(10_000), "refused"),
+    "7000x7000 RGBA": (_bytes(Image.new("RGBA", (7000, 7000)), "PNG"), "refused"),
+    "many scans": (
+        many_scans(_bytes(Image.new("RGB", (4000, 3000)), "JPEG", progressive=True), 900_000),
+        "refused",
+    ),
     "zero bytes": (b"", "refused"),
     "no picture": (b"GET / HTTP/1.1\r\n\r\n", "refused"),
     "truncated": (GOOD[: len(GOOD) // 3], "refused"),
