@@ -31,6 +31,7 @@ def read(file: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise _incomplete(file, "it has no operators")
     _check_opset(file, model)
+    _open_empty_dimensions(model)
     _load_weights(file, model)
     _sort(file, model)
     if model.ByteSize() > MAX_BYTES:
@@ -49,6 +50,14 @@ def _check_opset(file: Path, model: onnx.ModelProto) -> None:
             f"model file {file}: opset {opset} is older than {OLDEST_OPSET}: export it with a newer"
             " one"
         )
+
+
+def _open_empty_dimensions(model: onnx.ModelProto) -> None:
+    """Name the dimensions of size 0 or -1, by which some exporters mean any size."""
+    for value in (*model.graph.input, *model.graph.output):
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
+            if dimension.HasField("dim_value") and dimension.dim_value <= 0:
+                dimension.dim_param = f"{value.name}_{axis}"
 
 
 def _load_weights(file: Path, model: onnx.ModelProto) -> None:

@@ -34,7 +34,11 @@ CURES = (
     ),
 )
 """Patterns in onnxruntime's text, and what is said instead."""
-PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .*? failed:\s*)?")
+PREFIX = re.compile(
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .*? failed:\s*)?"
+    r"(/onnxruntime_src/\S+ [^)]*\)\s*)?"
+)
+"""What precedes the cause: status, file, and place in onnxruntime's own source."""
 
 
 def explain(error: Exception) -> str:

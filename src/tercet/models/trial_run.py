@@ -48,7 +48,7 @@ def run(session: Session, file: Path, normalisation: Normalisation) -> TrialRun:
     except ModelError:
         raise
     except Exception as error:  # onnxruntime has one class per status.
-        cure = f" (its size is open; {session.input_px} pixels were tried: say --px)"
+        cure = f" (its size is open; {session.input_px} pixels were tried: say --px or --layout)"
         raise ModelError(
             f"model file {file} does not run: {explain(error)}" + cure * session.input.is_open
         ) from error
