@@ -67,20 +67,27 @@ def import_classifier(
         _check_classes(file, session, names)
         entry = model_entry(
             path,
-            width=None,
             precision=precision,
-            accuracy_pct=description.accuracy_pct,
-            accuracy_source=description.source,
             labels=labels.write(draft, names),
             weights=f"brought by the user: {file.name}",
             normalisation=normalisation,
             probabilities=_are_probabilities(file, model, session, trial, description.output),
-            output_name=description.form.output_name,
             batches=trial.agrees_in_a_batch(session),
             million_macs=_million_macs(model, session),
+            **_stated_fields(description),
             **_input_fields(session),
         )
         return model_directory.install(directory, draft, {name: entry})
+
+
+def _stated_fields(description: ModelDescription) -> dict[str, object]:
+    """Fields of the manifest entry that the user states."""
+    return {
+        "width": None,
+        "accuracy_pct": description.accuracy_pct,
+        "accuracy_source": description.source,
+        "output_name": description.form.output_name,
+    }
 
 
 def summary(entry: Entry) -> str:

@@ -12,21 +12,16 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime import quantization
 
 from tercet.models import (
     manifest,
     model_directory,
-    onnx_import,
-    onnx_inspection,
-    weight_import,
 )
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ModelError
 from tercet.models.images import Picture, decode
 from tercet.models.manifest import Entry
 from tercet.models.normalisation import PixelScaling
-from tercet.models.onnx_import import ModelDescription
 from tercet.models.tensor_form import TensorForm
 from tests.unit.models.exported import CLASSES, Export
 
@@ -34,21 +29,6 @@ SOFTMAX, SIGMOID = ("Softmax", {"axis": 1}), ("Sigmoid", {})
 QDQ = [("QuantizeLinear", {}), ("DequantizeLinear", {})]
 TO_64 = ("Cast", {"to": TensorProto.DOUBLE})
 LITE = PixelScaling(mean=(127, 127, 127), scale=(128, 128, 128))
-
-
-@pytest.fixture
-def added(tmp_path: Path) -> Callable[..., Entry]:
-    """Adds an export as d2 of an otherwise empty directory, and returns its entry."""
-    names = tmp_path / "labels.txt"
-    names.write_text("".join(f"c{k}\n" for k in range(CLASSES)))
-
-    def add(export: Export | Path, variant: str = "d2", **stated: Any) -> Entry:
-        file = export if isinstance(export, Path) else export.write(tmp_path / "own.onnx")
-        description = ModelDescription(names, 80, "a guess", **stated)
-        known = onnx_import.import_classifier(variant, file, tmp_path / "models", description)
-        return known.entry(variant)
-
-    return add
 
 
 def classified(directory: Path, jpeg: bytes) -> dict[str, float]:
@@ -145,27 +125,21 @@ def test_a_softmax_is_applied_once(
         assert found == pytest.approx(expected(export, entry, picture.jpeg), abs=1e-5)
 
 
-def test_a_softmax_written_out_is_recognised_by_the_run(added: Callable[..., Entry]) -> None:
+def _saved(model: onnx.ModelProto, folder: Path) -> Path:
+    path = folder / "own.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def test_a_softmax_written_out_is_recognised_by_the_run(
+    added: Callable[..., Entry], tmp_path: Path
+) -> None:
     model = Export(tail=[("Exp", {})], gain=0.1).model()
     model.graph.node[-1].CopyFrom(helper.make_node("Div", ["step0", "total"], ["y"]))
     total = helper.make_node("ReduceSum", ["step0", "axes"], ["total"], keepdims=1)
     model.graph.node.append(total)  # Not in order, too.
     model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "axes"))
-    assert added(_saved(model)).probabilities
-
-
-_FOLDER: list[Path] = []
-
-
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path) -> None:
-    _FOLDER[:] = [tmp_path]
-
-
-def _saved(model: onnx.ModelProto) -> Path:
-    path = _FOLDER[0] / "own.onnx"
-    onnx.save(model, path)
-    return path
+    assert added(_saved(model, tmp_path)).probabilities
 
 
 def test_a_manifest_that_calls_a_softmax_logits_is_corrected_by_a_run(
@@ -249,88 +223,10 @@ def test_a_batch_in_name_only_is_not_used(
     for constant in model.graph.initializer:
         if constant.name.startswith("Reshape"):
             constant.CopyFrom(numpy_helper.from_array(np.array([1, CLASSES]), constant.name))
-    assert not added(_saved(model)).batches
+    assert not added(_saved(model, tmp_path)).batches
     classifier = Classifier(tmp_path / "models")
     assert not classifier.can_batch("d2")
     assert classifier.classify(photographs[0].jpeg, "d2").labels
-
-
-HEADS = {"softmax": Export(tail=[SOFTMAX]), "sigmoid": Export(tail=[SIGMOID, *QDQ])}
-
-
-@pytest.mark.parametrize("name", ["NHWC", "uint8", "dynamic size", "[N, C, 1, 1]", *HEADS])
-def test_an_export_is_quantised_but_for_its_scores(
-    added: Callable[..., Entry], tmp_path: Path, name: str, photographs: list[Picture]
-) -> None:
-    added({**INPUTS, **HEADS}[name])
-    found = weight_import.quantise_variants(tmp_path / "models", variants=["d2"])
-    assert found["d6"].top1_agreement_pct > 80
-    entry = manifest.load(tmp_path / "models").entry("d6")
-    model = onnx.load(tmp_path / "models" / entry.file)
-    assert entry.precision == onnx_inspection.precision(model) == "int8"
-    producer = {name: node for node in model.graph.node for name in node.output}
-    last = onnx_inspection.after_the_last_layer("y", producer)
-    assert "QuantizeLinear" not in {node.op_type for node in last}
-    assert Classifier(tmp_path / "models").classify(photographs[0].jpeg, "d6").labels
-
-
-def test_precision_is_that_of_the_layers(added: Callable[..., Entry], tmp_path: Path) -> None:
-    assert added(Export(tail=QDQ), output="logits").precision == "fp32"
-    plain = Export().write(tmp_path / "plain.onnx")
-    quantization.quantize_dynamic(plain, tmp_path / "dynamic.onnx")
-    assert added(tmp_path / "dynamic.onnx", "d6").precision == "int8"
-    with pytest.raises(ModelError, match=r"dynamic\.onnx is int8, but d2 is for fp32"):
-        added(tmp_path / "dynamic.onnx")
-
-
-REFUSED = {
-    "float16": (Export(kind=TensorProto.FLOAT16), "input is float16: .* keep_io_types=True"),
-    "float64": (Export(kind=TensorProto.DOUBLE), "input must be float or uint8"),
-    "several at once": (Export(shape=(4, 3, 32, 32)), "takes 4 pictures at once: export"),
-    "not square": (Export(shape=("N", 3, 32, 40)), "input must be .* not tensor"),
-    "grey": (Export(shape=("N", 1, 32, 32)), "input must be"),
-    "class numbers": (
-        Export(
-            tail=[("ArgMax", {"axis": 1})], output=("N", 1), output_kind=TensorProto.INT64
-        ),
-        r"output y is tensor\(int64\): export the scores .* before ArgMax",
-    ),
-    "percentages": (Export(tail=[SOFTMAX, ("Mul", {})]), "outputs are percentages: export"),
-    "a softmax over the batch": (Export(tail=[("Softmax", {"axis": 0})]), "every output is 1"),
-    "no opset": (Export(opsets=[]), "cannot be opened: Missing opset"),
-    "a new opset": (Export(opsets=[("", 99)]), "opset 99 is newer .*: export it with opset"),
-    "an unknown operator": (Export(tail=[("Frobnicate", {})]), "no operator Frobnicate in opset"),
-    "a custom operator": (
-        Export(tail=[("Frobnicate", {"domain": "my.ops"})], opsets=[("", 17), ("my.ops", 1)]),
-        "no operator Frobnicate of my.ops: export it without custom operators",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_run_is_refused_with_the_cure(
-    added: Callable[..., Entry], tmp_path: Path, name: str
-) -> None:
-    export, reason = REFUSED[name]
-    with pytest.raises(ModelError, match=rf"own\.onnx.*{reason}") as caught:
-        added(export)
-    assert "\n" not in str(caught.value) and str(tmp_path / "models") not in str(caught.value)
-    assert not (tmp_path / "models" / manifest.FILE_NAME).exists()
-
-
-def test_weights_in_another_file(added: Callable[..., Entry], tmp_path: Path) -> None:
-    file = tmp_path / "own.onnx"
-    onnx.save(
-        Export().model(), file, save_as_external_data=True, location="own.data", size_threshold=0
-    )
-    assert added(file).bytes > 500
-    whole = (tmp_path / "own.data").read_bytes()
-    (tmp_path / "own.data").write_bytes(whole[:-8])
-    with pytest.raises(ModelError, match=r"own\.onnx: its weights in 'own\.data' cannot be read"):
-        added(file)
-    (tmp_path / "own.data").unlink()
-    with pytest.raises(ModelError, match=r"'own\.data', which is missing: put that file beside"):
-        added(file)
 
 
 def test_an_older_manifest_is_valid(added: Callable[..., Entry]) -> None:
