@@ -10,22 +10,15 @@ import pytest
 from onnx import TensorProto
 from onnxruntime import quantization
 
-from tercet.models import (
-    manifest,
-    onnx_inspection,
-    weight_import,
-)
+from tercet.models import manifest, onnx_inspection, weight_import
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ModelError
 from tercet.models.images import Picture
 from tercet.models.manifest import Entry
-from tercet.models.normalisation import PixelScaling
 from tests.unit.models.exported import CLASSES, Export
 
 SOFTMAX, SIGMOID = ("Softmax", {"axis": 1}), ("Sigmoid", {})
 QDQ = [("QuantizeLinear", {}), ("DequantizeLinear", {})]
-TO_64 = ("Cast", {"to": TensorProto.DOUBLE})
-LITE = PixelScaling(mean=(127, 127, 127), scale=(128, 128, 128))
 
 
 HEADS = {
