@@ -19,7 +19,7 @@ Modules that build, import and train; they need torch, onnx or h5py, or call mod
 |---|---|
 | `build`, `mobilenet`, `seeded_weights`, `graph` | build from a seed |
 | `augment`, `calibration`, `quantise` | 8-bit models, calibrated on pictures |
-| `onnx_import`, `onnx_file`, `onnx_inspection`, `output_kind`, `trial_run` | import ONNX files |
+| `onnx_import`, `onnx_file`, `onnx_inspection`, `output_kind`, `observed_output` | import ONNX |
 | `weight_import`, `published_weights`, `keras_file`, `timm_file` | import published weights |
 | `fit`, `training_config`, `train`, `batches` | train on the user's classes |
 """

@@ -17,18 +17,18 @@ from tercet.models import (
     graph,
     labels,
     model_directory,
+    observed_output,
     onnx_file,
     onnx_inspection,
     output_kind,
-    trial_run,
 )
 from tercet.models.errors import ModelError
 from tercet.models.manifest import Entry, Manifest
 from tercet.models.normalisation import Normalisation
+from tercet.models.observed_output import ObservedOutput
 from tercet.models.output_kind import OutputKind
 from tercet.models.session import Session
 from tercet.models.tensor_form import COLOURS, TensorForm
-from tercet.models.trial_run import TrialRun
 from tercet.models.variants import Precision, variant
 from tercet.models.weight_import import model_entry
 
@@ -62,7 +62,7 @@ def import_classifier(
         path.write_bytes(model.SerializeToString(deterministic=True))
         session = _open(path, file, description.form)
         normalisation = _normalisation(file, session, description)
-        trial = trial_run.run(session, file, normalisation)
+        observed = observed_output.run(session, file, normalisation)
         precision = _checked_precision(name, file, model, row.precision)
         _check_classes(file, session, names)
         entry = model_entry(
@@ -71,8 +71,8 @@ def import_classifier(
             labels=labels.write(draft, names),
             weights=f"brought by the user: {file.name}",
             normalisation=normalisation,
-            probabilities=_are_probabilities(file, model, session, trial, description.output),
-            batches=trial.agrees_in_a_batch(session),
+            probabilities=_are_probabilities(file, model, session, observed, description.output),
+            batches=observed.agrees_in_a_batch(session),
             million_macs=_million_macs(model, session),
             **_stated_fields(description),
             **_input_fields(session),
@@ -145,12 +145,12 @@ def _are_probabilities(
     file: Path,
     model: onnx.ModelProto,
     session: Session,
-    trial: TrialRun,
+    observed: ObservedOutput,
     stated: OutputKind | None,
 ) -> bool:
     activation = onnx_inspection.final_activation(model, session.output_name)
     try:
-        return output_kind.are_probabilities(trial.outputs, activation, stated)
+        return output_kind.are_probabilities(observed.outputs, activation, stated)
     except ModelError as error:
         raise ModelError(f"model file {file}: {error}") from None
 

@@ -20,7 +20,7 @@ alone: integer kernels round differently."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrialRun:
+class ObservedOutput:
     """Pictures and outputs, one run for each picture."""
 
     pixels: NDArray[np.float32]
@@ -40,7 +40,7 @@ class TrialRun:
         return bool(np.abs(together - self.outputs[:2]).max() <= tolerance)
 
 
-def run(session: Session, file: Path, normalisation: Normalisation) -> TrialRun:
+def run(session: Session, file: Path, normalisation: Normalisation) -> ObservedOutput:
     """Run the model on each of the trial pictures; `ModelError` names the `file`."""
     pixels = _pixels(session.input_px, normalisation)
     try:
@@ -54,7 +54,7 @@ def run(session: Session, file: Path, normalisation: Normalisation) -> TrialRun:
         ) from error
     if outputs.shape != (len(pixels), session.classes) or not np.isfinite(outputs).all():
         raise ModelError(f"model file {file}: no finite scores [1, classes] for a picture")
-    return TrialRun(pixels, outputs)
+    return ObservedOutput(pixels, outputs)
 
 
 def _pixels(px: int, normalisation: Normalisation) -> NDArray[np.float32]:
