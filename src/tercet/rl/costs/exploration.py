@@ -35,6 +35,9 @@ SPARE, DEVIATIONS = 2.0, 2.0
 """Budget, in costs of a window, from which something is also tried because all rows together may
 save something, and the standard deviations that each cost may then be below what is expected."""
 
+REMEMBERED = 20
+"""Windows for which it is remembered what a trial costs the others."""
+
 EXACT_ROWS = 16
 """Rows up to which the cost of each trial is computed by the solver, with what it displaces."""
 
@@ -49,8 +52,11 @@ class Explorer:
     saved: float = 0.5
     """What may be spent now, in expected costs of a window."""
     windows: int = 0
-    surcharge: dict[tuple[str, int], float] = field(default_factory=dict)
-    """What a trial costs beyond its own row, because others must make up for it; milliseconds."""
+    surcharge: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
+    """What a trial costs beyond its own row, because others must make up for it, milliseconds; and
+    the window in which that was computed."""
+    required: tuple[float, ...] = ()
+    """Accuracies that the surcharges hold for."""
     held_back: int = 0
     """Windows in which a worthwhile trial was too expensive."""
 
@@ -62,7 +68,7 @@ class Explorer:
         self.saved += self.share
         if not len(table.devices):
             return greedy
-        trials = Trials.of(table, problem, greedy, self._surcharges(table), self.windows)
+        trials = Trials.of(table, problem, greedy, self._surcharges(table, problem), self.windows)
         forced = self._select(trials, table, problem, greedy, rng)
         while forced:
             found = _with(problem, forced, greedy)
@@ -91,12 +97,20 @@ class Explorer:
         self.saved -= max(excess, 0.0)
         return found
 
-    def _surcharges(self, table: CostTable) -> Floats:
-        """The surcharge of each trial, [n, O]."""
+    def _surcharges(self, table: CostTable, problem: Problem) -> Floats:
+        """The surcharge of each trial, [n, O]; of another goal, or too old, it is forgotten.
+
+        What others must make up for follows from what is known about them, which changes.
+        """
+        required = tuple(np.atleast_1d(problem.required).tolist())
+        if required != self.required:
+            self.surcharge, self.required = {}, required
         found = np.zeros(table.tried.shape)
         row = {device: i for i, device in enumerate(table.devices)} if self.surcharge else {}
-        for (device, option), ms in self.surcharge.items():
-            if device in row and option < len(table.accuracy):
+        for (device, option), (ms, window) in list(self.surcharge.items()):
+            if window < self.windows - REMEMBERED:
+                del self.surcharge[device, option]
+            elif device in row and option < len(table.accuracy):
                 found[row[device], option] = ms
         return found
 
@@ -149,8 +163,8 @@ class Explorer:
         real = max(0.0, (found.cost - greedy.cost) * weight) if found.feasible else np.inf
         name, before = (table.devices[row], int(option)), trials.cost[at]
         others = max(0.0, min(real, 1e9) - trials.own[at])
-        trials.cost[at] += others - self.surcharge.get(name, 0.0)
-        self.surcharge[name] = others
+        trials.cost[at] += others - self.surcharge.get(name, (0.0, 0))[0]
+        self.surcharge[name] = others, self.windows
         if trials.cost[at] <= 1.2 * before + 0.01 * trials.scale:
             return True
         ratio[at] = trials.value[at] / max(trials.cost[at], MIN_COST * trials.scale)
