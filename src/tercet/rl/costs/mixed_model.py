@@ -21,6 +21,9 @@ TOLERANCE = 1e-4
 
 MAX_ITERATIONS = 80
 
+REFINEMENTS = 3
+"""Rounds in which variances are computed given each other's."""
+
 MAX_LOG = 25.0
 """Bound of a logarithm before exp()."""
 
@@ -92,7 +95,30 @@ def update(
         effects = conjugate_gradients(
             lambda x: strength * x + backward(precision * forward(x)), diagonal, wanted, effects
         )
-    return effects, 1.0 / diagonal
+    return effects, _variance(design, scaled, precision, strength, 1.0 / diagonal)
+
+
+def _variance(
+    design: Design, scaled: Floats, precision: Floats, strength: Floats, variance: Floats
+) -> Floats:
+    """Variance of each effect [D], given all others where labels are of one row each.
+
+    A label that is the mean of several rows tells little of one row while the others are unknown:
+    their variance counts as its noise. `variance` [D] is that given all others.
+    """
+    several = design.share < 1.0
+    if not several.any():
+        return variance
+    own, cell = design.cell >= 0, np.maximum(design.cell, 0)
+    noise = 1.0 / np.maximum(precision, 1e-12)
+    whole = strength + np.bincount(cell, own * precision, len(strength))
+    for _ in range(REFINEMENTS):
+        each = scaled**2 * variance[design.column]
+        label = np.bincount(design.label, each.sum(axis=1), len(cell))
+        others = several[:, None] * np.maximum(label[design.label][:, None] - each, 0.0)
+        told = scaled**2 / (noise[design.label][:, None] + others)
+        variance = 1.0 / (whole + np.bincount(design.column.ravel(), told.ravel(), len(strength)))
+    return variance
 
 
 def conjugate_gradients(
