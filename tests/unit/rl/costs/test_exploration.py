@@ -31,7 +31,7 @@ def test_what_one_goal_forbids_is_tried_under_another(seed: int) -> None:
     assert play(agent, "min", 40) <= 0.01
 
 
-def test_what_a_trial_costs_the_others_is_forgotten() -> None:
+def test_surcharges_are_forgotten() -> None:
     agent = Hybrid(scenarios.paper("A").platform, 0)
     play(agent, "max", 40)
     assert agent.explorer.surcharge
