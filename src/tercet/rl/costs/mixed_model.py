@@ -116,8 +116,10 @@ def _variance(
         each = scaled**2 * variance[design.column]
         label = np.bincount(design.label, each.sum(axis=1), len(cell))
         others = several[:, None] * np.maximum(label[design.label][:, None] - each, 0.0)
-        told = scaled**2 / (noise[design.label][:, None] + others)
-        variance = 1.0 / (whole + np.bincount(design.column.ravel(), told.ravel(), len(strength)))
+        precise = scaled**2 / (noise[design.label][:, None] + others)
+        variance = 1.0 / (
+            whole + np.bincount(design.column.ravel(), precise.ravel(), len(strength))
+        )
     return variance
 
 
