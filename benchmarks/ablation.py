@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.result_store import Cell
-from benchmarks.summary import Row, markdown, shown
+from benchmarks.summary import Row, markdown, median, shown
 from benchmarks.world_registry import world_named
 from tercet.rl.costs import model, priors, trials
 from tercet.rl.costs.levels import Levels
@@ -138,7 +138,7 @@ def gather(runs: list[Row]) -> list[Row]:
         {
             **dict(zip(names, key, strict=True)),
             "seeds": len(own),
-            "steps": statistics.median_low([one["steps"] or 10**9 for one in own]),
+            "steps": median([one["steps"] for one in own]),
             **{figure: statistics.fmean(one[figure] for one in own) for figure in FIGURES},
         }
         for key, own in grouped.items()
@@ -156,7 +156,7 @@ def render(rows: list[Row]) -> str:
             row["feedback"],
             row["variant"],
             ABLATIONS[row["variant"]][0],
-            shown(row["steps"] if row["steps"] < 10**9 else None),
+            shown(row["steps"]),
             f"{row['cumulative_50']:.2f}",
             f"{row['executed_last_50']:.2%}",
             f"{row['greedy_last_50']:.2%}",
