@@ -52,13 +52,15 @@ async def on_refused(request: Request, error: Exception) -> Response:
 async def on_http_error(request: Request, error: Exception) -> Response:
     """Answer a request that Starlette refuses: an unknown path or method, or a broken form."""
     assert isinstance(error, HTTPException)
-    reason = error.detail
+    path, headers, reason = request.scope["path"], dict(error.headers or {}), error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        reason = (
-            f"nothing at {request.scope['path']}; pictures go to /v1/infer or /v2/models/<family>"
-        )
-    response = refusal_response(request.scope["path"], Refused(error.status_code, reason))
-    response.headers.update(error.headers or {})
+        reason = f"nothing at {path}; pictures go to /v1/infer or /v2/models/<family>"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = sorted(headers.get("Allow", "").split(", "))  # Starlette's order varies.
+        headers["Allow"] = ", ".join(allowed)
+        reason = f"{request.method} is not a method of {path}; it takes {' and '.join(allowed)}"
+    response = refusal_response(path, Refused(error.status_code, reason))
+    response.headers.update(headers)
     return response
 
 

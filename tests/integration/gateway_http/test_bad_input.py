@@ -6,6 +6,8 @@ import json
 import zlib
 from typing import Any
 
+import pytest
+
 from tercet.models.picture_decoding import MAX_SCANS
 from tests.gateway_clients import BOUNDARY, FORM
 from tests.integration.gateway_http.conftest import Gateway, Reply
@@ -122,6 +124,22 @@ async def test_bad_requests_get_a_status_and_one_line(gateway: Gateway) -> None:
     assert (await gateway.ask("POST", "/v1/infer", PICTURE)).status == 200
 
 
-async def test_a_wrong_method_is_refused(gateway: Gateway) -> None:
-    reply = await gateway.ask("GET", "/v1/infer")
-    check_refused(reply, 405, "Method Not Allowed")
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/infer", "POST"),
+        ("OPTIONS", "/v1/infer", "POST"),
+        ("DELETE", INFER, "POST"),
+        ("GET", "/v1/vision/scene", "POST"),
+        ("POST", "/v2/models/scenes", "GET, HEAD"),
+        ("POST", "/v2/health/live", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_is_refused(
+    gateway: Gateway, method: str, path: str, allowed: str
+) -> None:
+    reply = await gateway.ask(method, path)
+    check_refused(reply, 405, f"{method} is not a method of {path}")
+    assert reply.json["error"].endswith(f"it takes {allowed.replace(', ', ' and ')}")
+    assert reply.headers["allow"] == allowed
+    assert (reply.json.get("success") is False) == path.startswith("/v1/vision/")
