@@ -1,4 +1,4 @@
-"""`tercet secure`: make a site's keys; add users and nodes, revoke, rotate, renew, list."""
+"""`tercet secure`: make a site's keys; add users and nodes, limit, revoke, rotate, renew, list."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from tercet.messaging.security import site as sites
 from tercet.messaging.security.files import drafting
 from tercet.messaging.security.names import BROKER, MOUNT_POINT
 from tercet.messaging.security.site import Site
+from tercet.messaging.security.users import User
+from tercet.schemas.fleet import Tier
 
 Folder = Annotated[
     Path, typer.Option("--site", envvar="TERCET_SITE", help="The site's folder. Keep it offline.")
@@ -97,6 +99,21 @@ def add(
             print(site.key(folder, user))
 
 
+@app.command(epilog="Example: [bold]tercet secure limit cam-7 L E[/]")
+def limit(
+    device: Annotated[str, typer.Argument(help="Name of a device.")],
+    tiers: Annotated[
+        list[str], typer.Argument(help="Tiers that its pictures may reach: L (itself), E, C.")
+    ],
+    folder: Folder = DEFAULT,
+) -> None:
+    """Have the brokers refuse a device's pictures for other tiers; its TERCET_ALLOWED is the same
+    list."""
+    site = Site.load(folder)
+    site.limit(device, tiers)
+    site.save(folder)
+
+
 @app.command(epilog="Example: [bold]tercet secure revoke cam-7[/]")
 def revoke(
     name: Annotated[str, typer.Argument(help="A user, or a node: then all its users.")],
@@ -149,11 +166,19 @@ def list_(
         return
     show(
         "users",
-        ("user", "role", "node", "home", "public key"),
-        [(n, u.role, u.node, u.home, u.public) for n, u in sorted(site.users.items())],
+        ("user", "role", "node", "home", "pictures to", "public key"),
+        [
+            (n, u.role, u.node, u.home, " ".join(_tiers(u)), u.public)
+            for n, u in sorted(site.users.items())
+        ],
     )
     hosts = [(name, " ".join(b.hosts)) for name, b in sorted(site.brokers.items())]
     show("brokers", ("broker", "hosts"), hosts)
+
+
+def _tiers(user: User) -> tuple[Tier, ...]:
+    """Tiers that a user may send pictures to."""
+    return tuple(tier for tier, _ in ROLES[user.role].sends_to if tier in user.allowed)
 
 
 def _add_device(folder: Path, site: Site, name: str, home: str) -> None:

@@ -6,11 +6,14 @@ Replies need no permission of their own: a responder may answer what it received
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import get_args
 
 from tercet.messaging.roles import Role
 from tercet.messaging.topology import DURABLES, LIVE, STREAMS, captured, stream_of
 from tercet.schemas.claim import Claim
+from tercet.schemas.fleet import Tier
 
 MICRO = ("$SRV.PING", "$SRV.INFO", "$SRV.STATS")
 """Subjects of a micro service: for all services, for its name, and for its id."""
@@ -28,8 +31,19 @@ class Rights:
     """Whether it may publish to the reply subject of requests that it received."""
 
 
-def rights(role: Role, user: str, *, node: str = "", home: str = "", cloud: str = "") -> Rights:
-    """Return the rights of one user of a role; its private inbox is `_INBOX_<user>.>`."""
+def rights(
+    role: Role,
+    user: str,
+    *,
+    node: str = "",
+    home: str = "",
+    cloud: str = "",
+    allowed: Collection[Tier] = get_args(Tier),
+) -> Rights:
+    """Return the rights of one user of a role; its private inbox is `_INBOX_<user>.>`.
+
+    `allowed` are the tiers that pictures of its node may reach.
+    """
     names = {"node": node, "home": home or node, "cloud": cloud}
 
     def named(subjects: tuple[str, ...]) -> tuple[str, ...]:
@@ -45,6 +59,7 @@ def rights(role: Role, user: str, *, node: str = "", home: str = "", cloud: str 
     received = (*subscribes, *serves, *consumed)
     publish = (
         *named(role.publishes),
+        *named(tuple(subject for tier, subject in role.sends_to if tier in allowed)),
         *claim,
         *(f"dead.{subject}" for subject in received if not subject.startswith("dead.")),
         *(

@@ -16,6 +16,7 @@ from tercet.schemas.decision import Decision
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.explain import Explain
 from tercet.schemas.exploration import Exploration
+from tercet.schemas.fleet import Tier
 from tercet.schemas.goal import GoalSet
 from tercet.schemas.learning import Learning
 from tercet.schemas.outcome import Outcome
@@ -61,6 +62,8 @@ class Role:
     name: str
     reason: str
     publishes: tuple[str, ...] = ()
+    sends_to: tuple[tuple[Tier, str], ...] = ()
+    """Per tier a subject that it may publish where its node's pictures may reach that tier."""
     subscribes: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
     """Requests it answers as a micro service; it may not send them."""
@@ -79,14 +82,16 @@ class Role:
 
 DEVICE = Role(
     "device",
-    "requests, reports and receives for itself only; sends pictures to its node, edge and cloud",
+    "requests, reports and receives for itself only; sends pictures to the tiers that are allowed",
     publishes=(
         Request.pattern(device="{node}"),
         Outcome.pattern(device="{node}"),
         Result.pattern(device="{node}"),
-        Classification.pattern(node="{node}"),
-        Classification.pattern(node="{home}"),
-        Classification.pattern(node="{cloud}"),
+    ),
+    sends_to=(
+        ("L", Classification.pattern(node="{node}")),
+        ("E", Classification.pattern(node="{home}")),
+        ("C", Classification.pattern(node="{cloud}")),
     ),
     subscribes=(
         Decision.pattern(device="{node}"),

@@ -41,6 +41,7 @@ class Secured:
         self.site.add_node(self.folder, "edge", "edge-1")
         for device in ("cam-1", "cam-2"):
             self.site.add_node(self.folder, "device", device, "edge-1")
+        self.site.limit("cam-2", ["L", "E"])
         self.site.save(self.folder)
         configuration = directory / "nats.conf"
         configuration.write_text(BASE % json.dumps(str(directory / "store")))

@@ -118,7 +118,29 @@ async def test_a_new_device_is_accepted_and_a_rotated_key_replaces_the_old(
         await asyncio.wait_for(accepted(secured, "device-cam-7"), RELOAD_TIMEOUT_S)
 
 
+async def test_a_limit_holds_for_a_device_that_is_connected(
+    secured: Secured, reloader: None
+) -> None:
+    """It stays connected, and its pictures for its edge are accepted on."""
+    site = Site.load(secured.folder)
+    site.limit("cam-1", ["E", "L"])
+    async with secured.client("device-cam-1") as (client, refused):
+        site.save(secured.folder)
+        async with asyncio.timeout(RELOAD_TIMEOUT_S):
+            while not refused:
+                for node in ("cloud", "edge-1", "cam-1"):
+                    await client.publish(f"inference.v1.{node}", b"picture")
+                await client.flush()
+                await asyncio.sleep(0.05)
+        await client.flush()
+    assert all("inference.v1.cloud" in text.lower() for text in refused)
+
+
 def test_an_impossible_change_is_refused(secured: Secured) -> None:
+    with pytest.raises(SiteError, match="no such device"):
+        secured.site.limit("edge-1", ["E"])
+    with pytest.raises(SiteError, match="X: not a tier; they are L, E, C"):
+        secured.site.limit("cam-1", ["L", "X"])
     with pytest.raises(SiteError, match="no such user"):
         secured.site.revoke(secured.folder, "nobody")
     with pytest.raises(SiteError, match="already"):

@@ -64,7 +64,14 @@ def _belongs(broker: str, user: User) -> bool:
 
 
 def _entry(name: str, user: User, cloud: str) -> str:
-    granted = rights(ROLES[user.role], name, node=user.node, home=user.home, cloud=cloud)
+    granted = rights(
+        ROLES[user.role],
+        name,
+        node=user.node,
+        home=user.home,
+        cloud=cloud,
+        allowed=user.allowed,
+    )
     permissions = [
         f"publish: {{ allow: {json.dumps(granted.publish)} }}",
         f"subscribe: {{ allow: {json.dumps(granted.subscribe)} }}",

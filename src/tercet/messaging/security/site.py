@@ -12,12 +12,13 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import nkeys
 from pydantic import BaseModel, Field, ValidationError
 
 from tercet.messaging.parsing import first_error
-from tercet.messaging.roles import ROLES
+from tercet.messaging.roles import DEVICE, ROLES
 from tercet.messaging.security import authority, broker_configuration
 from tercet.messaging.security.errors import SiteError
 from tercet.messaging.security.files import write_public, write_secret
@@ -34,6 +35,7 @@ from tercet.messaging.security.names import (
     STACK_NAMES,
 )
 from tercet.messaging.security.users import Broker, User
+from tercet.schemas.fleet import Tier
 
 PARTS = ("ca", "hosts", "people")
 """Folders of a site."""
@@ -129,6 +131,17 @@ class Site(BaseModel):
             raise SiteError(f"{name}: there is such a user already; `rotate` gives it a new key")
         self.users[name] = User(role=role, public="", node=node, home=home)
         self._renew(folder, name)
+
+    def limit(self, device: str, tiers: Iterable[str]) -> None:
+        """Permit a device to send pictures to these tiers only; its key stays valid."""
+        found = [u for u in self.users.values() if (u.role, u.node) == (DEVICE.name, device)]
+        if not found:
+            raise SiteError(f"{device}: no such device; `tercet secure list` shows all")
+        wanted = set(tiers)
+        if unknown := wanted - set(get_args(Tier)):
+            raise SiteError(f"{min(unknown)}: not a tier; they are {', '.join(get_args(Tier))}")
+        for user in found:
+            user.allowed = tuple(tier for tier in get_args(Tier) if tier in wanted)
 
     def revoke(self, folder: Path, name: str) -> list[str]:
         """Remove a user, or all users of a node and its broker; return the names removed."""

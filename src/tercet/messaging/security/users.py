@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from tercet.schemas.fleet import Tier
+
 
 class User(BaseModel):
     """One identity on the bus."""
@@ -14,6 +16,8 @@ class User(BaseModel):
     node: str = ""
     """The node it belongs to; of a broker's own users, the broker."""
     home: str = ""
+    allowed: tuple[Tier, ...] = ("L", "E", "C")
+    """Tiers that a device may send pictures to."""
 
 
 class Broker(BaseModel):
