@@ -4,7 +4,8 @@ Modules that run in services; they need numpy, onnxruntime, pillow and pydantic:
 
 | module | purpose |
 |---|---|
-| `variants`, `labels`, `manifest`, `errors` | variants, class names, the verified model directory |
+| `manifest`, `manifest_entry`, `labels`, `errors` | a family and its variants, verified |
+| `families`, `variants` | families by name; the paper's eight |
 | `tensor_form`, `normalisation` | a model's input and output: layout, type, size, scaling |
 | `images` | bytes of a picture into model input |
 | `picture_header`, `picture_decoding` | its header; pixels within bounds of memory and time |

@@ -63,6 +63,7 @@ def entry(variant: Variant, path: Path) -> Entry:
         million_macs=round(graph.multiply_accumulates(onnx.load(path)) / 1e6, 1),
         input_px=variant.input_px,
         accuracy_pct=variant.published_top5_pct,
+        metric="top-5",
         accuracy_source=ACCURACY_SOURCE,
         labels=LABELS_FILE,
         weights=UNTRAINED,

@@ -97,6 +97,7 @@ def entry_update(measured: Measured, metric: Metric) -> dict[str, object]:
     return {
         "measured": measured,
         "accuracy_pct": share,
+        "metric": f"top-{metric[-1]}",
         "accuracy_source": f"measured: top-{metric[-1]} on {measured.pictures} pictures of"
         f" {measured.data}, 95 % interval {low:.1f} to {high:.1f}",
     }

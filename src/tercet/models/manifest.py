@@ -1,96 +1,63 @@
-"""The manifest of a model directory: file, hash and accuracy of each variant.
+"""The manifest of a model family: its task and labels, and what is known of each variant.
 
-    models/
+    doors/
         manifest.json     written last: the files it lists were complete
-        d0.onnx … d7.onnx
+        small.onnx …      one file per variant; variants may share one
         labels.txt        one name per line, in the order of the model's outputs
 
-`load` compares each file with its recorded size and SHA-256 before it is used.
+A family has any number of variants, of any names, that answer the same question: they have one task
+and the same labels. `load` compares each file with its recorded size and SHA-256 before it is used.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated, Literal
 
 from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from tercet.models.errors import ModelError, one_line
-from tercet.models.normalisation import Normalisation
-from tercet.models.tensor_form import InputType, Layout, TensorForm
-from tercet.models.variants import Precision
+from tercet.models.manifest_entry import UNTRAINED, Entry, Measured, Metric, Output
+from tercet.models.variants import MOBILENET_VARIANTS
+
+__all__ = ["UNTRAINED", "Entry", "Manifest", "Measured", "Metric", "Output", "load", "read"]
 
 FILE_NAME = "manifest.json"
 LABELS_FILE = "labels.txt"
-PLAIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
-"""A file name beside the manifest; no path that leads out of the directory."""
-UNTRAINED = "seeded, untrained"
-"""`Entry.weights` of models built from a seed: real speed, labels without meaning."""
+PAPER_FAMILY = "mobilenet-v1"
+"""Name of the paper's eight variants; their manifests of earlier versions name no family."""
 
-
-class Measured(BaseModel):
-    """Measured accuracy on labelled pictures; each share with its 95 % interval, percent."""
-
-    model_config = ConfigDict(frozen=True)
-
-    data: str = Field(min_length=1, description="which pictures")
-    pictures: int = Field(gt=0)
-    classes: int = Field(gt=1)
-    top1_pct: float = Field(ge=0, le=100)
-    top1_interval: tuple[float, float]
-    top5_pct: float = Field(ge=0, le=100)
-    top5_interval: tuple[float, float]
-
-
-class Entry(BaseModel):
-    """One variant: its file, work, accuracy and origin."""
-
-    model_config = ConfigDict(frozen=True)
-
-    file: str = Field(pattern=PLAIN_NAME, description="ONNX file beside the manifest")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(gt=0)
-    width: float | None = Field(
-        gt=0, description="multiplier on the channels of every layer; None: no MobileNetV1"
-    )
-    precision: Precision
-    million_macs: float | None = Field(
-        gt=0, description="multiply-accumulates, counted from the graph; None: it cannot be"
-    )
-    input_px: int = Field(gt=0, description="side of the square input, pixels")
-    accuracy_pct: float = Field(ge=0, le=100)
-    accuracy_source: str = Field(min_length=1, description="in plain words, whose figure this is")
-    labels: str = Field(pattern=PLAIN_NAME, description="labels file beside the manifest")
-    weights: str = Field(min_length=1, description="in plain words, where the weights come from")
-    normalisation: Normalisation = Field(
-        "symmetric",
-        description="of pixels 0..255: a name (normalisation.BY_NAME), or mean and scale",
-    )
-    probabilities: bool = Field(False, description="outputs are probabilities, not logits")
-    layout: Layout = Field("NCHW", description="order of the input's dimensions")
-    input_type: InputType = "float"
-    output_name: str | None = Field(None, description="which output; None: it has only one")
-    batches: bool = Field(True, description="several pictures in a run give what each gives alone")
-    measured: Measured | None = Field(None, description="what it scored, once evaluated")
-
-    @property
-    def form(self) -> TensorForm:
-        """The model's input and output, to open it with."""
-        return TensorForm(
-            self.layout, self.input_type, self.input_px, self.output_name, self.batches
-        )
+Task = Literal["classification", "detection"]
+"""What a family answers about a picture; every task has its own outputs and metrics."""
+VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+"""Options are written `variant@tier`."""
+FamilyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class Manifest(BaseModel):
     """The entries of a model directory."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = Field(default=1, ge=1, le=1)
-    variants: Mapping[str, Entry] = Field(default_factory=dict)
+    family: FamilyName | None = Field(
+        None, description="the name applications ask for; None: the directory's (`name`)"
+    )
+    task: Task = "classification"
+    goal: str | None = Field(
+        None,
+        pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$",
+        description="least average accuracy unless one is given: min, max or percent, in the"
+        " variants' metric; None: within two points of the best variant's",
+    )
+    variants: Mapping[VariantName, Entry] = Field(default_factory=dict)
     built_with: Mapping[str, str] = Field(default_factory=dict, description="library versions")
     directory: Path = Field(default=Path(), exclude=True)
 
@@ -119,9 +86,23 @@ class Manifest(BaseModel):
             raise ModelError(f"labels file {path} cannot be read: {one_line(error)}") from error
 
     @property
+    def name(self) -> str:
+        """The family's name: the one stated, the paper's for its variants, or the directory's."""
+        if self.family is not None:
+            return self.family
+        known = self.variants.keys() <= MOBILENET_VARIANTS.keys()
+        paper = known and any(entry.width is not None for entry in self.variants.values())
+        return PAPER_FAMILY if paper else _name_from(self.directory.absolute().name)
+
+    @property
     def untrained(self) -> bool:
         """Whether any variant has untrained weights: its labels then have no meaning."""
         return any(entry.weights == UNTRAINED for entry in self.variants.values())
+
+
+def _name_from(text: str) -> str:
+    """A directory's name with the characters that a family's name may have."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:64] or "models"
 
 
 def default_directory() -> Path:
@@ -133,7 +114,8 @@ def read(directory: Path) -> Manifest:
     """Parse the manifest without verifying files; `ModelError` if it is missing or malformed."""
     path = directory / FILE_NAME
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        content = json.loads(path.read_bytes(), object_pairs_hook=_distinct)
+        manifest = Manifest.model_validate(content)
     except FileNotFoundError:
         raise ModelError(f"{path} is missing: no models were built or imported there") from None
     except OSError as error:
@@ -141,8 +123,24 @@ def read(directory: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ModelError(f"{path} is malformed: {where}: {first['msg']}") from None
+        raise ModelError(f"{path} is malformed: {where}: {_reason(first)}") from None
+    except ValueError as error:  # No JSON, no text, or a name that is given twice.
+        raise ModelError(f"{path} is malformed: {one_line(error)}") from None
     return manifest.model_copy(update={"directory": directory})
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of the file; ValueError for a name that it has twice, such as a variant's."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice}: it is there twice")
+    return found
+
+
+def _reason(error: ErrorDetails) -> str:
+    return "unknown field" if error["type"] == "extra_forbidden" else error["msg"]
 
 
 def load(directory: Path, variants: Iterable[str] | None = None) -> Manifest:
@@ -151,10 +149,22 @@ def load(directory: Path, variants: Iterable[str] | None = None) -> Manifest:
     Raises `ModelError`, one line that names the file or the variant.
     """
     manifest = read(directory)
-    for name in manifest.variants if variants is None else variants:
+    chosen = tuple(manifest.variants if variants is None else variants)
+    for name in chosen:
         verify(manifest.path(name), manifest.entry(name))
-        manifest.labels(name)
+    check_labels(manifest.directory / FILE_NAME, {name: manifest.labels(name) for name in chosen})
     return manifest
+
+
+def check_labels(where: Path, labels: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise `ModelError` unless these variants have the same labels, in the same order."""
+    for name, names in labels.items():
+        first = next(iter(labels))
+        if names != labels[first]:
+            raise ModelError(
+                f"{where}: variants {first} and {name} have different labels: a family has one set;"
+                " replace all of its variants at once, or use a directory of its own"
+            )
 
 
 def verify(path: Path, entry: Entry) -> None:

@@ -23,6 +23,7 @@ from tercet.models.manifest import (
     LABELS_FILE,
     Entry,
     Manifest,
+    check_labels,
     default_directory,
     load,
     read,
@@ -157,10 +158,13 @@ def install(directory: Path, draft: Path, entries: Mapping[str, Entry]) -> Manif
     """Move models and their labels from `draft` into the directory, replacing variants of the name.
 
     Files are named after their content: those that a running service uses stay complete until the
-    manifest names the new ones. Returns the verified manifest. Raises `ModelError`.
+    manifest names the new ones. Returns the verified manifest. Raises `ModelError`, before any
+    change, when the family would have two label sets.
     """
     with _locked(directory):
-        before = _files(_current(directory))
+        current = _current(directory)
+        _check_labels(current, draft, entries)
+        before = _files(current)
         renamed = {}
         for name, entry in entries.items():
             file = f"{name}-{entry.sha256[:8]}.onnx"
@@ -171,6 +175,14 @@ def install(directory: Path, draft: Path, entries: Mapping[str, Entry]) -> Manif
         for outdated in before - _files(_current(directory)):
             (directory / outdated).unlink(missing_ok=True)
     return load(directory)
+
+
+def _check_labels(current: Manifest, draft: Path, entries: Mapping[str, Entry]) -> None:
+    """Raise `ModelError` unless new and remaining variants have the same labels."""
+    fresh = Manifest(directory=draft, variants=entries)
+    found = {name: fresh.labels(name) for name in entries}
+    remaining = {n: current.labels(n) for n in current.variants if n not in entries}
+    check_labels(current.directory, {**found, **remaining})
 
 
 def update_entries(known: Manifest, changes: Mapping[str, Mapping[str, object]]) -> Manifest:

@@ -71,7 +71,7 @@ def import_classifier(
             labels=labels.write(draft, names),
             weights=f"brought by the user: {file.name}",
             normalisation=normalisation,
-            probabilities=_are_probabilities(file, model, session, observed, description.output),
+            output=_output(file, model, session, observed, description.output),
             batches=observed.agrees_in_a_batch(session),
             million_macs=_million_macs(model, session),
             **_stated_fields(description),
@@ -93,10 +93,9 @@ def _stated_fields(description: ModelDescription) -> dict[str, object]:
 def summary(entry: Entry) -> str:
     """What was read from a file or stated about it, in one line."""
     scaling = entry.normalisation if isinstance(entry.normalisation, str) else "as given"
-    output = "probabilities" if entry.probabilities else "logits"
     return (
         f"input {entry.layout} {entry.input_type}, {entry.input_px} pixels, normalisation"
-        f" {scaling}; output {entry.output_name or ''} {output}".replace("  ", " ")
+        f" {scaling}; output {entry.output_name or ''} {entry.output}".replace("  ", " ")
     )
 
 
@@ -141,18 +140,19 @@ def _check_classes(file: Path, session: Session, names: Sequence[str]) -> None:
         raise ModelError(f"model file {file} has one output: a classifier needs two")
 
 
-def _are_probabilities(
+def _output(
     file: Path,
     model: onnx.ModelProto,
     session: Session,
     observed: ObservedOutput,
     stated: OutputKind | None,
-) -> bool:
+) -> OutputKind:
     activation = onnx_inspection.final_activation(model, session.output_name)
     try:
-        return output_kind.are_probabilities(observed.outputs, activation, stated)
+        found = output_kind.are_probabilities(observed.outputs, activation, stated)
     except ModelError as error:
         raise ModelError(f"model file {file}: {error}") from None
+    return "probabilities" if found else "logits"
 
 
 def _million_macs(model: onnx.ModelProto, session: Session) -> float | None:

@@ -93,6 +93,7 @@ def _export(
             precision="fp32",
             input_px=row.input_px,
             accuracy_pct=row.published_top5_pct if imagenet else 0.0,
+            metric="top-5" if imagenet else None,
             accuracy_source=NOT_MEASURED if imagenet else "unknown: run `tercet models evaluate`",
             labels=labels.write(draft, names),
             weights=origin,

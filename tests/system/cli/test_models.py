@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,8 @@ def data(tmp_path: Path) -> Path:
     return directory
 
 
-def test_a_model_of_ones_own_from_file_to_profile(models: Path, tmp_path: Path, data: Path) -> None:
-    directory = Path(shutil.copytree(models, tmp_path / "models"))
+def test_a_model_of_ones_own_from_file_to_profile(tmp_path: Path, data: Path) -> None:
+    directory = tmp_path / "models"
     model = small_classifier.write(
         tmp_path / "own.onnx", classes=3, weights=np.eye(3, dtype=np.float32)
     )
@@ -59,7 +58,6 @@ def test_a_model_of_ones_own_from_file_to_profile(models: Path, tmp_path: Path, 
     profiled = answered("profile", "--variant", "d3", "--repeats", 2, "--threads", 2, *where)
     assert profiled["d3"]["speed"]["threads"] == 2 and profiled["d3"]["accuracy_pct"] == 100.0
     assert manifest.load(directory).variants["d3"].input_px == 32
-    assert set(answered("build", *where)["variants"]) == {f"d{k}" for k in range(8)}
 
 
 def test_what_a_file_leaves_open_is_stated(tmp_path: Path) -> None:
@@ -73,7 +71,7 @@ def test_what_a_file_leaves_open_is_stated(tmp_path: Path) -> None:
     added = answered("add", file, "--variant", "d0", *facts, *stated, *pixels, *where)
     entry = added["variants"]["d0"]
     assert (entry["layout"], entry["input_px"], entry["output_name"]) == ("NHWC", 48, "y")
-    assert entry["probabilities"] and entry["input_type"] == "float"
+    assert entry["output"] == "probabilities" and entry["input_type"] == "float"
     assert entry["normalisation"] == {"mean": [127] * 3, "scale": [128, 128, 64]}
 
 

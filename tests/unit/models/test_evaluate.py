@@ -18,7 +18,7 @@ from tercet.models.errors import ImageError, ModelError
 from tercet.models.onnx_import import ModelDescription
 from tercet.services.inference.service import capability
 from tercet.services.inference.settings import InferenceSettings
-from tests.unit.models import partial_copy, small_classifier
+from tests.unit.models import small_classifier
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 
@@ -37,16 +37,16 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def copy(models: Path, tmp_path: Path) -> Path:
-    """A model directory in which d3 classifies by the strongest channel."""
-    directory = partial_copy.write(models, tmp_path / "models", "d2", "d3")
+def copy(tmp_path: Path) -> Path:
+    """A model directory of d2 and d3, which classify by the strongest channel."""
+    directory = tmp_path / "models"
     (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
     model = small_classifier.write(
         tmp_path / "own.onnx", classes=3, weights=np.eye(3, dtype=np.float32)
     )
-    onnx_import.import_classifier(
-        "d3", model, directory, ModelDescription(tmp_path / "labels.txt", 50.0, "a guess")
-    )
+    for name in ("d2", "d3"):
+        facts = ModelDescription(tmp_path / "labels.txt", 50.0, "a guess")
+        onnx_import.import_classifier(name, model, directory, facts)
     return directory
 
 

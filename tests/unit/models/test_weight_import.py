@@ -22,6 +22,12 @@ def copy(models: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A model directory for models of one's own, which have labels of their own."""
+    return tmp_path / "own"
+
+
+@pytest.fixture
 def names(tmp_path: Path) -> Path:
     path = tmp_path / "labels.txt"
     path.write_text("".join(f"thing {k}\n" for k in range(CLASSES)))
@@ -58,20 +64,31 @@ def test_two_files_of_one_width_change_nothing(copy: Path, tmp_path: Path) -> No
 
 
 def test_an_onnx_classifier_becomes_a_variant_and_is_quantised(
-    copy: Path, tmp_path: Path, names: Path, photographs: list[Picture]
+    own: Path, tmp_path: Path, names: Path, photographs: list[Picture]
 ) -> None:
     facts = ModelDescription(names, 91.5, "our test set of May", "imagenet")
-    onnx_import.import_classifier("d2", small_classifier.write(tmp_path / "own.onnx"), copy, facts)
-    entry = manifest.load(copy).variants["d2"]
+    onnx_import.import_classifier("d2", small_classifier.write(tmp_path / "own.onnx"), own, facts)
+    entry = manifest.load(own).variants["d2"]
     assert (entry.accuracy_pct, entry.accuracy_source) == (91.5, "our test set of May")
     assert (entry.input_px, entry.width, entry.normalisation) == (32, None, "imagenet")
-    result = Classifier(copy).classify(photographs[0].jpeg, "d2")
+    result = Classifier(own).classify(photographs[0].jpeg, "d2")
     assert {name for name, _ in result.labels} < {f"thing {k}" for k in range(CLASSES)}
-    fidelity = weight_import.quantise_variants(copy, variants=["d6"])["d6"]
+    fidelity = weight_import.quantise_variants(own, variants=["d6"])["d6"]
     assert fidelity.top1_agreement_pct > 90
-    small = manifest.load(copy).variants["d6"]
+    small = manifest.load(own).variants["d6"]
     assert small.precision == "int8" and small.input_px == 32
     assert "not measured for the 8-bit form" in small.accuracy_source
+
+
+def test_a_model_with_other_labels_than_its_family_changes_nothing(
+    copy: Path, tmp_path: Path, names: Path
+) -> None:
+    before = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()}
+    model = small_classifier.write(tmp_path / "own.onnx")
+    with pytest.raises(ModelError, match="variants d2 and d3 have different labels"):
+        onnx_import.import_classifier("d2", model, copy, ModelDescription(names, 50, "a guess"))
+    after = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()}
+    assert after | {".lock": b""} == before | {".lock": b""}
 
 
 def test_malformed_label_files_are_refused(tmp_path: Path) -> None:
@@ -98,29 +115,29 @@ def test_a_model_with_one_class_is_refused(copy: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [4, 20])
 def test_a_broken_calibration_picture_is_named(
-    copy: Path, tmp_path: Path, names: Path, photographs: list[Picture], count: int
+    own: Path, tmp_path: Path, names: Path, photographs: list[Picture], count: int
 ) -> None:
     # A small model in the place of d3: the assertion does not depend on its size.
     description = ModelDescription(names, 50, "a guess")
     onnx_import.import_classifier(
-        "d3", small_classifier.write(tmp_path / "own.onnx"), copy, description
+        "d3", small_classifier.write(tmp_path / "own.onnx"), own, description
     )
     for k in range(count):
         (tmp_path / f"{k}.jpg").write_bytes(photographs[k % len(photographs)].jpeg)
     (tmp_path / "0.jpg").write_bytes(b"")
     unused: dict[str, str] = {}
-    weight_import.quantise_variants(copy, tmp_path, ["d7"], on_skipped=unused.setdefault)
+    weight_import.quantise_variants(own, tmp_path, ["d7"], on_skipped=unused.setdefault)
     assert unused.keys() == {"0.jpg"} and "zero bytes" in unused["0.jpg"]
 
 
 def test_a_model_that_ends_in_softmax_keeps_its_probabilities(
-    copy: Path, tmp_path: Path, names: Path, photographs: list[Picture]
+    own: Path, tmp_path: Path, names: Path, photographs: list[Picture]
 ) -> None:
     probabilities = []
     for softmax in (False, True):
         model = small_classifier.write(tmp_path / "own.onnx", softmax=softmax)
-        onnx_import.import_classifier("d2", model, copy, ModelDescription(names, 50, "a guess"))
-        result = Classifier(copy).classify(photographs[0].jpeg, "d2")
+        onnx_import.import_classifier("d2", model, own, ModelDescription(names, 50, "a guess"))
+        result = Classifier(own).classify(photographs[0].jpeg, "d2")
         probabilities.append([p for _, p in result.labels])
     assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-6)
 
