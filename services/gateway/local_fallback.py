@@ -30,8 +30,14 @@ class LocalFallback:
         self.goal = parse_goal(text)
 
     def choose_local(self) -> tuple[Option, str]:
-        """The fastest profiled local variant that meets the goal by itself, else d0 locally."""
+        """The fastest profiled local variant that meets the goal by itself, else d0 locally.
+
+        Before a profile is known, the most accurate one.
+        """
         profiled = self.profile_ms.keys() & self.accuracy_pct.keys()
+        if not profiled and self.accuracy_pct:
+            most_accurate = max(self.accuracy_pct, key=self.accuracy_pct.__getitem__)
+            return Option(most_accurate, "L"), self.node
         if not profiled:
             return DEFAULT_OPTION, self.node
         required = required_accuracy(self.goal, self.accuracy_pct.values())

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from tercet.messaging.bus import Bus
 from tercet.models import manifest
 from tercet.models.errors import ModelError
 from tercet.process import log
 from tercet.services.gateway.http.families import Families, Family
 from tercet.services.gateway.local_fallback import LocalFallback
+from tercet.services.gateway.settings import GatewaySettings
 
 _log = log.get(__name__)
 
 
-def offered_families(name: str, models: Path | None, fallback: LocalFallback) -> Families:
-    """The one family of this gateway, ready once the own node has reported its capability.
+def offered_families(bus: Bus, settings: GatewaySettings, fallback: LocalFallback) -> Families:
+    """The one family of this gateway, ready once the own node has reported its capability, or
+    where no broker answers, as this process then runs the models itself.
 
-    Reads the model directory for its labels; without one, labels have no index. Blocking.
+    Reads the model directory for its labels, and the accuracies until they are reported; without
+    one, labels have no index. Blocking.
     """
     labels: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     try:
-        known = manifest.read(models or manifest.default_directory())
+        known = manifest.read(settings.models or manifest.default_directory())
         variants = tuple(known.variants)
+        fallback.accuracy_pct = {name: v.accuracy_pct for name, v in known.variants.items()}
         labels = known.labels(variants[0]) if variants else ()
     except ModelError as error:
         _log.warning("labels have no index", reason=str(error))
 
     def families() -> tuple[Family, ...]:
         own = tuple(fallback.profile_ms)
-        return (Family(name, own or variants, labels, ready=bool(own)),)
+        ready = bool(own or (variants and bus.disconnected))
+        return (Family(settings.family, own or variants, labels, ready=ready),)
 
     return families

@@ -90,7 +90,7 @@ def _of_variant(places: list[Place], variant: str, local: LocalFallback) -> list
     own = Place(Option(variant, "L"), local.node, local.profile_ms.get(variant))
     if (
         "L" in local.allowed
-        and own.expected_ms is not None
+        and variant in (local.profile_ms or local.accuracy_pct)
         and own.node not in {p.node for p in found}
     ):
         found.append(own)

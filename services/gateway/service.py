@@ -1,4 +1,7 @@
-"""The gateway: takes pictures from its sources and answers them by the decision in force."""
+"""The gateway: takes pictures from its sources and answers them by the decision in force.
+
+It does not need a broker: the last decision is on disk, and its own node's models can run here.
+"""
 
 from __future__ import annotations
 
@@ -54,19 +57,24 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
         refused,
     )
     demonstration = Demonstration(settings, pipeline.infer)
-    families = await asyncio.to_thread(offered_families, settings.family, settings.models, local)
+    families = await asyncio.to_thread(offered_families, bus, settings, local)
 
     async def infer(request: ApplicationRequest) -> Answer:
         demonstration.step_aside()
         return await pipeline.infer(request)
 
+    async def follow() -> None:
+        if not await bus.reached(stop):
+            return
+        await follow_node(bus, settings, local, pipeline)
+        await bus.subscribe(Window, windows.on_window)
+        await bus.subscribe(Round, demonstration.on_round)
+        bus.ready = True
+        await decisions.follow(bus, stop)
+
     front = HttpFront(settings, infer, families, pipeline)
-    await follow_node(bus, settings, local, pipeline)
-    await bus.subscribe(Window, windows.on_window)
-    await bus.subscribe(Round, demonstration.on_round)
-    bus.ready = True
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(decisions.follow(bus, stop))
+        tasks.create_task(follow())
         tasks.create_task(outbox.run(stop))
         tasks.create_task(reporter.run(stop))
         tasks.create_task(front.serve(stop))

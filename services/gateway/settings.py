@@ -78,3 +78,8 @@ class GatewaySettings(NodeSettings):
     """Deadline of a request that names none, milliseconds."""
     gateway_deepstack_deadline_ms: float = Field(100.0, gt=0)
     """The same on the routes of DeepStack, whose clients give up early."""
+
+    @property
+    def needs_broker(self) -> bool:
+        """By the decision that was kept, and with its own models, it can answer without."""
+        return False

@@ -49,7 +49,7 @@ except SystemExit:
 def python(code: str, **names: str) -> subprocess.Popen[str]:
     """A process that runs `code`, and prints the modules that were loaded under two names."""
     constants = "".join(f"{name} = {value!r}\n" for name, value in names.items())
-    unreachable = {"TERCET_BUS_URL": "nats://127.0.0.1:9", "TERCET_CONNECT_PATIENCE": "0.1"}
+    unusable = {"TERCET_BUS_URL": "nats://127.0.0.1:none"}
     return subprocess.Popen(
         [
             sys.executable,
@@ -57,7 +57,7 @@ def python(code: str, **names: str) -> subprocess.Popen[str]:
             "-c",
             f"ROOT = {str(ROOT)!r}\nOURS = {OUR_FOLDERS!r}\n{constants}{code}{DUPLICATES}",
         ],
-        env={**os.environ, **unreachable},
+        env={**os.environ, **unusable},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

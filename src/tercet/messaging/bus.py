@@ -21,12 +21,16 @@ from tercet.messaging.subscription import Handler, Subscription, subscribe
 from tercet.process import log, metrics, tracing
 from tercet.process.errors import NoAnswer, TryLater, Unprocessable
 from tercet.process.settings import BusSettings
+from tercet.process.waiting import within
 from tercet.schemas import Message
 
 T = TypeVar("T")
 
 PUBLISH_TIMEOUT_S = 10.0
 """Seconds for which an operation is retried before `retry` and `publish` raise TryLater."""
+
+REACHED_PERIOD_S = 0.1
+"""Seconds between two looks whether a broker has been reached."""
 
 UNAVAILABLE = "503"
 """Code of an error answer: overloaded, or not ready for this request yet."""
@@ -153,6 +157,13 @@ class Bus:
     def disconnected(self) -> bool:
         """Whether the broker cannot be reached right now."""
         return not self.client.is_connected
+
+    async def reached(self, stop: asyncio.Event) -> bool:
+        """Wait until a broker answers, or `stop`; whether one does."""
+        while self.disconnected:
+            if await within(stop, REACHED_PERIOD_S):
+                return False
+        return True
 
     async def retry(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call until the broker answers; raises TryLater when it does not, and NotFoundError."""

@@ -1,4 +1,7 @@
-"""A connection to the nearest broker: it reconnects without limit, and flushes when it closes."""
+"""A connection to the nearest broker: it reconnects without limit, and flushes when it closes.
+
+A service that does not need a broker starts without one, and is connected when one answers.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import nats
 from nats.aio.client import Client
 from nats.errors import SlowConsumerError
 
@@ -21,6 +23,8 @@ from tercet.process.settings import BusSettings
 
 CLOSE_TIMEOUT_S = 2.0
 """Seconds for the last messages to reach the broker."""
+ALONE_AFTER_S = 2.0
+"""Seconds for which a service that does not need a broker waits for one at start."""
 
 _log = log.get(__name__)
 
@@ -32,28 +36,47 @@ async def connected(
     """Yield a client; on the way out, flush pending messages and close.
 
     Raises Misconfigured when no broker answers within `settings.connect_patience` seconds, or when
-    `stop` is set before. Once connected, it reconnects without limit.
+    `stop` is set before. Once connected, it reconnects without limit. A client of a service that
+    does not need a broker may be connected later.
     """
-    leaving = False
+    leaving, reported = False, ""
 
     async def on_disconnect() -> None:
         if not leaving:
             _log.warning("connection lost")
 
+    async def on_reconnect() -> None:
+        nonlocal reported
+        reported = ""
+        metrics.RECONNECTS.inc()
+        _log.info("connection restored")
+
+    async def on_error(error: Exception) -> None:
+        nonlocal reported
+        if isinstance(error, SlowConsumerError):  # Thousands at once: counted, not logged.
+            kind = metrics.kind_of((error.subject or "").removeprefix(LIVE))
+            metrics.SLOW_CONSUMER_DROPS.labels(kind).inc()
+        elif client.is_connected or repr(error) != reported:  # Attempts fail alike for hours.
+            reported = repr(error)
+            _log.warning("connection error", error=reported)
+
     options: dict[str, Any] = {
         "name": name,
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.25,
-        "error_cb": _on_error,
+        "error_cb": on_error,
         "disconnected_cb": on_disconnect,
-        "reconnected_cb": _on_reconnect,
+        "reconnected_cb": on_reconnect,
     }
     options |= identity(settings)
-    client = await _first_connection(settings, options, stop)
+    client = Client()
+    attempt = asyncio.ensure_future(client.connect(settings.bus_url.split(","), **options))
+    await _first_connection(attempt, settings, stop)
     try:
         yield client
     finally:
         leaving = True
+        attempt.cancel()
         await _close(client)
 
 
@@ -68,34 +91,24 @@ async def _close(client: Client) -> None:
 
 
 async def _first_connection(
-    settings: BusSettings, options: dict[str, Any], stop: asyncio.Event | None
-) -> Client:
-    attempt = asyncio.ensure_future(nats.connect(settings.bus_url.split(","), **options))
+    attempt: asyncio.Future[None], settings: BusSettings, stop: asyncio.Event | None
+) -> None:
+    """Wait for the first connection; a service that does not need it is not kept waiting long."""
+    wait_s = settings.connect_patience
+    if not settings.needs_broker:
+        wait_s = min(wait_s, ALONE_AFTER_S)
     waiting = asyncio.ensure_future((stop or asyncio.Event()).wait())
+    both: set[asyncio.Future[Any]] = {attempt, waiting}
     try:
-        await asyncio.wait(
-            {attempt, waiting},
-            timeout=settings.connect_patience,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        await asyncio.wait(both, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         if attempt.done():
-            return attempt.result()
-        raise Misconfigured(f"no broker answers at {settings.bus_url}")
+            attempt.result()
+        elif settings.needs_broker:
+            attempt.cancel()
+            raise Misconfigured(f"no broker answers at {settings.bus_url}")
+        else:
+            _log.warning("started without a broker", url=settings.bus_url)
     except (*NATS_ERRORS, ValueError) as error:
         raise Misconfigured(f"cannot use the broker at {settings.bus_url}: {error}") from error
     finally:
-        attempt.cancel()
         waiting.cancel()
-
-
-async def _on_error(error: Exception) -> None:
-    if isinstance(error, SlowConsumerError):  # Thousands at once: counted, not logged.
-        kind = metrics.kind_of((error.subject or "").removeprefix(LIVE))
-        metrics.SLOW_CONSUMER_DROPS.labels(kind).inc()
-        return
-    _log.warning("connection error", error=repr(error))
-
-
-async def _on_reconnect() -> None:
-    metrics.RECONNECTS.inc()
-    _log.info("connection restored")

@@ -41,10 +41,24 @@ async def hold_name(bus: Bus, service: str, settings: BusSettings) -> AsyncItera
     Does nothing for a service that belongs to no node, or need not be unique on it.
     """
     if isinstance(settings, NodeSettings) and settings.must_be_unique:
-        async with _held(bus, service, settings.node):
+        if not bus.disconnected:
+            async with _held(bus, service, settings.node):
+                yield
+            return
+        async with asyncio.TaskGroup() as tasks:
+            later = tasks.create_task(_held_later(bus, service, settings.node))
             yield
+            later.cancel()
     else:
         yield
+
+
+async def _held_later(bus: Bus, service: str, node: str) -> None:
+    """Hold the name from when a broker is reached; raises Misconfigured when it is in use."""
+    for_ever = asyncio.Event()
+    if await bus.reached(for_ever):
+        async with _held(bus, service, node):
+            await for_ever.wait()
 
 
 @asynccontextmanager

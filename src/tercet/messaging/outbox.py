@@ -103,6 +103,8 @@ class Outbox:
 
     async def _deliver(self, entry: SpooledMessage) -> bool:
         """Publish the oldest message to its stream; False when the broker does not answer."""
+        if self._bus.disconnected:
+            return False
         try:
             if not (self._maybe_stored and await self._stored(entry.message)):
                 self._maybe_stored = True  # Until the stream has acknowledged it.

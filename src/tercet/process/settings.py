@@ -49,6 +49,11 @@ class BusSettings(BaseSettings):
     health_bind: str = "127.0.0.1"
     """Address it listens on; 0.0.0.0 in a container."""
 
+    @property
+    def needs_broker(self) -> bool:
+        """Whether the service cannot do anything before it has reached a broker."""
+        return True
+
 
 class NodeSettings(BusSettings):
     """A service that belongs to one node."""
