@@ -1,4 +1,4 @@
-"""The classifier of one node: JPEG and variant in, labels and compute time out."""
+"""The models of one node: picture and variant in, labels or boxes and compute time out."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from tercet.models import manifest
 from tercet.models.cpu_share import ComputeTime, CpuShareEmulator
 from tercet.models.errors import ImageError
-from tercet.models.images import decode, reference_photograph
-from tercet.models.model_cache import LoadedModel, ModelCache
-
-TOP = 5
+from tercet.models.images import reference_photograph
+from tercet.models.model_cache import ModelCache
+from tercet.models.task import Box, Prediction, Task
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedPicture:
-    """Labels of one picture, and the time it took."""
+    """Labels or boxes of one picture, and the time it took."""
 
     labels: tuple[tuple[str, float], ...]
     """The five likeliest classes, name and probability, best first."""
@@ -32,6 +29,10 @@ class ClassifiedPicture:
     emulated: bool
     late: bool
     """Emulated, but this host took longer than the emulated time."""
+    boxes: tuple[Box, ...] = ()
+    """Of a detector: objects, best first."""
+    picture: tuple[int, int] | None = None
+    """Width and height that the boxes refer to, pixels."""
 
 
 class Classifier:
@@ -72,29 +73,25 @@ class Classifier:
         return self._cache.loaded
 
     def classify(self, jpeg: bytes, variant: str) -> ClassifiedPicture:
-        """Classify a picture. Raises `ImageError`, or `ModelError` for an unknown variant.
+        """Answer a picture. Raises `ImageError`, or `ModelError` for an unknown variant.
 
         Under emulation the calling thread sleeps until the emulated node would have finished.
         """
         model = self._cache.get(variant)
         started = self._emulator.start()
-        likely = model.probabilities(model.session.run(_pixels(jpeg, model)))[0]
-        labels = top_labels(likely, model.names)
-        return _result(labels, self._emulator.finish(started))
+        (found,) = model.answered([model.prepared(jpeg)])
+        return _result(found, self._emulator.finish(started))
 
     def classify_all(
         self, jpegs: Sequence[bytes], variant: str
     ) -> list[ClassifiedPicture | ImageError]:
-        """Classify several pictures in one run, as `classify`; unusable ones give errors."""
+        """Answer several pictures in one run, as `classify`; unusable ones give errors."""
         model = self._cache.get(variant)
         started = self._emulator.start()
-        decoded = [_pixels_or_error(jpeg, model) for jpeg in jpegs]
-        good = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
-        rows = iter(model.probabilities(model.session.run(np.concatenate(good))) if good else ())
-        found = [
-            error if isinstance(error, ImageError) else top_labels(next(rows), model.names)
-            for error in decoded
-        ]
+        prepared = [_prepared_or_error(jpeg, model) for jpeg in jpegs]
+        good = [one for one in prepared if not isinstance(one, ImageError)]
+        answers = iter(model.answered(good) if good else ())
+        found = [one if isinstance(one, ImageError) else next(answers) for one in prepared]
         taken = self._emulator.finish(started)
         return [f if isinstance(f, ImageError) else _result(f, taken) for f in found]
 
@@ -114,23 +111,23 @@ class Classifier:
         Measured without emulation, which would scale both alike.
         """
         model = self._cache.get(variant)
-        one = _pixels(photograph(), model)
-        several = np.repeat(one, size, axis=0)
-        model.session.run(several)
+        one = model.prepared(photograph())
+        several = [one] * size
+        model.answered(several)
         single, batched = [], []
         for _ in range(repeats):  # Alternating: other load on this host affects both.
             start = time.perf_counter()
             for _ in range(size):
-                model.session.run(one)
+                model.answered([one])
             between = time.perf_counter()
-            model.session.run(several)
+            model.answered(several)
             single.append(between - start)
             batched.append(time.perf_counter() - between)
         return statistics.median(single) / statistics.median(batched)
 
     def can_batch(self, variant: str) -> bool:
         """Whether a variant takes several pictures in one run. Raises `ModelError`."""
-        return self._cache.get(variant).session.can_batch
+        return self._cache.get(variant).can_batch
 
 
 def photograph() -> bytes:
@@ -138,24 +135,13 @@ def photograph() -> bytes:
     return reference_photograph()
 
 
-def _pixels(jpeg: bytes, model: LoadedModel) -> NDArray[np.float32]:
-    return decode(jpeg, model.session.input_px, model.entry.normalisation)
-
-
-def _pixels_or_error(jpeg: bytes, model: LoadedModel) -> NDArray[np.float32] | ImageError:
+def _prepared_or_error(jpeg: bytes, model: Task[Any]) -> Any | ImageError:
     try:
-        return _pixels(jpeg, model)
+        return model.prepared(jpeg)
     except ImageError as error:
         return error
 
 
-def _result(labels: tuple[tuple[str, float], ...], taken: ComputeTime) -> ClassifiedPicture:
-    return ClassifiedPicture(labels, taken.compute_ms, taken.emulated, taken.late)
-
-
-def top_labels(
-    probabilities: NDArray[np.float64], names: tuple[str, ...]
-) -> tuple[tuple[str, float], ...]:
-    """The `TOP` likeliest classes of one picture's probabilities [classes], best first."""
-    best = np.argsort(-probabilities, kind="stable")[:TOP]
-    return tuple((names[index], float(probabilities[index])) for index in best)
+def _result(found: Prediction, taken: ComputeTime) -> ClassifiedPicture:
+    times = (taken.compute_ms, taken.emulated, taken.late)
+    return ClassifiedPicture(found.labels, *times, found.boxes, found.picture)

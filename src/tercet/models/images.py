@@ -66,6 +66,12 @@ def rgb(content: bytes, side: int) -> Image.Image:
     return open_picture(content, side).rgb()
 
 
+def upright(content: bytes, side: int) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode as `rgb`; and the width and height of the whole picture, upright, pixels."""
+    opened = open_picture(content, side)
+    return opened.rgb(), opened.upright_size
+
+
 def to_input(
     image: Image.Image, input_px: int = INPUT_PX, normalisation: Normalisation = "symmetric"
 ) -> NDArray[np.float32]:

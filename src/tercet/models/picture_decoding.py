@@ -53,6 +53,8 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by its orientation."""
+TURNED = (5, 6, 7, 8)
+"""Orientations whose upright picture has width and height exchanged."""
 _ONE_BYTE_MODES = ("1", "L", "P")
 """Pillow keeps these in one byte a pixel, and all others that occur here in two or four."""
 _WEBP_PIXEL_BYTES = 16
@@ -109,6 +111,12 @@ class OpenedPicture:
     side: int
     """At least so many pixels a side are kept of a larger picture."""
     reader: _Reader
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height as sent, once it is turned upright."""
+        width, height = self.size
+        return (height, width) if self.header.orientation in TURNED else (width, height)
 
     @property
     def factor(self) -> int:

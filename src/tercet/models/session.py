@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tercet.models.errors import ModelError
 from tercet.models.onnxruntime_errors import explain
 from tercet.models.tensor_form import (
+    ModelInput,
     TensorForm,
     declared_classes,
     read_input,
@@ -37,6 +38,31 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     return options
 
 
+def opened(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Open a model; `ModelError` if it is missing or not ONNX."""
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
+    if not path.is_file():
+        raise ModelError(f"model file {path} is missing")
+    try:
+        return onnxruntime.InferenceSession(
+            path, _options(threads), providers=["CPUExecutionProvider"]
+        )
+    # onnxruntime has an exception class per status, all direct children of Exception.
+    except Exception as error:
+        raise ModelError(f"model file {path} cannot be opened: {explain(error)}") from error
+
+
+def fed(model_input: ModelInput, pixels: Pixels) -> dict[str, NDArray[np.generic]]:
+    """A model's own input for these pixels [N, 3, height, width]: in its layout and type."""
+    given: NDArray[np.generic] = pixels
+    if model_input.layout == "NHWC":
+        given = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+    if model_input.type == "uint8":
+        given = np.clip(np.rint(given), 0, 255).astype(np.uint8)
+    return {model_input.name: given}
+
+
 class Session:
     """A classifier: pixels in, scores out. Several threads may run it at once.
 
@@ -49,18 +75,7 @@ class Session:
 
         `form` states what the file leaves open (default: nothing, which suffices for most files).
         """
-        if threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
-        if not path.is_file():
-            raise ModelError(f"model file {path} is missing")
-        self._path = path
-        try:
-            self._session = onnxruntime.InferenceSession(
-                path, _options(threads), providers=["CPUExecutionProvider"]
-            )
-        # onnxruntime has an exception class per status, all direct children of Exception.
-        except Exception as error:
-            raise ModelError(f"model file {path} cannot be opened: {explain(error)}") from error
+        self._path, self._session = path, opened(path, threads)
         stated = form or TensorForm()
         self.input = read_input(path, self._session.get_inputs(), stated)
         output = read_output(path, self._session.get_outputs(), stated)
@@ -90,12 +105,7 @@ class Session:
 
     def feed(self, pixels: Pixels) -> dict[str, NDArray[np.generic]]:
         """The model's own input for these pixels [N, 3, S, S]."""
-        given: NDArray[np.generic] = pixels
-        if self.input.layout == "NHWC":
-            given = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
-        if self.input.type == "uint8":
-            given = np.clip(np.rint(given), 0, 255).astype(np.uint8)
-        return {self.input.name: given}
+        return fed(self.input, pixels)
 
     def run(self, pixels: Pixels) -> NDArray[np.float32]:
         """The output as the model gives it, float32 [batch, classes]."""

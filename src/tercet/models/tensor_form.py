@@ -51,14 +51,18 @@ class ModelInput:
     layout: Layout
     type: InputType
     px: int
-    """Side of the square input, pixels."""
+    """Side of the square input, or the longer side, pixels."""
+    size: tuple[int, int]
+    """Width and height, pixels."""
     is_open: bool
     """The file takes other sizes, too."""
     can_batch: bool
 
 
-def read_input(path: Path, inputs: Sequence[Tensor], stated: TensorForm) -> ModelInput:
-    """The one input of the model; `ModelError` if it is no square picture in colour."""
+def read_input(
+    path: Path, inputs: Sequence[Tensor], stated: TensorForm, *, square: bool = True
+) -> ModelInput:
+    """The one input of the model; `ModelError` if it is no picture in colour, or not `square`."""
     if len(inputs) != 1:
         names = ", ".join(one.name for one in inputs) or "none"
         raise ModelError(f"model file {path} must have one input, a picture; it has {names}")
@@ -72,16 +76,17 @@ def read_input(path: Path, inputs: Sequence[Tensor], stated: TensorForm) -> Mode
             " a batch of one"
         )
     fixed = {side for side in sides if isinstance(side, int) and side > 0}
-    if len(fixed) > 1:
+    if square and len(fixed) > 1:
         raise _unfit(path, tensor)
-    px = next(iter(fixed), stated.input_px or INPUT_PX)
+    px = max(fixed, default=stated.input_px or INPUT_PX)
     if stated.input_px not in (None, px):
         raise ModelError(
             f"model file {path}: input is fixed at {px} pixels, not {stated.input_px}:"
             " leave the size out, or export it with a dynamic height and width"
         )
     can_batch = not isinstance(batch, int) and stated.batches
-    return ModelInput(tensor.name, layout, kind, px, not fixed, can_batch)
+    height, width = (side if isinstance(side, int) and side > 0 else px for side in sides)
+    return ModelInput(tensor.name, layout, kind, px, (width, height), not fixed, can_batch)
 
 
 def _input_type(path: Path, tensor: Tensor, stated: TensorForm) -> InputType:

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tercet.models import augment, manifest
-from tercet.models.classifier import Classifier, top_labels
+from tercet.models.classification import top_labels
+from tercet.models.classifier import Classifier
 from tercet.models.errors import ImageError, ModelError
 from tercet.models.images import Picture, decode
 from tercet.models.probabilities import softmax
