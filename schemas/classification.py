@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from tercet.schemas.fleet import Label
+from tercet.schemas.fleet import Box, Label, PictureSize
 from tercet.schemas.message import Message, Milliseconds, Name
 
 
@@ -26,6 +26,12 @@ class Classification(Message):
     reason: str = ""
     variant: str = ""
     labels: tuple[Label, ...] = Field((), description="most probable first, at most five")
+    boxes: tuple[Box, ...] = Field(
+        (), max_length=1_000, description="of a detector: objects, most probable first"
+    )
+    picture: PictureSize | None = Field(
+        None, description="size of the picture that the boxes refer to"
+    )
     queue_ms: Milliseconds = Field(0.0, description="waited for a worker, ms")
     compute_ms: Milliseconds = Field(0.0, description="decode and run, ms, emulation included")
     emulated: bool = Field(False, description="held until thread time / cpu share had passed")

@@ -104,6 +104,27 @@ class Fleet(Part):
         return self
 
 
+Pixels = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+
+
+class Box(Part):
+    """One object that a detector found, in pixels of the picture, which is upright."""
+
+    name: str = Field(description="its class")
+    probability: Share
+    x_min: Pixels
+    y_min: Pixels
+    x_max: Pixels
+    y_max: Pixels
+
+
+class PictureSize(Part):
+    """Width and height of a picture, upright, pixels."""
+
+    width: int = Field(ge=1, le=1_000_000)
+    height: int = Field(ge=1, le=1_000_000)
+
+
 class Label(Part):
     """One class that a classifier returned, with its probability."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from tercet.schemas.fleet import Label
+from tercet.schemas.fleet import Box, Label, PictureSize
 from tercet.schemas.message import FrameText, Message, Milliseconds, Name, OptionText, SourceText
 
 
@@ -23,6 +23,12 @@ class Result(Message):
     frame: FrameText | None = Field(None, description="the source's own name of the picture")
     arrived_at: AwareDatetime = Field(description="when the picture arrived, by the device's clock")
     labels: tuple[Label, ...] = Field((), description="most probable first")
+    boxes: tuple[Box, ...] = Field(
+        (), max_length=1_000, description="of a detector: objects, most probable first"
+    )
+    picture: PictureSize | None = Field(
+        None, description="size of the picture as sent, which the boxes refer to"
+    )
     option: OptionText = Field(description="the option that was run")
     node: Name = Field(description="the node that ran it")
     decision: UUID | None = Field(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
-from tercet.schemas.fleet import Label
+from tercet.schemas.fleet import Box, Label, PictureSize
 
 AnswerStatus = Literal["ok", "overloaded", "too-late", "failed"]
 """`overloaded`: no place had room, ask again after `retry_after_s`. `too-late`: no place could
@@ -30,6 +30,8 @@ class ApplicationRequest:
     """The model family that is to answer; None: the device's only or first one."""
     variant: str | None = None
     """Asks for one variant of that family; None: Tercet decides."""
+    original: tuple[int, int] | None = None
+    """Width and height of the picture before it was encoded again, smaller; None: it was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Answer:
     """Id of the request; outcome and result carry it, too."""
     status: AnswerStatus
     labels: tuple[Label, ...]
-    """Best first; empty unless `status` is `ok`."""
+    """Best first; empty unless `status` is `ok`, and for a detector."""
     option: str | None
     """The option that ran, such as `d3@E`; None when none did."""
     node: str | None
@@ -58,6 +60,10 @@ class Answer:
     """Seconds after which to ask again, when `status` is `overloaded`."""
     reason: str
     """One line, empty when `status` is `ok`."""
+    boxes: tuple[Box, ...] = ()
+    """Of a detector: objects, best first, in pixels of the picture as it was sent."""
+    picture: PictureSize | None = None
+    """Of a detector: the size of that picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tercet.schemas.classification import Classification
 from tercet.schemas.fleet import Label
 from tercet.schemas.window import AttemptResult
 from tercet.services.gateway.attempts import Execution
+from tercet.services.gateway.boxes import of_model
 from tercet.services.gateway.places import Place
 
 
@@ -61,4 +62,5 @@ class LocalInference:
             compute_ms=found.compute_ms,
             emulated=found.emulated,
             late=found.late,
+            **of_model(found),
         )

@@ -22,9 +22,10 @@ def offered_families(bus: Bus, settings: GatewaySettings, fallback: LocalFallbac
     """
     labels: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
+    task = "classification"
     try:
         known = manifest.read(settings.models or manifest.default_directory())
-        variants = tuple(known.variants)
+        variants, task = tuple(known.variants), known.task
         fallback.accuracy_pct = {name: v.accuracy_pct for name, v in known.variants.items()}
         labels = known.labels(variants[0]) if variants else ()
     except ModelError as error:
@@ -33,6 +34,6 @@ def offered_families(bus: Bus, settings: GatewaySettings, fallback: LocalFallbac
     def families() -> tuple[Family, ...]:
         own = tuple(fallback.profile_ms)
         ready = bool(own or (variants and bus.disconnected))
-        return (Family(settings.family, own or variants, labels, ready=ready),)
+        return (Family(settings.family, own or variants, labels, ready, task),)
 
     return families

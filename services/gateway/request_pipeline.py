@@ -167,8 +167,8 @@ class RequestPipeline:
             self._report(outcome, None)
             return self._not_answered(record, execution)
         metrics.RESPONSE.labels(outcome.executed[-1]).observe(outcome.response_ms / 1000)
-        self._report(outcome, record.result(outcome))
-        return record.answered(outcome)
+        self._report(outcome, record.result(outcome, execution))
+        return record.answered(outcome, execution)
 
     def _not_begun(self, record: RequestRecord, execution: Execution) -> Answer:
         """Return the answer of a request that was sent nowhere."""

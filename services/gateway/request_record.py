@@ -14,6 +14,7 @@ from tercet.schemas.round import Round
 from tercet.schemas.window import AttemptResult
 from tercet.services.gateway.application import Answer, AnswerStatus, ApplicationRequest
 from tercet.services.gateway.attempts import Execution
+from tercet.services.gateway.boxes import in_original
 from tercet.services.gateway.places import ExecutionPlan
 from tercet.services.gateway.window_in_force import Moment
 
@@ -70,10 +71,11 @@ class RequestRecord:
             **_of_answer(execution, response_ms),
         )
 
-    def result(self, outcome: Outcome) -> Result:
+    def result(self, outcome: Outcome, execution: Execution) -> Result:
         """Return the result of a request that was answered."""
         same = ("device", "source", "frame", "labels", "node", "window", "response_ms")
         parts = ("network_ms", "queue_ms", "compute_ms")
+        boxes, picture = in_original(execution.answer, self.request.original)
         return Result(
             id=uuid5(self.identity, Result.SUBJECT),
             cause=outcome.id,
@@ -81,11 +83,14 @@ class RequestRecord:
             arrived_at=self.arrived_at,
             option=outcome.executed,
             decision=outcome.cause if outcome.assigned else None,
+            boxes=boxes,
+            picture=picture,
             **{name: getattr(outcome, name) for name in (*same, *parts)},
         )
 
-    def answered(self, outcome: Outcome) -> Answer:
+    def answered(self, outcome: Outcome, execution: Execution) -> Answer:
         """Return the answer of a request that was answered."""
+        boxes, picture = in_original(execution.answer, self.request.original)
         return Answer(
             request=self.identity,
             status="ok",
@@ -100,6 +105,8 @@ class RequestRecord:
             response_ms=outcome.response_ms,
             retry_after_s=None,
             reason="",
+            boxes=boxes,
+            picture=picture,
         )
 
     def unanswered(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import RawRequest, responding
@@ -16,7 +17,7 @@ from tercet.process.errors import Misconfigured, TryLater
 from tercet.process.waiting import within
 from tercet.schemas.capability import Capability
 from tercet.schemas.classification import Classification
-from tercet.schemas.fleet import Label, Tier
+from tercet.schemas.fleet import Box, Label, PictureSize, Tier
 from tercet.services.inference.inference_queue import InferenceQueue, Overloaded
 from tercet.services.inference.settings import InferenceSettings
 
@@ -140,7 +141,17 @@ def classification(
         compute_ms=classified.compute_ms,
         emulated=classified.emulated,
         late=classified.late,
+        **boxes(classified),
     )
+
+
+def boxes(classified: ClassifiedPicture) -> dict[str, Any]:
+    """The objects that a detector found, as fields of the reply."""
+    if classified.picture is None:
+        return {}
+    width, height = classified.picture
+    found = tuple(Box(**asdict(box)) for box in classified.boxes)
+    return {"boxes": found, "picture": PictureSize(width=width, height=height)}
 
 
 def capability(

@@ -35,6 +35,7 @@ HEAVY_MODELS = {
     *("build", "calibration", "fit", "graph", "keras_file", "mobilenet", "onnx_import"),
     *("published_weights", "quantise", "seeded_weights", "timm_file", "train", "training_config"),
     *("weight_import", "batches", "augment", "onnx_file", "onnx_inspection", "output_kind"),
+    "detector_import",
 }
 """Modules of `models` that may import them. The others run in services and import none of these."""
 PAPER_NETWORKS = {

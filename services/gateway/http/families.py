@@ -40,6 +40,17 @@ def find(families: Families, name: str) -> Family:
     raise Refused(404, f"unknown model {name!r}: this gateway offers {names}")
 
 
+def of_task(families: Families, task: str) -> Family | None:
+    """The first family of a task; None without one."""
+    return next((family for family in families() if family.task == task), None)
+
+
+def check_task(family: Family, task: str) -> None:
+    """Raise Refused with 400 when a family is for another task than a route."""
+    if family.task != task:
+        raise Refused(400, f"model {family.name!r} is for {family.task}, not for {task}")
+
+
 def check_variant(family: Family, variant: str) -> None:
     """Raise Refused with 404 when a family has no such variant."""
     if variant not in family.variants:

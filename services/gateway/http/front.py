@@ -31,7 +31,7 @@ class Front:
     """Large pictures are encoded again one at a time: each takes up to 100 MB while it is."""
 
     async def answer(self, request: ApplicationRequest) -> Answer:
-        """Answer a request with labels, or raise Refused."""
+        """Answer a request with labels or boxes, or raise Refused."""
         with self.admission.admitted():
             answer = await self.infer(await self._checked(request))
         if answer.status == "ok":
@@ -49,7 +49,8 @@ class Front:
                 images.check(request.picture)
                 return request
             async with self._encoding:
+                size = images.upright_size(request.picture)
                 smaller = await asyncio.to_thread(images.sendable, request.picture)
         except ImageError as error:
             raise Refused(400, str(error)) from error
-        return replace(request, picture=smaller)
+        return replace(request, picture=smaller, original=size)

@@ -19,6 +19,7 @@ from tercet.services.gateway.http.front import Front
 from tercet.services.gateway.http.open_inference_answer import (
     HEADER_LENGTH,
     OUTPUTS,
+    SHAPES,
     check_outputs,
     response,
 )
@@ -77,8 +78,8 @@ class OpenInferenceRoutes:
         """Describe a family, its input and its outputs."""
         family = self._family(request)
         outputs: list[Json] = [
-            {"name": output, "datatype": datatype, "shape": [-1]}
-            for output, datatype in OUTPUTS.items()
+            {"name": output, "datatype": datatype, "shape": SHAPES.get(output, [-1])}
+            for output, datatype in OUTPUTS[family.task].items()
         ]
         content = {
             "name": family.name,
@@ -95,7 +96,7 @@ class OpenInferenceRoutes:
         family = self._family(request)
         fields = request_fields(request, limits.deadline_ms, limits.longest_deadline_ms)
         parsed = await self._parsed(request)
-        check_outputs(parsed.request)
+        check_outputs(parsed.request, family.task)
         deadline_ms = parsed.request.deadline_ms or fields.deadline_ms
         answer = await self._front.answer(
             ApplicationRequest(

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from starlette.responses import Response
 
-from tercet.schemas.fleet import Label
+from tercet.schemas.fleet import Box, Label
 from tercet.services.gateway.application import Answer
 from tercet.services.gateway.http.answer_json import Json, origin, parts, timing_headers
 from tercet.services.gateway.http.families import Family
 from tercet.services.gateway.http.open_inference_body import InferenceRequest, RequestedOutput
 from tercet.services.gateway.http.refusal import Refused
 
-LABELS, PROBABILITIES = "labels", "probabilities"
-OUTPUTS = {LABELS: "BYTES", PROBABILITIES: "FP32"}
-"""Output to its datatype; each has one element per label, the likeliest first."""
+LABELS, PROBABILITIES, BOXES, SCORES = "labels", "probabilities", "boxes", "scores"
+OUTPUTS = {
+    "classification": {LABELS: "BYTES", PROBABILITIES: "FP32"},
+    "detection": {BOXES: "FP32", SCORES: "FP32", LABELS: "BYTES"},
+}
+"""Task to its outputs and their datatypes; each has a row per label or object, the likeliest first.
+A row of `boxes` is x_min, y_min, x_max, y_max in pixels of the picture as it was sent."""
+SHAPES = {BOXES: [-1, 4]}
+"""Of an output that is not [-1]."""
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
 
@@ -30,6 +38,8 @@ class OutputTensor:
     datatype: str
     values: tuple[str | float, ...]
     binary: bool
+    row: tuple[int, ...] = ()
+    """Shape of an element: (4,) for a box."""
 
     def data(self) -> bytes:
         """The elements as binary data."""
@@ -43,26 +53,28 @@ class OutputTensor:
         listed: Json = {
             "name": self.name,
             "datatype": self.datatype,
-            "shape": [len(self.values)],
+            "shape": [len(self.values) // math.prod(self.row), *self.row],
         }
         if self.binary:
             return {**listed, "parameters": {"binary_data_size": len(data)}}
         return {**listed, "data": list(self.values)}
 
 
-def check_outputs(request: InferenceRequest) -> None:
+def check_outputs(request: InferenceRequest, task: str) -> None:
     """Raise Refused with 400 for an output that does not exist, before anything is run."""
     for wanted in request.outputs:
-        if wanted.name not in OUTPUTS:
-            raise Refused(400, f"unknown output {wanted.name!r}: there are {', '.join(OUTPUTS)}")
-        _count(wanted)
+        if wanted.name not in OUTPUTS[task]:
+            listed = ", ".join(OUTPUTS[task])
+            raise Refused(400, f"unknown output {wanted.name!r} of {task}: there are {listed}")
+        if _count(wanted) and wanted.name == BOXES:
+            raise Refused(400, f"output {BOXES}: classification: ask for it in {LABELS}")
 
 
 def response(request: InferenceRequest, family: Family, answer: Answer) -> Response:
     """The answer with the outputs that the request asks for; without any, all of them."""
     by_default = request.parameters.get("binary_data_output") is True
-    wanted = request.outputs or tuple(RequestedOutput(name=name) for name in OUTPUTS)
-    tensors = [_tensor(one, family, answer.labels, by_default) for one in wanted]
+    wanted = request.outputs or tuple(RequestedOutput(name=name) for name in OUTPUTS[family.task])
+    tensors = [_tensor(one, family, answer, by_default) for one in wanted]
     data = [tensor.data() if tensor.binary else b"" for tensor in tensors]
     content = {
         "model_name": family.name,
@@ -81,22 +93,26 @@ def response(request: InferenceRequest, family: Family, answer: Answer) -> Respo
 
 
 def _tensor(
-    wanted: RequestedOutput, family: Family, labels: tuple[Label, ...], by_default: bool
+    wanted: RequestedOutput, family: Family, answer: Answer, by_default: bool
 ) -> OutputTensor:
     binary = wanted.parameters.get("binary_data", by_default) is True
+    found: Sequence[Label | Box] = answer.boxes if family.task == "detection" else answer.labels
     count = _count(wanted)
     if count:
-        classes = tuple(_classes(family, labels[:count]))
+        classes = tuple(_classes(family, found[:count]))
         return OutputTensor(wanted.name, "BYTES", classes, binary)
     if wanted.name == LABELS:
-        return OutputTensor(wanted.name, "BYTES", tuple(one.name for one in labels), binary)
-    probabilities = tuple(one.probability for one in labels)
+        return OutputTensor(LABELS, "BYTES", tuple(one.name for one in found), binary)
+    if wanted.name == BOXES:
+        edges = [(b.x_min, b.y_min, b.x_max, b.y_max) for b in answer.boxes]
+        return OutputTensor(BOXES, "FP32", tuple(chain.from_iterable(edges)), binary, (4,))
+    probabilities = tuple(one.probability for one in found)
     return OutputTensor(wanted.name, "FP32", probabilities, binary)
 
 
-def _classes(family: Family, labels: Iterable[Label]) -> Iterable[str]:
+def _classes(family: Family, found: Iterable[Label | Box]) -> Iterable[str]:
     """As Triton's classification extension has them: `score:index:label`."""
-    for one in labels:
+    for one in found:
         yield f"{one.probability:f}:{family.index(one.name)}:{one.name}"
 
 

@@ -75,12 +75,23 @@ async def _picture(request: Request) -> bytes:
     return picture
 
 
+def _boxes(answer: Answer) -> Json:
+    """The objects of a detector's answer, and the size of the picture that they refer to."""
+    if answer.picture is None:
+        return {}
+    return {
+        "boxes": [box.model_dump() for box in answer.boxes],
+        "picture": answer.picture.model_dump(),
+    }
+
+
 def _content(answer: Answer) -> Json:
     return {
         **origin(answer),
         "labels": [
             {"name": label.name, "probability": label.probability} for label in answer.labels
         ],
+        **_boxes(answer),
         "response_ms": round(answer.response_ms, 3),
         "parts": parts(answer),
     }

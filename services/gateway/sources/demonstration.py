@@ -64,6 +64,7 @@ class Demonstration:
             frame=picture.name,
             deadline_ms=self._settings.deadline * 1000,
             family=None,
+            original=picture.original,
         )
         answer = await self._infer(request, opened)
         if answer.status == "failed":

@@ -46,7 +46,7 @@ class WatchedFolder:
     async def _classify(self, name: str) -> None:
         try:
             async with self._reading:
-                picture = await asyncio.to_thread(_read, self._folder / name)
+                picture, original = await asyncio.to_thread(_read, self._folder / name)
         except (OSError, ImageError) as error:
             _log.warning("picture not read", name=name, reason=str(error))
             return
@@ -57,6 +57,7 @@ class WatchedFolder:
                 frame=name,
                 deadline_ms=self._settings.deadline * 1000,
                 family=None,
+                original=original,
             )
         )
         if answer.status != "ok":
@@ -64,10 +65,11 @@ class WatchedFolder:
             _log.warning("picture not classified", **facts)
 
 
-def _read(file: Path) -> bytes:
-    """A picture that can be sent, made smaller if need be. Blocking."""
+def _read(file: Path) -> tuple[bytes, tuple[int, int] | None]:
+    """A picture that can be sent, and its size if it was made smaller for that. Blocking."""
     with file.open("rb") as source:
         picture = source.read(images.MAX_FILE_BYTES + 1)
     if len(picture) > images.MAX_FILE_BYTES:
         raise OSError(f"larger than {images.MAX_FILE_BYTES} bytes")
-    return images.sendable(picture)
+    sent = images.sendable(picture)
+    return sent, None if sent is picture else images.upright_size(picture)

@@ -40,6 +40,8 @@ class Picture:
 
     name: str
     jpeg: bytes
+    original: tuple[int, int] | None = None
+    """Width and height before it was encoded again, upright; None: it was not."""
 
 
 class LoadedPictures(NamedTuple):
@@ -70,6 +72,11 @@ def upright(content: bytes, side: int) -> tuple[Image.Image, tuple[int, int]]:
     """Decode as `rgb`; and the width and height of the whole picture, upright, pixels."""
     opened = open_picture(content, side)
     return opened.rgb(), opened.upright_size
+
+
+def upright_size(content: bytes) -> tuple[int, int]:
+    """Width and height of a picture, upright, from its header. Raises `ImageError`."""
+    return open_picture(content, MAX_SIDE).upright_size
 
 
 def to_input(
@@ -123,7 +130,7 @@ def picture(path: Path) -> Picture:
         decoded = opened.rgb()
         if small and plain and opened.header.orientation == 1:
             return Picture(path.name, content)
-        return Picture(path.name, encode(decoded))
+        return Picture(path.name, encode(decoded), opened.upright_size)
 
 
 def check(content: bytes) -> None:

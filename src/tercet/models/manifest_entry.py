@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tercet.models.detection.output_form import DetectionOutput
 from tercet.models.normalisation import Normalisation
 from tercet.models.tensor_form import InputType, Layout, TensorForm
 from tercet.models.variants import Precision
@@ -33,6 +34,18 @@ class Measured(BaseModel):
     top1_interval: tuple[float, float]
     top5_pct: float = Field(ge=0, le=100)
     top5_interval: tuple[float, float]
+
+
+class MeasuredMap(BaseModel):
+    """Mean average precision on labelled pictures, percent, as pycocotools counts it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = Field(min_length=1, description="which pictures")
+    pictures: int = Field(gt=0)
+    objects: int = Field(gt=0)
+    map50_pct: float = Field(ge=0, le=100, description="at an overlap (IoU) of 0.5")
+    map_pct: float = Field(ge=0, le=100, description="mean over overlaps of 0.5 to 0.95")
 
 
 class Entry(BaseModel):
@@ -73,6 +86,12 @@ class Entry(BaseModel):
     output_name: str | None = Field(None, description="which output; None: it has only one")
     batches: bool = Field(True, description="several pictures in a run give what each gives alone")
     measured: Measured | None = Field(None, description="what it scored, once evaluated")
+    detection: DetectionOutput | None = Field(
+        None, description="which outputs hold boxes, scores and classes; of a detector"
+    )
+    measured_map: MeasuredMap | None = Field(
+        None, description="what a detector scored, once evaluated"
+    )
 
     @property
     def form(self) -> TensorForm:

@@ -23,6 +23,7 @@ from tercet.models.manifest import (
     LABELS_FILE,
     Entry,
     Manifest,
+    Task,
     check_labels,
     default_directory,
     load,
@@ -118,13 +119,15 @@ def _install_built(directory: Path, draft: Path, built: dict[str, Entry]) -> Non
     _add_entries(directory, built)
 
 
-def _add_entries(directory: Path, entries: Mapping[str, Entry]) -> None:
+def _add_entries(
+    directory: Path, entries: Mapping[str, Entry], task: Task = "classification"
+) -> None:
     """Write these entries to the manifest; they replace entries of the same name."""
     current = _current(directory)
     merged = {**current.variants, **entries}
     in_order = {name: merged[name] for name in sorted(merged)}
     libraries = {name: version(name) for name in ("numpy", "onnx", "onnxruntime", "torch")}
-    write(current.model_copy(update={"variants": in_order, "built_with": libraries}))
+    write(current.model_copy(update={"task": task, "variants": in_order, "built_with": libraries}))
 
 
 @contextmanager
@@ -154,7 +157,9 @@ def resumable(directory: Path, name: str) -> Iterator[Path]:
         yield place
 
 
-def install(directory: Path, draft: Path, entries: Mapping[str, Entry]) -> Manifest:
+def install(
+    directory: Path, draft: Path, entries: Mapping[str, Entry], *, task: Task = "classification"
+) -> Manifest:
     """Move models and their labels from `draft` into the directory, replacing variants of the name.
 
     Files are named after their content: those that a running service uses stay complete until the
@@ -163,18 +168,31 @@ def install(directory: Path, draft: Path, entries: Mapping[str, Entry]) -> Manif
     """
     with _locked(directory):
         current = _current(directory)
+        _check_task(current, task)
         _check_labels(current, draft, entries)
         before = _files(current)
         renamed = {}
+        # Variants that differ in their input's size share a file.
+        known = {entry.sha256: entry.file for entry in current.variants.values()}
         for name, entry in entries.items():
-            file = f"{name}-{entry.sha256[:8]}.onnx"
-            (draft / entry.file).replace(directory / file)
+            file = known.setdefault(entry.sha256, f"{name}-{entry.sha256[:8]}.onnx")
+            if (draft / entry.file).exists():
+                (draft / entry.file).replace(directory / file)
             shutil.copyfile(draft / entry.labels, directory / entry.labels)
             renamed[name] = entry.model_copy(update={"file": file})
-        _add_entries(directory, renamed)
+        _add_entries(directory, renamed, task)
         for outdated in before - _files(_current(directory)):
             (directory / outdated).unlink(missing_ok=True)
     return load(directory)
+
+
+def _check_task(current: Manifest, task: Task) -> None:
+    """Raise `ModelError` for a variant of another task than the family's."""
+    if current.variants and current.task != task:
+        raise ModelError(
+            f"{current.directory} is a family for {current.task}, not for {task}: use a directory"
+            " of its own"
+        )
 
 
 def _check_labels(current: Manifest, draft: Path, entries: Mapping[str, Entry]) -> None:

@@ -28,7 +28,7 @@ from tercet.models.normalisation import Normalisation
 from tercet.models.observed_output import ObservedOutput
 from tercet.models.output_kind import OutputKind
 from tercet.models.session import Session
-from tercet.models.tensor_form import COLOURS, TensorForm
+from tercet.models.tensor_form import COLOURS, ModelInput, TensorForm
 from tercet.models.variants import Precision, variant
 from tercet.models.weight_import import model_entry
 
@@ -73,7 +73,7 @@ def import_classifier(
             normalisation=normalisation,
             output=_output(file, model, session, observed, description.output),
             batches=observed.agrees_in_a_batch(session),
-            million_macs=_million_macs(model, session),
+            million_macs=million_macs(model, session.input),
             **_stated_fields(description),
             **_input_fields(session),
         )
@@ -155,15 +155,15 @@ def _output(
     return "probabilities" if found else "logits"
 
 
-def _million_macs(model: onnx.ModelProto, session: Session) -> float | None:
+def million_macs(model: onnx.ModelProto, given: ModelInput) -> float | None:
     """Counted from the graph at the size in use; None where that is not possible."""
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
-    (tensor,) = (one for one in sized.graph.input if one.name == session.input.name)
-    px, colours = session.input_px, COLOURS
-    shape = [1, colours, px, px] if session.input.layout == "NCHW" else [1, px, px, colours]
+    (tensor,) = (one for one in sized.graph.input if one.name == given.name)
+    width, height = given.size
+    picture = [COLOURS, height, width] if given.layout == "NCHW" else [height, width, COLOURS]
     kind = tensor.type.tensor_type.elem_type
-    tensor.CopyFrom(onnx.helper.make_tensor_value_info(tensor.name, kind, shape))
+    tensor.CopyFrom(onnx.helper.make_tensor_value_info(tensor.name, kind, [1, *picture]))
     del sized.graph.value_info[:]  # Their dynamic sizes would contradict.
     try:
         return round(graph.multiply_accumulates(sized) / 1e6, 1) or None

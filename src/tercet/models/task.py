@@ -15,9 +15,10 @@ I = TypeVar("I")  # noqa: E741
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One object: its class and where it is, in pixels of the picture as sent, upright."""
+    """One object: where it is in pixels of the picture as sent, upright."""
 
-    label: str
+    name: str
+    """Its class."""
     probability: float
     x_min: float
     y_min: float

@@ -38,6 +38,7 @@ END_TO_END_ROW: tuple[Column, ...] = (
 
 def recognised(runs: Sequence[Observed], classes: int, stated: Stated) -> DetectionOutput:
     """The meaning of the outputs of `runs`, one per picture; `ModelError` asks for what is open."""
+    runs = sorted(runs, key=lambda run: -sum(array.size for array in run.values()))
     found = None
     if len(runs[0]) > 1 and stated.get("kind") in (None, "parts"):
         found = _several(runs, classes, stated)
@@ -59,7 +60,7 @@ def _several(runs: Sequence[Observed], classes: int, stated: Stated) -> dict[str
     boxes = _joined(runs, roles.boxes).reshape(-1, 4)
     found: dict[str, object] = {
         "kind": "parts", "boxes": roles.boxes, "scores": roles.scores,
-        "classes": roles.classes, "count": roles.count, **_box_fields(boxes),
+        "classes": roles.classes, "count": roles.count, **_box_fields(boxes, stated),
     }  # fmt: skip
     tensorflow = roles.count is not None and roles.boxes.startswith("detection_boxes")
     if tensorflow:
@@ -116,11 +117,11 @@ def _single(runs: Sequence[Observed], classes: int, stated: Stated) -> dict[str,
     only = {"boxes": name} if len(runs[0]) > 1 else {}
     kind = stated.get("kind") or _kind(tensor, runs[0][name].ndim, classes)
     if kind == "rows":
-        return {**only, "kind": "rows", **_row_fields(tensor, runs[0][name].ndim)}
+        return {**only, "kind": "rows", **_row_fields(tensor, runs[0][name].ndim, stated)}
     sizes = [size for size in runs[0][name].shape if size != 1]
     objectness = 5 + classes in sizes and 4 + classes not in sizes
     table = _table(runs, name, 4 + objectness + classes)
-    boxes = _box_fields(table[:, :4])
+    boxes = _box_fields(table[:, :4], stated)
     scores = table[:, 4:]
     activation = {} if are_within_bounds(scores) else {"score_kind": "sigmoid"}
     fields = {"kind": "candidates", "objectness": objectness, "nms_iou": NMS_IOU}
@@ -170,22 +171,28 @@ def _columns(width: int, rank: int) -> tuple[Column, ...]:
     return OPENVINO_ROW if rank == 4 else END_TO_END_ROW
 
 
-def _row_fields(tensor: NDArray[np.float32], rank: int) -> dict[str, object]:
+def _row_fields(tensor: NDArray[np.float32], rank: int, stated: Stated) -> dict[str, object]:
     table = tensor.reshape(-1, tensor.shape[-1])
     columns = _columns(table.shape[1], rank)
     first = columns.index("x_min")
-    return {"columns": columns, "box_unit": _unit(table[:, first : first + 4])}
+    unit = _box_fields(table[:, first : first + 4], stated)["box_unit"]
+    return {"columns": columns, "box_unit": unit}
 
 
-def _box_fields(boxes: NDArray[np.float32]) -> dict[str, object]:
+def _box_fields(boxes: NDArray[np.float32], stated: Stated) -> dict[str, object]:
     """Order and unit; `ModelError` for boxes that are offsets to anchors or grid cells."""
-    finite = boxes[np.isfinite(boxes).all(axis=1)]
-    if not len(finite):
-        return {"box_order": "xyxy", "box_unit": "pixels"}
-    corners = bool((finite[:, 2:] >= finite[:, :2]).all())
-    if not corners and finite[:, 2:].min() < 0:
+    seen = boxes[np.isfinite(boxes).all(axis=1) & (np.ptp(boxes, axis=1) > 0)]
+    if not len(seen):
+        if "box_unit" not in stated:
+            raise ModelError(
+                "no trial picture showed an object: say --detection box_unit=pixels or"
+                " box_unit=share"
+            )
+        return {"box_unit": stated["box_unit"]}
+    corners = bool((seen[:, 2:] >= seen[:, :2]).all())
+    if not corners and seen[:, 2:].min() < 0:
         raise ModelError("boxes have negative sizes: export it with decoded boxes, not offsets")
-    return {"box_order": "xyxy" if corners else "cxcywh", "box_unit": _unit(finite)}
+    return {"box_order": "xyxy" if corners else "cxcywh", "box_unit": _unit(seen)}
 
 
 def _unit(boxes: NDArray[np.float32]) -> str:
@@ -209,4 +216,6 @@ def _joined(runs: Sequence[Observed], name: str) -> NDArray[np.float32]:
     arrays = [np.asarray(run[name], dtype=np.float32) for run in runs]
     if len({array.shape for array in arrays}) == 1:
         return np.stack([a.reshape(a.shape or (1,)) for a in arrays])
+    if arrays[0].ndim < 2:
+        return np.concatenate([a.reshape(-1) for a in arrays])
     return np.concatenate([a.reshape(-1, a.shape[-1]) for a in arrays])[np.newaxis]
