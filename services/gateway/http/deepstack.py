@@ -62,7 +62,10 @@ class DeepStackRoutes:
 
     async def custom(self, request: Request) -> Response:
         """Find the objects in a picture by the family that the path names."""
-        family = families.find(self._front.families, request.path_params["model"])
+        model = request.path_params["model"]
+        family = next((one for one in self._front.families() if one.name == model), None)
+        if family is None:
+            raise Refused(404, f"no object detection model {model!r} here; {self._offered()}")
         families.check_task(family, "detection")
         return await self._objects(request, family)
 
