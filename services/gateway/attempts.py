@@ -82,8 +82,9 @@ class Attempts:
 
     @property
     def limited(self) -> bool:
-        """Whether the requests in progress at any node are limited."""
-        return any(math.isfinite(limit.limit) for limit in self._limits.values())
+        """Whether there is a node that does not take every request."""
+        limits, breakers = self._limits.values(), self.breakers.values()
+        return any(math.isfinite(x.limit) for x in limits) or any(x.is_open for x in breakers)
 
     async def run(
         self, picture: bytes, places: Sequence[Place], deadline: float, headers: dict[str, str]
@@ -109,22 +110,31 @@ class Attempts:
                 break
         return execution
 
-    def overloaded(self, nodes: Iterable[str], own: str) -> bool:
-        """Whether a request would fail at once at each of these nodes: they are overloaded, or
-        their breaker is open. The `own` node has a replacement in this process while it is open.
+    def refusal(self, nodes: Iterable[str], own: str) -> AttemptResult | None:
+        """How a request would fail at once at every one of these nodes, None if one may answer.
+
+        `overloaded`: one of them is. `no-responder`: the breakers of all are open, and no probe is
+        due. The `own` node has a replacement in this process while its breaker is open.
         """
-        now, found = self._clock(), False
+        now = self._clock()
+        found: AttemptResult | None = None
         for node in nodes:
             breaker, limit = self.breakers.get(node), self._limits.get(node)
             if breaker is not None and breaker.is_open:
-                if node == own:
-                    return False
+                if node == own or not breaker.blocks(now):
+                    return None
+                found = found or "no-responder"
                 continue
             in_progress = breaker.in_progress if breaker else 0
             if limit is None or limit.permits(in_progress, now):
-                return False
-            found = True
+                return None
+            found = "overloaded"
         return found
+
+    def retry_after_s(self, nodes: Iterable[str]) -> float:
+        """Seconds until one of these nodes is sent a probe, as far as is known."""
+        now = self._clock()
+        return min((self.breakers[node].retry_after_s(now) for node in nodes), default=0.0)
 
     async def _try(
         self,

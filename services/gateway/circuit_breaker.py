@@ -44,14 +44,20 @@ class CircuitBreaker:
         """Number of requests that were sent and have not ended."""
         return len(self._in_progress)
 
+    def blocks(self, now: float) -> bool:
+        """Whether it is open, and no probe is due."""
+        if self._opened_at is None:
+            return False
+        pause_s = self.interval_s if self._in_progress else self._pause_s
+        return now - self._opened_at < pause_s
+
     def begin(self, now: float, late_after_s: float) -> int | None:
         """Return a number for a request that may be sent now, None if none may be.
 
         `late_after_s`: after so many seconds an answer is late.
         """
         if self._opened_at is not None:
-            pause_s = self.interval_s if self._in_progress else self._pause_s
-            if now - self._opened_at < pause_s:
+            if self.blocks(now):
                 return None
             self._opened_at = now  # This one is the probe.
         elif self._late(now, late_after_s):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from uuid import uuid4, uuid5
 
 from tercet.messaging.bus import Bus
@@ -86,12 +86,16 @@ class RequestPipeline:
         if not self._attempts.limited or self._bus.disconnected:
             return None
         planned = plan(self._decision(), self._local)
-        own = self._settings.node
-        if not self._attempts.overloaded({place.node for place in planned.places}, own):
+        nodes = {place.node for place in planned.places}
+        known = self._attempts.refusal(nodes, self._settings.node)
+        if known is None:
             return None
         metrics.ANSWERS.labels("overloaded").inc()
-        self._refused.add(planned, self._windows.now(), None, begun=True)
-        return Full("all nodes are overloaded", RETRY_AFTER_S)
+        overloaded = known == "overloaded"
+        self._refused.add(planned, self._windows.now(), None, begun=overloaded)
+        if overloaded:
+            return Full("all nodes are overloaded", RETRY_AFTER_S)
+        return Full("no node answers", self._retry_after_s(nodes))
 
     def refused(self, deadline_ms: float | None = None) -> None:
         """Count a request that this gateway has no room for."""
@@ -174,15 +178,16 @@ class RequestPipeline:
         """Return the answer of a request that was sent nowhere."""
         if execution.too_late:
             return record.unanswered("too-late", "no place is expected to answer in time")
-        return record.unanswered("overloaded", "no node answers", self._retry_after_s(execution))
+        return record.unanswered(
+            "overloaded", "no node answers", self._retry_after_s(execution.blocked)
+        )
 
     def _not_answered(self, record: RequestRecord, execution: Execution) -> Answer:
         """Return the answer of a request that was tried in vain."""
         if execution.result == "timed-out":
             return record.unanswered("too-late", execution.reason)
-        return record.unanswered("overloaded", execution.reason, self._retry_after_s(execution))
+        wait_s = self._retry_after_s(execution.blocked)
+        return record.unanswered("overloaded", execution.reason, wait_s)
 
-    def _retry_after_s(self, execution: Execution) -> float:
-        now = time.perf_counter()
-        waits = [self._attempts.breakers[node].retry_after_s(now) for node in execution.blocked]
-        return max(min(waits, default=0.0), RETRY_AFTER_S)
+    def _retry_after_s(self, blocked: Collection[str]) -> float:
+        return max(self._attempts.retry_after_s(blocked), RETRY_AFTER_S)

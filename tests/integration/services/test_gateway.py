@@ -179,6 +179,30 @@ async def test_a_node_that_is_overloaded_is_known_before_a_picture_is_received(b
     assert [(a.option, a.result) for a in reported.attempts] == [("d0@C", "overloaded")]
 
 
+async def test_with_only_open_breakers_a_picture_is_refused_before_it_is_received(
+    bus: Bus,
+) -> None:
+    """Until a probe is due; the demand is counted. The own node's models can run here."""
+    limited = local_fallback(allowed=("E", "C"))
+    device = gateway(bus, lambda: pytest.fail("local"), decision("d0@C", "d0@E 40"), limited,
+                     probe_interval=1.5)  # fmt: skip
+    async with serving(bus, sky=Node(hangs=True), gate=Node(hangs=True)):
+        assert device.pipeline.full() is None
+        assert (await device.infer(deadline_ms=3000.0)).status == "too-late"
+        full = device.pipeline.full()
+        device.decisions.current = decision("d0@C", "d2@L 31")
+        device.local.allowed = ("L", "E", "C")
+        assert device.pipeline.full() is None
+        device.local.allowed = ("C",)
+        await asyncio.sleep(1.5)
+        assert device.pipeline.full() is None
+    assert full is not None
+    assert full.reason == "no node answers"
+    assert 0.5 <= full.retry_after_s <= 1.5
+    (reported,) = device.refused.all()
+    assert (reported.count, reported.begun, reported.assigned) == (1, False, "d0@C")
+
+
 async def test_tiers_that_are_not_allowed_are_never_asked(bus: Bus) -> None:
     """Neither as a decision, nor as an alternative, nor in faults."""
     local = local_fallback(allowed=("L", "E"))
