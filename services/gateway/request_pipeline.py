@@ -51,6 +51,8 @@ class RequestPipeline:
         self._refused = refused or RefusedRequests(settings.node)
         self._attempts = Attempts(bus, settings.inference_timeout, settings.probe_interval)
         self._last: Decision | None = None
+        self._plan, self._plan_of = ExecutionPlan((), None), tuple[object, ...]()
+        """The last plan, and what it follows from."""
         self._in_progress = 0
         self._secret = str(uuid4())
         """Part of the request id of a round, which derives from the round's id. All devices receive
@@ -85,7 +87,7 @@ class RequestPipeline:
             return Full(self._busy(), RETRY_AFTER_S)
         if not self._attempts.limited or self._bus.disconnected:
             return None
-        planned = plan(self._decision(), self._local)
+        planned = self._planned()
         nodes = {place.node for place in planned.places}
         known = self._attempts.refusal(nodes, self._settings.node)
         if known is None:
@@ -100,7 +102,7 @@ class RequestPipeline:
     def refused(self, deadline_ms: float | None = None) -> None:
         """Count a request that this gateway has no room for."""
         metrics.ANSWERS.labels("overloaded").inc()
-        planned = plan(self._decision(), self._local)
+        planned = self._planned()
         self._refused.add(planned, self._windows.now(), deadline_ms, begun=False)
 
     def _busy(self) -> str:
@@ -112,7 +114,7 @@ class RequestPipeline:
 
     async def _answer(self, record: RequestRecord) -> Answer:
         request = record.request
-        planned = plan(self._decision(), self._local, request.variant)
+        planned = self._planned(request.variant)
         if not planned.places:
             return record.unanswered("failed", "no place can run it, or none is allowed to")
         deadline = record.start + request.deadline_ms / 1000
@@ -120,6 +122,15 @@ class RequestPipeline:
         if execution.answer is None:
             await self._last_resort(execution, request.picture, planned, deadline)
         return self._finished(record, planned, execution)
+
+    def _planned(self, variant: str | None = None) -> ExecutionPlan:
+        """The places for a request; computed anew when something that they follow from changed."""
+        decision, local = self._decision(), self._local
+        known = local.profile_ms, local.accuracy_pct, local.allowed, local.goal
+        facts = (decision, variant, *known)
+        if facts != self._plan_of:
+            self._plan, self._plan_of = plan(decision, local, variant), facts
+        return self._plan
 
     def _decision(self) -> Decision | None:
         """The decision in force; its goal is that of the local fallback, too."""

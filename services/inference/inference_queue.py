@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -88,12 +89,18 @@ class InferenceQueue(Generic[I, R]):
             chosen = self._take_batch()
             self._idle -= 1
             self._running += len(chosen)
-            started = self._clock()
-            items = [pending.item for pending in chosen]
-            running = asyncio.get_running_loop().run_in_executor(
-                self._pool, self._work, chosen[0].kind, items
-            )
-            running.add_done_callback(lambda f, c=chosen, s=started: self._finish(f, c, s))  # type: ignore[misc]
+            self._pool.submit(self._run, asyncio.get_running_loop(), chosen, self._clock())
+
+    def _run(
+        self, loop: asyncio.AbstractEventLoop, chosen: list[_Pending[I, R]], started: float
+    ) -> None:
+        """In a worker thread. An executor's future would come back in two turns of the loop."""
+        try:
+            results = self._work(chosen[0].kind, [pending.item for pending in chosen])
+        except Exception as error:
+            results = [error] * len(chosen)
+        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits.
+            loop.call_soon_threadsafe(self._finish, results, chosen, started)
 
     def _take_batch(self) -> list[_Pending[I, R]]:
         """Remove the oldest item and others of its kind from the queue."""
@@ -105,7 +112,7 @@ class InferenceQueue(Generic[I, R]):
 
     def _finish(
         self,
-        running: asyncio.Future[Sequence[R | Exception]],
+        results: Sequence[R | Exception],
         chosen: list[_Pending[I, R]],
         started: float,
     ) -> None:
@@ -115,16 +122,10 @@ class InferenceQueue(Generic[I, R]):
         self._item_s = (
             taken if not self._item_s else self._item_s + SMOOTHING * (taken - self._item_s)
         )
-        error = None if running.cancelled() else running.exception()
-        results: Sequence[R | BaseException] = (
-            [error or asyncio.CancelledError()] * len(chosen)
-            if error or running.cancelled()
-            else running.result()
-        )
         for pending, result in zip(chosen, results, strict=True):
             if pending.done.done():
                 continue
-            if isinstance(result, BaseException):
+            if isinstance(result, Exception):
                 pending.done.set_exception(result)
             else:
                 pending.done.set_result((result, (started - pending.arrived) * 1000))
