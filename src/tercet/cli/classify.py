@@ -54,7 +54,7 @@ def classify(
     ] = None,
     as_lines: Json = False,
 ) -> None:
-    """Classify pictures through the running system, or in this process."""
+    """Classify pictures, or find objects in them, through the running system or in this process."""
     contents = [(picture, read(picture)) for picture in pictures]
     if local is not None:
         from tercet.cli.classify_locally import answers
@@ -123,7 +123,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
 
 
 def show(picture: Path, answer: dict[str, Any]) -> None:
-    """Print an answer for people: where from, how long, and the likeliest classes."""
+    """Print an answer for people: where from, how long, and the likeliest classes or objects."""
     parts = ", ".join(
         f"{name.removesuffix('_ms')} {ms:.1f}" for name, ms in answer["parts"].items()
     )
@@ -133,3 +133,7 @@ def show(picture: Path, answer: dict[str, Any]) -> None:
     print(f"{clean(picture)}: {place}, {total:.1f} ms ({parts})")
     for label in answer["labels"]:
         print(f"  {100 * label['probability']:5.1f} %  {clean(label['name'])}")
+    for box in answer.get("boxes", ()):
+        edges = [round(box[edge]) for edge in ("x_min", "y_min", "x_max", "y_max")]
+        place = f"({edges[0]}, {edges[1]}) to ({edges[2]}, {edges[3]})"
+        print(f"  {100 * box['probability']:5.1f} %  {clean(box['name'])}  {place}")

@@ -11,7 +11,7 @@ from typing import Any
 from tercet.cli import input_checks
 from tercet.cli.usage_error import UsageError
 from tercet.models import images
-from tercet.models.classifier import Classifier
+from tercet.models.classifier import ClassifiedPicture, Classifier
 from tercet.models.errors import ImageError
 
 
@@ -26,7 +26,9 @@ def answers(
     for path, content in pictures:
         started = time.perf_counter()
         try:
-            found = classifier.classify(images.sendable(content), variant)
+            sent = images.sendable(content)
+            found = classifier.classify(sent, variant)
+            size = found.picture if sent is content else images.upright_size(content)
         except ImageError as error:
             raise UsageError(f"{path}: {error}") from error
         yield (
@@ -35,7 +37,25 @@ def answers(
                 "option": f"{variant}@L",
                 "node": None,
                 "labels": [{"name": name, "probability": p} for name, p in found.labels],
+                **_boxes(found, size),
                 "parts": {"compute_ms": round(found.compute_ms, 3)},
                 "total_ms": round((time.perf_counter() - started) * 1000, 3),
             },
         )
+
+
+def _boxes(found: ClassifiedPicture, size: tuple[int, int] | None) -> dict[str, object]:
+    """The objects that a detector found, in pixels of a picture of this size."""
+    if found.picture is None or size is None:
+        return {}
+    x, y = size[0] / found.picture[0], size[1] / found.picture[1]
+    listed = [
+        {
+            "name": box.name,
+            "probability": box.probability,
+            **{"x_min": box.x_min * x, "y_min": box.y_min * y},
+            **{"x_max": box.x_max * x, "y_max": box.y_max * y},
+        }
+        for box in found.boxes
+    ]
+    return {"boxes": listed, "picture": {"width": size[0], "height": size[1]}}

@@ -8,7 +8,7 @@ from typing import Any
 
 from tercet.models.manifest import Entry, Manifest
 from tercet.models.task import Task
-from tercet.models.tasks import OPEN
+from tercet.models.tasks import opened
 
 MEMORY_PER_FILE_BYTE, FIXED_MEMORY_BYTES = 3, 12_000_000
 """Memory of a loaded model: three times its file (as read, as held, as packed for the kernels) and
@@ -60,9 +60,7 @@ class ModelCache:
         return sum(footprint(self._manifest.entry(variant)) for variant in self._loaded)
 
     def _load(self, variant: str) -> Task[Any]:
-        manifest = self._manifest
-        path, names = manifest.path(variant), manifest.labels(variant)
-        return OPEN[manifest.task](path, manifest.entry(variant), names, threads=self._threads)
+        return opened(self._manifest, variant, threads=self._threads)
 
 
 def footprint(entry: Entry) -> int:

@@ -21,7 +21,7 @@ from tercet.models import worker_processes
 from tercet.models.errors import ModelError
 from tercet.models.images import decode, reference_photograph
 from tercet.models.manifest import Manifest, load
-from tercet.models.session import Session
+from tercet.models.tasks import opened
 
 WARM_UP = 3
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -29,7 +29,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """One variant on this node; times are of one decoded picture, milliseconds."""
+    """One variant on this node; times are of one decoded picture to its answer, milliseconds."""
 
     threads: int
     """N, for `median_n_ms` and `p95_n_ms`."""
@@ -40,7 +40,7 @@ class Speed:
     decode_ms: float
     """Median time to turn a photograph into the model's input."""
     cold_ms: float
-    """Time to open the session and run once."""
+    """Time to open the session and answer once."""
     memory_mb: float
     """Growth of the process by loading and running the model with one thread."""
 
@@ -104,20 +104,22 @@ def _measure_in_process(manifest: Manifest, name: str, threads: int, repeats: in
 
 def measure(manifest: Manifest, name: str, threads: int, repeats: int) -> Speed:
     """Measure in this process, which must not have loaded a model before."""
-    path, entry = manifest.path(name), manifest.entry(name)
     picture = reference_photograph()
-    decoding = _times(lambda: decode(picture, entry.input_px, entry.normalisation), repeats)
-    pixels = decode(picture, entry.input_px, entry.normalisation)
+    decode(picture, manifest.entry(name).input_px)  # Its memory is not the model's.
     before, start = _resident(), time.perf_counter()
-    session = Session(path, form=entry.form)
-    session.run(pixels)
-    cold = (time.perf_counter() - start) * 1000
-    one = _times(lambda: session.run(pixels), repeats)
+    model = opened(manifest, name)
+    opening = time.perf_counter() - start
+    prepared = model.prepared(picture)
+    start = time.perf_counter()
+    model.answered([prepared])
+    cold = (opening + time.perf_counter() - start) * 1000
+    one = _times(lambda: model.answered([prepared]), repeats)
     grown = (_resident() - before) / 1e6
     many = one
     if threads > 1:
-        wide = Session(path, threads=threads, form=entry.form)
-        many = _times(lambda: wide.run(pixels), repeats)
+        wide = opened(manifest, name, threads=threads)
+        many = _times(lambda: wide.answered([prepared]), repeats)
+    decoding = _times(lambda: model.prepared(picture), repeats)
     (median_1, p95_1), (median_n, p95_n) = one, many
     facts = (median_1, p95_1, median_n, p95_n, decoding[0], cold, grown)
     return Speed(threads, *(round(fact, 3) for fact in facts))

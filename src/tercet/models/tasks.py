@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tercet.models.classification import Classification
 from tercet.models.detection.task import Detection
-from tercet.models.manifest import Entry
+from tercet.models.manifest import Entry, Manifest
 from tercet.models.task import Task
 
 
@@ -22,3 +22,9 @@ class OpenTask(Protocol):
 
 
 OPEN: Mapping[str, OpenTask] = {"classification": Classification, "detection": Detection}
+
+
+def opened(manifest: Manifest, variant: str, *, threads: int = 1) -> Task[Any]:
+    """A variant of a family, ready to run. Raises `ModelError`."""
+    path, names = manifest.path(variant), manifest.labels(variant)
+    return OPEN[manifest.task](path, manifest.entry(variant), names, threads=threads)
