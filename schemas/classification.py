@@ -1,6 +1,7 @@
 """inference.v1.<node>: the request is a JPEG as raw bytes with headers, this is the reply.
 
-Request: body = the JPEG; header `Variant` = d0..d7; header `Cause` = id of the decision (optional).
+Request: body = the JPEG; header `Variant` = name of a variant of the node; header `Cause` = id of
+the decision (optional).
 """
 
 from __future__ import annotations

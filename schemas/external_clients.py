@@ -13,7 +13,7 @@ GUIDE = """\
 Tercet decides, for every inference request of every device, where it runs and with which model
 variant, so that the average response time is minimal while the average accuracy meets a goal. An
 option is written `variant@tier`: `d3@L` runs variant d3 on the device (local), `d0@E` runs d0 on
-the device's home edge, `d0@C` in the cloud. Variants are d0 to d7; edge and cloud run d0.
+the device's home edge, `d0@C` in the cloud. A node can run whatever its capability names.
 
 This document describes an **external client**: `send` is what you publish, `receive` is what you
 may subscribe to. Any NATS client in any language will do; nothing of Tercet need be installed.
@@ -190,7 +190,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "type": "object",
         "required": ["Variant"],
         "properties": {
-            "Variant": {"type": "string", "description": "d0..d7", "examples": ["d0"]},
+            "Variant": {"type": "string", "description": "name of a variant", "examples": ["d0"]},
             "Cause": {"type": "string", "format": "uuid", "description": "`id` of the decision"},
         },
     },

@@ -15,7 +15,7 @@ from tercet.schemas.capability import Capability
 ROUNDS_AVERAGED = 60
 """Evaluation rounds over which a policy's average is taken."""
 MAX_POLICIES = 12
-SINGLE_TIER_POLICIES = {"L": "all d0@L", "E": "all d0@E", "C": "all d0@C"}
+SINGLE_TIER_POLICIES = {"L": "all local", "E": "all edge", "C": "all cloud"}
 TIER_LETTERS = {"device": "L", "edge": "E", "cloud": "C"}
 
 
@@ -68,18 +68,16 @@ class Baselines:
         return estimated | {name: policy.record() for name, policy in self._measured.items()}
 
     def _estimate(self, tier: str) -> dict[str, Any] | None:
-        profiled = [
-            c
-            for c in self._profiles.values()
-            if TIER_LETTERS[c.tier] == tier and "d0" in c.profile_ms
-        ]
+        """Of the nodes that have profiled the tier's most accurate variant."""
+        nodes = [c for c in self._profiles.values() if TIER_LETTERS[c.tier] == tier]
+        known = {v: pct for c in nodes for v, pct in sorted(c.accuracy_pct.items())}
+        best = max(known, key=known.__getitem__, default="")
+        profiled = [c for c in nodes if best in c.profile_ms and best in c.accuracy_pct]
         if not profiled:
             return None
         return {
-            "ms": round(sum(c.profile_ms["d0"] for c in profiled) / len(profiled), 2),
-            "accuracy": round(
-                sum(c.accuracy_pct.get("d0", 0.0) for c in profiled) / len(profiled), 2
-            ),
+            "ms": round(sum(c.profile_ms[best] for c in profiled) / len(profiled), 2),
+            "accuracy": round(sum(c.accuracy_pct[best] for c in profiled) / len(profiled), 2),
             "rounds": 0,
             "source": "profile",
         }

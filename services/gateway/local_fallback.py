@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from tercet.rl.goal import Goal, met, parse_goal, required_accuracy
 from tercet.rl.options import Option
 
-DEFAULT_OPTION = Option("d0", "L")
-"""Used when no local variant is known to meet the goal."""
-
 TIERS = ("L", "E", "C")
 
 
@@ -29,19 +26,16 @@ class LocalFallback:
         """Set the goal in force."""
         self.goal = parse_goal(text)
 
-    def choose_local(self) -> tuple[Option, str]:
-        """The fastest profiled local variant that meets the goal by itself, else d0 locally.
+    def choose_local(self) -> Option | None:
+        """The fastest profiled local variant that meets the goal by itself, else the most accurate.
 
-        Before a profile is known, the most accurate one.
+        None when no local variant is known.
         """
-        profiled = self.profile_ms.keys() & self.accuracy_pct.keys()
-        if not profiled and self.accuracy_pct:
-            most_accurate = max(self.accuracy_pct, key=self.accuracy_pct.__getitem__)
-            return Option(most_accurate, "L"), self.node
-        if not profiled:
-            return DEFAULT_OPTION, self.node
+        known = sorted(self.profile_ms.keys() & self.accuracy_pct.keys() or self.accuracy_pct)
+        if not known:
+            return None
         required = required_accuracy(self.goal, self.accuracy_pct.values())
-        accurate = [v for v in profiled if met(self.accuracy_pct[v], required)]
-        if not accurate:
-            return DEFAULT_OPTION, self.node
-        return Option(min(accurate, key=self.profile_ms.__getitem__), "L"), self.node
+        fast = [v for v in known if met(self.accuracy_pct[v], required) and v in self.profile_ms]
+        if fast:
+            return Option(min(fast, key=self.profile_ms.__getitem__), "L")
+        return Option(max(known, key=self.accuracy_pct.__getitem__), "L")

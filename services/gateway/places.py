@@ -45,7 +45,8 @@ def plan(
     if fallback == "none" and decided and decided[0] not in places:
         fallback = "bad-decision"  # The orchestrator does not know what is allowed here.
     own = local_place(local)
-    if "L" in local.allowed and all(place.node != local.node for place in places):
+    missing = all(place.node != local.node for place in places)
+    if own is not None and "L" in local.allowed and missing:
         places.append(own)
     if variant is not None:
         places = _of_variant(places, variant, local)
@@ -54,10 +55,12 @@ def plan(
     return ExecutionPlan(tuple(places), decision if fallback == "none" else None, fallback)
 
 
-def local_place(local: LocalFallback) -> Place:
-    """The place that a device chooses by itself."""
-    option, node = local.choose_local()
-    return Place(option, node, local.profile_ms.get(option.variant))
+def local_place(local: LocalFallback) -> Place | None:
+    """The place that a device chooses by itself; None when it knows no variant."""
+    option = local.choose_local()
+    if option is None:
+        return None
+    return Place(option, local.node, local.profile_ms.get(option.variant))
 
 
 def _decided(decision: Decision | None, local: LocalFallback) -> tuple[list[Place], Fallback]:

@@ -21,8 +21,6 @@ from tercet.schemas.fleet import Box, PictureSize, Tier
 from tercet.services.inference.inference_queue import InferenceQueue, Overloaded
 from tercet.services.inference.settings import InferenceSettings
 
-SHARED_VARIANT = "d0"
-"""The variant that edge and cloud run for all devices: its pictures may form batches."""
 MIN_BATCH_SPEEDUP = 1.1
 """Batches are used where they are at least this much faster than single pictures."""
 
@@ -41,7 +39,9 @@ async def main(bus: Bus, settings: InferenceSettings, stop: asyncio.Event) -> No
             cpu_share=settings.cpu_share,
             memory_mb=settings.memory_mb,
         )
-        profile = await asyncio.to_thread(classifier.profile, repeats=settings.profile_repeats)
+        profile = await asyncio.to_thread(
+            classifier.profile, settings.variants, settings.profile_repeats
+        )
         batch = await asyncio.to_thread(useful_batch, settings, classifier)
     except AssetError as error:
         raise Misconfigured(str(error)) from error
@@ -79,14 +79,16 @@ async def announce(bus: Bus, message: Capability) -> None:
 def useful_batch(settings: InferenceSettings, classifier: Classifier) -> int:
     """Pictures per run: more than one only where a measurement shows a speedup. Blocking.
 
-    A device has one picture at a time, so it is not measured.
+    A device has one picture at a time, so it is not measured. Elsewhere the largest model is
+    measured: it gains least.
     """
-    size = settings.batch
-    if settings.tier == "device" or size == 1 or SHARED_VARIANT not in classifier.variants:
+    size, entries = settings.batch, classifier.manifest.variants
+    if settings.tier == "device" or size == 1:
         return 1
-    if not classifier.can_batch(SHARED_VARIANT):
+    batching = [name for name in entries if classifier.can_batch(name)]
+    if not batching:
         return 1
-    speedup = classifier.batch_speedup(SHARED_VARIANT, size)
+    speedup = classifier.batch_speedup(max(batching, key=lambda n: entries[n].bytes), size)
     useful = speedup >= MIN_BATCH_SPEEDUP
     _log.info("batch speedup measured", size=size, gain=round(speedup, 3), used=useful)
     return size if useful else 1

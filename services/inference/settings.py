@@ -22,6 +22,8 @@ class InferenceSettings(NodeSettings):
     """Tiers that a device's pictures may reach, as JSON; its gateway has the same setting."""
     models: Path | None = None
     """Directory of the model variants; unset: the user's cache directory."""
+    variants: tuple[str, ...] | None = Field(None, min_length=1)
+    """Variants to offer, as JSON: `["d0"]`; unset: all of them."""
     threads: int = Field(1, ge=1)
     """Threads of one inference."""
     workers: int = Field(1, ge=1)

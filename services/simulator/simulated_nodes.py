@@ -23,8 +23,6 @@ from tercet.sim.environment import Environment
 
 DECISION_TIMEOUT_S = 2.0
 """Seconds to wait for each decision."""
-FALLBACK = Option("d0", "L")
-"""Option of a device that gets no decision."""
 FALLBACKS: dict[str, Fallback] = {
     "overloaded": "overloaded",
     "refused": "refused",
@@ -86,7 +84,14 @@ class SimulatedNodes:
             _log.error("decision names no option of the world", option=decision.option)
         except (NoAnswer, Unprocessable) as error:
             _log.warning("simulated device got no decision", device=device, reason=str(error))
-        return FALLBACK, None
+        return self._without_decision(device), None
+
+    def _without_decision(self, device: str) -> Option:
+        """What a device runs by itself: its most accurate local option, or else any that it has."""
+        platform = self._world.platform
+        offered = [o for o in platform.options if platform.offers(device, o)]
+        local = [o for o in offered if o.tier == "L"]
+        return max(local or offered, key=lambda o: platform.accuracy[o.variant])
 
 
 def capabilities(platform: Platform, profile: Profile) -> list[Capability]:

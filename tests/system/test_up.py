@@ -20,7 +20,7 @@ from tests.gateway_clients import check_all
 
 pytestmark = pytest.mark.timeout(240)
 
-FIXED = {"all d0@L", "all d0@E", "all d0@C", "profile"}
+FIXED = {"all local", "all edge", "all cloud", "profile"}
 
 
 class Run:
@@ -144,7 +144,7 @@ def test_killed_processes_are_restarted_and_the_run_ends_with_a_summary(
     assert summary["average_accuracy_pct"] >= 85 - 1e-9
     assert summary["average_response_ms"] > 0
     assert summary["emulated"]
-    assert summary["fixed"]["all d0@L"]["average_accuracy_pct"] == 89.9
+    assert summary["fixed"]["all local"]["average_accuracy_pct"] == 89.9
     assert summary["evaluated"]
     assert summary["evaluation_rounds"] == 2
 

@@ -1,4 +1,4 @@
-"""Policies that are never learned: one option for every device, and the start-up profiles."""
+"""Policies that are never learned: one tier for every device, and the start-up profiles."""
 
 from __future__ import annotations
 
@@ -7,23 +7,33 @@ import numpy as np
 from tercet.rl.assignment_solver import solve
 from tercet.rl.availability import UNAVAILABLE_MS, without_unavailable
 from tercet.rl.goal import required_accuracy
-from tercet.rl.options import Option
+from tercet.rl.options import Option, Tier
 from tercet.rl.platform import decode
 from tercet.services.orchestrator.decide.policy_interface import DecisionContext
 from tercet.services.orchestrator.decide.schedule import CLOUD, EDGE, LOCAL
 
-FIXED = {LOCAL: Option("d0", "L"), EDGE: Option("d0", "E"), CLOUD: Option("d0", "C")}
-"""Fixed policies: one option for every device."""
+FIXED: dict[str, Tier] = {LOCAL: "L", EDGE: "E", CLOUD: "C"}
+"""Fixed policies: one tier for every device, with the most accurate variant of the family there."""
 
 
-def fixed(option: Option, context: DecisionContext) -> dict[str, str] | None:
-    """One option for everyone; None if it does not apply to all active devices."""
+def fixed(tier: Tier, context: DecisionContext) -> dict[str, str] | None:
+    """One tier for everyone; None if it does not apply to all active devices.
+
+    It does not where some node cannot run the most accurate variant that others of its tier have.
+    """
     platform = context.platform
-    if option not in platform.options:
-        return None
-    if not all(platform.offers(device, option) for device in context.active):
-        return None
-    return dict.fromkeys(context.active, str(option))
+    chosen = {}
+    for row in context.active:
+        own = platform.variants.get(row)
+        there = [o for o in platform.options if o.tier == tier]
+        options = [o for o in there if own is None or o.variant in own]
+        if not options:
+            return None
+        best = max(options, key=lambda o: platform.accuracy[o.variant])
+        if not platform.offers(row, best):
+            return None
+        chosen[row] = str(best)
+    return chosen
 
 
 def by_profile(context: DecisionContext) -> dict[str, Option]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tercet.schemas.round import Purpose
 
 EXPLORE, GREEDY, PROFILE = "explore", "greedy", "profile"
-LOCAL, EDGE, CLOUD = "all d0@L", "all d0@E", "all d0@C"
+LOCAL, EDGE, CLOUD = "all local", "all edge", "all cloud"
 
 EVALUATED = (GREEDY, LOCAL, EDGE, CLOUD, PROFILE)
 """The trained policy, and the four baselines that it is compared with."""

@@ -19,6 +19,7 @@ from tercet.schemas.request import Request
 from tercet.services.orchestrator.decide.decider_state import DeciderState
 from tercet.services.orchestrator.decide.decision_publisher import DecisionPublisher
 from tercet.services.orchestrator.decide.explanation import Explainer
+from tercet.services.orchestrator.decide.first_option import first_option
 from tercet.services.orchestrator.decide.node_registry import NodeRegistry
 from tercet.services.orchestrator.decide.policy_process import policy_process
 from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
@@ -29,9 +30,6 @@ from tercet.services.orchestrator.decide.scheduler import Scheduler
 from tercet.services.orchestrator.decide.subscriptions import Subscriptions
 from tercet.services.orchestrator.decide.window_controller import WindowController
 from tercet.services.orchestrator.settings import OrchestratorSettings
-
-DEFAULT_OPTION = "d0@L"
-"""Answered to a device that no round has assigned an option yet."""
 
 
 async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) -> None:
@@ -91,7 +89,7 @@ async def answer(state: DeciderState, publisher: DecisionPublisher, request: Req
     if not state.requests.allow(device, state.now()):
         metrics.REFUSED.labels("request").inc()
         raise RateLimited(f"device: {device} asks more than {state.requests.per_second:g} a second")
-    option = state.in_force.get(device, DEFAULT_OPTION)
+    option = state.in_force.get(device) or first_option(fleet, device)
     record = state.open_round
     in_round = record is not None and request.round_id == record.opened.id
     metrics.DECISIONS.labels(state.policy_name).inc()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tercet.cli.finding import Finding
-from tercet.experience.fleets import fleet_of
+from tercet.experience.fleets import fleet_of, variants_of
 from tercet.experience.translation import platform_of
 from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import last_per_subject
-from tercet.rl.options import OPTIONS
 from tercet.schemas.capability import Capability
 
 LISTED = 8
@@ -45,19 +44,15 @@ def of_capabilities(nodes: Sequence[Capability]) -> list[Finding]:
 
 
 def _unknown_variants(nodes: Sequence[Capability]) -> list[Finding]:
-    """Nodes that are left out, because none of their variants is one that is decided on."""
-    known = {option.variant for option in OPTIONS}
-    names = ", ".join(sorted(known))
-    return [
-        Finding(
-            f"variants of {n.node}",
-            "wrong",
-            f"none is known: {_list(sorted(n.accuracy_pct)) or 'it names none'}",
-            f"name them in accuracy_pct as one of {names}",
-        )
-        for n in nodes
-        if not known & set(n.accuracy_pct)
-    ]
+    """Variants that are left out, because no option can have their name."""
+    found = []
+    for node in nodes:
+        left_out = sorted(node.accuracy_pct.keys() - set(variants_of(node)))
+        if left_out or not node.accuracy_pct:
+            facts = f"left out: {_list(left_out)}" if left_out else "it names none"
+            advice = "name them in accuracy_pct: letters, digits, _ and -, at most 32"
+            found.append(Finding(f"variants of {node.node}", "wrong", facts, advice))
+    return found
 
 
 def _clouds(nodes: Sequence[Capability]) -> list[Finding]:

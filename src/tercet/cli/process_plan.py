@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +53,8 @@ class RunConfig:
     """The agent that learns and decides."""
     images: Path | None = None
     models: Path | None = None
+    shared_variant: str | None = None
+    """The only variant of edge and cloud; None: they offer all."""
     world: str | None = None
     speed: float = 50.0
     dashboard: int | None = None
@@ -153,7 +156,9 @@ def _emulated_nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
         own = {**common, "node": node.name}
         serving = {**own, **models, "cpu_share": str(node.cpu_share)}
         home = {"home": node.home} if node.home else {}
-        inference = service("inference", tier=node.tier, **serving, **home)
+        limited = config.shared_variant if node.tier != "device" else None
+        offered = {"variants": json.dumps([limited])} if limited else {}
+        inference = service("inference", tier=node.tier, **serving, **home, **offered)
         listed.append(replace(inference, name=f"inference-{node.name}"))
         if node.tier == "device":
             port = str(next(ports, 0))

@@ -159,6 +159,7 @@ def up(
         staleness=1 if simulated and staleness is None else staleness,
         images=images,
         models=found.directory if found else None,
+        shared_variant=most_accurate(found) if found and policy == "hybrid-paper" else None,
         world=world,
         speed=speed,
         seed=seed,
@@ -191,6 +192,11 @@ def prepared(images: Path | None, models: Path | None, console: Console) -> Mani
     if found.untrained:
         console.print("Weights: seeded, untrained. Timing is real, labels are not.", style="yellow")
     return found
+
+
+def most_accurate(found: Manifest) -> str:
+    """What edge and cloud run for the paper's agent, which decides among all joint assignments."""
+    return max(found.variants, key=lambda name: found.variants[name].accuracy_pct)
 
 
 def accuracies(found: Manifest | None, world: Environment | None) -> dict[str, float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from tercet.rl.options import OPTIONS, Option
+from tercet.rl.options import Option, Tier
 from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Fleet
 
@@ -12,15 +13,14 @@ from tercet.schemas.fleet import Fleet
 def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
     """Join the capabilities of all nodes; None while there is no device or no option.
 
-    An option is offered when some device (some edge, the cloud) can run it; `lacks` lists the
-    nodes that cannot, so that a weak new device takes no option from the others. A node that can
-    run no known variant is left out, and so is a device while no node that its pictures may reach
-    is there. Where nodes differ on a variant's accuracy, a measured value takes precedence over a
-    quoted one, and the least of several is used. So a goal that is not met is never reported as
-    met.
+    An option is offered when some device (some edge, the cloud) can run it, whatever the variant is
+    called; `lacks` lists the nodes that cannot, so that a weak new device takes no option from the
+    others. A node that names no variant is left out, and so is a device while no node that its
+    pictures may reach is there. Where nodes differ on a variant's accuracy, a measured value takes
+    precedence over a quoted one, and the least of several is used. So a goal that is not met is
+    never reported as met.
     """
-    known = {o.variant for o in OPTIONS}
-    nodes = sorted((c for c in capabilities if known & set(c.accuracy_pct)), key=lambda c: c.node)
+    nodes = sorted((c for c in capabilities if variants_of(c)), key=lambda c: c.node)
     offered = _offered(nodes)
     devices = [c for c in nodes if c.tier == "device" and c.home and _has_place(c, nodes)]
     if not devices or not offered:
@@ -37,6 +37,18 @@ def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
     )
 
 
+VARIANT_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+"""What can be the variant of an option, `variant@tier`."""
+MAX_VARIANTS = 64
+"""Variants of one node that are decided on: what an outsider announces is not trusted."""
+TIERS: dict[str, Tier] = {"device": "L", "edge": "E", "cloud": "C"}
+
+
+def variants_of(node: Capability) -> list[str]:
+    """The variants of a node that can be decided on, in order."""
+    return [v for v in sorted(node.accuracy_pct) if VARIANT_NAME.fullmatch(v)][:MAX_VARIANTS]
+
+
 def _has_place(device: Capability, nodes: list[Capability]) -> bool:
     """Whether some node that a device's pictures may reach is there; it may come later."""
     if device.allowed is None:
@@ -50,7 +62,8 @@ def _accuracies(nodes: list[Capability]) -> dict[str, float]:
     """Variant to the accuracy to decide by."""
     measured, quoted = dict[str, float](), dict[str, float]()
     for capability in nodes:
-        for variant, pct in capability.accuracy_pct.items():
+        for variant in variants_of(capability):
+            pct = capability.accuracy_pct[variant]
             known = measured if variant in capability.measured else quoted
             known[variant] = min(pct, known.get(variant, pct))
     return quoted | measured
@@ -58,19 +71,16 @@ def _accuracies(nodes: list[Capability]) -> dict[str, float]:
 
 def _lacking(nodes: list[Capability], offered: list[Option]) -> dict[str, tuple[str, ...]]:
     """Node to the variants that its tier offers and that it cannot run."""
-    tier = {"device": "L", "edge": "E", "cloud": "C"}
     found = {}
     for capability in nodes:
-        wanted = [o.variant for o in offered if o.tier == tier[capability.tier]]
-        if missing := tuple(v for v in wanted if v not in capability.accuracy_pct):
+        wanted = [o.variant for o in offered if o.tier == TIERS[capability.tier]]
+        own = set(variants_of(capability))
+        if missing := tuple(v for v in wanted if v not in own):
             found[capability.node] = missing
     return found
 
 
 def _offered(nodes: list[Capability]) -> list[Option]:
-    tiers = {
-        "L": [c for c in nodes if c.tier == "device"],
-        "E": [c for c in nodes if c.tier == "edge"],
-        "C": [c for c in nodes if c.tier == "cloud"],
-    }
-    return [o for o in OPTIONS if any(o.variant in c.accuracy_pct for c in tiers[o.tier])]
+    """Local options first, then those of edges and of the cloud, each in the variants' order."""
+    found = {Option(v, TIERS[c.tier]) for c in nodes for v in variants_of(c)}
+    return sorted(found, key=lambda o: ("LEC".index(o.tier), o.variant))

@@ -138,7 +138,7 @@ async def test_page_fits_in_light_mode_in_dark_mode_and_on_a_phone(
     for name, context in SCREENS.items():
         view: View = await open_page(dashboard.url, **context)
         await view.shows('[data-chart="response"] .legend b', "ms")
-        await view.shows("#policies tbody tr", "all d0@L")
+        await view.shows("#policies tbody tr", "all local")
         await view.shows('[data-name="camera"][data-weak="yes"] .link')
         await fits(view)
         ground = await view.page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -171,19 +171,19 @@ def test_baselines_are_measured_or_else_estimated() -> None:
         capability("a", profile_ms={"d0": 100.0}), capability("b", profile_ms={"d0": 50.0})
     )
     page.close_row(WALL)
-    assert page.state.get("policies", "all d0@L") == {
+    assert page.state.get("policies", "all local") == {
         "ms": 75.0, "accuracy": 90.0, "rounds": 0, "source": "profile",
     }  # fmt: skip
     for ms in (80.0, 90.0):
-        page.apply(experience("all d0@L", ms), 0.0, WALL)
+        page.apply(experience("all local", ms), 0.0, WALL)
     page.close_row(WALL + 1)
-    assert page.state.get("policies", "all d0@L") == {
+    assert page.state.get("policies", "all local") == {
         "ms": 85.0, "accuracy": 90.0, "rounds": 2, "source": "measured",
     }  # fmt: skip
 
 
 def test_rounds_of_a_baseline_are_not_in_the_response_curve() -> None:
-    fixed = Round(number=1, devices=("a",), purpose="evaluate", policy="all d0@L")
+    fixed = Round(number=1, devices=("a",), purpose="evaluate", policy="all local")
     ours = Round(number=2, devices=("a",), purpose="learn", policy="explore")
     page = state_after(
         fixed, outcome("a", 500.0, round_id=fixed.id), ours, outcome("a", 5.0, round_id=ours.id)

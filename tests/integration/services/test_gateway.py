@@ -341,11 +341,13 @@ def test_the_fallback_is_the_fastest_local_variant_that_meets_the_goal(
 ) -> None:
     local = local_fallback()
     local.set_goal(goal)
-    assert local.choose_local() == (Option.parse(option), "cam-1")
+    assert local.choose_local() == Option.parse(option)
 
 
 def test_the_fallback_without_a_profile_is_the_most_accurate_variant() -> None:
-    assert LocalFallback("cam-1").choose_local() == (Option("d0", "L"), "cam-1")
+    local = LocalFallback("cam-1", accuracy_pct={"small": 70.0, "large": 80.0})
+    assert local.choose_local() == Option("large", "L")
+    assert LocalFallback("cam-1").choose_local() is None
 
 
 async def test_of_several_rounds_the_newest_is_used() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tercet.experience.fleets import fleet_of
+from tercet.experience.fleets import MAX_VARIANTS, fleet_of
 from tercet.experience.translation import platform_of
 from tercet.rl.options import Option
 from tercet.schemas.capability import Capability
@@ -38,9 +38,20 @@ def odd(node: str, *variants: str) -> Capability:
     return Capability(node=node, tier="device", home="edge-1", accuracy_pct=accuracy)
 
 
-def test_a_node_without_a_known_variant_is_left_out() -> None:
-    assert fleet_of([*NODES, odd("stranger", "resnet50")]) == fleet()
-    assert fleet_of([odd("stranger", "resnet50")]) is None
+def test_variants_of_any_name_are_options_wherever_a_node_has_them() -> None:
+    found = fleet_of([*NODES, odd("own", "resnet50")])
+    assert found is not None and "resnet50@L" in found.options
+    assert "resnet50@E" not in found.options and found.lacks["own"] == ("d0", "d3", "d7")
+
+
+def test_a_node_whose_variants_cannot_be_named_in_an_option_is_left_out() -> None:
+    assert fleet_of([*NODES, odd("stranger", "res net", "r@L", "v" * 33)]) == fleet()
+    assert fleet_of([odd("stranger", "")]) is None
+
+
+def test_only_so_many_variants_of_a_node_are_decided_on() -> None:
+    found = fleet_of([odd("many", *(f"v{k:03}" for k in range(1000)))])
+    assert found is not None and len(found.options) == MAX_VARIANTS
 
 
 def test_devices_with_different_options_join() -> None:

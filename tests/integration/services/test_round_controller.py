@@ -128,7 +128,7 @@ async def test_evaluation_compares_one_policy_whatever_is_published_meanwhile(bu
 
 
 async def test_a_fixed_policy_that_does_not_apply_has_no_rounds(bus: Bus) -> None:
-    """Device b cannot run d0, so nobody decides under the name `all d0@L`."""
+    """Device b cannot run d0, so nobody decides under the name `all local`."""
     async with deciding(bus, nodes=WEAK_NODES, rounds=1, evaluations=2, evaluation_patience=0.2):
         found = await experiences(bus, 1 + 2 * (len(EVALUATED) - 1))
     applied = [name for name in EVALUATED if name != LOCAL]

@@ -36,18 +36,18 @@ def evaluated(*policies: str) -> RunRecord:
 
 def test_a_fixed_policy_without_rounds_does_not_apply(capsys: pytest.CaptureFixture[str]) -> None:
     """Some node cannot run its option, so the evaluation skipped it."""
-    summary = summarise(evaluated("greedy", "all d0@E", "all d0@C", "profile"), "min")
-    assert summary["fixed"]["all d0@L"] == {
+    summary = summarise(evaluated("greedy", "all edge", "all cloud", "profile"), "min")
+    assert summary["fixed"]["all local"] == {
         "average_response_ms": None,
         "average_accuracy_pct": None,
         "reduction_pct": None,
         "applies": False,
     }
-    assert summary["fixed"]["all d0@E"]["applies"]
+    assert summary["fixed"]["all edge"]["applies"]
     show_summary(summary, None)
     lines = capsys.readouterr().out.splitlines()
-    assert "all d0@L\t\u2013\t\u2013\tdoes not apply" in lines
-    assert "all d0@E\t27.5 ms\t89.90 %\t0.0 %" in lines
+    assert "all local\t\u2013\t\u2013\tdoes not apply" in lines
+    assert "all edge\t27.5 ms\t89.90 %\t0.0 %" in lines
 
 
 def test_a_policy_that_was_not_evaluated_yet_is_left_out() -> None:
