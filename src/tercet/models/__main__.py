@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from tercet.models.errors import AssetError
-from tercet.models.model_directory import ensure
+from tercet.models.model_directory import complete
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
         print(f"{time.monotonic() - started:6.1f} s  {variant}  {stage}", flush=True)
 
     try:
-        manifest = ensure(Path(sys.argv[1]) if sys.argv[1:] else None, progress)
+        manifest = complete(Path(sys.argv[1]) if sys.argv[1:] else None, progress)
     except AssetError as error:
         print(error, file=sys.stderr)
         return 2

@@ -27,7 +27,10 @@ from tercet.models.errors import ModelError, one_line
 from tercet.models.manifest_entry import UNTRAINED, Entry, Measured, Metric, Output
 from tercet.models.variants import MOBILENET_VARIANTS
 
-__all__ = ["UNTRAINED", "Entry", "Manifest", "Measured", "Metric", "Output", "load", "read"]
+__all__ = [
+    "UNTRAINED", "Entry", "Manifest", "Measured", "Metric", "Output", "check_labels", "check_name",
+    "load", "read", "verify", "write",
+]  # fmt: skip
 
 FILE_NAME = "manifest.json"
 LABELS_FILE = "labels.txt"
@@ -36,7 +39,8 @@ PAPER_FAMILY = "mobilenet-v1"
 
 Task = Literal["classification", "detection"]
 """What a family answers about a picture; every task has its own outputs and metrics."""
-VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+NAME = r"^[A-Za-z0-9_-]{1,32}$"
+VariantName = Annotated[str, Field(pattern=NAME)]
 """Options are written `variant@tier`."""
 FamilyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
@@ -98,6 +102,12 @@ class Manifest(BaseModel):
     def untrained(self) -> bool:
         """Whether any variant has untrained weights: its labels then have no meaning."""
         return any(entry.weights == UNTRAINED for entry in self.variants.values())
+
+
+def check_name(variant: str) -> None:
+    """Raise `ModelError` for what cannot be a variant's name."""
+    if not re.fullmatch(NAME, variant):
+        raise ModelError(f"variant {variant!r}: letters, digits, _ and -, at most 32, are a name")
 
 
 def _name_from(text: str) -> str:

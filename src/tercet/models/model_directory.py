@@ -1,7 +1,8 @@
-"""Write the model directory: build missing variants, install imported ones, update entries.
+"""Write the model directory: build the paper's variants, install, update and remove others.
 
-A file that the manifest lists but that is missing or changed is an error, never replaced silently.
-Only variants that are not listed are built. They are built in a draft directory and moved before
+A file that the manifest lists but that is missing or changed is an error, never replaced silently,
+and a directory that holds models is a complete family: only `complete` builds what is not listed,
+and only of the paper's family. Variants are built in a draft directory and moved before
 the manifest names them, so an interrupted build leaves no partial result.
 """
 
@@ -21,6 +22,7 @@ from tercet.models.errors import ModelError
 from tercet.models.manifest import (
     FILE_NAME,
     LABELS_FILE,
+    PAPER_FAMILY,
     Entry,
     Manifest,
     Task,
@@ -32,14 +34,29 @@ from tercet.models.manifest import (
 )
 from tercet.models.variants import CLASSES, MOBILENET_VARIANTS, variant
 
+PAPER_GOAL = "85"
+"""The paper's goal, which is top-5."""
 Progress = Callable[[str, str], None]
 """Called with a variant and the stage of its work: weights, export, quantise, done."""
 BUILD_LIBRARIES = ("torch", "onnx")
+LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
+"""Those whose versions a manifest names."""
 BUILD_DRAFTS = ".building-"
 IMPORT_DRAFTS = ".importing-"
 
 
-def ensure(
+def ensure(directory: Path | None = None, progress: Progress | None = None) -> Manifest:
+    """The verified manifest of a directory; one that holds no models gets the paper's eight.
+
+    As `complete`; but whatever a directory holds already is left as it is.
+    """
+    directory = directory or default_directory()
+    if (directory / FILE_NAME).exists():
+        return load(directory)
+    return complete(directory, progress)
+
+
+def complete(
     directory: Path | None = None,
     progress: Progress | None = None,
     variants: Sequence[str] = tuple(MOBILENET_VARIANTS),
@@ -48,8 +65,8 @@ def ensure(
 
     Blocking: about half a minute for all on two cores, less than half a second once complete.
     A second process waits for the first. An exception in this thread, such as KeyboardInterrupt,
-    stops the workers and removes their files. Raises `ModelError` when a listed file is damaged, or
-    the build libraries are not installed.
+    stops the workers and removes their files. Raises `ModelError` when a listed file is damaged,
+    the directory holds another family, or the build libraries are not installed.
     """
     directory = directory or default_directory()
     for name in variants:
@@ -57,6 +74,11 @@ def ensure(
     if not _missing(directory, variants):
         return load(directory, variants)
     with _locked(directory):
+        if (held := _current(directory)).variants and held.name != PAPER_FAMILY:
+            raise ModelError(
+                f"{directory} holds the family {held.name}: build {PAPER_FAMILY} in a directory of"
+                " its own"
+            )
         missing = _missing(directory, variants)  # Again: another process may have built them.
         if missing:
             _build(directory, missing, progress or (lambda _variant, _stage: None))
@@ -116,6 +138,8 @@ def _install_built(directory: Path, draft: Path, built: dict[str, Entry]) -> Non
         names = draft / LABELS_FILE
         names.write_text("".join(f"class-{number}\n" for number in range(CLASSES)))
         names.replace(directory / LABELS_FILE)
+    if not (directory / FILE_NAME).exists():
+        write(Manifest(family=PAPER_FAMILY, goal=PAPER_GOAL, directory=directory))
     _add_entries(directory, built)
 
 
@@ -126,7 +150,7 @@ def _add_entries(
     current = _current(directory)
     merged = {**current.variants, **entries}
     in_order = {name: merged[name] for name in sorted(merged)}
-    libraries = {name: version(name) for name in ("numpy", "onnx", "onnxruntime", "torch")}
+    libraries = {name: version(name) for name in LIBRARIES if find_spec(name) is not None}
     write(current.model_copy(update={"task": task, "variants": in_order, "built_with": libraries}))
 
 
@@ -201,6 +225,25 @@ def _check_labels(current: Manifest, draft: Path, entries: Mapping[str, Entry]) 
     found = {name: fresh.labels(name) for name in entries}
     remaining = {n: current.labels(n) for n in current.variants if n not in entries}
     check_labels(current.directory, {**found, **remaining})
+
+
+def remove(directory: Path, names: Sequence[str]) -> Manifest:
+    """Remove variants: first from the manifest, then their files. Raises `ModelError`.
+
+    The last one stays: a family without variants answers nothing.
+    """
+    with _locked(directory):
+        current = read(directory)
+        for name in names:
+            current.entry(name)
+        kept = {n: e for n, e in current.variants.items() if n not in names}
+        if not kept:
+            raise ModelError(f"{directory} would have no variant left: remove the directory")
+        fresh = current.model_copy(update={"variants": kept})
+        write(fresh)
+        for outdated in _files(current) - _files(fresh):
+            (directory / outdated).unlink(missing_ok=True)
+    return load(directory)
 
 
 def update_entries(known: Manifest, changes: Mapping[str, Mapping[str, object]]) -> Manifest:

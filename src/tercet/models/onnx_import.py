@@ -1,4 +1,4 @@
-"""Import an ONNX classifier of the user into a model directory, as one of the variants.
+"""Import an ONNX classifier of the user into a model directory, as a variant of any name.
 
 All checks come before any change of the directory: the file is a model that onnxruntime opens, the
 numbers of labels and outputs agree, and pictures can be classified.
@@ -23,13 +23,12 @@ from tercet.models import (
     output_kind,
 )
 from tercet.models.errors import ModelError
-from tercet.models.manifest import Entry, Manifest
+from tercet.models.manifest import Entry, Manifest, Metric, check_name
 from tercet.models.normalisation import Normalisation
 from tercet.models.observed_output import ObservedOutput
 from tercet.models.output_kind import OutputKind
 from tercet.models.session import Session
 from tercet.models.tensor_form import COLOURS, ModelInput, TensorForm
-from tercet.models.variants import Precision, variant
 from tercet.models.weight_import import model_entry
 
 
@@ -47,13 +46,16 @@ class ModelDescription:
     """What the file leaves open: layout, size, which output."""
     output: OutputKind | None = None
     """None: recognised."""
+    metric: Metric | None = None
+    """What the accuracy counts; None: not stated."""
 
 
 def import_classifier(
     name: str, file: Path, directory: Path, description: ModelDescription
 ) -> Manifest:
     """Import an ONNX classifier as a variant. Raises `ModelError` that names what does not fit."""
-    row, names = variant(name), labels.read(description.labels)
+    check_name(name)
+    names = labels.read(description.labels)
     if not 0 <= description.accuracy_pct <= 100:
         raise ModelError(f"accuracy must be 0..100 percent, not {description.accuracy_pct}")
     model = onnx_file.read(file)
@@ -63,11 +65,10 @@ def import_classifier(
         session = _open(path, file, description.form)
         normalisation = _normalisation(file, session, description)
         observed = observed_output.run(session, file, normalisation)
-        precision = _checked_precision(name, file, model, row.precision)
         _check_classes(file, session, names)
         entry = model_entry(
             path,
-            precision=precision,
+            precision=onnx_inspection.precision(model),
             labels=labels.write(draft, names),
             weights=f"brought by the user: {file.name}",
             normalisation=normalisation,
@@ -85,6 +86,7 @@ def _stated_fields(description: ModelDescription) -> dict[str, object]:
     return {
         "width": None,
         "accuracy_pct": description.accuracy_pct,
+        "metric": description.metric,
         "accuracy_source": description.source,
         "output_name": description.form.output_name,
     }
@@ -123,15 +125,6 @@ def _normalisation(file: Path, session: Session, description: ModelDescription) 
             " out"
         )
     return "raw"
-
-
-def _checked_precision(
-    name: str, file: Path, model: onnx.ModelProto, expected: Precision
-) -> Precision:
-    precision = onnx_inspection.precision(model)
-    if precision != expected:
-        raise ModelError(f"model file {file} is {precision}, but {name} is for {expected}")
-    return precision
 
 
 def _check_classes(file: Path, session: Session, names: Sequence[str]) -> None:

@@ -181,7 +181,7 @@ def _written(
     )  # fmt: skip
     _report(output, small, stage="quantise")
     smaller, _ = weight_import.quantised_entry(
-        path, entry, small, directory, _calibration(prepared)
+        path, entry, small.name, directory, _calibration(prepared)
     )
     _report(output, plain, stage="measure")
     both = {plain.name: entry, small.name: smaller}

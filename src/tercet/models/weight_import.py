@@ -15,7 +15,7 @@ import onnx
 from tercet.models import calibration, graph, labels, model_directory, published_weights, quantise
 from tercet.models.calibration import QuantisationFidelity
 from tercet.models.errors import ModelError
-from tercet.models.manifest import Entry, load
+from tercet.models.manifest import PAPER_FAMILY, Entry, Manifest, load
 from tercet.models.normalisation import Normalisation
 from tercet.models.variants import (
     CLASSES,
@@ -61,7 +61,7 @@ def import_weights(
             small = int8_form(plain.row)
             progress(small.name, "quantise")
             entries[small.name], fidelities[small.name] = quantised_entry(
-                draft / plain.entry.file, plain.entry, small, draft, views
+                draft / plain.entry.file, plain.entry, small.name, draft, views
             )
         model_directory.install(directory, draft, entries)
     return fidelities
@@ -124,15 +124,15 @@ def _million_macs(path: Path) -> float | None:
 
 
 def quantised_entry(
-    plain: Path, entry: Entry, row: Variant, draft: Path, views: calibration.Calibration
+    plain: Path, entry: Entry, name: str, draft: Path, views: calibration.Calibration
 ) -> tuple[Entry, QuantisationFidelity]:
-    """Quantise a float model into `draft`; return its entry and its fidelity."""
-    path = draft / f"{row.name}.onnx"
+    """Quantise a float model into `draft` as variant `name`; return its entry and its fidelity."""
+    path = draft / f"{name}.onnx"
     quantise.quantise(plain, views.calibrate, path, entry.form)
     fidelity = calibration.fidelity(plain, path, views, entry.form)
     accuracy, source = entry.accuracy_pct, "its float form's; not measured for the 8-bit form"
     if entry.accuracy_source == NOT_MEASURED:
-        accuracy, source = row.published_top5_pct, NOT_MEASURED
+        accuracy, source = variant(name).published_top5_pct, NOT_MEASURED
     changed = {
         "file": path.name,
         "precision": "int8",
@@ -148,6 +148,22 @@ def quantised_entry(
     return Entry.model_validate(fresh), fidelity
 
 
+def _pairs(manifest: Manifest, names: Sequence[str] | None) -> dict[str, str]:
+    """Float variant to the name of its 8-bit form, of those that are named by either."""
+    found = {}
+    for name, entry in manifest.variants.items():
+        if entry.precision != "fp32":
+            continue
+        in_paper = manifest.name == PAPER_FAMILY and name in MOBILENET_VARIANTS
+        found[name] = int8_form(variant(name)).name if in_paper else f"{name}-int8"
+    known = {*found, *found.values()}
+    for name in names or ():
+        if name not in known:
+            manifest.entry(name)  # Raises for one that is not there at all.
+            raise ModelError(f"{name} is no float variant, and no 8-bit form of one")
+    return {p: s for p, s in found.items() if names is None or p in names or s in names}
+
+
 def quantise_variants(
     directory: Path,
     pictures: Path | None = None,
@@ -155,27 +171,27 @@ def quantise_variants(
     progress: Progress = lambda _variant, _stage: None,
     on_skipped: calibration.OnSkipped = calibration.ignore_skipped,
 ) -> dict[str, QuantisationFidelity]:
-    """Quantise the float variants of a directory again, calibrated on `pictures`.
+    """Quantise the float variants of a directory, calibrated on `pictures`.
 
-    `variants` are names of either form (default: all). `on_skipped` is called for unusable
+    The 8-bit form of `name` is `name-int8`; in the paper's family it is the variant of the same
+    width. `variants` are names of either form (default: all). `on_skipped` is called for unusable
     pictures, once per input size and normalisation. Returns the fidelity by 8-bit variant. Raises
     `AssetError`.
     """
     manifest = load(directory)
-    widths = {variant(name).width for name in variants or manifest.variants}
+    chosen = _pairs(manifest, variants)
     entries: dict[str, Entry] = {}
     fidelities: dict[str, QuantisationFidelity] = {}
     collected: dict[tuple[int, Normalisation], calibration.Calibration] = {}
     with model_directory.drafting(directory) as draft:
-        for width in sorted(widths, reverse=True):
-            plain, small = find_variant(width, "fp32"), find_variant(width, "int8")
-            entry = manifest.entry(plain.name)
-            progress(small.name, "quantise")
+        for plain, small in chosen.items():
+            entry = manifest.entry(plain)
+            progress(small, "quantise")
             key = (entry.input_px, entry.normalisation)
             if key not in collected:
                 collected[key] = calibration.collect(pictures, *key, on_skipped)
-            entries[small.name], fidelities[small.name] = quantised_entry(
-                manifest.path(plain.name), entry, small, draft, collected[key]
+            entries[small], fidelities[small] = quantised_entry(
+                manifest.path(plain), entry, small, draft, collected[key]
             )
             labels.copy(directory, entry.labels, draft)
         model_directory.install(directory, draft, entries)

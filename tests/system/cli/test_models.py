@@ -49,10 +49,10 @@ def test_a_model_of_ones_own_from_file_to_profile(tmp_path: Path, data: Path) ->
     facts = ("--labels", tmp_path / "labels.txt", "--accuracy", 50, "--source", "a guess")
     added = answered("add", model, "--variant", "d3", *facts, *where)
     assert added["variants"]["d3"]["accuracy_source"] == "a guess"
-    quantised = answered("quantise", "--data", data, "--variant", "d7", *where)
-    assert quantised["d7"]["calibrated_on"] == "12 pictures of colours"
-    scored = answered("evaluate", "--data", data, "--variant", "d3", "--variant", "d7", *where)
-    for name in ("d3", "d7"):
+    quantised = answered("quantise", "--data", data, "--variant", "d3", *where)
+    assert quantised["d3-int8"]["calibrated_on"] == "12 pictures of colours"
+    scored = answered("evaluate", "--data", data, "--variant", "d3", "--variant", "d3-int8", *where)
+    for name in ("d3", "d3-int8"):
         assert scored["variants"][name]["accuracy_pct"] == 100.0
         assert scored["variants"][name]["measured"]["pictures"] == 18
     profiled = answered("profile", "--variant", "d3", "--repeats", 2, "--threads", 2, *where)

@@ -13,7 +13,7 @@ import pytest
 
 from tercet.models import manifest
 from tercet.models.errors import ModelError
-from tercet.models.model_directory import ensure
+from tercet.models.model_directory import complete, ensure
 from tests.unit.models import partial_copy
 
 SMALLEST = ("d3", "d7")
@@ -31,7 +31,8 @@ def test_only_missing_variants_are_built(models: Path, tmp_path: Path) -> None:
     manifest.write(whole.model_copy(update={"variants": some}))
     (directory / "d7.onnx").unlink()
     before = (directory / "d3.onnx").stat().st_mtime_ns
-    assert ensure(directory).variants.keys() == whole.variants.keys()
+    assert ensure(directory).variants.keys() == some.keys()  # It is never filled in by itself.
+    assert complete(directory).variants.keys() == whole.variants.keys()
     assert (directory / "d3.onnx").stat().st_mtime_ns == before
     assert _hashes(directory) == _hashes(models)
 
@@ -41,8 +42,8 @@ def test_two_processes_at_once_build_once_the_same_bytes_and_leave_no_drafts(
     models: Path, tmp_path: Path
 ) -> None:
     script = (
-        "import sys; from pathlib import Path; from tercet.models.model_directory import ensure\n"
-        f"ensure(Path(sys.argv[1]), lambda *report: print(*report), {SMALLEST})"
+        "import sys; from pathlib import Path; from tercet.models.model_directory import complete\n"
+        f"complete(Path(sys.argv[1]), lambda *report: print(*report), {SMALLEST})"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -61,7 +62,7 @@ def test_a_damaged_file_is_reported_and_never_replaced(models: Path, tmp_path: P
     directory = partial_copy.write(models, tmp_path / "models", *SMALLEST)
     (directory / "d3.onnx").write_bytes(b"not a model")
     with pytest.raises(ModelError, match=r"d3\.onnx is truncated"):
-        ensure(directory, variants=SMALLEST)
+        complete(directory, variants=SMALLEST)
     assert (directory / "d3.onnx").read_bytes() == b"not a model"
 
 
@@ -71,7 +72,7 @@ def test_a_failed_build_gives_the_reason_and_leaves_nothing(
     (tmp_path / "torch.py").write_text("raise ImportError('this torch is broken')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(ModelError, match=r"width 0\.25 failed: .*this torch is broken"):
-        ensure(tmp_path / "models", variants=SMALLEST)
+        complete(tmp_path / "models", variants=SMALLEST)
     assert [path.name for path in (tmp_path / "models").iterdir()] == [".lock"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tercet.models import labels, manifest, onnx_import, weight_import
+from tercet.models import labels, manifest, model_directory, onnx_import, weight_import
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ModelError
 from tercet.models.images import Picture
@@ -73,9 +73,9 @@ def test_an_onnx_classifier_becomes_a_variant_and_is_quantised(
     assert (entry.input_px, entry.width, entry.normalisation) == (32, None, "imagenet")
     result = Classifier(own).classify(photographs[0].jpeg, "d2")
     assert {name for name, _ in result.labels} < {f"thing {k}" for k in range(CLASSES)}
-    fidelity = weight_import.quantise_variants(own, variants=["d6"])["d6"]
+    fidelity = weight_import.quantise_variants(own, variants=["d2-int8"])["d2-int8"]
     assert fidelity.top1_agreement_pct > 90
-    small = manifest.load(own).variants["d6"]
+    small = manifest.load(own).variants["d2-int8"]
     assert small.precision == "int8" and small.input_px == 32
     assert "not measured for the 8-bit form" in small.accuracy_source
 
@@ -126,7 +126,7 @@ def test_a_broken_calibration_picture_is_named(
         (tmp_path / f"{k}.jpg").write_bytes(photographs[k % len(photographs)].jpeg)
     (tmp_path / "0.jpg").write_bytes(b"")
     unused: dict[str, str] = {}
-    weight_import.quantise_variants(own, tmp_path, ["d7"], on_skipped=unused.setdefault)
+    weight_import.quantise_variants(own, tmp_path, ["d3"], on_skipped=unused.setdefault)
     assert unused.keys() == {"0.jpg"} and "zero bytes" in unused["0.jpg"]
 
 
@@ -185,16 +185,36 @@ def test_truncated_and_missing_files(copy: Path, models: Path, tmp_path: Path, n
             )
 
 
-def test_a_float_model_is_refused_for_an_8_bit_variant(
-    copy: Path, tmp_path: Path, names: Path
+def test_precision_is_a_property_of_the_file(own: Path, tmp_path: Path, names: Path) -> None:
+    model, facts = small_classifier.write(tmp_path / "own.onnx"), ModelDescription(names, 50, "us")
+    onnx_import.import_classifier("d6", model, own, facts)
+    weight_import.quantise_variants(own)
+    found = manifest.load(own).variants
+    assert {n: e.precision for n, e in found.items()} == {"d6": "fp32", "d6-int8": "int8"}
+    with pytest.raises(ModelError, match="d6-int8-int8"):
+        weight_import.quantise_variants(own, variants=["d6-int8-int8"])
+
+
+def test_a_variant_is_removed_but_never_the_last(own: Path, tmp_path: Path, names: Path) -> None:
+    model, facts = small_classifier.write(tmp_path / "own.onnx"), ModelDescription(names, 50, "us")
+    for name in ("small", "large"):
+        onnx_import.import_classifier(name, model, own, facts)
+    file = manifest.read(own).path("small")
+    assert tuple(model_directory.remove(own, ["small"]).variants) == ("large",)
+    assert not file.exists()
+    for gone in ("small", "large"):
+        with pytest.raises(ModelError, match=r"unknown variant 'small'|no variant left"):
+            model_directory.remove(own, [gone])
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a@L", "v" * 33, "../out"])
+def test_what_cannot_be_a_name_is_refused(
+    name: str, own: Path, tmp_path: Path, names: Path
 ) -> None:
-    with pytest.raises(ModelError, match="is fp32, but d6 is for int8"):
-        onnx_import.import_classifier(
-            "d6",
-            small_classifier.write(tmp_path / "own.onnx"),
-            copy,
-            ModelDescription(names, 50, "a guess"),
-        )
+    model, facts = small_classifier.write(tmp_path / "own.onnx"), ModelDescription(names, 50, "us")
+    with pytest.raises(ModelError, match="letters, digits"):
+        onnx_import.import_classifier(name, model, own, facts)
+    assert not own.exists()
 
 
 def test_labels_from_keras_class_index_and_malformed_ones(tmp_path: Path) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from tercet.cli.models import add, build, evaluate, fit, import_weights, profile, quantise
+from tercet.cli.models import (
+    add,
+    build,
+    evaluate,
+    fit,
+    import_weights,
+    list_families,
+    profile,
+    quantise,
+    remove,
+)
 
 app = typer.Typer(
     help="Build, import, quantise, measure and fit the model variants.",
@@ -14,6 +24,8 @@ app = typer.Typer(
 app.command(epilog=build.EPILOG)(build.build)
 app.command("import", epilog=import_weights.EPILOG)(import_weights.import_weights)
 app.command(epilog=add.EPILOG)(add.add)
+app.command(epilog=remove.EPILOG)(remove.remove)
+app.command("list", epilog=list_families.EPILOG)(list_families.list_families)
 app.command(epilog=quantise.EPILOG)(quantise.quantise)
 app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=fit.EPILOG)(fit.fit)

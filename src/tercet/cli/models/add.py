@@ -1,4 +1,4 @@
-"""`tercet models add`: any ONNX classifier as one of the variants."""
+"""`tercet models add`: any ONNX classifier as a variant of a family."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from tercet.cli.models.common import AsJson, Models, described, directory, overview, show, working
+from tercet.cli.models.common import (
+    AsJson,
+    Family,
+    Models,
+    described,
+    directory,
+    overview,
+    show,
+    working,
+)
 from tercet.cli.usage_error import UsageError
 from tercet.models.normalisation import BY_NAME, Normalisation, NormalisationName, PixelScaling
 from tercet.models.tensor_form import Layout, TensorForm
 
 EPILOG = (
-    "Examples: [bold]tercet models add model.onnx --variant d2 --labels labels.txt --accuracy 84.9"
-    ' --source "top-5, our test set of May"[/]; pixels as (x - 127) / 128 at 240 pixels, scores in'
-    " one of several outputs: [bold]--mean 127 --scale 128 --px 240 --output-name scores[/]; a mean"
-    " for each colour: [bold]--mean 123.7,116.3,103.5 --scale 58.4,57.1,57.4[/]; channels last, and"
-    " a sigmoid in a custom operator: [bold]--layout nhwc --output probabilities[/]"
+    "Examples: [bold]tercet models add model.onnx --family doors --variant small"
+    ' --labels labels.txt --accuracy 84.9 --metric top-1 --source "our test set of May"[/]; pixels'
+    " as (x - 127) / 128 at 240 pixels, scores in one of several outputs: [bold]--mean 127"
+    " --scale 128 --px 240 --output-name scores[/]; a mean for each colour: [bold]--mean"
+    " 123.7,116.3,103.5 --scale 58.4,57.1,57.4[/]; channels last, and a sigmoid in a custom"
+    " operator: [bold]--layout nhwc --output probabilities[/]"
 )
 COLOURS = 3
 
@@ -27,10 +37,13 @@ def add(
         Path,
         typer.Argument(help="ONNX: float or uint8 [N, 3, S, S] or [N, S, S, 3], to [N, classes]."),
     ],
-    variant: Annotated[str, typer.Option(help="Which to replace: d0 to d3 float, d4 to d7 8 bit.")],
+    variant: Annotated[str, typer.Option(help="Its name; one of the name is replaced.")],
     labels: Annotated[Path, typer.Option(help="Names of the classes, a line each.")],
     accuracy: Annotated[float, typer.Option(help="Percent, from your own measurement.")],
     source: Annotated[str, typer.Option(help="Source of the accuracy, as text.")],
+    metric: Annotated[
+        str | None, typer.Option(help="What the accuracy counts: top-1 or top-5.")
+    ] = None,
     normalise: Annotated[
         str | None,
         typer.Option(
@@ -59,11 +72,13 @@ def add(
     output_name: Annotated[
         str | None, typer.Option(help="Which output holds the scores, if there are several.")
     ] = None,
+    family: Family = None,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
     """Add your own ONNX classifier, after checks and a run on pictures."""
     kind = _one_of("--output", output, ("logits", "probabilities"))
+    counted = _one_of("--metric", metric, ("top-1", "top-5"))
     order = _one_of("--layout", layout and layout.lower(), ("nchw", "nhwc"))
     form = TensorForm(cast("Layout | None", order and order.upper()), None, px, output_name)
     if not source.strip():
@@ -80,8 +95,9 @@ def add(
             pixels,
             form,
             cast("Literal['logits', 'probabilities'] | None", kind),
+            cast("Literal['top-1', 'top-5'] | None", counted),
         )
-        manifest = work.import_classifier(variant, file, directory(models), description)
+        manifest = work.import_classifier(variant, file, directory(models, family), description)
     read = work.summary(manifest.entry(variant))
     show(as_json, described(manifest), overview(manifest), f"{variant}: {read}")
 

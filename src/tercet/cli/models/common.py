@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tercet.cli import output as printing
 from tercet.cli.input_checks import as_usage_errors
+from tercet.models import families
 from tercet.models.manifest import Manifest, default_directory
 
 if TYPE_CHECKING:
@@ -24,13 +25,21 @@ Models = Annotated[
         "--models", envvar="TERCET_MODELS", help="Model directory; without it: the cache."
     ),
 ]
+Family = Annotated[
+    str | None,
+    typer.Option(help="A family of the model directory; without it: the directory's own."),
+]
 AsJson = printing.Json
 Progress = Callable[[str, str], None]
 
 
-def directory(models: Path | None) -> Path:
-    """The model directory given, or the default one."""
-    return models or default_directory()
+def directory(models: Path | None, family: str | None = None) -> Path:
+    """The model directory given, or the default one; of a family in it, which may be a new one."""
+    root = models or default_directory()
+    if family is None:
+        return root
+    with as_usage_errors():
+        return families.directory(root, family)
 
 
 @contextmanager
@@ -95,13 +104,15 @@ def overview(manifest: Manifest) -> Listing:
         "MB",
         "px",
         "accuracy %",
+        "metric",
         "source",
         "weights",
     )
     rows = [
         (
             name, entry.precision, printing.number(entry.million_macs), f"{entry.bytes / 1e6:.1f}",
-            entry.input_px, entry.accuracy_pct, entry.accuracy_source, entry.weights,
+            entry.input_px, entry.accuracy_pct, entry.metric or "", entry.accuracy_source,
+            entry.weights,
         )
         for name, entry in manifest.variants.items()
     ]  # fmt: skip

@@ -9,6 +9,7 @@ import typer
 
 from tercet.cli.models.common import (
     AsJson,
+    Family,
     Models,
     described,
     directory,
@@ -34,6 +35,7 @@ def evaluate(
         str | None,
         typer.Option(help="The accuracy: top1 or top5; without it: top5 from 100 classes on."),
     ] = None,
+    family: Family = None,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,10 +44,10 @@ def evaluate(
         raise UsageError(f"--metric {metric}: top1 or top5")
     with working("evaluating", every=100) as progress:
         found = work.evaluate(
-            directory(models), data, variant, cast(work.Metric | None, metric),
+            directory(models, family), data, variant, cast(work.Metric | None, metric),
             lambda done, total: progress("picture", f"{done}/{total}"),
         )  # fmt: skip
     skipped(found.skipped)
-    now = manifest.read(directory(models))
+    now = manifest.read(directory(models, family))
     note = f"Accuracy is top-{found.metric[-1]}; written to the manifest in {now.directory}"
     show(as_json, described(now), scores(now), note)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tercet.cli.models.common import AsJson, Listing, Models, directory, show, working
+from tercet.cli.models.common import AsJson, Family, Listing, Models, directory, show, working
 from tercet.models import profiling
 
 EPILOG = "Example: [bold]tercet models profile --threads 4 --json[/]. Best on a quiet host."
@@ -19,12 +19,13 @@ def profile(
         int | None, typer.Option(min=1, help="N; without it: as many as there are cores.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="Timed runs of each.")] = 30,
+    family: Family = None,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
     """Median and p95 at 1 and N threads, memory, cold start, and which variants are dominated."""
     with working("profiling") as progress:
-        found = profiling.profile(directory(models), variant, threads, repeats, progress)
+        found = profiling.profile(directory(models, family), variant, threads, repeats, progress)
     times = ("median 1", "p95 1", "median N", "p95 N", "cold start")
     columns = ("variant", *(f"{t} ms" for t in times), "memory MB", "accuracy %", "dominated by")
     rows = []

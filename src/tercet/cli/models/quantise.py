@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from tercet.cli.models.common import AsJson, Models, comparisons, directory, show, skipped, working
+from tercet.cli.models.common import (
+    AsJson,
+    Family,
+    Models,
+    comparisons,
+    directory,
+    show,
+    skipped,
+    working,
+)
 
 EPILOG = "Example: [bold]tercet models quantise --data ~/pictures --variant d4 --variant d5[/]"
 
@@ -21,6 +30,7 @@ def quantise(
     variant: Annotated[
         list[str] | None, typer.Option(help="Which, by either form's name; without it: all.")
     ] = None,
+    family: Family = None,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
@@ -30,7 +40,7 @@ def quantise(
     unused: dict[str, str] = {}
     with working("quantising") as progress:
         found = work.quantise_variants(
-            directory(models), data, variant, progress, unused.setdefault
+            directory(models, family), data, variant, progress, unused.setdefault
         )
     skipped([*unused.items()])
     show(as_json, {name: asdict(like) for name, like in found.items()}, comparisons(found))
