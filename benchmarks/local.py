@@ -22,7 +22,7 @@ from tercet.messaging.bus import Bus, connect
 from tercet.messaging.stream_reader import last_per_subject
 from tercet.models.classifier import Classifier, photograph
 from tercet.models.images import decode
-from tercet.models.model_directory import ensure
+from tercet.models.paper_family import ensure
 from tercet.models.session import Session
 from tercet.process.settings import BusSettings
 from tercet.process.supervisor import service

@@ -24,7 +24,7 @@ from tercet.messaging import broker
 from tercet.models.classifier import photograph
 from tercet.models.images import decode
 from tercet.models.manifest import Manifest
-from tercet.models.model_directory import ensure
+from tercet.models.paper_family import ensure
 from tercet.models.session import Session
 from tercet.process.supervisor import Child, service
 

@@ -25,7 +25,7 @@ from tercet import models as model_code
 from tercet.messaging import broker, declare
 from tercet.messaging.bus import Bus, connect
 from tercet.models.images import Picture, load_pictures
-from tercet.models.model_directory import ensure
+from tercet.models.paper_family import ensure
 from tercet.process import log
 from tercet.process.child import with_parent_death_signal
 from tercet.process.settings import BusSettings

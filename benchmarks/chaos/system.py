@@ -22,7 +22,7 @@ from tercet.messaging.operator_settings import write_goal
 from tercet.messaging.relay import query_relay
 from tercet.messaging.relay_link import OFF
 from tercet.models.cpu_share import EMULATED_CPU_SHARES
-from tercet.models.model_directory import ensure
+from tercet.models.paper_family import ensure
 from tercet.process.settings import BusSettings
 from tercet.process.supervisor import Child, Supervisor, module, service
 from tercet.schemas.goal import GoalSet

@@ -132,7 +132,7 @@ def ports_or_free(first: int, count: int) -> tuple[int, ...]:
 
 def models(folder: Path | None, console: Console) -> Manifest:
     """Build the variants that are missing, showing progress, and verify the files of all."""
-    from tercet.models.model_directory import ensure
+    from tercet.models.paper_family import ensure
 
     with as_usage_errors(), console.status("checking the models") as status:
 

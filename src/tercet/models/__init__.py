@@ -12,7 +12,7 @@ Modules that run in services; they need numpy, onnxruntime, pillow and pydantic:
 | `session`, `model_cache`, `classifier`, `cpu_share` | run models, emulate a slower node |
 | `onnxruntime_errors`, `probabilities` | why a model cannot be opened; scores as probabilities |
 | `folders`, `evaluate`, `profiling` | measure accuracy and speed |
-| `model_directory`, `worker_processes` | build missing variants in worker processes |
+| `model_directory`, `paper_family`, `worker_processes` | install, build |
 
 Modules that build, import and train; they need torch, onnx or h5py, or call modules that do:
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from tercet.models.errors import AssetError
-from tercet.models.model_directory import complete
+from tercet.models.paper_family import complete
 
 
 def main() -> int:

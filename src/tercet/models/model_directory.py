@@ -1,9 +1,7 @@
-"""Write the model directory: build the paper's variants, install, update and remove others.
+"""Write a model directory: install models, update their entries, remove them.
 
-A file that the manifest lists but that is missing or changed is an error, never replaced silently,
-and a directory that holds models is a complete family: only `complete` builds what is not listed,
-and only of the paper's family. Variants are built in a draft directory and moved before
-the manifest names them, so an interrupted build leaves no partial result.
+Files are prepared in a draft directory and moved before the manifest names them, so what was
+interrupted leaves no partial result.
 """
 
 from __future__ import annotations
@@ -17,87 +15,34 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from tercet.models import worker_processes
 from tercet.models.errors import ModelError
 from tercet.models.manifest import (
     FILE_NAME,
-    LABELS_FILE,
-    PAPER_FAMILY,
     Entry,
     Manifest,
     Task,
     check_labels,
-    default_directory,
     load,
     read,
     write,
 )
-from tercet.models.variants import CLASSES, MOBILENET_VARIANTS, variant
 
-PAPER_GOAL = "85"
-"""The paper's goal, which is top-5."""
 Progress = Callable[[str, str], None]
 """Called with a variant and the stage of its work: weights, export, quantise, done."""
-BUILD_LIBRARIES = ("torch", "onnx")
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
 """Those whose versions a manifest names."""
-BUILD_DRAFTS = ".building-"
 IMPORT_DRAFTS = ".importing-"
 
 
-def ensure(directory: Path | None = None, progress: Progress | None = None) -> Manifest:
-    """The verified manifest of a directory; one that holds no models gets the paper's eight.
-
-    As `complete`; but whatever a directory holds already is left as it is.
-    """
-    directory = directory or default_directory()
-    if (directory / FILE_NAME).exists():
-        return load(directory)
-    return complete(directory, progress)
-
-
-def complete(
-    directory: Path | None = None,
-    progress: Progress | None = None,
-    variants: Sequence[str] = tuple(MOBILENET_VARIANTS),
-) -> Manifest:
-    """Build what is missing of `variants` (default: all eight), and return the verified manifest.
-
-    Blocking: about half a minute for all on two cores, less than half a second once complete.
-    A second process waits for the first. An exception in this thread, such as KeyboardInterrupt,
-    stops the workers and removes their files. Raises `ModelError` when a listed file is damaged,
-    the directory holds another family, or the build libraries are not installed.
-    """
-    directory = directory or default_directory()
-    for name in variants:
-        variant(name)
-    if not _missing(directory, variants):
-        return load(directory, variants)
-    with _locked(directory):
-        if (held := _current(directory)).variants and held.name != PAPER_FAMILY:
-            raise ModelError(
-                f"{directory} holds the family {held.name}: build {PAPER_FAMILY} in a directory of"
-                " its own"
-            )
-        missing = _missing(directory, variants)  # Again: another process may have built them.
-        if missing:
-            _build(directory, missing, progress or (lambda _variant, _stage: None))
-    return load(directory, variants)
-
-
-def _current(directory: Path) -> Manifest:
+def current_manifest(directory: Path) -> Manifest:
     """The manifest, or an empty one for a directory that has none."""
     if not (directory / FILE_NAME).exists():
         return Manifest(directory=directory)
     return read(directory)
 
 
-def _missing(directory: Path, variants: Sequence[str]) -> list[str]:
-    return [name for name in variants if name not in _current(directory).variants]
-
-
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
     """One writer at a time. The kernel releases the lock when its holder exits."""
     _make(directory)
     with (directory / ".lock").open("w") as lock:
@@ -115,39 +60,11 @@ def _make(directory: Path) -> None:
         raise ModelError(f"model directory {directory}: {error.strerror}") from error
 
 
-def _build(directory: Path, missing: Sequence[str], progress: Progress) -> None:
-    if absent := [name for name in BUILD_LIBRARIES if find_spec(name) is None]:
-        raise ModelError(
-            f"model directory {directory} lacks {', '.join(missing)}, and building needs"
-            f" {', '.join(absent)}: pip install 'tercet[models]', or copy a built directory here"
-        )
-    # Drafts of a build that was killed: this process holds the lock.
-    for stale in directory.glob(f"{BUILD_DRAFTS}*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=BUILD_DRAFTS, dir=directory) as draft:
-        widths = sorted({variant(name).width for name in missing}, reverse=True)
-        built = worker_processes.build_widths(widths, Path(draft), progress)
-        _install_built(directory, Path(draft), {name: built[name] for name in missing})
-
-
-def _install_built(directory: Path, draft: Path, built: dict[str, Entry]) -> None:
-    """Move the files first and write the manifest last: the files it names then exist."""
-    for entry in built.values():
-        (draft / entry.file).replace(directory / entry.file)
-    if not (directory / LABELS_FILE).exists():
-        names = draft / LABELS_FILE
-        names.write_text("".join(f"class-{number}\n" for number in range(CLASSES)))
-        names.replace(directory / LABELS_FILE)
-    if not (directory / FILE_NAME).exists():
-        write(Manifest(family=PAPER_FAMILY, goal=PAPER_GOAL, directory=directory))
-    _add_entries(directory, built)
-
-
-def _add_entries(
+def add_entries(
     directory: Path, entries: Mapping[str, Entry], task: Task = "classification"
 ) -> None:
     """Write these entries to the manifest; they replace entries of the same name."""
-    current = _current(directory)
+    current = current_manifest(directory)
     merged = {**current.variants, **entries}
     in_order = {name: merged[name] for name in sorted(merged)}
     libraries = {name: version(name) for name in LIBRARIES if find_spec(name) is not None}
@@ -158,7 +75,7 @@ def _add_entries(
 def drafting(directory: Path) -> Iterator[Path]:
     """A temporary folder inside the model directory to prepare models in."""
     _make(directory)
-    _current(directory)  # Fail before the work if the manifest is unreadable.
+    current_manifest(directory)  # Fail before the work if the manifest is unreadable.
     with tempfile.TemporaryDirectory(prefix=IMPORT_DRAFTS, dir=directory) as draft:
         yield Path(draft)
 
@@ -170,7 +87,7 @@ def resumable(directory: Path, name: str) -> Iterator[Path]:
     Raises `ModelError` when another process is using it.
     """
     _make(directory)
-    _current(directory)  # As in `drafting`.
+    current_manifest(directory)  # As in `drafting`.
     place = directory / name
     place.mkdir(exist_ok=True)
     with (place / ".lock").open("w") as lock:
@@ -190,8 +107,8 @@ def install(
     manifest names the new ones. Returns the verified manifest. Raises `ModelError`, before any
     change, when the family would have two label sets.
     """
-    with _locked(directory):
-        current = _current(directory)
+    with locked(directory):
+        current = current_manifest(directory)
         _check_task(current, task)
         _check_labels(current, draft, entries)
         before = _files(current)
@@ -204,8 +121,8 @@ def install(
                 (draft / entry.file).replace(directory / file)
             shutil.copyfile(draft / entry.labels, directory / entry.labels)
             renamed[name] = entry.model_copy(update={"file": file})
-        _add_entries(directory, renamed, task)
-        for outdated in before - _files(_current(directory)):
+        add_entries(directory, renamed, task)
+        for outdated in before - _files(current_manifest(directory)):
             (directory / outdated).unlink(missing_ok=True)
     return load(directory)
 
@@ -232,7 +149,7 @@ def remove(directory: Path, names: Sequence[str]) -> Manifest:
 
     The last one stays: a family without variants answers nothing.
     """
-    with _locked(directory):
+    with locked(directory):
         current = read(directory)
         for name in names:
             current.entry(name)
@@ -252,7 +169,7 @@ def update_entries(known: Manifest, changes: Mapping[str, Mapping[str, object]])
     Raises `ModelError` for a variant whose file differs from the one in `known`.
     """
     directory = known.directory
-    with _locked(directory):
+    with locked(directory):
         current = read(directory)
         for name in changes:
             if current.entry(name).sha256 != known.entry(name).sha256:

@@ -148,7 +148,7 @@ def test_a_manifest_that_calls_a_softmax_logits_is_corrected_by_a_run(
     export = Export(tail=[SOFTMAX, ("Identity", {})])
     entry = added(export)  # Earlier versions wrote `probabilities: false` here.
     known = manifest.load(tmp_path / "models")
-    model_directory.update_entries(known, {"d2": {"probabilities": False}})
+    model_directory.update_entries(known, {"d2": {"output": "logits"}})
     found = classified(tmp_path / "models", photographs[0].jpeg)
     assert found == pytest.approx(expected(export, entry, photographs[0].jpeg), abs=1e-5)
 

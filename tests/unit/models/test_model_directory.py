@@ -13,7 +13,7 @@ import pytest
 
 from tercet.models import manifest
 from tercet.models.errors import ModelError
-from tercet.models.model_directory import complete, ensure
+from tercet.models.paper_family import complete, ensure
 from tests.unit.models import partial_copy
 
 SMALLEST = ("d3", "d7")
@@ -42,7 +42,7 @@ def test_two_processes_at_once_build_once_the_same_bytes_and_leave_no_drafts(
     models: Path, tmp_path: Path
 ) -> None:
     script = (
-        "import sys; from pathlib import Path; from tercet.models.model_directory import complete\n"
+        "import sys; from pathlib import Path; from tercet.models.paper_family import complete\n"
         f"complete(Path(sys.argv[1]), lambda *report: print(*report), {SMALLEST})"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
@@ -121,8 +121,8 @@ def test_running_a_complete_directory_imports_neither_torch_nor_onnx(models: Pat
     script = (
         "import sys; from pathlib import Path\n"
         "from tercet.models import classifier, images, manifest, session, variants\n"
-        "from tercet.models import model_directory\n"
-        "model_directory.ensure(Path(sys.argv[1]))\n"
+        "from tercet.models import paper_family\n"
+        "paper_family.ensure(Path(sys.argv[1]))\n"
         "c = classifier.Classifier(Path(sys.argv[1]))\n"
         "c.classify(images.load_pictures().pictures[0].jpeg, 'd7')\n"
         "assert not {'torch', 'onnx', 'h5py'} & sys.modules.keys()"

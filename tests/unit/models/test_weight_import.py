@@ -196,8 +196,9 @@ def test_precision_is_a_property_of_the_file(own: Path, tmp_path: Path, names: P
 
 
 def test_a_variant_is_removed_but_never_the_last(own: Path, tmp_path: Path, names: Path) -> None:
-    model, facts = small_classifier.write(tmp_path / "own.onnx"), ModelDescription(names, 50, "us")
+    facts = ModelDescription(names, 50, "us")
     for name in ("small", "large"):
+        model = small_classifier.write(tmp_path / "own.onnx", softmax=name == "large")
         onnx_import.import_classifier(name, model, own, facts)
     file = manifest.read(own).path("small")
     assert tuple(model_directory.remove(own, ["small"]).variants) == ("large",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tercet.cli.models.common import AsJson, Models, described, directory, overview, show, working
-from tercet.models import model_directory
+from tercet.models import paper_family
 
 EPILOG = "Example: [bold]tercet models build --models ./models[/]. Twice builds nothing new."
 
@@ -11,7 +11,7 @@ EPILOG = "Example: [bold]tercet models build --models ./models[/]. Twice builds 
 def build(models: Models = None, as_json: AsJson = False) -> None:
     """Build what is missing: real speed, untrained weights from a seed. Same seed, same bytes."""
     with working("building") as progress:
-        manifest = model_directory.complete(directory(models), progress)
+        manifest = paper_family.complete(directory(models), progress)
     note = f"{manifest.directory}"
     if manifest.untrained:
         note += ": weights are untrained; import or fit your own (tercet models --help)"
