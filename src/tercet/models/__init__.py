@@ -11,6 +11,7 @@ Modules that run in services; they need numpy, onnxruntime, pillow and pydantic:
 | `picture_header`, `picture_decoding` | its header; pixels within bounds of memory and time |
 | `session`, `model_cache`, `classifier`, `cpu_share` | run models, emulate a slower node |
 | `onnxruntime_errors`, `probabilities` | why a model cannot be opened; scores as probabilities |
+| `task`, `tasks`, `classification`, `detection` | what a model is asked, and how it answers |
 | `folders`, `evaluate`, `profiling` | measure accuracy and speed |
 | `model_directory`, `paper_family`, `worker_processes` | install, build |
 
