@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -127,6 +128,30 @@ def models(pytestconfig: pytest.Config) -> Path:
     ensure(directory)
     print(f"models ready after {time.monotonic() - started:.1f} s in {directory}")
     return directory
+
+
+@pytest.fixture(scope="session")
+def shapes(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """A detector of drawn shapes in two forms, and its labels; trained once per state of the code.
+
+    `tests.shapes_detector` says what they are.
+    """
+    from tests import shapes_detector
+
+    cache = pytestconfig.cache
+    assert cache is not None
+    source = Path(shapes_detector.__file__).read_bytes() + version("torch").encode()
+    directory = cache.mkdir("shapes") / hashlib.sha256(source).hexdigest()[:16]
+    if not directory.exists():
+        draft = tmp_path_factory.mktemp("exported")
+        shapes_detector.export(draft)
+        with contextlib.suppress(OSError):  # Another worker was faster.
+            shutil.copytree(draft, partial := directory.with_suffix(f".{os.getpid()}"))
+            partial.rename(directory)
+    return {"yolo": directory / "yolo.onnx", "ssd": directory / "ssd.onnx",
+            "labels": directory / "shapes.txt"}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

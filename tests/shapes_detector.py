@@ -88,7 +88,7 @@ def targets(truth: Truth, side: int = SIDE) -> tuple[Tensor, Tensor]:
     return classes, edges
 
 
-def trained(steps: int = 260, batch: int = 16, seed: int = 0) -> nn.Sequential:
+def trained(steps: int = 340, batch: int = 16, seed: int = 0) -> nn.Sequential:
     """Train on freshly drawn pictures; deterministic, on one thread about ten seconds."""
     torch.manual_seed(seed)
     model = network()
@@ -219,15 +219,12 @@ def ssd(model: nn.Sequential, side: int = SIDE) -> onnx.ModelProto:
     return graph.model([1, 3, side, side], outputs)
 
 
-def exported(folder: Path) -> dict[str, Path]:
-    """Both forms of one training, and the labels, in a folder."""
-    model, folder = trained(), Path(folder)
-    files = {"yolo": folder / "yolo.onnx", "ssd": folder / "ssd.onnx"}
-    files["yolo"].write_bytes(yolo(model).SerializeToString(deterministic=True))
-    files["ssd"].write_bytes(ssd(model).SerializeToString(deterministic=True))
-    files["labels"] = folder / "shapes.txt"
-    files["labels"].write_text("".join(f"{name}\n" for name in LABELS))
-    return files
+def export(folder: Path) -> None:
+    """Write both forms of one training, and the labels, into a folder."""
+    model = trained()
+    (folder / "yolo.onnx").write_bytes(yolo(model).SerializeToString(deterministic=True))
+    (folder / "ssd.onnx").write_bytes(ssd(model).SerializeToString(deterministic=True))
+    (folder / "shapes.txt").write_text("".join(f"{name}\n" for name in LABELS))
 
 
 def overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -54,7 +54,10 @@ def classify(
     ] = None,
     as_lines: Json = False,
 ) -> None:
-    """Classify pictures, or find objects in them, through the running system or in this process."""
+    """Classify pictures through the running system, or in this process.
+
+    A family of detectors finds objects in them.
+    """
     contents = [(picture, read(picture)) for picture in pictures]
     if local is not None:
         from tercet.cli.classify_locally import answers

@@ -6,7 +6,6 @@ any change of the directory: pictures are run, and what the outputs mean is reco
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +22,12 @@ from tercet.models.detection.recognition import Stated, recognised
 from tercet.models.detection.session import DetectorSession
 from tercet.models.detection.task import Detection
 from tercet.models.errors import ModelError
-from tercet.models.manifest import Entry, Manifest
+from tercet.models.manifest import Entry, Manifest, check_name
 from tercet.models.normalisation import Normalisation
 from tercet.models.onnx_import import million_macs
 from tercet.models.tensor_form import TensorForm
 from tercet.models.weight_import import model_entry
 
-VARIANT_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 Metric = Literal["mAP@0.5", "mAP@0.5:0.95"]
 
 
@@ -141,9 +139,3 @@ def summary(form: DetectionOutput) -> str:
 
 def _text(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
-
-
-def check_name(name: str) -> None:
-    """Raise `ModelError` for a name that no option `variant@tier` can have."""
-    if not VARIANT_NAME.fullmatch(name):
-        raise ModelError(f"variant {name!r}: 1 to 32 letters, digits, - and _ are expected")

@@ -175,4 +175,5 @@ def unfit_output(path: Path, shape: Sequence[object]) -> ModelError:
     """The error for an output that is no row of scores for each picture."""
     return ModelError(
         f"model file {path}: output must be [N, classes] or [N, classes, 1, 1], not {list(shape)}"
+        " (add a detector with --task detection)"
     )

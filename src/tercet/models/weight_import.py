@@ -179,6 +179,10 @@ def quantise_variants(
     `AssetError`.
     """
     manifest = load(directory)
+    if manifest.task != "classification":
+        raise ModelError(
+            f"{directory} is a family for {manifest.task}: quantise is for classifiers"
+        )
     chosen = _pairs(manifest, variants)
     entries: dict[str, Entry] = {}
     fidelities: dict[str, QuantisationFidelity] = {}

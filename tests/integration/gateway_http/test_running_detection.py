@@ -40,15 +40,14 @@ Found = list[tuple[str, list[float]]]
 
 
 @pytest.fixture(scope="module")
-def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    files = shapes_detector.exported(tmp_path_factory.mktemp("exported"))
+def family(shapes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("families") / "shapes"
     for name, px in (("yolo-96", 96), ("yolo-128", 128)):
         form = TensorForm(input_px=px)
-        described = DetectorDescription(files["labels"], 50.0, "a guess", form=form)
-        import_detector(name, files["yolo"], directory, described)
-    import_detector("ssd", files["ssd"], directory,
-                    DetectorDescription(files["labels"], 40.0, "a guess"))  # fmt: skip
+        described = DetectorDescription(shapes["labels"], 50.0, "a guess", form=form)
+        import_detector(name, shapes["yolo"], directory, described)
+    import_detector("ssd", shapes["ssd"], directory,
+                    DetectorDescription(shapes["labels"], 40.0, "a guess"))  # fmt: skip
     return directory
 
 

@@ -1,4 +1,4 @@
-"""`tercet models add`: any ONNX classifier as a variant of a family."""
+"""`tercet models add`: any ONNX classifier or detector as a variant of a family."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
+from tercet.cli.models import add_detector
 from tercet.cli.models.common import (
     AsJson,
     Family,
@@ -42,8 +43,10 @@ def add(
     accuracy: Annotated[float, typer.Option(help="Percent, from your own measurement.")],
     source: Annotated[str, typer.Option(help="Source of the accuracy, as text.")],
     metric: Annotated[
-        str | None, typer.Option(help="What the accuracy counts: top-1 or top-5.")
+        str | None,
+        typer.Option(help="What the accuracy counts: top-1, top-5, mAP@0.5, mAP@0.5:0.95."),
     ] = None,
+    task: Annotated[str, typer.Option(help="classification or detection.")] = "classification",
     normalise: Annotated[
         str | None,
         typer.Option(
@@ -72,18 +75,38 @@ def add(
     output_name: Annotated[
         str | None, typer.Option(help="Which output holds the scores, if there are several.")
     ] = None,
+    detection: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="What a detector's outputs mean, where it is asked for; docs/models.md has the"
+            " keys.",
+        ),
+    ] = None,
     family: Family = None,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add your own ONNX classifier, after checks and a run on pictures."""
+    """Add your own ONNX classifier or detector, after checks and a run on pictures."""
+    _one_of("--task", task, ("classification", "detection"))
     kind = _one_of("--output", output, ("logits", "probabilities"))
-    counted = _one_of("--metric", metric, ("top-1", "top-5"))
     order = _one_of("--layout", layout and layout.lower(), ("nchw", "nhwc"))
     form = TensorForm(cast("Layout | None", order and order.upper()), None, px, output_name)
     if not source.strip():
         raise UsageError("--source: name the source of the accuracy")
     pixels = _normalisation(normalise, mean, scale)
+    if task == "detection":
+        if output is not None:
+            raise UsageError("--output is for classifiers: say --detection score_kind=…")
+        manifest, read = add_detector.added(
+            variant, file, directory(models, family), labels=labels, accuracy=accuracy,
+            source=source, metric=metric, pixels=pixels, form=form, statements=detection or (),
+        )  # fmt: skip
+        show(as_json, described(manifest), overview(manifest), f"{variant}: {read}")
+        return
+    if detection:
+        raise UsageError("--detection is for detectors: say --task detection")
+    counted = _one_of("--metric", metric, ("top-1", "top-5"))
     from tercet.models import onnx_import as work
 
     with working("adding") as progress:

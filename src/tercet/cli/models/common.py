@@ -133,6 +133,20 @@ def scores(manifest: Manifest) -> Listing:
     return Listing("measured", ("variant", "precision", *shares, "pictures"), rows)
 
 
+def precisions(manifest: Manifest) -> Listing:
+    """One row per detector that was measured: its mean average precision."""
+    columns = ("variant", "precision", "px", "mAP@0.5 %", "mAP@0.5:0.95 %", "objects", "pictures")
+    measured = [(n, e, e.measured_map) for n, e in manifest.variants.items() if e.measured_map]
+    rows = [
+        (
+            name, entry.precision, entry.input_px, f"{m.map50_pct:.1f}", f"{m.map_pct:.1f}",
+            m.objects, m.pictures,
+        )
+        for name, entry, m in measured
+    ]  # fmt: skip
+    return Listing("measured", columns, rows)
+
+
 def _interval(bounds: tuple[float, float]) -> str:
     return f"{bounds[0]:.1f} to {bounds[1]:.1f}"
 
