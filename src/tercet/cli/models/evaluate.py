@@ -53,6 +53,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure top-1 and top-5 with 95 % intervals, or mAP, and write them into the manifest."""
+    if metric not in (None, *CLASSIFICATION, *DETECTION):
+        raise UsageError(f"--metric {metric}: one of {', '.join((*CLASSIFICATION, *DETECTION))}")
     place = directory(models, family)
     with as_usage_errors():
         task = manifest.read(place).task
