@@ -36,7 +36,7 @@ class Observed:
     whole: Integers
     """Effect of the row, [R]."""
     key: Integers
-    """Identity of what is measured: cell and condition, [R]; a multiple of 4."""
+    """Identity of what is measured: cell, node and condition, [R]; a multiple of 4."""
     service: tuple[Integers, Floats]
     network: tuple[Integers, Floats]
     waits: list[Part]
@@ -79,9 +79,8 @@ class Observed:
         cell = places.cell(row, option, bucket)
         one = np.ones((len(cell), 1))
         whole = key("row", places.row[row])
-        identity = (
-            cell * 1_000_003 + encoder.condition[node] + 7 * encoder.condition[places.home[row]]
-        ) << 2
+        condition = encoder.condition[node] + 7 * encoder.condition[places.home[row]]
+        identity = (cell * 1_000_003 + places.number[node] * 2_147_483_647 + condition) << 2
         demand = np.array([seen.state.demand.get(d, 1.0) for d, _ in known])
         return cls(
             tuple(d for d, _ in known), places.row[row], demand, places.number[node], bucket,

@@ -127,7 +127,7 @@ class Hybrid:
         if now is None or now.state is not state or now.goal != goal or not now.fits(self):
             plain = self.table(state)
             table, problem = self._problem(plain, state, goal)
-            start, prices = (None, None) if now is None else now.start(table)
+            start, prices = (None, None) if now is None else now.start(self.platform, table)
             self._latest = _Latest(
                 state, goal, self.platform, self.profile, self.costs.windows, plain, table, problem,
                 solved(problem, start, prices),
@@ -161,8 +161,11 @@ class _Latest:
         same = self.platform is agent.platform and self.profile is agent.profile
         return same and self.windows == agent.costs.windows
 
-    def start(self, table: CostTable) -> tuple[Integers | None, Prices | None]:
-        """Where the search for another table's solution begins; few rows need no start."""
-        if table.devices != self.table.devices:
+    def start(self, platform: Platform, table: CostTable) -> tuple[Integers | None, Prices | None]:
+        """Where the search for another table's solution begins, if its numbers mean the same."""
+        if table.devices != self.table.devices or platform.options != self.platform.options:
             return None, None
-        return self.solution.choice, self.solution.prices
+        return (
+            self.solution.choice,
+            self.solution.prices if table.nodes == self.table.nodes else None,
+        )
