@@ -25,18 +25,22 @@ from tercet.rl.star_structure import NONE, Star, star_of
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-ROUNDS = 5
-"""How often the bound is computed at most, each time with more loads of the hub."""
+ROUNDS = 6
+"""How often bounds are raised at most, each time with more loads of the hub."""
 
-MOST_OPENED = 6
-"""Intervals of the hub's load that are divided in a round: those with the lowest bounds."""
+LEAST_DIVIDED, MOST_DIVIDED, RAISED = 6, 32, 0.5
+"""Intervals of the hub's load that are divided in a round: those with the lowest bounds, which keep
+the gap above this share of what it is."""
+
+LARGE = 1.6
+"""Tolerances from which a gap is closed by enumerating the users of the hub: that is dear."""
 
 COLD, WARM, SHARP = (15, 0.3), (5, 0.1), (5, 0.05)
 """Price steps, and how far prices may move: without prices, with some, and to raise the bound. The
 last grow from round to round."""
 
-LEAST_PROGRESS = 0.1
-"""Share by which the gap must shrink in a round for another one to be made."""
+LEAST_PROGRESS = 0.2
+"""Share by which the gap must shrink in a round for another one like it to be made."""
 
 FEW, MANY = 6, 12
 """Rows of each branch that are searched: while prices move, and for the bound."""
@@ -81,24 +85,47 @@ def search(
     if len(opened := _open(bound, best, tolerance)):
         closed = best.target(tolerance)  # A bound of all that is left out from here on.
         grid = grid.open_loads(value, opened, closed)
-    for index in range(ROUNDS + 1):
+    searched = False
+    for index in range(ROUNDS):
         left, opened = best.cost - float(bound.min()), _open(bound, best, tolerance)
-        last = index == ROUNDS or left > (1 - LEAST_PROGRESS) * gap
-        if index and len(opened):
-            found = hub_search.search(star, grid, opened, best, tolerance, cut=last)
-            bound[opened] = np.maximum(bound[opened], found)
-            opened = _open(bound, best, tolerance)
-        if last or not len(opened):
+        if not len(opened) or (searched and left < LARGE * tolerance * abs(best.cost)):
             break
-        gap = left
-        opened = np.sort(opened[np.argsort(bound[opened], kind="stable")[:MOST_OPENED]])
-        grid, bound = _sharpened(star, grid, bound, opened, best, index)
+        if left <= (1 - LEAST_PROGRESS) * gap:
+            gap = left
+            grid, bound = _sharpened(star, grid, bound, _lowest(bound, opened, best), best, index)
+        elif searched:
+            break
+        else:
+            searched, gap = True, np.inf
+            bound = _with_users(star, grid, bound, best, tolerance)
+    if not searched:
+        bound = _with_users(star, grid, bound, best, tolerance)
     return Found(best.choice, min(float(bound.min()), closed, best.cost), prices)
 
 
 def _open(bound: Floats, best: Incumbent, tolerance: float) -> Integers:
     """Where the bound is not close enough to the incumbent."""
     return np.flatnonzero(bound < best.target(tolerance))
+
+
+def _lowest(bound: Floats, opened: Integers, best: Incumbent) -> Integers:
+    """Those of the intervals `opened` that are divided next."""
+    level = bound.min() + (1 - RAISED) * (best.cost - bound.min())
+    order = opened[np.argsort(bound[opened], kind="stable")]
+    count = max(LEAST_DIVIDED, int((bound[opened] < level).sum()))
+    return np.sort(order[: min(count, MOST_DIVIDED)])
+
+
+def _with_users(star: Star, grid: Grid, bound: Floats, best: Incumbent, tolerance: float) -> Floats:
+    """Bounds with the sets of users of the hub enumerated, if the gap is large."""
+    if best.cost - float(bound.min()) < LARGE * tolerance * abs(best.cost):
+        return bound
+    opened = _open(bound, best, tolerance)
+    found = bound.copy()
+    found[opened] = np.maximum(
+        bound[opened], hub_search.search(star, grid, opened, best, tolerance)
+    )
+    return found
 
 
 def _first(star: Star, start: Integers | None, prices: Prices | None) -> tuple[Incumbent, Prices]:

@@ -34,14 +34,11 @@ BATCH, LOWEST = 64, 24
 STEPS, WIDTH, ROWS, ROWS_WHILE_MOVING = 5, 0.05, 13, 6
 
 
-def search(
-    star: Star, grid: Grid, opened: Integers, best: Incumbent, tolerance: float,
-    cut: bool,
-) -> float:  # fmt: skip
+def search(star: Star, grid: Grid, opened: Integers, best: Incumbent, tolerance: float) -> float:
     """Bound of the total cost with the hub's load in the cells `opened`.
 
-    Where there are too many sets of users, the lowest are
-    taken if it may be `cut`; otherwise, and with a busy hub, nothing is found: -inf.
+    Where there are too many sets of users, the lowest are taken. With a busy hub nothing is found:
+    -inf.
     """
     if len(grid.hub) < 2:
         return -np.inf
@@ -53,8 +50,8 @@ def search(
     value = Evaluation(star, part).value(part, ROWS)
     cells = np.searchsorted(ends, opened)
     most = MOST_POINTS // problem.n
-    found = hub_users.users(star, part, value, cells, best.target(tolerance), most)
-    if found is None or (len(found.load) > most and not cut):
+    found = hub_users.users(star, part, value, cells, best.target(tolerance))
+    if found is None:
         return -np.inf
     points = _points(part, found).at_hub(np.arange(min(most, len(found.load))))
     left_out = min(found.bound, float(found.least[most:].min(initial=np.inf)))

@@ -24,6 +24,10 @@ Booleans = NDArray[np.bool_]
 MOST_SUBSETS = 1000
 """Sets of users that one branch may have; where there are more, the hub stays relaxed."""
 
+MOST_PAIRS, SHORTENED = 160_000, 0.8
+"""Combinations of sets of branches that are looked at; where there are more, those whose bound is
+highest are left out, this share less each time."""
+
 
 @dataclass(frozen=True)
 class Users:
@@ -65,13 +69,11 @@ def hub_loads(star: Star) -> Floats | None:
     return np.where(np.isfinite(load), load, np.inf)
 
 
-def users(
-    star: Star, grid: Grid, value: Value, opened: Integers, target: float, most: int
-) -> Users | None:
+def users(star: Star, grid: Grid, value: Value, opened: Integers, target: float) -> Users | None:
     """Sets of users with a bound below `target` and the hub's load in the cells `opened`.
 
-    `grid` and `value` are those of searched branches. Of a cell that has far more than `most`, not
-    all are found. None where a branch has too many of its own.
+    `grid` and `value` are those of searched branches. Of a cell that has too many, not all are
+    found. None where a branch has too many of its own.
     """
     loads = hub_loads(star)
     if loads is None or len(grid.branch) < 2:
@@ -91,10 +93,7 @@ def users(
         rows, load = found
         least = (off[:, None] + rows @ added[1][:, :, own].transpose(0, 2, 1)).min(axis=2)
         branches.append(_Subsets(rows, load, np.maximum(least, known[:, None])))
-    parts = [
-        _of_cell(grid, value, branches, int(j), evaluation.hub_offset, target, 4 * most)
-        for j in opened
-    ]
+    parts = [_of_cell(grid, value, branches, int(j), evaluation.hub_offset, target) for j in opened]
     least = np.concatenate([part.least for part in parts])
     order = np.argsort(least, kind="stable")
     return Users(
@@ -149,6 +148,27 @@ def _subsets(
     return rows, load
 
 
+def _pairs(
+    first: Floats, second: Floats, room: float, most: int
+) -> tuple[float, Integers, Integers]:
+    """Pairs of a label and a set with a sum below `room`, or below less if there are too many.
+
+    Returns what it is below, and the positions in `first` and `second`.
+    """
+    order = np.argsort(second, kind="stable")
+    second = second[order]
+    count = np.searchsorted(second, room - first)
+    low = float(first.min(initial=np.inf) + second.min(initial=np.inf))
+    least = low + 1e-3 * (room - low)
+    while count.sum() > most:
+        # With many at the very least, nothing is known of what is left out.
+        room = low + SHORTENED * (room - low) if room > least else -np.inf
+        count = np.searchsorted(second, room - first)
+    label = np.repeat(np.arange(len(first)), count)
+    start = np.repeat(np.cumsum(count) - count, count)
+    return room, label, order[np.arange(len(label)) - start]
+
+
 def _of_cell(
     grid: Grid,
     value: Value,
@@ -156,27 +176,27 @@ def _of_cell(
     cell: int,
     offset: float,
     target: float,
-    most: int,
 ) -> Users:
     """The sets of one cell, whose bound interpolates those of its ends."""
-    ends, cut = [cell, cell + 1], np.inf
+    ends, room = [cell, cell + 1], target - float(value.cell[cell])
     low, high = grid.hub[ends]
     load, excess = np.full(1, offset), np.zeros((2, 1))
-    members = np.zeros((1, 0), dtype=bool)
-    room = target - value.cell[cell]
+    taken = np.zeros((1, 0), dtype=np.int64)
+    most = MOST_PAIRS // max(1, len(branches))
+    rest = sum(float(subsets.load.max(initial=0.0)) for subsets in branches)
     for branch, subsets in enumerate(branches):
         more = subsets.least[ends] - value.parts[ends, branch][:, None]  # [2, S]
-        usable = np.flatnonzero(more.min(axis=0) < room)
-        sums = excess[:, :, None] + more[:, None, usable]
-        loads = load[:, None] + subsets.load[usable]
-        first, second = np.nonzero((sums.min(axis=0) < room) & (loads <= high * (1 + 1e-9)))
-        load, excess = loads[first, second], sums[:, first, second]
-        members = np.concatenate([members[first], subsets.rows[usable[second]]], axis=1)
-        if len(load) > most:
-            order = np.argsort(excess.min(axis=0), kind="stable")
-            cut = min(cut, value.cell[cell] + excess.min(axis=0)[order[most]])
-            order = order[:most]
-            load, excess, members = load[order], excess[:, order], members[order]
+        rest -= float(subsets.load.max(initial=0.0))
+        room, first, second = _pairs(excess.min(axis=0), more.min(axis=0), room, most)
+        sums, loads = excess[:, first] + more[:, second], load[first] + subsets.load[second]
+        fits = (loads <= high * (1 + 1e-9)) & (loads + rest >= low * (1 - 1e-9))
+        keep = np.flatnonzero(fits & (sums.min(axis=0) < room))
+        load, excess = loads[keep], sums[:, keep]
+        taken = np.concatenate([taken[first[keep]], second[keep, None]], axis=1)
+    cut = value.cell[cell] + room
+    members = np.concatenate(
+        [one.rows[taken[:, branch]] for branch, one in enumerate(branches)], axis=1
+    )
     part = np.clip((load - low) / max(high - low, 1e-300), 0.0, 1.0)
     total = value.point[ends] + grid.hub_price[ends] * (grid.hub[ends] - offset)
     both = total[:, None] + excess
