@@ -32,7 +32,7 @@ LEAST_DIVIDED, MOST_DIVIDED, RAISED = 6, 32, 0.5
 """Intervals of the hub's load that are divided in a round: those with the lowest bounds, which keep
 the gap above this share of what it is."""
 
-LARGE = 1.6
+LARGE = 1.0
 """Tolerances from which a gap is closed by enumerating the users of the hub: that is dear."""
 
 COLD, WARM, SHARP = (15, 0.3), (5, 0.1), (5, 0.05)
