@@ -34,6 +34,7 @@ TRAINING = {"torch", "onnx", "h5py"}
 HEAVY_MODELS = {
     *("build", "calibration", "fit", "graph", "keras_file", "mobilenet", "onnx_import"),
     *("published_weights", "quantise", "seeded_weights", "timm_file", "train", "training_config"),
+    *("imagenet", "static_quantisation"),
     *("weight_import", "batches", "augment", "onnx_file", "onnx_inspection", "output_kind"),
     "detector_import",
 }

@@ -20,7 +20,8 @@ Modules that build, import and train; they need torch, onnx or h5py, or call mod
 | module | purpose |
 |---|---|
 | `build`, `mobilenet`, `seeded_weights`, `graph` | build from a seed |
-| `augment`, `calibration`, `quantise` | 8-bit models, calibrated on pictures |
+| `augment`, `calibration`, `quantise`, `static_quantisation` | 8-bit models |
+| `imagenet` | the trained family: published weights, 8-bit forms that agree with them |
 | `onnx_import`, `onnx_file`, `onnx_inspection`, `output_kind`, `observed_output` | import ONNX |
 | `weight_import`, `published_weights`, `keras_file`, `timm_file` | import published weights |
 | `fit`, `training_config`, `train`, `batches` | train on the user's classes |

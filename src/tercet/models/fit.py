@@ -49,7 +49,10 @@ def fit(
             skipped = training_config.prepare(
                 config, place, lambda done, total: progress("all", f"picture {done}/{total}")
             )
-        tasks = [Task("fitting", w, ("tercet.models.train", str(place), str(w))) for w in widths]
+        tasks = [
+            Task("fitting", f"width {w:g}", ("tercet.models.train", str(place), str(w)))
+            for w in widths
+        ]
         entries = worker_processes.run_tasks(tasks, place, progress)
         manifest = model_directory.install(directory, place, entries)
         shutil.rmtree(place)

@@ -15,7 +15,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tercet.models.mobilenet import RELU6_MAX, Block, MobileNet
+from tercet.models.framework import RELU6_MAX
+from tercet.models.mobilenet import Block, MobileNet
 from tercet.models.variants import INPUT_PX
 
 OPSET = 17
@@ -35,7 +36,7 @@ def folded(block: Block) -> tuple[Array, Array]:
     return kernel.float().numpy(), bias.float().numpy()
 
 
-class _Writer:
+class GraphWriter:
     """Collects nodes and their constants in order."""
 
     def __init__(self) -> None:
@@ -43,17 +44,19 @@ class _Writer:
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, name: str, values: NDArray[np.generic]) -> str:
+        """Add a constant; returns its name."""
         self.constants.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
         return name
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Add an operator with one output; returns the output's name."""
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
 
 def to_onnx(network: MobileNet, input_px: int = INPUT_PX) -> onnx.ModelProto:
     """`pixels` float32 [batch, 3, input_px, input_px] to `logits` float32 [batch, classes]."""
-    writer = _Writer()
+    writer = GraphWriter()
     bounds = [writer.constant(name, np.array(value, dtype=np.float32))
               for name, value in (("floor", 0.0), ("ceiling", RELU6_MAX))]  # fmt: skip
     flow = "pixels"
@@ -65,10 +68,10 @@ def to_onnx(network: MobileNet, input_px: int = INPUT_PX) -> onnx.ModelProto:
     kernel = writer.constant("conv_preds.kernel", network.head.weight.detach().numpy())
     bias = writer.constant("conv_preds.bias", network.head.bias.detach().numpy())
     writer.node("Gemm", [flow, kernel, bias], "logits", transB=1)
-    return _model(writer, network.head.out_features, input_px)
+    return model(writer, network.head.out_features, input_px, "mobilenet_v1")
 
 
-def _write_block(writer: _Writer, block: Block, flow: str, bounds: list[str]) -> str:
+def _write_block(writer: GraphWriter, block: Block, flow: str, bounds: list[str]) -> str:
     layer = block.layer
     kernel, bias = folded(block)
     inputs = [
@@ -84,11 +87,12 @@ def _write_block(writer: _Writer, block: Block, flow: str, bounds: list[str]) ->
     return writer.node("Clip", [flow, *bounds], f"{layer.name}_relu")
 
 
-def _model(writer: _Writer, classes: int, input_px: int) -> onnx.ModelProto:
+def model(writer: GraphWriter, classes: int, input_px: int, name: str) -> onnx.ModelProto:
+    """The checked model of what was written: `pixels` to `logits`."""
     shape: list[str | int | None] = ["batch", 3, input_px, input_px]
     graph = helper.make_graph(
         writer.nodes,
-        "mobilenet_v1",
+        name,
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes])],
         writer.constants,

@@ -15,22 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tercet.models.framework import KERAS, RELU6_MAX, Framework
 from tercet.models.variants import CLASSES
-
-
-class Framework(NamedTuple):
-    """Where libraries differ and the weights do not show it."""
-
-    epsilon: float
-    """Epsilon of batch normalisation."""
-    pads_end_only: bool
-    """At stride 2: one row at the bottom and one column at the right, none at top and left."""
-
-
-KERAS = Framework(1e-3, pads_end_only=True)
-TORCH = Framework(1e-5, pads_end_only=False)
-RELU6_MAX = 6.0
-"""Upper bound of ReLU6: a range of activations that eight bits resolve well."""
 
 
 class Layer(NamedTuple):

@@ -67,8 +67,13 @@ def add_entries(
     current = current_manifest(directory)
     merged = {**current.variants, **entries}
     in_order = {name: merged[name] for name in sorted(merged)}
-    libraries = {name: version(name) for name in LIBRARIES if find_spec(name) is not None}
-    write(current.model_copy(update={"task": task, "variants": in_order, "built_with": libraries}))
+    changed = {"task": task, "variants": in_order, "built_with": library_versions()}
+    write(current.model_copy(update=changed))
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the installed libraries that models depend on."""
+    return {name: version(name) for name in LIBRARIES if find_spec(name) is not None}
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from tercet.models import keras_file, timm_file
 from tercet.models.errors import ModelError
-from tercet.models.mobilenet import KERAS, TORCH, Block, Framework, MobileNet
+from tercet.models.framework import KERAS, TORCH, Framework
+from tercet.models.mobilenet import Block, MobileNet
 from tercet.models.variants import CLASSES, MOBILENET_VARIANTS
 
 WeightArrays = Mapping[str, NDArray[np.float32]]

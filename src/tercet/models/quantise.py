@@ -25,7 +25,7 @@ _BEFORE_SCORES = KEEPS_VALUES | MAKES_PROBABILITIES | {"LogSoftmax", "Add"}
 """Operators on the last few values, which are cheap in float."""
 
 
-class _Views(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+class Views(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
     """Gives the calibrator one picture at a time."""
 
     def __init__(self, session: Session, views: NDArray[np.float32]) -> None:
@@ -39,7 +39,7 @@ class _Views(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxr
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence onnxruntime's advice on the root logger: a folded graph needs no pre-processing."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -57,11 +57,11 @@ def quantise(
     The scores stay float: with 256 levels for a thousand classes the best two would often be equal.
     """
     model, session = onnx.load(source), Session(source, form=form)
-    with _quiet():
+    with quiet():
         quantization.quantize_static(
             model,
             output,
-            _Views(session, views),
+            Views(session, views),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
@@ -69,7 +69,7 @@ def quantise(
             calibrate_method=quantization.CalibrationMethod.MinMax,
             extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
         )
-    onnx.save(_with_float_scores(onnx.load(output), session.output_name), output)
+    onnx.save(with_float_scores(onnx.load(output), session.output_name), output)
     shift = (_logits(Session(output, form=form), views) - _logits(session, views)).mean(axis=0)
     onnx.save(_corrected(onnx.load(output), session.output_name, shift), output)
 
@@ -78,7 +78,7 @@ def _logits(session: Session, views: NDArray[np.float32]) -> NDArray[np.float32]
     return np.concatenate([session.run(view[np.newaxis]) for view in views])
 
 
-def _with_float_scores(model: ModelProto, output: str) -> ModelProto:
+def with_float_scores(model: ModelProto, output: str) -> ModelProto:
     """Without the Q/DQ pairs between the last operator that computes and the output.
 
     A softmax, a sigmoid and an added bias are passed on the way.

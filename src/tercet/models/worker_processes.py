@@ -1,4 +1,4 @@
-"""Worker processes: one per width, as many at once as there are cores, killed on a stop."""
+"""Worker processes: one per network, as many at once as there are cores, killed on a stop."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ PACKAGE_ROOT = Path(tercet.__file__).parent.parent.absolute()
 
 
 class Task(NamedTuple):
-    """The work for one width, and the module with arguments that does it."""
+    """The work for one network, and the module with arguments that does it."""
 
     activity: str
     """For error messages: building, fitting."""
-    width: float
+    name: str
+    """For error messages, and for the log file."""
     module: tuple[str, ...]
 
 
@@ -42,7 +43,7 @@ class _Workers:
 
     def run(self, task: Task) -> None:
         """Run one task to its end; `ModelError` with the last line of its stderr if it fails."""
-        with (self._directory / f"{task.width}.log").open("w+") as errors:
+        with (self._directory / f"{task.name}.log").open("w+") as errors:
             process = self._start(task, errors.fileno())
             with process:
                 assert process.stdout is not None
@@ -52,7 +53,7 @@ class _Workers:
             if process.returncode:
                 errors.seek(0)
                 last = (errors.read().strip().splitlines() or ["no reason given"])[-1]
-                raise ModelError(f"{task.activity} width {task.width:g} failed: {last}")
+                raise ModelError(f"{task.activity} {task.name} failed: {last}")
 
     def _start(self, task: Task, errors: int) -> subprocess.Popen[str]:
         """Only before `stop`, which could not kill a process that starts after it."""
@@ -102,7 +103,10 @@ def build_widths(
 ) -> dict[str, Entry]:
     """Build both precisions of each width into `directory`; return entries by variant."""
     return run_tasks(
-        [Task("building", w, ("tercet.models.build", str(w), str(directory))) for w in widths],
+        [
+            Task("building", f"width {w:g}", ("tercet.models.build", str(w), str(directory)))
+            for w in widths
+        ],
         directory,
         progress,
     )

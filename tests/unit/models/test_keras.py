@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from tercet.models import graph, images, published_weights
 from tercet.models.errors import ModelError
-from tercet.models.mobilenet import Block, Framework, MobileNet
+from tercet.models.framework import Framework
+from tercet.models.mobilenet import Block, MobileNet
 from tercet.models.session import Session
 from tests.unit.models import keras_fixture
 

@@ -17,7 +17,8 @@ from safetensors.numpy import load_file, save_file
 
 from tercet.models import images, published_weights
 from tercet.models.errors import ModelError
-from tercet.models.mobilenet import KERAS, MobileNet
+from tercet.models.framework import KERAS
+from tercet.models.mobilenet import MobileNet
 from tests.unit.models import keras_fixture, timm_fixture
 
 RELATIVE = 1e-4
