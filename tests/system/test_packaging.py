@@ -15,6 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DATA = (
     "tercet/py.typed",
+    "tercet/models/imagenet/pictures/compare/coffee.jpg",
+    "tercet/models/imagenet_classes.txt",
     "tercet/models/photographs/grace_hopper.jpg",
     "tercet/schemas/asyncapi.yaml",
     "tercet/schemas/json/decision.v1.json",
