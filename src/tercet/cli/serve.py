@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tercet.cli import input_checks
+from tercet.cli import input_checks, run_options
 from tercet.cli.display import Display
 from tercet.cli.process_plan import RunConfig
 from tercet.cli.run import RunLocation, run
@@ -29,9 +29,7 @@ EPILOG = (
 
 
 def serve(
-    goal: Annotated[
-        str, typer.Option(help="Least average accuracy: min, max, or percent 0..100.")
-    ] = "85",
+    goal: run_options.Goal = "85",
     scheduler: Annotated[
         SchedulerName,
         typer.Option(help="windows: devices ask at their own pace; rounds: as they are told."),
@@ -43,20 +41,13 @@ def serve(
     port: Annotated[
         int, typer.Option(min=-1, max=65535, help="Port of the broker; -1: a free one.")
     ] = BROKER_PORT,
-    bus: Annotated[
-        str | None, typer.Option(help="URL of a broker to use instead of an embedded one.")
-    ] = None,
-    store: Annotated[
-        Path | None,
-        typer.Option(help="Keep the streams in this folder, and continue from those in it."),
-    ] = None,
-    logs: Annotated[
-        Path | None, typer.Option(help="Keep one log file per process in this folder.")
-    ] = None,
+    bus: run_options.BusUrl = None,
+    store: run_options.Store = None,
+    logs: run_options.Logs = None,
     dashboard: Annotated[
         bool, typer.Option(help="Serve the live page, and print its address.")
     ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    seed: run_options.Seed = 0,
 ) -> None:
     """Start all but the fleet, which comes from outside."""
     console = Console(stderr=True, soft_wrap=True)

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from tercet.cli import input_checks
+from tercet.cli import input_checks, run_options
 from tercet.cli.display import Display
 from tercet.cli.process_plan import RunConfig
 from tercet.cli.run import RunLocation, run
@@ -43,9 +43,7 @@ def up(
         int | None,
         typer.Option(min=1, help="Learning rounds; without it: free-running, until stopped."),
     ] = None,
-    goal: Annotated[
-        str, typer.Option(help="Least average accuracy: min, max, or percent 0..100.")
-    ] = "85",
+    goal: run_options.Goal = "85",
     policy: Annotated[
         PolicyName,
         typer.Option(help="Who decides: hybrid, or hybrid-paper (extra: paper; five devices)."),
@@ -85,19 +83,12 @@ def up(
         int | None,
         typer.Option(min=1, help="Rounds that parameters may be behind (unbounded; in a world 1)."),
     ] = None,
-    bus: Annotated[
-        str | None, typer.Option(help="URL of a broker to use instead of an embedded one.")
-    ] = None,
+    bus: run_options.BusUrl = None,
     port: Annotated[
         int, typer.Option(min=-1, max=65535, help="Port of the embedded broker; -1: a free one.")
     ] = -1,
-    store: Annotated[
-        Path | None,
-        typer.Option(help="Keep the streams in this folder, and continue from those in it."),
-    ] = None,
-    logs: Annotated[
-        Path | None, typer.Option(help="Keep one log file per process in this folder.")
-    ] = None,
+    store: run_options.Store = None,
+    logs: run_options.Logs = None,
     dashboard: Annotated[
         bool | None,
         typer.Option(help="Serve the live page, and print its address (on a terminal: yes)."),
@@ -118,7 +109,7 @@ def up(
     docker: Annotated[
         bool, typer.Option("--docker", help="Containers (compose.yaml) in place of processes.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    seed: run_options.Seed = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
     ] = False,

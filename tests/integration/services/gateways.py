@@ -156,3 +156,8 @@ async def serving(bus: Bus, **nodes: str | Node) -> AsyncIterator[list[tuple[str
             yield requested
         finally:
             over.set()
+
+
+def opened() -> Round:
+    """A round for `cam-1`."""
+    return Round(number=4, devices=("cam-1",), policy="explore")

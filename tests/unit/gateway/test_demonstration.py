@@ -11,7 +11,7 @@ from tercet.models.images import Picture
 from tercet.schemas.round import Round
 from tercet.services.gateway.application import Answer, ApplicationRequest
 from tercet.services.gateway.settings import GatewaySettings
-from tercet.services.gateway.sources.demonstration import Demonstration
+from tercet.services.gateway.sources.demonstration import Demonstration, next_round
 
 
 async def requests_made(idle: float | None, *, aside: bool = False, opened: bool = False) -> int:
@@ -44,3 +44,13 @@ async def requests_made(idle: float | None, *, aside: bool = False, opened: bool
 async def test_who_makes_requests(idle: float | None, facts: dict[str, bool], most: int) -> None:
     made = await requests_made(idle, **facts)
     assert min(most, 1) <= made <= most
+
+
+async def test_of_several_rounds_the_newest_is_used() -> None:
+    rounds: asyncio.Queue[Round] = asyncio.Queue()
+    for number in (1, 2, 3):
+        rounds.put_nowait(Round(number=number, devices=("a",), policy="x"))
+    found = await next_round(rounds, asyncio.Event(), idle=1)
+    assert found is not None
+    assert found.number == 3
+    assert await next_round(rounds, asyncio.Event(), idle=0.05) is None
