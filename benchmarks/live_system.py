@@ -119,3 +119,18 @@ async def wait_for_rounds(bus: Bus, count: int) -> None:
     """Return when `count` rounds have closed."""
     while await rounds_done(bus) < count:  # noqa: ASYNC110  (the stream is in another process)
         await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def unsupervised(child: Child) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that is not restarted, whatever becomes of it; it is killed on the way out."""
+    process = await asyncio.create_subprocess_exec(
+        *child.command, env={**os.environ, **child.environment},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -2,9 +2,10 @@
 
 End to end is the gateway's request pipeline: by the decision in force, send the picture to the
 inference service of the same node, receive labels. Direct is `decode` and one run of the model in
-this process. The third measurement is a bare round trip through the broker with the picture. All
-three alternate within one run. Broker and inference service are processes as in `tercet up`,
-without emulation and with one thread each.
+this process. The third measurement is a bare round trip through the broker with the picture (an
+echo). All three alternate within one run. `added_over_echo` is what a request adds to direct, over
+the echo, without which it cannot do; its bar is 2. Broker and inference service are processes as in
+`tercet up`, without emulation and with one thread each.
 """
 
 from __future__ import annotations
@@ -134,9 +135,10 @@ async def _pairs(
         "difference_ms": round(end - base, 3),
         "road_ms": round(least, 3),
         "road_ratio": round((base + least) / base, 3),
+        "added_over_echo": round((end - base) / least, 2),
         **{
             part: round(statistics.median(getattr(outcome, part) for outcome in outcomes), 3)
-            for part in ("decision_ms", "network_ms", "queue_ms", "compute_ms")
+            for part in ("network_ms", "queue_ms", "compute_ms")
         },
         "response_p95_ms": round(statistics.quantiles(whole, n=20)[-1], 3),
         "direct_p95_ms": round(statistics.quantiles(alone, n=20)[-1], 3),
@@ -144,19 +146,19 @@ async def _pairs(
 
 
 def _heading(name: str) -> str:
-    return "round trips" if name == "road" else name.replace("_", " ")
+    return "echo" if name == "road" else name.replace("_", " ")
 
 
 def render(rows: list[dict[str, Any]]) -> str:
     """A Markdown table."""
-    parts = ("decision", "network", "queue", "compute")
+    parts = ("network", "queue", "compute")
     names = ("response", "direct", "difference", "road", *parts, "response_p95", "direct_p95")
     lines = [
-        f"| variant | ratio | round trips alone | {' | '.join(_heading(n) for n in names)} |",
-        "|---" * (len(names) + 3) + "|",
+        f"| variant | ratio | echo alone | added / echo | {' | '.join(map(_heading, names))} |",
+        "|---" * (len(names) + 4) + "|",
     ]
     for row in rows:
         times = " | ".join(f"{row[f'{name}_ms']:.2f} ms" for name in names)
-        ratios = f"{row['ratio']:.3f} | {row['road_ratio']:.3f}"
+        ratios = f"{row['ratio']:.3f} | {row['road_ratio']:.3f} | {row['added_over_echo']:.2f}"
         lines.append(f"| {row['variant']} | {ratios} | {times} |")
     return "\n".join(lines)

@@ -70,6 +70,14 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command.add_argument("--factor", type=factor, default=10.0, help="times the capacity")
     command.add_argument("--seconds", type=factor, default=20.0)
     command.add_argument("--share", type=factor, default=0.25, help="of a core: the emulated node")
+    command = verb("hung-cloud", run_hung_cloud, "requests that a cloud costs that hangs")
+    command.add_argument("--seconds", type=factor, default=300.0)
+    command.add_argument("--rate", type=factor, default=8.0, help="requests a second and device")
+    command = verb(
+        "orchestrator-outage", run_orchestrator_outage, "by which decision requests are answered"
+    )
+    command.add_argument("--seconds", type=factor, default=60.0)
+    command.add_argument("--rate", type=factor, default=5.0, help="requests a second")
     command = verb(
         "decisions", run_decisions, "decision round trips beside bare echoes under the same load"
     )
@@ -207,6 +215,22 @@ def run_http_overload(options: Options) -> None:
 
     found = asyncio.run(http_overload.measure(options.factor, options.seconds, options.share))
     show(options, found, http_overload.render)
+
+
+def run_hung_cloud(options: Options) -> None:
+    """Counts of requests that timed out."""
+    from benchmarks import hung_cloud
+
+    found = asyncio.run(hung_cloud.measure(options.seconds, options.rate))
+    show(options, found, hung_cloud.render)
+
+
+def run_orchestrator_outage(options: Options) -> None:
+    """Counts of answers by decision."""
+    from benchmarks import orchestrator_outage
+
+    found = asyncio.run(orchestrator_outage.measure(options.seconds, options.rate))
+    show(options, found, orchestrator_outage.render)
 
 
 def run_decisions(options: Options) -> None:
