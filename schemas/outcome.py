@@ -41,6 +41,9 @@ class Outcome(Message):
     arrived_at: AwareDatetime | None = Field(
         None, description="when the picture arrived, by the device's clock"
     )
+    last_arrived_at: AwareDatetime | None = Field(
+        None, description="when the last of `count` pictures arrived; null: not known"
+    )
     request: UUID | None = Field(None, description="id of the request, as in result.v1")
     node: Name = Field(description="the node that ran it")
     assigned: OptionText | None = Field(None, description="the option decided; null without one")

@@ -64,6 +64,13 @@ class ActiveRow(_OfRow):
     demand: Rate | None = Field(
         None, description="requests per second as they arrive; null: one request, with all others"
     )
+    own_queue: tuple[Rate, ...] = Field(
+        (),
+        max_length=16,
+        description="how many of the row's own earlier requests one found before it, in this "
+        "window or of late, if a node took 3, 10, 30, 100, 300, 1000 ms for each and worked for "
+        "this row alone; empty: not known",
+    )
 
 
 class PartTotals(Part):

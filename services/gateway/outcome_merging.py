@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import uuid5
 
 from tercet.schemas.outcome import Outcome
@@ -16,6 +17,8 @@ class MergedOutcomes:
     """Sums over requests that ended alike."""
 
     first: Outcome
+    last: datetime | None = None
+    """When the latest picture arrived, as far as that is known."""
     count: int = 0
     in_time: int = 0
     total_ms: float = 0.0
@@ -29,6 +32,8 @@ class MergedOutcomes:
         """Enter one more request."""
         ms = outcome.response_ms
         self.count += 1
+        if outcome.arrived_at is not None:
+            self.last = max(self.last or outcome.arrived_at, outcome.arrived_at)
         answered = not outcome.attempts or outcome.attempts[-1].result == "ok"
         self.in_time += answered and (outcome.deadline_ms is None or ms <= outcome.deadline_ms)
         self.first_attempt_ms += outcome.attempts[0].ms if outcome.attempts else 0.0
@@ -53,6 +58,7 @@ class MergedOutcomes:
             update={
                 "id": uuid5(self.first.id, "merged"),
                 "count": n,
+                "last_arrived_at": self.last,
                 "in_time": self.in_time,
                 "response_ms": mean,
                 "spread_ms": math.sqrt(max(self.squared_ms / n - mean * mean, 0.0)),

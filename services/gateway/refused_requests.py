@@ -27,6 +27,7 @@ Key = tuple[UUID | None, Place, int | None, bool, bool]
 @dataclass
 class _Count:
     first: datetime
+    last: datetime
     number: int = 0
     deadlines_ms: float = 0.0
 
@@ -54,9 +55,10 @@ class RefusedRequests:
             self._since = self.clock()
         cause = planned.decision.id if planned.decision else None
         key = (cause, planned.places[0], moment.window, begun, deadline_ms is None)
-        counted = self._counts.get(key)
+        counted, now = self._counts.get(key), wall.now()
         if counted is None:
-            counted = self._counts[key] = _Count(wall.now())
+            counted = self._counts[key] = _Count(now, now)
+        counted.last = now
         counted.number += 1
         counted.deadlines_ms += min(max(deadline_ms or 0.0, SHORTEST_MS), LONGEST_MS)
 
@@ -79,6 +81,7 @@ class RefusedRequests:
             cause=cause,
             device=self.device,
             arrived_at=counted.first,
+            last_arrived_at=counted.last,
             node=place.node,
             assigned=option if cause else None,
             executed=option,

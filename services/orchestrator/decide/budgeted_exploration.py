@@ -26,14 +26,24 @@ class BudgetedExploration:
         self._options: tuple[Option, ...] = ()
         self._window_ms: float | None = None
         """Expected average of the greedy assignment in the last decision."""
+        self._spent = 0.0
+        """What its trials cost in one window, in expected costs of a window."""
 
     def choose(
-        self, greedy: Decision, rng: np.random.Generator, probes: Probes = ()
+        self,
+        greedy: Decision,
+        rng: np.random.Generator,
+        probes: Probes = (),
+        held: tuple[int, float] = (0, 0.0),
     ) -> dict[str, Option]:
         """The assignment to execute: with trials that are worth their cost, or the greedy one.
 
         `probes`: nodes that may be left out once, to find out whether load moves their condition.
+        `held`: for how long the latest trials stayed in force, as `DecisionContext.held`.
         """
+        windows, on_trial = held
+        self._explorer.saved += self._explorer.share * windows - self._spent * on_trial
+        self._spent = 0.0
         if greedy.priced is None:
             return {}
         if greedy.platform.options != self._options:
@@ -42,7 +52,9 @@ class BudgetedExploration:
         self._window_ms = greedy.average_ms
         self._probing.open = list(probes)
         table, problem = greedy.priced.table, greedy.priced.problem
+        left = self._explorer.saved + self._explorer.share
         found = tried(self._explorer, self._probing, table, problem, greedy.solution, rng)
+        self._spent = max(left - self._explorer.saved, 0.0)
         return decode(greedy.platform, table.devices, found.choice)
 
     @property

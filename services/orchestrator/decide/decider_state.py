@@ -43,6 +43,8 @@ class DeciderState:
     open_round: RoundRecord | None = None
     demand: dict[str, float] = field(default_factory=dict)
     """Device to requests per second; empty where devices are told when to make one."""
+    own_queue: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Device to what a request finds of its own before it (`tercet.experience.own_queue`)."""
     window: int | None = None
     """Number of the window that is open, or opens next."""
     assignment: int = 0
@@ -73,7 +75,10 @@ class DeciderState:
         """
         unavailable = self.registry.unavailable(self.now())
         demand = {device: rate for device, rate in self.demand.items() if device in active}
-        return DecisionContext(fleet, active, self.conditions(), self.goal, unavailable, demand)
+        own_queue = {device: own for device, own in self.own_queue.items() if device in active}
+        return DecisionContext(
+            fleet, active, self.conditions(), self.goal, unavailable, demand, own_queue
+        )
 
     def put_in_force(self, policy: str, assigned: dict[str, str]) -> None:
         """Requests are answered by these options from now on; other devices keep theirs."""

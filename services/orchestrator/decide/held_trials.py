@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 LONGEST = 30
 """Windows for which a trial is held, at most."""
 MIN_REQUESTS = 1.0
 """Requests that a device must be expected to make in so many windows: else nothing is tried."""
+
+NO_DEMAND: Mapping[str, float] = {}
 
 
 class HeldTrials:
@@ -16,14 +18,26 @@ class HeldTrials:
     def __init__(self) -> None:
         self._greedy: dict[str, str] = {}
         self._pending: dict[str, str] = {}
+        self._on_trial: dict[str, float] = {}
+        """Device that began a trial to its requests per second."""
+        self.cost: tuple[int, float] = (0, 0.0)
+        """As `DecisionContext.held`, since `start`."""
         self._windows = 0
         self._conditions: Hashable = None
 
-    def start(self, assigned: dict[str, str], greedy: dict[str, str], conditions: Hashable) -> None:
+    def start(
+        self,
+        assigned: dict[str, str],
+        greedy: dict[str, str],
+        conditions: Hashable,
+        demand: Mapping[str, float] = NO_DEMAND,
+    ) -> None:
         """These options are in force, under these conditions."""
         self._greedy = greedy
         self._pending = {d: o for d, o in assigned.items() if greedy.get(d, o) != o}
         self._windows, self._conditions = 0, conditions
+        self._on_trial = {device: demand.get(device, 1.0) for device in self._pending}
+        self.cost = (0, 0.0)
 
     def reported(self, device: str, option: str) -> None:
         """A request was tried as assigned."""
@@ -38,6 +52,9 @@ class HeldTrials:
         self._windows += 1
         if not self._pending or self._windows >= LONGEST or conditions != self._conditions:
             return None
+        pending = sum(self._on_trial[device] for device in self._pending)
+        share = pending / max(sum(self._on_trial.values()), 1e-9)
+        self.cost = (self.cost[0] + 1, self.cost[1] + share)
         return {**self._greedy, **self._pending}
 
 

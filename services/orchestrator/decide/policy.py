@@ -110,7 +110,7 @@ class Policy:
             greedy = snapshot.greedy(context)
             if name == GREEDY:
                 return greedy.assignment
-            return self._exploration.choose(greedy, self._rng, snapshot.probes)
+            return self._exploration.choose(greedy, self._rng, snapshot.probes, context.held)
         except ValueError as error:
             _log.error("parameters do not fit", version=self.version, reason=str(error))
             self._snapshot = None

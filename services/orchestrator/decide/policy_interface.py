@@ -37,6 +37,11 @@ class DecisionContext:
     """Nodes to avoid."""
     demand: dict[str, float] = field(default_factory=dict)
     """Device to requests per second; empty in a round: one request each."""
+    own_queue: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Device to what a request finds of its own before it (`tercet.experience.own_queue`)."""
+    held: tuple[int, float] = (0, 0.0)
+    """Windows for which the trials of the last decision stayed in force beyond the first, and the
+    sum over these of the share of the trials' requests that were still on trial."""
 
     @cached_property
     def platform(self) -> Platform:
@@ -46,7 +51,7 @@ class DecisionContext:
     @cached_property
     def state(self) -> State:
         """The active devices and the conditions of the nodes."""
-        return state_of(self.active, self.conditions, self.demand)
+        return state_of(self.active, self.conditions, self.demand, self.own_queue)
 
     @property
     def parsed_goal(self) -> Goal:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from tercet.experience.demand import DemandEstimator
+from tercet.experience.own_queue import OwnQueueEstimator
 from tercet.experience.window_join import WindowJoiner
 from tercet.experience.window_record import InForce, WindowRecord
 from tercet.messaging.bus import Bus
@@ -54,6 +55,7 @@ class WindowController:
         self._announce = announce
         self._joiner = WindowJoiner(settings.window, settings.deadline + REPORTING_S)
         self._demand = DemandEstimator(settings.demand_memory)
+        self._queues = OwnQueueEstimator(settings.demand_memory)
         self._closed: deque[tuple[WindowRecord, Experience]] = deque(maxlen=UNPUBLISHED)
         """Windows whose experience is not published yet."""
         self.metrics = RoundMetrics()
@@ -100,7 +102,9 @@ class WindowController:
         await self._versions.adopt()
         fleet, active = state.fleet, state.active()
         self._demand.keep(fleet.devices)
+        self._queues.keep(fleet.devices)
         state.demand = self._demand.rates(fleet.devices)
+        state.own_queue = self._queues.means(fleet.devices)
         context = state.context(fleet, active)
         exploring = state.exploring and not self._versions.state.comparing
         conditions = Conditions(self._policy.version, exploring, state.resets)
@@ -123,6 +127,7 @@ class WindowController:
             greedy=chosen.greedy,
             demand=context.demand,
             state=context.conditions,
+            own_queue=context.own_queue,
         )
         self._joiner.open(WindowRecord(window, decided, began=state.now()))
         await self._bus.publish(window)
@@ -132,7 +137,8 @@ class WindowController:
         for record in self._joiner.due(self._state.now()):
             self._demand.add(record.seconds, record.in_force.assigned, record.arrived)
             demand = self._demand.rates(record.in_force.assigned)
-            if (experience := record.join(demand)) is not None:
+            queues = self._queues.add(record.outcomes.values(), record.seconds)
+            if (experience := record.join(demand, queues)) is not None:
                 self._closed.append((record, experience))
         while self._closed:
             record, experience = self._closed[0]
@@ -158,5 +164,6 @@ class WindowController:
         if experience is not None:
             rows = experience[1].active
             self._demand.recall({r.device: r.demand for r in rows if r.demand is not None})
+            self._queues.recall({r.device: r.own_queue for r in rows if r.own_queue})
         last = experience[1].window if experience else 0
         return 1 + max(last, window[1].number if window else 0)

@@ -56,7 +56,7 @@ class WindowDecision:
         assigned, name = greedy, GREEDY
         if conditions.exploring:
             name, assigned = EXPLORE, {**greedy, **await self._explored(context)}
-        self._held.start(assigned, greedy, same)
+        self._held.start(assigned, greedy, same, context.demand)
         self._latest = Chosen(name, conditions.version, assigned, greedy)
         return self._latest
 
@@ -66,7 +66,8 @@ class WindowDecision:
         active = tuple(device for device in context.active if device in some)
         if not active:
             return {}
-        return await self._choose(EXPLORE, replace(context, active=active)) or {}
+        asked = replace(context, active=active, held=self._held.cost)
+        return await self._choose(EXPLORE, asked) or {}
 
     def reported(self, device: str, option: str) -> None:
         """A request was made as assigned."""

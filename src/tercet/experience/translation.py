@@ -7,7 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from tercet.experience.latest_platforms import LatestPlatforms
-from tercet.rl.experience import AttemptResult, Attempts, Experience, NodeState, Parts, State
+from tercet.rl.experience import (
+    QUEUE_SERVICE_MS,
+    AttemptResult,
+    Attempts,
+    Experience,
+    NodeState,
+    Parts,
+    State,
+)
 from tercet.rl.goal import parse_goal
 from tercet.rl.options import Option
 from tercet.rl.platform import Platform
@@ -22,6 +30,7 @@ MOST_DEADLINES = 2.0
 
 NO_DEMAND: Mapping[str, float] = {}
 """Of a round: one request each, all at once."""
+NO_QUEUE: Mapping[str, tuple[float, ...]] = {}
 
 
 def platform_of(fleet: Fleet) -> Platform:
@@ -67,8 +76,12 @@ def state_of(
     active: Iterable[str],
     conditions: Mapping[str, Condition],
     demand: Mapping[str, float] = NO_DEMAND,
+    own_queue: Mapping[str, tuple[float, ...]] = NO_QUEUE,
 ) -> State:
-    """The state as one of `rl`; `demand`: row to requests per second, empty in a round."""
+    """The state as one of `rl`; `demand`: row to requests per second, empty in a round.
+
+    `own_queue`: row to what a request finds of its own before it; another length is not used.
+    """
     return State(
         active=tuple(active),
         nodes={
@@ -84,6 +97,7 @@ def state_of(
             for name, c in conditions.items()
         },
         demand=demand,
+        own_queue={r: q for r, q in own_queue.items() if len(q) == len(QUEUE_SERVICE_MS)},
     )
 
 
@@ -99,16 +113,17 @@ def experience_of(message: messages.Experience) -> Experience:
     demand = {row.row: row.demand for row in message.active if row.demand is not None}
     if not message.teaches:
         raise ValueError("requests: none under one assignment, so nothing was measured")
+    own_queue = {row.row: row.own_queue for row in message.active}
     response_ms, counts = _costs(message)
     assignment = _assignment(message)
     total_ms = sum(ms * counts[row] for row, ms in response_ms.items())
     average_ms = message.mean_ms if message.mean_ms is not None else total_ms / sum(counts.values())
     return Experience(
-        state=state_of(rows, message.state, demand),
+        state=state_of(rows, message.state, demand, own_queue),
         assignment=assignment,
         response_ms=response_ms,
         average_ms=average_ms,
-        next_state=state_of(rows, message.next_state, demand),
+        next_state=state_of(rows, message.next_state, demand, own_queue),
         goal=parse_goal(message.goal),
         id=str(message.id),
         counts=counts,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID
 
+from tercet.experience.own_queue import OwnQueue
 from tercet.experience.tally import attempts_of, requests_of
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition, Fleet
@@ -32,6 +33,8 @@ class InForce:
     """Device to requests per second, as it was known before; used where nothing newer is."""
     state: dict[str, Condition]
     """Per node, when the window began."""
+    own_queue: dict[str, OwnQueue] = field(default_factory=dict)
+    """Device to what a request found of its own before it, as it was known before."""
 
 
 @dataclass
@@ -77,17 +80,23 @@ class WindowRecord:
             count[outcome.device] += outcome.count
         return dict(count)
 
-    def join(self, demand: Mapping[str, float] | None = None) -> Experience | None:
+    def join(
+        self,
+        demand: Mapping[str, float] | None = None,
+        own_queue: Mapping[str, OwnQueue] | None = None,
+    ) -> Experience | None:
         """The experience; None if nobody asked anything. Rows that asked nothing are not in it.
 
         It does not depend on the order in which the outcomes came. `demand`: device to requests per
         second as known when the window is closed: the load that its times were measured under.
+        `own_queue`: device to what those requests of this window found of their own before them.
         """
         if not self.outcomes:
             return None
         decided, outcomes = self.in_force, sorted(self.outcomes.values(), key=lambda o: o.id)
         fleet, nodes = decided.fleet, decided.fleet.nodes
         known = {**decided.demand, **(demand or {})}
+        queues = {**decided.own_queue, **(own_queue or {})}
         return Experience.caused_by(
             self.window,
             window=self.number,
@@ -101,6 +110,7 @@ class WindowRecord:
                     assigned=option,
                     greedy=decided.greedy.get(device),
                     demand=known.get(device, 0.0),
+                    own_queue=queues.get(device, ()),
                 )
                 for device, option in decided.assigned.items()
             ),

@@ -13,6 +13,9 @@ from tercet.rl.platform import Assignment
 AttemptResult = Literal["ok", "overloaded", "refused", "timed-out", "no-responder"]
 """How one try to run a request at one place ended."""
 
+QUEUE_SERVICE_MS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+"""Service times for which it is known how much a row's requests wait for each other."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
@@ -45,6 +48,9 @@ class State:
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
     demand: Mapping[str, float] = field(default_factory=dict)
     """Requests per second of each device; empty: one request each, all at once (a round)."""
+    own_queue: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Of each device, how many of its own earlier requests a request would find before it on
+    average, at a node that takes `QUEUE_SERVICE_MS` for each: none of one that is missing."""
 
     def node(self, name: str) -> NodeState:
         """Condition of one node."""

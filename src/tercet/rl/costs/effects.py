@@ -58,6 +58,10 @@ GROUPS = (
     Group("row", 1.0),
     # ...and a device, an option and about one load.
     Group("cell", 0.1),
+    # Service of a row whose requests wait for each other: a node may work on several at once (0),
+    # or on one after the other (1).
+    Group("own", 0.3, mean=0.8),
+    Group("node.own", 0.2),
 )
 """Weakly informative priors in log units; none is fitted, so what was never tried stays open."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tercet.rl.costs import conditions
 from tercet.rl.costs.conditions import FACTORS, LINK, WEAK
 from tercet.rl.costs.effects import Names, key
-from tercet.rl.experience import State
+from tercet.rl.experience import QUEUE_SERVICE_MS, State
 from tercet.rl.platform import Platform
 
 Floats = NDArray[np.float64]
@@ -45,6 +45,8 @@ MOST_BUCKETS = 64
 LEAST_WAIT = 1e-26
 """Stands for an amount of zero, whose logarithm must be finite."""
 
+LOG_QUEUE_SERVICE = np.log(np.array(QUEUE_SERVICE_MS) / PROFILE_UNIT)
+
 Weighted = tuple[Integers, Floats]
 """Keys of one effect of each sum, and the values that multiply them, both [R]."""
 
@@ -64,6 +66,12 @@ class Terms:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def and_terms(self, others: Terms | None) -> Terms:
+        """The same sums with more effects each."""
+        if others is None:
+            return self
+        return Terms(np.hstack([self.keys, others.keys]), np.hstack([self.values, others.values]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,18 @@ class Places:
         floor = [self.registry.floor.get(number) for number in self.number.tolist()]
         return conditions.waiting(self.names, floor, state)
 
+    def own_queue(self, state: State, profile: Floats) -> Floats:
+        """Logarithm of how many requests of its own a row's option works on until one is done.
+
+        [n, O]; 0 where none waits for another. `profile` as `self.profile`.
+        """
+        found = np.zeros(self.node.shape)
+        service = profile[self.node, self.variant]
+        for row, device in enumerate(self.platform.devices):
+            if (queue := state.own_queue.get(device)) is not None:
+                found[row] = np.log1p(np.interp(service[row], LOG_QUEUE_SERVICE, queue))
+        return found
+
     def profile(self, profile: Profile | None) -> Floats:
         """Logarithm of the measured compute of each node and variant, [nodes, V]; 0 unknown."""
         found = np.zeros((len(self.names), len(self.registry.variants.number)))
@@ -208,6 +228,8 @@ class Encoder:
     """What waits on each node and its link, [nodes, 2]."""
     condition: Integers
     """The condition of each node, roughly, as a number, [nodes]."""
+    own_queue: Floats
+    """As `Places.own_queue`, [n, O]."""
     demanded: bool = False
     """Whether requests arrive at a rate; else in rounds, and a row that asks is one whole load."""
 
@@ -217,7 +239,7 @@ class Encoder:
         signal, measured = places.signals(state), places.profile(profile)
         return cls(places, signal, measured, places.amount(state, measured),
                    places.waiting(state), conditions.coarse(signal),
-                   bool(state.demand))  # fmt: skip
+                   places.own_queue(state, measured), bool(state.demand))  # fmt: skip
 
     @property
     def own_load(self) -> Floats:
@@ -241,6 +263,22 @@ class Encoder:
         if self.profile.any():
             terms.append((key("profile") + 0 * node, self.profile[node, variant]))
         return Terms.of(terms)
+
+    def queueing(self, row: Integers, option: Integers) -> Terms | None:
+        """What is added to the service of a row's option because its requests wait for each other.
+
+        For all [R]; None where no row's do.
+        """
+        if not self.own_queue.any():
+            return None
+        places, value = self.places, self.own_queue[row, option]
+        number = places.number[places.node[row, option]]
+        keys = key("own", places.tier[option]), key("node.own", number)
+        return Terms.of([(k, value) for k in keys])
+
+    def queue_bucket(self, row: Integers, option: Integers) -> Integers:
+        """About how many requests of its own a row's option works on, as a number, [R]."""
+        return np.rint(2.0 * self.own_queue[row, option]).astype(np.int64)
 
     def _of_condition(self, tier: Integers, number: Integers, node: Integers) -> list[Weighted]:
         """What the signals that any node shows at present change about the service."""

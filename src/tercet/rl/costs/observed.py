@@ -73,13 +73,16 @@ class Observed:
             for name, value in seen.load.items():
                 if name in places.names:
                     load[places.names.index(name)] = value
-        service = encoder.service(node, option, load[node])
+        service = encoder.service(node, option, load[node]).and_terms(
+            encoder.queueing(row, option)
+        )
         network = encoder.network(row, option)
         bucket = bucket_of(load[node])
         cell = places.cell(row, option, bucket)
         one = np.ones((len(cell), 1))
         whole = key("row", places.row[row])
         condition = encoder.condition[node] + 7 * encoder.condition[places.home[row]]
+        condition = condition + 1009 * encoder.queue_bucket(row, option)
         identity = (cell * 1_000_003 + places.number[node] * 2_147_483_647 + condition) << 2
         demand = np.array([seen.state.demand.get(d, 1.0) for d, _ in known])
         return cls(

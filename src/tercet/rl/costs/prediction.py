@@ -130,6 +130,9 @@ class Knowledge:
         shared = _shared_nodes(places, rows)
         grid = _Grid.of(places, rows, encoder, levels, shared)
         service, service_var = self._service(encoder, grid, len(levels))
+        queueing, queueing_var = self._queueing(encoder, rows, len(platform.options))
+        service = service * np.exp(queueing)[:, :, None]
+        service_var = service_var + queueing_var[:, :, None]
         network, network_var = self._network(encoder, rows, len(platform.options))
         cell, weight, tried = self._cells(places, rows, grid.bucket)
         ratio = self.ratios.of(places.number[places.node[rows]][:, :, None], grid.bucket)
@@ -189,6 +192,16 @@ class Knowledge:
         number = encoder.places.number[grid.at_node]
         value = np.exp(np.clip(value + self.levels.mean_of(number), -MAX_LOG, MAX_LOG))
         return grid.spread(value, levels), grid.spread(variance, levels)
+
+    def _queueing(self, encoder: Encoder, rows: Integers, options: int) -> tuple[Floats, Floats]:
+        """Logarithm of what a row's requests that wait for each other add, its variance, [n, O]."""
+        row, option = np.repeat(rows, options), np.tile(np.arange(options), len(rows))
+        terms = encoder.queueing(row, option)
+        if terms is None:
+            return np.zeros((len(rows), options)), np.zeros((len(rows), options))
+        value, variance = self._values(terms)
+        shape = len(rows), options
+        return np.clip(value, 0.0, MAX_LOG).reshape(shape), variance.reshape(shape)
 
     def _network(self, encoder: Encoder, rows: Integers, options: int) -> tuple[Floats, Floats]:
         """Network part and the variance of its logarithm, [n, O]."""
