@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.live_system import SOURCE_TREE
 from benchmarks.summary import markdown
@@ -38,6 +38,13 @@ PART_S = 20.0
 """Seconds of one row of the table."""
 
 Row = dict[str, Any]
+
+
+class Running(Protocol):
+    """A process, as far as is needed here."""
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
 
 
 def measure(seconds: float, rate: float, goal: str, devices: int) -> list[Row]:
@@ -62,14 +69,15 @@ def new_system(goal: str, devices: int) -> Iterator[list[str]]:
         )
         try:
             for url in urls:
-                _wait_until_ready(url, system)
+                wait_until_ready(url, system)
             yield urls
         finally:
             system.send_signal(signal.SIGINT)
             system.wait(timeout=60)
 
 
-def _wait_until_ready(url: str, system: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: str, system: Running) -> None:
+    """Return when a gateway is ready; OSError if it cannot be."""
     end = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end and system.poll() is None:
         try:

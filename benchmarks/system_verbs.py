@@ -60,6 +60,14 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command.add_argument("--goal", default="85", help="as for `tercet up`")
     command.add_argument("--figure", type=Path, help="also draw it, into this PNG file")
     command = verb(
+        "traffic", run_traffic, "applications of different pace: what is learned, beside the best"
+    )
+    command.add_argument("--seconds", type=factor, default=600.0, help="of learning")
+    command.add_argument("--goal", default="85", help="percent")
+    command.add_argument("--candidates", type=int, default=10, help="pinned; 0: none")
+    command.add_argument("--turns", type=count, default=3, help="of 20 s each, per candidate")
+    command.add_argument("--seed", type=int, default=0, help="of the order of the turns")
+    command = verb(
         "gateway-overload", run_gateway_overload, "requests of a device beyond what its node can do"
     )
     command.add_argument("--factor", type=factor, default=10.0, help="times the capacity")
@@ -192,6 +200,18 @@ def run_application(options: Options) -> None:
     if options.figure:
         application.draw(rows, options.figure)
     show(options, rows, application.render)
+
+
+def run_traffic(options: Options) -> None:
+    """Rows of what was learned, of what was expected, and of each candidate."""
+    from benchmarks import traffic_system as module
+
+    rows = asyncio.run(
+        module.measure(
+            options.seconds, options.goal, options.candidates, options.turns, options.seed
+        )
+    )
+    show(options, rows, module.render)
 
 
 def run_pictures(options: Options) -> None:

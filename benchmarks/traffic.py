@@ -96,8 +96,12 @@ def by_device(rows: Sequence[Row], devices: int) -> list[Row]:
                 "device": f"device-{device + 1}",
                 "requests": len(own),
                 "answered": len(answered),
-                "mean_ms": round(statistics.fmean(r["ms"] for r in answered), 1) if answered else None,
-                "inside_ms": round(statistics.fmean(r["inside_ms"] for r in answered), 1) if answered else None,
+                "mean_ms": round(statistics.fmean(r["ms"] for r in answered), 1)
+                if answered
+                else None,
+                "inside_ms": round(statistics.fmean(r["inside_ms"] for r in answered), 1)
+                if answered
+                else None,
                 "options": Counter(row["option"] for row in answered).most_common(4),
             }
         )

@@ -25,7 +25,11 @@ Assignment = tuple[str, ...]
 
 
 def candidates(
-    fleet: Fleet, applications: Sequence[Application], goal: float, count: int, seconds: float = 60.0
+    fleet: Fleet,
+    applications: Sequence[Application],
+    goal: float,
+    count: int,
+    seconds: float = 60.0,
 ) -> list[Assignment]:
     """The `count` best assignments whose average accuracy over requests meets the goal."""
     options = [[o for o in fleet.options if _runs(fleet, d, o)] for d in fleet.devices]

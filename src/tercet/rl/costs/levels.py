@@ -135,12 +135,26 @@ class Levels:
         total = np.bincount(place, weight, size)
         here = np.flatnonzero(total > 1e-6)
         found = np.bincount(place, error * weight, size)[here] / total[here]
+        spread = self._disagreement(place, error, weight)[here] / total[here]
         self.unseen[here] = 0.0
         standard = (error * share / np.sqrt(variance))[known]
         wanted = self._windows_for_a_jump(place[known], standard)[here]
         change = np.zeros(size)
-        change[here] = self._move(here, found, 1.0 / total[here], wanted)
+        change[here] = self._move(here, found, spread, wanted)
         return change[place]
+
+    def _disagreement(self, place: Integers, error: Floats, weight: Floats) -> Floats:
+        """How much further the labels of a place are apart than they are noisy, [places]; 1: not.
+
+        What one user measures and another one does not is no change of the place (Birge's ratio).
+        """
+        size = len(self.mean)
+        users = np.bincount(place, weight > 0.0, size)
+        total = np.maximum(np.bincount(place, weight, size), 1e-12)
+        mean = np.bincount(place, error * weight, size) / total
+        apart = np.bincount(place, weight * (error - mean[place]) ** 2, size)
+        ratio = apart / np.maximum(users - 1.0, 1.0)
+        return np.where(ratio > ALARM, ratio, 1.0)
 
     def _move(self, here: Integers, found: Floats, spread: Floats, wanted: Floats) -> Floats:
         """Move the levels of the places `here` [p]; return by how much, [p].

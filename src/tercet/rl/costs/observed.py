@@ -73,9 +73,7 @@ class Observed:
             for name, value in seen.load.items():
                 if name in places.names:
                     load[places.names.index(name)] = value
-        service = encoder.service(node, option, load[node]).and_terms(
-            encoder.queueing(row, option)
-        )
+        service = encoder.service(node, option, load[node]).and_terms(encoder.queueing(row, option))
         network = encoder.network(row, option)
         bucket = bucket_of(load[node])
         cell = places.cell(row, option, bucket)
