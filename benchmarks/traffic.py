@@ -96,13 +96,13 @@ def by_device(rows: Sequence[Row], devices: int) -> list[Row]:
                 "device": f"device-{device + 1}",
                 "requests": len(own),
                 "answered": len(answered),
-                "mean_ms": round(statistics.fmean(r["ms"] for r in answered), 1)
-                if answered
-                else None,
-                "inside_ms": round(statistics.fmean(r["inside_ms"] for r in answered), 1)
-                if answered
-                else None,
+                "mean_ms": _mean([row["ms"] for row in answered]),
+                "inside_ms": _mean([row["inside_ms"] for row in answered]),
                 "options": Counter(row["option"] for row in answered).most_common(4),
             }
         )
     return found
+
+
+def _mean(times: list[float]) -> float | None:
+    return round(statistics.fmean(times), 1) if times else None

@@ -8,7 +8,7 @@ used, so the candidates do not depend on what is compared with them.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 
 from benchmarks.traffic import Application
@@ -69,17 +69,17 @@ def simulated_ms(
 
 
 def _served(
-    fleet: Fleet, device: str, option: str, at: float, ends: Mapping[str, list[float]]
+    fleet: Fleet, device: str, option: str, at: float, ends: dict[str, list[float]]
 ) -> float:
     """Response time of a request at `at`, milliseconds; 0 if the node refuses it."""
     node, variant = fleet.node(device, option), Option.parse(option).variant
     service = fleet.profile_ms.get(node, {}).get(variant)
     if service is None:
         return 0.0
-    queue = ends.setdefault(node, [])  # type: ignore[attr-defined]
+    queue = ends.setdefault(node, [])
     while queue and queue[0] <= at:
         queue.pop(0)
     if len(queue) > WAITING:
         return 0.0
     queue.append(max(at, queue[-1] if queue else at) + service)
-    return queue[-1] - at + NETWORK_MS
+    return float(queue[-1] - at + NETWORK_MS)

@@ -24,7 +24,12 @@ Floats = NDArray[np.float64]
 
 SERVICE_S = np.array(QUEUE_SERVICE_MS) / 1000.0
 MOST = 64.0
-"""Requests before another one, at most: no node lets more wait, and no device sends more at once."""
+"""Requests before another one, at most: a gateway sends no more at once."""
+
+CLOCK_SET_BACK_S = 10.0
+"""An arrival so long before the last one shows that the device's clock was set back."""
+MOST_TOGETHER = 1000
+"""Arrivals that are followed of one outcome, at most."""
 
 OwnQueue = tuple[float, ...]
 """One number per service time of `QUEUE_SERVICE_MS`."""
@@ -43,6 +48,8 @@ class _Arrivals:
         """Take in arrivals in their order; return the mean of what these found before them."""
         sums = np.zeros(len(SERVICE_S))
         for at in times:
+            if at < self.last - CLOCK_SET_BACK_S:
+                self.last, self.before = at, np.zeros(len(SERVICE_S))
             gap = max(at - self.last, 0.0)
             self.before = np.maximum(self.before - gap / SERVICE_S, 0.0)
             keep = math.exp(-gap / memory_s)
@@ -100,12 +107,13 @@ def arrivals(outcome: Outcome, seconds: float) -> list[float]:
     """
     first = outcome.arrived_at or outcome.at - timedelta(milliseconds=outcome.response_ms)
     begin = first.timestamp()
-    if outcome.count == 1:
+    count = min(outcome.count, MOST_TOGETHER)
+    if count == 1:
         return [begin]
-    length = seconds * (1.0 - 1.0 / outcome.count)
+    length = seconds * (1.0 - 1.0 / count)
     if outcome.last_arrived_at is not None:
         length = max(outcome.last_arrived_at.timestamp() - begin, 0.0)
-    spread: list[float] = np.linspace(begin, begin + length, outcome.count).tolist()
+    spread: list[float] = np.linspace(begin, begin + length, count).tolist()
     return spread
 
 

@@ -5,17 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from tercet.experience.latest_platforms import LatestPlatforms
-from tercet.rl.experience import (
-    QUEUE_SERVICE_MS,
-    AttemptResult,
-    Attempts,
-    Experience,
-    NodeState,
-    Parts,
-    State,
-)
+from tercet.rl import experience as rl
+from tercet.rl.experience import AttemptResult, Attempts, Experience, NodeState, Parts, State
 from tercet.rl.goal import parse_goal
 from tercet.rl.options import Option
 from tercet.rl.platform import Platform
@@ -30,7 +24,6 @@ MOST_DEADLINES = 2.0
 
 NO_DEMAND: Mapping[str, float] = {}
 """Of a round: one request each, all at once."""
-NO_QUEUE: Mapping[str, tuple[float, ...]] = {}
 
 
 def platform_of(fleet: Fleet) -> Platform:
@@ -76,12 +69,9 @@ def state_of(
     active: Iterable[str],
     conditions: Mapping[str, Condition],
     demand: Mapping[str, float] = NO_DEMAND,
-    own_queue: Mapping[str, tuple[float, ...]] = NO_QUEUE,
+    own_queue: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
 ) -> State:
-    """The state as one of `rl`; `demand`: row to requests per second, empty in a round.
-
-    `own_queue`: row to what a request finds of its own before it; another length is not used.
-    """
+    """The state as one of `rl`; `demand`: row to requests per second, empty in a round."""
     return State(
         active=tuple(active),
         nodes={
@@ -97,7 +87,7 @@ def state_of(
             for name, c in conditions.items()
         },
         demand=demand,
-        own_queue={r: q for r, q in own_queue.items() if len(q) == len(QUEUE_SERVICE_MS)},
+        own_queue={r: q for r, q in own_queue.items() if len(q) == len(rl.QUEUE_SERVICE_MS)},
     )
 
 

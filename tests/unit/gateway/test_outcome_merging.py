@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -101,3 +102,11 @@ def test_merged_ones_wait_until_their_time_or_their_window_is_over() -> None:
     assert [o.count for o in merger.due(0.5, 5)] == [1]
     merger.add(outcome(), 1.0)
     assert [o.count for o in merger.due(1.1, 6)] == [1]
+
+
+def test_the_last_arrival_of_merged_ones_is_known() -> None:
+    merger, last = OutcomeMerger(per_second=0), datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+    for arrived_at in (datetime(2026, 1, 1, tzinfo=UTC), last):
+        merger.add(outcome(arrived_at=arrived_at), 0.0)
+    (merged,) = merger.due(9.0, 5)
+    assert merged.last_arrived_at == last

@@ -25,6 +25,17 @@ def test_an_explored_option_is_held_until_its_device_has_reported_on_it() -> Non
     assert held.held("same") is None
 
 
+def test_what_is_held_is_paid_for_in_proportion_to_the_requests_still_on_trial() -> None:
+    held = HeldTrials()
+    held.start({"a": "d0@C", "b": "d7@L"}, GREEDY, "same", {"a": 3.0, "b": 1.0})
+    assert held.cost == (0, 0.0)
+    held.held("same")
+    assert held.cost == (1, 1.0)
+    held.reported("a", "d0@C")
+    held.held("same")
+    assert held.cost == (2, 1.25)
+
+
 def test_it_ends_when_conditions_change_or_nobody_asks() -> None:
     held = HeldTrials()
     held.start({**GREEDY, "a": "d0@C"}, GREEDY, "goal 85")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from tercet.rl.experience import Experience, State
+from tercet.rl.experience import QUEUE_SERVICE_MS, Experience, State
 from tercet.rl.platform import Platform
 
 NOT_BELOW_ZERO = ("cpu", "memory", "link_ms", "backlog", "throttled")
@@ -48,6 +48,10 @@ def _check_state(state: State, platform: Platform, former: set[str]) -> None:
         if not math.isfinite(node.temperature):
             raise ValueError(f"state.nodes[{name!r}].temperature: {node.temperature} is not finite")
     _check_times("state.demand", state.demand)
+    for row, queue in state.own_queue.items():
+        _check_times(f"state.own_queue[{row!r}]", {f"{k}": v for k, v in enumerate(queue)})
+        if len(queue) != len(QUEUE_SERVICE_MS):
+            raise ValueError(f"state.own_queue[{row!r}]: {len(queue)} numbers")
 
 
 def _check_counts(seen: Experience) -> None:

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.costs import conditions
+from tercet.rl.costs import conditions, own_queue
 from tercet.rl.costs.conditions import FACTORS, LINK, WEAK
 from tercet.rl.costs.effects import Names, key
-from tercet.rl.experience import QUEUE_SERVICE_MS, State
+from tercet.rl.experience import State
 from tercet.rl.platform import Platform
 
 Floats = NDArray[np.float64]
@@ -44,8 +44,6 @@ MOST_BUCKETS = 64
 
 LEAST_WAIT = 1e-26
 """Stands for an amount of zero, whose logarithm must be finite."""
-
-LOG_QUEUE_SERVICE = np.log(np.array(QUEUE_SERVICE_MS) / PROFILE_UNIT)
 
 Weighted = tuple[Integers, Floats]
 """Keys of one effect of each sum, and the values that multiply them, both [R]."""
@@ -191,18 +189,6 @@ class Places:
         floor = [self.registry.floor.get(number) for number in self.number.tolist()]
         return conditions.waiting(self.names, floor, state)
 
-    def own_queue(self, state: State, profile: Floats) -> Floats:
-        """Logarithm of how many requests of its own a row's option works on until one is done.
-
-        [n, O]; 0 where none waits for another. `profile` as `self.profile`.
-        """
-        found = np.zeros(self.node.shape)
-        service = profile[self.node, self.variant]
-        for row, device in enumerate(self.platform.devices):
-            if (queue := state.own_queue.get(device)) is not None:
-                found[row] = np.log1p(np.interp(service[row], LOG_QUEUE_SERVICE, queue))
-        return found
-
     def profile(self, profile: Profile | None) -> Floats:
         """Logarithm of the measured compute of each node and variant, [nodes, V]; 0 unknown."""
         found = np.zeros((len(self.names), len(self.registry.variants.number)))
@@ -229,7 +215,7 @@ class Encoder:
     condition: Integers
     """The condition of each node, roughly, as a number, [nodes]."""
     own_queue: Floats
-    """As `Places.own_queue`, [n, O]."""
+    """As `own_queue.log_requests`, [n, O]."""
     demanded: bool = False
     """Whether requests arrive at a rate; else in rounds, and a row that asks is one whole load."""
 
@@ -237,9 +223,11 @@ class Encoder:
     def of(cls, places: Places, state: State, profile: Profile | None = None) -> Encoder:
         """For a state and the measured profiles."""
         signal, measured = places.signals(state), places.profile(profile)
+        service_ms = PROFILE_UNIT * np.exp(measured[places.node, places.variant])
         return cls(places, signal, measured, places.amount(state, measured),
                    places.waiting(state), conditions.coarse(signal),
-                   places.own_queue(state, measured), bool(state.demand))  # fmt: skip
+                   own_queue.log_requests(places.platform.devices, state.own_queue, service_ms),
+                   bool(state.demand))  # fmt: skip
 
     @property
     def own_load(self) -> Floats:
@@ -271,14 +259,9 @@ class Encoder:
         """
         if not self.own_queue.any():
             return None
-        places, value = self.places, self.own_queue[row, option]
-        number = places.number[places.node[row, option]]
-        keys = key("own", places.tier[option]), key("node.own", number)
-        return Terms.of([(k, value) for k in keys])
-
-    def queue_bucket(self, row: Integers, option: Integers) -> Integers:
-        """About how many requests of its own a row's option works on, as a number, [R]."""
-        return np.rint(2.0 * self.own_queue[row, option]).astype(np.int64)
+        tier, node = self.places.tier[option], self.places.node[row, option]
+        value = self.own_queue[row, option]
+        return Terms.of(own_queue.effects(tier, self.places.number[node], value))
 
     def _of_condition(self, tier: Integers, number: Integers, node: Integers) -> list[Weighted]:
         """What the signals that any node shows at present change about the service."""

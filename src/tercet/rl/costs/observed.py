@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.costs import own_queue
 from tercet.rl.costs.effects import key
 from tercet.rl.costs.encoding import Encoder, Profile, Registry, Terms, Wait, bucket_of
 from tercet.rl.costs.evidence import Part
@@ -80,7 +81,7 @@ class Observed:
         one = np.ones((len(cell), 1))
         whole = key("row", places.row[row])
         condition = encoder.condition[node] + 7 * encoder.condition[places.home[row]]
-        condition = condition + 1009 * encoder.queue_bucket(row, option)
+        condition = condition + 1009 * own_queue.bucket(encoder.own_queue[row, option])
         identity = (cell * 1_000_003 + places.number[node] * 2_147_483_647 + condition) << 2
         demand = np.array([seen.state.demand.get(d, 1.0) for d, _ in known])
         return cls(

@@ -52,3 +52,12 @@ def test_a_level_returns_while_nobody_looks() -> None:
     for _ in range(200):
         window(levels, rng, 0.1, np.zeros(2), PLACE[3:])
     assert abs(levels.mean[0]) < 0.3
+
+
+def test_what_one_user_measures_and_another_does_not_is_no_change_of_the_place() -> None:
+    levels, both = Levels(), np.zeros(2, dtype=np.int64)
+    one, known = np.ones(2), np.ones(2, dtype=bool)
+    for error in (*([0.0] * 20), *([1.0] * 5)):
+        levels.pass_window()
+        levels.observe(both, np.array([0.0, error]), one, np.array([0.01, 0.005]), known)
+    assert abs(levels.mean[0]) < 0.1
