@@ -94,7 +94,9 @@ class Requests(_OfRow):
         None, description="where the time of their successful attempts went; null: not known"
     )
     straddled: Count = Field(
-        0, description="of `count`, in progress while the assignment changed: they teach no load"
+        0,
+        description="of `count`, in progress while the assignment changed, or the first at a place that "
+        "had to be made ready for them: they teach no load",
     )
     straddled_ms: Total = Field(0.0, description="of `total_ms`, the costs of those")
     elsewhere: Count = Field(

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from tercet.experience.demand import DemandEstimator
+from tercet.experience.first_uses import FirstUses
 from tercet.experience.own_queue import OwnQueueEstimator
 from tercet.experience.window_join import WindowJoiner
 from tercet.experience.window_record import InForce, WindowRecord
@@ -56,6 +57,7 @@ class WindowController:
         self._joiner = WindowJoiner(settings.window, settings.deadline + REPORTING_S)
         self._demand = DemandEstimator(settings.demand_memory)
         self._queues = OwnQueueEstimator(settings.demand_memory)
+        self._first_uses = FirstUses()
         self._closed: deque[tuple[WindowRecord, Experience]] = deque(maxlen=UNPUBLISHED)
         """Windows whose experience is not published yet."""
         self.metrics = RoundMetrics()
@@ -81,9 +83,10 @@ class WindowController:
             metrics.IMPOSSIBLE.inc()
             await self._bus.dead_letter(message.subject, message.model_dump_json().encode(), reason)
             return
-        result = self._joiner.add(message, now)
+        first = self._first_uses.is_first(message, now)
+        result = self._joiner.add(message, now, first)
         metrics.JOINED.labels(result).inc()
-        teaches = message.begun and not message.straddled
+        teaches = message.begun and not message.straddled and not first
         if result == "counted" and message.assigned is not None and teaches:
             self._decision.reported(message.device, message.assigned)
         elif result == "late":

@@ -55,8 +55,11 @@ class WindowJoiner:
                 self.current.end(record.began, record.in_force.state)
         self._waiting.append(record)
 
-    def add(self, outcome: Outcome, now: float) -> JoinResult:
-        """Enter an outcome into its window, once."""
+    def add(self, outcome: Outcome, now: float, first: bool = False) -> JoinResult:
+        """Enter an outcome into its window, once.
+
+        `first`: its place had to be made ready for it (`first_uses`), so that it teaches no load.
+        """
         if outcome.id in self._known:
             return "duplicate"
         number = self._number(outcome, now)
@@ -70,7 +73,7 @@ class WindowJoiner:
         if not names_known(outcome, record.in_force.fleet):
             return "unknown"
         self._known.add(outcome.id)
-        straddled = self._straddled(outcome, record)
+        straddled = first or self._straddled(outcome, record)
         if straddled != outcome.straddled:
             outcome = outcome.model_copy(update={"straddled": straddled})
         record.outcomes[outcome.id] = outcome
