@@ -95,8 +95,8 @@ class Requests(_OfRow):
     )
     straddled: Count = Field(
         0,
-        description="of `count`, in progress while the assignment changed, or the first at a place that "
-        "had to be made ready for them: they teach no load",
+        description="of `count`, in progress while the assignment changed, or the first at a place "
+        "that had to be made ready for them: they teach no load",
     )
     straddled_ms: Total = Field(0.0, description="of `total_ms`, the costs of those")
     elsewhere: Count = Field(

@@ -1,7 +1,8 @@
 """Which requests met a node that had not run their variant before, as far as is known here.
 
-Such a node loads the model, fills its caches, opens a connection: that is paid once, and says little
-of what the variant costs there. One such measurement can make the best place look useless for long.
+Such a node loads the model, fills its caches, opens a connection: that is paid once, and says
+little of what the variant costs there. One such measurement can make the best place look useless
+for long.
 """
 
 from __future__ import annotations
