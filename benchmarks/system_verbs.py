@@ -62,6 +62,10 @@ def add(subparsers: Any, count: Callable[[str], int], factor: Callable[[str], fl
     command = verb(
         "traffic", run_traffic, "applications of different pace: what is learned, beside the best"
     )
+    command.add_argument(
+        "--applications", nargs="+", default=["5", "0.2", "3x30"], metavar="RATE[xBURST]",
+        help="requests a second of each device's application, and how many of them at once",
+    )  # fmt: skip
     command.add_argument("--seconds", type=factor, default=600.0, help="of learning")
     command.add_argument("--goal", default="85", help="percent")
     command.add_argument("--candidates", type=int, default=10, help="pinned; 0: none")
@@ -205,10 +209,16 @@ def run_application(options: Options) -> None:
 def run_traffic(options: Options) -> None:
     """Rows of what was learned, of what was expected, and of each candidate."""
     from benchmarks import traffic_system as module
+    from benchmarks.traffic import Application
 
     rows = asyncio.run(
         module.measure(
-            options.seconds, options.goal, options.candidates, options.turns, options.seed
+            [Application.parse(text) for text in options.applications],
+            options.seconds,
+            options.goal,
+            options.candidates,
+            options.turns,
+            options.seed,
         )
     )
     show(options, rows, module.render)

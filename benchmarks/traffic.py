@@ -33,15 +33,20 @@ class Application:
     """Requests a second."""
     burst: int = 1
 
+    @classmethod
+    def parse(cls, text: str) -> Application:
+        """`RATE` or `RATExBURST`; raises ValueError."""
+        rate, _, burst = text.partition("x")
+        found = cls(float(rate), int(burst or 1))
+        if found.rate <= 0 or found.burst < 1:
+            raise ValueError(f"not an application: {text!r}")
+        return found
+
     def times(self, seconds: float) -> list[float]:
         """When it asks, seconds since the start; the first time after half a period."""
         period = self.burst / self.rate
         bursts = int(seconds / period + 0.5)
         return [period * (k + 0.5) for k in range(bursts) for _ in range(self.burst)]
-
-
-APPLICATIONS = (Application(5.0), Application(0.2), Application(3.0, burst=30))
-"""Of issue 17: five requests a second, one in five seconds, and bursts of thirty."""
 
 
 def asked(urls: Sequence[str], applications: Sequence[Application], seconds: float) -> list[Row]:

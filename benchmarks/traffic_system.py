@@ -22,7 +22,7 @@ from rich.console import Console
 from benchmarks.application import wait_until_ready
 from benchmarks.live_system import LiveSystem, live_system
 from benchmarks.summary import markdown
-from benchmarks.traffic import ANSWER_TIMEOUT_S, APPLICATIONS, asked, by_device, mean_ms
+from benchmarks.traffic import ANSWER_TIMEOUT_S, Application, asked, by_device, mean_ms
 from benchmarks.traffic_candidates import Assignment, candidates
 from tercet.cli.process_plan import RunConfig, children, gateway_urls
 from tercet.cli.up import prepared
@@ -59,9 +59,16 @@ class Learned:
     """One per part of the learning."""
 
 
-async def measure(seconds: float, goal: str, count: int, turns: int, seed: int) -> list[Row]:
+async def measure(
+    applications: Sequence[Application],
+    seconds: float,
+    goal: str,
+    count: int,
+    turns: int,
+    seed: int,
+) -> list[Row]:
     """Rows of kind `learning`, `expected` and `candidate`."""
-    devices = len(APPLICATIONS)
+    devices = len(applications)
     config = RunConfig(
         goal=goal,
         devices=devices,
@@ -70,18 +77,18 @@ async def measure(seconds: float, goal: str, count: int, turns: int, seed: int) 
         gateways=tuple(free_port() for _ in range(devices)),
     )
     async with live_system(goal) as system:
-        learned, expected, fleet = await _learn(system, config, seconds)
+        learned, expected, fleet = await _learn(system, config, applications, seconds)
         rows = [*learned.rows, *expected]
         if count and turns:
-            found = candidates(fleet, APPLICATIONS, float(goal), count)
+            found = candidates(fleet, applications, float(goal), count)
             others = [a for a in found if a != learned.assignment][: count - 1]
             both = [learned.assignment, *others]
-            rows += await _interleaved(system.bus, fleet, config, both, turns, seed)
+            rows += await _interleaved(system.bus, fleet, config, applications, both, turns, seed)
         return rows
 
 
 async def _learn(
-    system: LiveSystem, config: RunConfig, seconds: float
+    system: LiveSystem, config: RunConfig, applications: Sequence[Application], seconds: float
 ) -> tuple[Learned, list[Row], Fleet]:
     """Let a new system learn for so long; its nodes run on when this returns."""
     urls, devices = gateway_urls(config), config.devices
@@ -97,7 +104,7 @@ async def _learn(
                 await asyncio.to_thread(wait_until_ready, url, _Running())
             rows = []
             for part in range(round(seconds / PART_S)):
-                made = await asyncio.to_thread(asked, urls, APPLICATIONS, PART_S)
+                made = await asyncio.to_thread(asked, urls, applications, PART_S)
                 rows += _rows("learning", made, devices, from_s=part * PART_S)
             await write_exploration(system.bus, Exploration(explore=False, by="benchmarks"))
             await asyncio.sleep(5.0)
@@ -106,7 +113,7 @@ async def _learn(
         finally:
             await deciding.stop()
     # The last decisions stay in force.
-    made = await asyncio.to_thread(asked, urls, APPLICATIONS, PART_S)
+    made = await asyncio.to_thread(asked, urls, applications, PART_S)
     expected = _rows("expected", made, devices)
     for row, ms in zip(expected, learned.expected_ms, strict=True):
         row.update(expected_ms=ms)
@@ -140,6 +147,7 @@ async def _interleaved(
     bus: Bus,
     fleet: Fleet,
     config: RunConfig,
+    applications: Sequence[Application],
     found: Sequence[Assignment],
     turns: int,
     seed: int,
@@ -150,7 +158,7 @@ async def _interleaved(
     for _ in range(turns):
         for assignment in rng.sample(found, len(found)):
             await _pin(bus, fleet, assignment)
-            made = await asyncio.to_thread(asked, urls, APPLICATIONS, TURN_S)
+            made = await asyncio.to_thread(asked, urls, applications, TURN_S)
             means[assignment].append(round(mean_ms(made, UNANSWERED_MS), 1))
     return [
         {
