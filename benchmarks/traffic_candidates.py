@@ -31,16 +31,21 @@ def candidates(
     count: int,
     seconds: float = 60.0,
 ) -> list[Assignment]:
-    """The `count` best assignments whose average accuracy over requests meets the goal."""
+    """The `count` best that meet the goal on average, each the best of those on the same nodes.
+
+    So they differ in where requests run, not only in the variant of the device that asks least.
+    """
     options = [[o for o in fleet.options if _runs(fleet, d, o)] for d in fleet.devices]
     total = sum(application.rate for application in applications)
     weights = [application.rate / total for application in applications]
-    found = []
+    found: dict[str, tuple[float, Assignment]] = {}
     for assignment in product(*options):
         accuracy = [fleet.accuracy_pct[Option.parse(o).variant] for o in assignment]
         if sum(w * a for w, a in zip(weights, accuracy, strict=True)) >= goal - 1e-9:
-            found.append((simulated_ms(fleet, applications, assignment, seconds), assignment))
-    return [assignment for _, assignment in heapq.nsmallest(count, found)]
+            tiers = "".join(option[-1] for option in assignment)
+            this = simulated_ms(fleet, applications, assignment, seconds), assignment
+            found[tiers] = min(found.get(tiers, this), this)
+    return [assignment for _, assignment in heapq.nsmallest(count, found.values())]
 
 
 def _runs(fleet: Fleet, device: str, option: str) -> bool:

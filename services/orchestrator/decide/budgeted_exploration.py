@@ -41,8 +41,8 @@ class BudgetedExploration:
         `probes`: nodes that may be left out once, to find out whether load moves their condition.
         `held`: for how long the latest trials stayed in force, as `DecisionContext.held`.
         """
-        windows, on_trial = held
-        self._explorer.saved += self._explorer.share * windows - self._spent * on_trial
+        windows, shares = held
+        self._explorer.saved += self._explorer.share * windows - self._spent * shares
         self._spent = 0.0
         if greedy.priced is None:
             return {}

@@ -18,7 +18,7 @@ class HeldTrials:
     def __init__(self) -> None:
         self._greedy: dict[str, str] = {}
         self._pending: dict[str, str] = {}
-        self._on_trial: dict[str, float] = {}
+        self._begun: dict[str, float] = {}
         """Device that began a trial to its requests per second."""
         self.cost: tuple[int, float] = (0, 0.0)
         """As `DecisionContext.held`, since `start`."""
@@ -36,7 +36,7 @@ class HeldTrials:
         self._greedy = greedy
         self._pending = {d: o for d, o in assigned.items() if greedy.get(d, o) != o}
         self._windows, self._conditions = 0, conditions
-        self._on_trial = {device: demand.get(device, 1.0) for device in self._pending}
+        self._begun = {device: demand.get(device, 1.0) for device in self._pending}
         self.cost = (0, 0.0)
 
     def reported(self, device: str, option: str) -> None:
@@ -52,8 +52,8 @@ class HeldTrials:
         self._windows += 1
         if not self._pending or self._windows >= LONGEST or conditions != self._conditions:
             return None
-        pending = sum(self._on_trial[device] for device in self._pending)
-        share = pending / max(sum(self._on_trial.values()), 1e-9)
+        pending = sum(self._begun[device] for device in self._pending)
+        share = pending / max(sum(self._begun.values()), 1e-9)
         self.cost = (self.cost[0] + 1, self.cost[1] + share)
         return {**self._greedy, **self._pending}
 
