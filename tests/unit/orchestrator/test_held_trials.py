@@ -25,7 +25,7 @@ def test_an_explored_option_is_held_until_its_device_has_reported_on_it() -> Non
     assert held.held("same") is None
 
 
-def test_what_is_held_is_paid_for_in_proportion_to_the_requests_still_on_trial() -> None:
+def test_what_is_held_is_paid_for_by_the_requests_that_it_still_concerns() -> None:
     held = HeldTrials()
     held.start({"a": "d0@C", "b": "d7@L"}, GREEDY, "same", {"a": 3.0, "b": 1.0})
     assert held.cost == (0, 0.0)
