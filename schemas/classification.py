@@ -10,8 +10,17 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from tercet.schemas.fleet import Box, Label, PictureSize
+from tercet.schemas.fleet import Box, Label, Part, PictureSize
 from tercet.schemas.message import Message, Milliseconds, Name
+
+
+class Tensor(Part):
+    """One output of a model for raw tensors, as it is."""
+
+    name: str
+    datatype: str = Field(description="as the Open Inference Protocol names it, such as FP32")
+    shape: tuple[int, ...] = Field(max_length=16)
+    data: str = Field(description="its elements, little-endian, row by row, in base64")
 
 
 class Classification(Message):
@@ -32,6 +41,9 @@ class Classification(Message):
     )
     picture: PictureSize | None = Field(
         None, description="size of the picture that the boxes refer to"
+    )
+    tensors: tuple[Tensor, ...] = Field(
+        (), max_length=64, description="of a model for raw tensors: its outputs"
     )
     queue_ms: Milliseconds = Field(0.0, description="waited for a worker, ms")
     compute_ms: Milliseconds = Field(0.0, description="decode and run, ms, emulation included")

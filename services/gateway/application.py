@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
+from tercet.schemas.classification import Tensor
 from tercet.schemas.fleet import Box, Label, PictureSize
 
 AnswerStatus = Literal["ok", "overloaded", "too-late", "failed"]
@@ -32,6 +33,8 @@ class ApplicationRequest:
     """Asks for one variant of that family; None: Tercet decides."""
     original: tuple[int, int] | None = None
     """Width and height of the picture before it was encoded again, smaller; None: it was not."""
+    is_picture: bool = True
+    """Whether it is a picture; else a tensor in NumPy's format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Answer:
     """Of a detector: objects, best first, in pixels of the picture as it was sent."""
     picture: PictureSize | None = None
     """Of a detector: the size of that picture."""
+    tensors: tuple[Tensor, ...] = ()
+    """Of a model for raw tensors: its outputs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
-from tercet.models.classifier import ClassifiedPicture
 from tercet.schemas.classification import Classification
 from tercet.schemas.fleet import Box, PictureSize
 
@@ -29,12 +25,3 @@ def in_original(
 def _scaled(box: Box, x: float, y: float) -> Box:
     edges = {"x_min": box.x_min * x, "y_min": box.y_min * y}
     return box.model_copy(update={**edges, "x_max": box.x_max * x, "y_max": box.y_max * y})
-
-
-def of_model(found: ClassifiedPicture) -> dict[str, Any]:
-    """The boxes of a model of this process, as the fields of a message."""
-    if found.picture is None:
-        return {}
-    width, height = found.picture
-    boxes = tuple(Box(**asdict(box)) for box in found.boxes)
-    return {"boxes": boxes, "picture": PictureSize(width=width, height=height)}

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from tercet.models.answer_fields import answer_fields
 from tercet.models.classifier import Classifier
 from tercet.models.errors import AssetError
 from tercet.schemas.classification import Classification
-from tercet.schemas.fleet import Label
 from tercet.schemas.window import AttemptResult
 from tercet.services.gateway.attempts import Execution
-from tercet.services.gateway.boxes import of_model
 from tercet.services.gateway.places import Place
 
 
@@ -53,14 +52,12 @@ class LocalInference:
         variant = place.option.variant
         classifier = await asyncio.to_thread(self._classifier)
         found = await asyncio.to_thread(partial(classifier.classify, picture, variant))
-        return Classification(
-            node=place.node,
-            status="ok",
-            variant=variant,
-            labels=tuple(Label(name=name, probability=p) for name, p in found.labels),
-            queue_ms=queue_ms,
-            compute_ms=found.compute_ms,
-            emulated=found.emulated,
-            late=found.late,
-            **of_model(found),
+        return Classification.model_validate(
+            {
+                "node": place.node,
+                "status": "ok",
+                "variant": variant,
+                "queue_ms": queue_ms,
+                **answer_fields(found),
+            }
         )

@@ -22,18 +22,19 @@ def offered_families(bus: Bus, settings: GatewaySettings, fallback: LocalFallbac
     """
     labels: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
-    task = "classification"
+    task, tensors = "classification", None
     try:
         known = manifest.read(settings.models or manifest.default_directory())
         variants, task = tuple(known.variants), known.task
         fallback.accuracy_pct = {name: v.accuracy_pct for name, v in known.variants.items()}
         labels = known.labels(variants[0]) if variants else ()
+        tensors = known.entry(variants[0]).tensors if variants else None
     except ModelError as error:
         _log.warning("labels have no index", reason=str(error))
 
     def families() -> tuple[Family, ...]:
         own = tuple(fallback.profile_ms)
         ready = bool(own or (variants and bus.disconnected))
-        return (Family(settings.family, own or variants, labels, ready, task),)
+        return (Family(settings.family, own or variants, labels, ready, task, tensors),)
 
     return families

@@ -107,6 +107,7 @@ class RequestRecord:
             reason="",
             boxes=boxes,
             picture=picture,
+            tensors=execution.answer.tensors if execution.answer else (),
         )
 
     def unanswered(

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import RawRequest, responding
+from tercet.models.answer_fields import answer_fields
 from tercet.models.classifier import ClassifiedPicture, Classifier
-from tercet.models.errors import AssetError, ImageError
+from tercet.models.errors import AssetError, InputError
 from tercet.process import log, metrics
 from tercet.process.errors import Misconfigured, TryLater
 from tercet.process.waiting import within
 from tercet.schemas.capability import Capability
 from tercet.schemas.classification import Classification
-from tercet.schemas.fleet import Box, PictureSize, Tier
+from tercet.schemas.fleet import Tier
 from tercet.services.inference.inference_queue import InferenceQueue, Overloaded
 from tercet.services.inference.settings import InferenceSettings
 
 MIN_BATCH_SPEEDUP = 1.1
 """Batches are used where they are at least this much faster than single pictures."""
+
+MAX_TENSOR_BYTES = 512 * 1024
+"""Of an answer, so that in base64 it is within a broker's default limit of 1 MB."""
 
 _log = log.get(__name__)
 
@@ -104,7 +107,7 @@ def run(
     for jpeg in jpegs:
         try:
             found.append(classifier.classify(jpeg, variant))
-        except ImageError as error:
+        except InputError as error:
             found.append(error)
     return found
 
@@ -134,28 +137,19 @@ def classification(
     node: str, variant: str, classified: ClassifiedPicture, waited_ms: float
 ) -> Classification:
     """The reply to a classified picture."""
+    size = sum(array.nbytes for _, array in classified.tensors)
+    if size > MAX_TENSOR_BYTES:
+        reason = f"the answer has {size} bytes of tensors, more than {MAX_TENSOR_BYTES}"
+        return Classification(node=node, status="refused", reason=reason)
     return Classification.model_validate(  # With its labels in one call: this is on the way.
         {
             "node": node,
             "status": "ok",
             "variant": variant,
-            "labels": [{"name": name, "probability": p} for name, p in classified.labels],
             "queue_ms": waited_ms,
-            "compute_ms": classified.compute_ms,
-            "emulated": classified.emulated,
-            "late": classified.late,
-            **boxes(classified),
+            **answer_fields(classified),
         }
     )
-
-
-def boxes(classified: ClassifiedPicture) -> dict[str, Any]:
-    """The objects that a detector found, as fields of the reply."""
-    if classified.picture is None:
-        return {}
-    width, height = classified.picture
-    found = tuple(Box(**asdict(box)) for box in classified.boxes)
-    return {"boxes": found, "picture": PictureSize(width=width, height=height)}
 
 
 def capability(

@@ -36,7 +36,7 @@ HEAVY_MODELS = {
     *("published_weights", "quantise", "seeded_weights", "timm_file", "train", "training_config"),
     *("imagenet", "static_quantisation"),
     *("weight_import", "batches", "augment", "onnx_file", "onnx_inspection", "output_kind"),
-    "detector_import",
+    *("detector_import", "tensor_import"),
 }
 """Modules of `models` that may import them. The others run in services and import none of these."""
 PAPER_NETWORKS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tercet.models.tensor_signature import TensorSignature
 from tercet.services.gateway.http.refusal import Refused
 
 
@@ -20,6 +21,8 @@ class Family:
     ready: bool = True
     """Whether a request can be answered now."""
     task: str = "classification"
+    tensors: TensorSignature | None = None
+    """Of a family for raw tensors: what its models take and give."""
 
     def index(self, label: str) -> int:
         """Position of a class in the models' outputs; -1 where the labels are not known."""
@@ -49,6 +52,14 @@ def check_task(family: Family, task: str) -> None:
     """Raise Refused with 400 when a family is for another task than a route."""
     if family.task != task:
         raise Refused(400, f"model {family.name!r} is for {family.task}, not for {task}")
+
+
+def check_takes_pictures(family: Family) -> None:
+    """Raise Refused with 400 for a family that takes tensors."""
+    if family.task == "tensors":
+        raise Refused(
+            400, f"model {family.name!r} takes tensors, no pictures: /v2/models/{family.name}/infer"
+        )
 
 
 def check_variant(family: Family, variant: str) -> None:

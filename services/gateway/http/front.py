@@ -44,6 +44,8 @@ class Front:
 
     async def _checked(self, request: ApplicationRequest) -> ApplicationRequest:
         """The same with a picture that can be sent; Refused with 400 when it is none."""
+        if not request.is_picture:
+            return request
         try:
             if len(request.picture) <= images.MAX_BYTES:
                 images.check(request.picture)

@@ -1,10 +1,13 @@
 """Open Inference Protocol v2, which clients of KServe, Triton, OpenVINO and MLServer speak.
 
 A model is a family, and its versions are the variants: which one answers is Tercet's decision,
-unless the path names one. The picture is one BYTES element of one input, whatever its name.
+unless the path names one. The picture is one BYTES element of one input, whatever its name; a
+family for raw tensors takes and gives those of its models.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,6 +27,7 @@ from tercet.services.gateway.http.open_inference_answer import (
     response,
 )
 from tercet.services.gateway.http.open_inference_body import ParsedBody
+from tercet.services.gateway.http.open_inference_tensors import tensor_of
 from tercet.services.gateway.http.refusal import Refused
 from tercet.services.gateway.http.request_fields import name, request_fields
 
@@ -77,15 +81,19 @@ class OpenInferenceRoutes:
     async def metadata(self, request: Request) -> Response:
         """Describe a family, its input and its outputs."""
         family = self._family(request)
+        inputs: list[Json] = [{"name": INPUT, "datatype": "BYTES", "shape": [1]}]
         outputs: list[Json] = [
             {"name": output, "datatype": datatype, "shape": SHAPES.get(output, [-1])}
-            for output, datatype in OUTPUTS[family.task].items()
+            for output, datatype in OUTPUTS.get(family.task, {}).items()
         ]
+        if family.tensors is not None:
+            inputs = [family.tensors.input.model_dump()]
+            outputs = [output.model_dump() for output in family.tensors.outputs]
         content = {
             "name": family.name,
             "versions": family.variants,
             "platform": "tercet",
-            "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [1]}],
+            "inputs": inputs,
             "outputs": outputs,
         }
         return JSONResponse(content)
@@ -95,27 +103,31 @@ class OpenInferenceRoutes:
         limits = self._front.admission.limits
         family = self._family(request)
         fields = request_fields(request, limits.deadline_ms, limits.longest_deadline_ms)
-        parsed = await self._parsed(request)
-        check_outputs(parsed.request, family.task)
+        parsed = await self._parsed(request, family)
+        check_outputs(parsed.request, family)
         deadline_ms = parsed.request.deadline_ms or fields.deadline_ms
         answer = await self._front.answer(
             ApplicationRequest(
-                picture=parsed.picture,
+                picture=parsed.content,
                 source=fields.source,
                 frame=fields.frame or name("id", parsed.request.id),
                 deadline_ms=min(deadline_ms, limits.longest_deadline_ms),
                 family=family.name,
                 variant=request.path_params.get("version"),
+                is_picture=family.tensors is None,
             )
         )
         return response(parsed.request, family, answer)
 
-    async def _parsed(self, request: Request) -> ParsedBody:
+    async def _parsed(self, request: Request, family: Family) -> ParsedBody:
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Refused(415, "Content-Encoding: compressed requests are not read")
         length = request.headers.get(HEADER_LENGTH)
         limit = self._front.admission.limits.json_bytes
-        return open_inference_body.parse(await request.body(), length, limit)
+        read = None
+        if family.tensors is not None:
+            read = partial(tensor_of, expected=family.tensors.input)
+        return open_inference_body.parse(await request.body(), length, limit, read)
 
     def _family(self, request: Request) -> Family:
         """The family that the path names; Refused with 404 for an unknown one, or its variant."""

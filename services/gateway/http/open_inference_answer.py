@@ -16,6 +16,7 @@ from tercet.services.gateway.application import Answer
 from tercet.services.gateway.http.answer_json import Json, origin, parts, timing_headers
 from tercet.services.gateway.http.families import Family
 from tercet.services.gateway.http.open_inference_body import InferenceRequest, RequestedOutput
+from tercet.services.gateway.http.open_inference_tensors import described
 from tercet.services.gateway.http.refusal import Refused
 
 LABELS, PROBABILITIES, BOXES, SCORES = "labels", "probabilities", "boxes", "scores"
@@ -60,36 +61,55 @@ class OutputTensor:
         return {**listed, "data": list(self.values)}
 
 
-def check_outputs(request: InferenceRequest, task: str) -> None:
+def check_outputs(request: InferenceRequest, family: Family) -> None:
     """Raise Refused with 400 for an output that does not exist, before anything is run."""
+    known = _outputs(family)
     for wanted in request.outputs:
-        if wanted.name not in OUTPUTS[task]:
-            listed = ", ".join(OUTPUTS[task])
-            raise Refused(400, f"unknown output {wanted.name!r} of {task}: there are {listed}")
-        if _count(wanted) and wanted.name == BOXES:
-            raise Refused(400, f"output {BOXES}: classification: ask for it in {LABELS}")
+        if wanted.name not in known:
+            listed = f"there are {', '.join(known)}"
+            raise Refused(400, f"unknown output {wanted.name!r} of {family.task}: {listed}")
+        if _count(wanted) and (wanted.name == BOXES or family.tensors is not None):
+            raise Refused(400, f"output {wanted.name}: classification: it has no classes")
+
+
+def _outputs(family: Family) -> tuple[str, ...]:
+    if family.tensors is not None:
+        return tuple(output.name for output in family.tensors.outputs)
+    return tuple(OUTPUTS[family.task])
 
 
 def response(request: InferenceRequest, family: Family, answer: Answer) -> Response:
     """The answer with the outputs that the request asks for; without any, all of them."""
     by_default = request.parameters.get("binary_data_output") is True
-    wanted = request.outputs or tuple(RequestedOutput(name=name) for name in OUTPUTS[family.task])
-    tensors = [_tensor(one, family, answer, by_default) for one in wanted]
-    data = [tensor.data() if tensor.binary else b"" for tensor in tensors]
+    wanted = request.outputs or tuple(RequestedOutput(name=name) for name in _outputs(family))
+    outputs = [_output(one, family, answer, by_default) for one in wanted]
     content = {
         "model_name": family.name,
         "model_version": (answer.option or "").partition("@")[0],
         "id": request.id or str(answer.request),
         "parameters": {**origin(answer), **parts(answer)},
-        "outputs": [t.described(d) for t, d in zip(tensors, data, strict=True)],
+        "outputs": [shown for shown, _ in outputs],
     }
     head = json.dumps(content).encode()
     headers = timing_headers(answer)
-    if not any(tensor.binary for tensor in tensors):
+    if not any("parameters" in shown for shown, _ in outputs):
         return Response(head, media_type="application/json", headers=headers)
     headers[HEADER_LENGTH] = str(len(head))
-    body = b"".join((head, *data))
+    body = b"".join((head, *(data for _, data in outputs)))
     return Response(body, media_type="application/octet-stream", headers=headers)
+
+
+def _output(
+    wanted: RequestedOutput, family: Family, answer: Answer, by_default: bool
+) -> tuple[Json, bytes]:
+    """An output in the JSON of an answer, and its binary data."""
+    if family.tensors is not None:
+        binary = wanted.parameters.get("binary_data", by_default) is True
+        found = {tensor.name: tensor for tensor in answer.tensors}
+        return described(found[wanted.name], binary)
+    one = _tensor(wanted, family, answer, by_default)
+    data = one.data() if one.binary else b""
+    return one.described(data), data
 
 
 def _tensor(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -70,16 +71,25 @@ class InferenceRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ParsedBody:
-    """A request and the picture in it."""
+    """A request, and the picture or tensor in it."""
 
     request: InferenceRequest
-    picture: bytes
+    content: bytes
 
 
-def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> ParsedBody:
-    """Read a body; `header_length` is the header's text. Raises Refused with 400 or 413."""
+Read = Callable[[InferenceRequest, bytes], bytes]
+"""The content of a request's input; the bytes are the binary data after the JSON."""
+
+
+def parse(
+    body: bytes, header_length: str | None, max_json_bytes: int, read: Read | None = None
+) -> ParsedBody:
+    """Read a body; `header_length` is the header's text. Raises Refused with 400 or 413.
+
+    `read` takes the content from the input; without it, that is a picture.
+    """
     length = _header_length(header_length, len(body))
-    if length == 0:
+    if length == 0 and read is None:
         return ParsedBody(InferenceRequest(), body)
     if length > max_json_bytes:
         raise Refused(413, f"the JSON is larger than {max_json_bytes} bytes; send binary data")
@@ -89,7 +99,7 @@ def parse(body: bytes, header_length: str | None, max_json_bytes: int) -> Parsed
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the JSON"
         raise Refused(400, f"{where}: {first['msg']}") from None
-    return ParsedBody(request, _picture(request, body[length:]))
+    return ParsedBody(request, (read or _picture)(request, body[length:]))
 
 
 def _header_length(text: str | None, available: int) -> int:

@@ -52,10 +52,13 @@ class PlainRoutes:
     def _wanted(self, request: Request) -> tuple[str | None, str | None]:
         """Family and variant that the query names; raises Refused for unknown ones."""
         name, variant = (request.query_params.get(key) for key in ("family", "variant"))
-        if name is None and variant is None:
-            return None, None
         offered = self._front.families()
+        if name is None and variant is None:
+            for first in offered[:1]:
+                families.check_takes_pictures(first)
+            return None, None
         family = families.find(self._front.families, name or (offered[0].name if offered else ""))
+        families.check_takes_pictures(family)
         if variant is not None:
             families.check_variant(family, variant)
         return family.name, variant

@@ -12,7 +12,7 @@ from tercet.cli import input_checks
 from tercet.cli.usage_error import UsageError
 from tercet.models import images
 from tercet.models.classifier import ClassifiedPicture, Classifier
-from tercet.models.errors import ImageError
+from tercet.models.errors import InputError
 
 
 def answers(
@@ -29,7 +29,7 @@ def answers(
             sent = images.sendable(content)
             found = classifier.classify(sent, variant)
             size = found.picture if sent is content else images.upright_size(content)
-        except ImageError as error:
+        except InputError as error:
             raise UsageError(f"{path}: {error}") from error
         yield (
             path,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.models.errors import ModelError
-from tercet.models.images import decode
+from tercet.models.images import decode, reference_photograph
 from tercet.models.manifest import Entry
 from tercet.models.probabilities import are_distributions, softmax
 from tercet.models.session import Session
@@ -43,6 +43,10 @@ class Classification:
     def can_batch(self) -> bool:
         """Whether one run takes several pictures."""
         return self.session.can_batch
+
+    def sample(self) -> bytes:
+        """A photograph."""
+        return reference_photograph()
 
     def prepared(self, content: bytes) -> NDArray[np.float32]:
         """Decode a picture. Raises `ImageError`."""

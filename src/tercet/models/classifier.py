@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tercet.models import manifest
 from tercet.models.cpu_share import ComputeTime, CpuShareEmulator
-from tercet.models.errors import ImageError
+from tercet.models.errors import InputError
 from tercet.models.images import reference_photograph
 from tercet.models.model_cache import ModelCache
 from tercet.models.task import Box, Prediction, Task
@@ -33,6 +36,8 @@ class ClassifiedPicture:
     """Of a detector: objects, best first."""
     picture: tuple[int, int] | None = None
     """Width and height that the boxes refer to, pixels."""
+    tensors: tuple[tuple[str, NDArray[np.generic]], ...] = ()
+    """Of a model for tensors: its outputs, by name."""
 
 
 class Classifier:
@@ -73,7 +78,7 @@ class Classifier:
         return self._cache.loaded
 
     def classify(self, jpeg: bytes, variant: str) -> ClassifiedPicture:
-        """Answer a picture. Raises `ImageError`, or `ModelError` for an unknown variant.
+        """Answer a picture. Raises `InputError`, or `ModelError` for an unknown variant.
 
         Under emulation the calling thread sleeps until the emulated node would have finished.
         """
@@ -84,24 +89,24 @@ class Classifier:
 
     def classify_all(
         self, jpegs: Sequence[bytes], variant: str
-    ) -> list[ClassifiedPicture | ImageError]:
+    ) -> list[ClassifiedPicture | InputError]:
         """Answer several pictures in one run, as `classify`; unusable ones give errors."""
         model = self._cache.get(variant)
         started = self._emulator.start()
         prepared = [_prepared_or_error(jpeg, model) for jpeg in jpegs]
-        good = [one for one in prepared if not isinstance(one, ImageError)]
+        good = [one for one in prepared if not isinstance(one, InputError)]
         answers = iter(model.answered(good) if good else ())
-        found = [one if isinstance(one, ImageError) else next(answers) for one in prepared]
+        found = [one if isinstance(one, InputError) else next(answers) for one in prepared]
         taken = self._emulator.finish(started)
-        return [f if isinstance(f, ImageError) else _result(f, taken) for f in found]
+        return [f if isinstance(f, InputError) else _result(f, taken) for f in found]
 
     def profile(self, variants: Iterable[str] | None = None, repeats: int = 5) -> dict[str, float]:
         """Median compute time of each variant on a photograph, milliseconds, warm."""
-        jpeg = photograph()
         medians = {}
         for variant in self.variants if variants is None else variants:
-            self.classify(jpeg, variant)
-            times = [self.classify(jpeg, variant).compute_ms for _ in range(repeats)]
+            sample = self._cache.get(variant).sample()
+            self.classify(sample, variant)
+            times = [self.classify(sample, variant).compute_ms for _ in range(repeats)]
             medians[variant] = statistics.median(times)
         return medians
 
@@ -111,7 +116,7 @@ class Classifier:
         Measured without emulation, which would scale both alike.
         """
         model = self._cache.get(variant)
-        one = model.prepared(photograph())
+        one = model.prepared(model.sample())
         several = [one] * size
         model.answered(several)
         single, batched = [], []
@@ -135,13 +140,13 @@ def photograph() -> bytes:
     return reference_photograph()
 
 
-def _prepared_or_error(jpeg: bytes, model: Task[Any]) -> Any | ImageError:
+def _prepared_or_error(jpeg: bytes, model: Task[Any]) -> Any | InputError:
     try:
         return model.prepared(jpeg)
-    except ImageError as error:
+    except InputError as error:
         return error
 
 
 def _result(found: Prediction, taken: ComputeTime) -> ClassifiedPicture:
     times = (taken.compute_ms, taken.emulated, taken.late)
-    return ClassifiedPicture(found.labels, *times, found.boxes, found.picture)
+    return ClassifiedPicture(found.labels, *times, found.boxes, found.picture, found.tensors)

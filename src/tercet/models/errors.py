@@ -2,7 +2,8 @@
 
 * AssetError          a model, its labels or weights, or a picture cannot be used
     * ModelError      a model is missing, changed, unknown or not a classifier
-    * ImageError      bytes that are no usable picture, or a folder without one
+    * InputError      what was sent is no input of the model
+        * ImageError  bytes that are no usable picture, or a folder without one
 """
 
 
@@ -14,7 +15,11 @@ class ModelError(AssetError):
     """A model file is missing, truncated or changed, or a variant is unknown."""
 
 
-class ImageError(AssetError):
+class InputError(AssetError):
+    """These bytes are no input of the model that they were sent to."""
+
+
+class ImageError(InputError):
     """These bytes, or this folder, hold no usable picture."""
 
 

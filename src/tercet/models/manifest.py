@@ -37,7 +37,7 @@ LABELS_FILE = "labels.txt"
 PAPER_FAMILY = "mobilenet-v1"
 """Name of the paper's eight variants; their manifests of earlier versions name no family."""
 
-Task = Literal["classification", "detection"]
+Task = Literal["classification", "detection", "tensors"]
 """What a family answers about a picture; every task has its own outputs and metrics."""
 NAME = r"^[A-Za-z0-9_-]{1,32}$"
 VariantName = Annotated[str, Field(pattern=NAME)]

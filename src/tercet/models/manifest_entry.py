@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tercet.models.detection.output_form import DetectionOutput
 from tercet.models.normalisation import Normalisation
 from tercet.models.tensor_form import InputType, Layout, TensorForm
+from tercet.models.tensor_signature import TensorSignature
 from tercet.models.variants import Precision
 
 PLAIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
@@ -18,8 +19,8 @@ UNTRAINED = "seeded, untrained"
 
 Metric = Literal["top-1", "top-5", "mAP@0.5", "mAP@0.5:0.95"]
 """What an accuracy in percent counts; goals are in the metric of their family."""
-Output = Literal["logits", "probabilities", "boxes"]
-"""Scores of classes before or after softmax or sigmoid, or a detector's boxes."""
+Output = Literal["logits", "probabilities", "boxes", "tensors"]
+"""Scores of classes before or after softmax or sigmoid, a detector's boxes, or just tensors."""
 
 
 class Measured(BaseModel):
@@ -89,6 +90,7 @@ class Entry(BaseModel):
     detection: DetectionOutput | None = Field(
         None, description="which outputs hold boxes, scores and classes; of a detector"
     )
+    tensors: TensorSignature | None = Field(None, description="of a model for raw tensors")
     measured_map: MeasuredMap | None = Field(
         None, description="what a detector scored, once evaluated"
     )

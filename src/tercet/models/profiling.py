@@ -104,12 +104,12 @@ def _measure_in_process(manifest: Manifest, name: str, threads: int, repeats: in
 
 def measure(manifest: Manifest, name: str, threads: int, repeats: int) -> Speed:
     """Measure in this process, which must not have loaded a model before."""
-    picture = reference_photograph()
-    decode(picture, manifest.entry(name).input_px)  # Its memory is not the model's.
+    decode(reference_photograph())  # The memory of Pillow is not the model's.
     before, start = _resident(), time.perf_counter()
     model = opened(manifest, name)
     opening = time.perf_counter() - start
-    prepared = model.prepared(picture)
+    sample = model.sample()
+    prepared = model.prepared(sample)
     start = time.perf_counter()
     model.answered([prepared])
     cold = (opening + time.perf_counter() - start) * 1000
@@ -119,7 +119,7 @@ def measure(manifest: Manifest, name: str, threads: int, repeats: int) -> Speed:
     if threads > 1:
         wide = opened(manifest, name, threads=threads)
         many = _times(lambda: wide.answered([prepared]), repeats)
-    decoding = _times(lambda: model.prepared(picture), repeats)
+    decoding = _times(lambda: model.prepared(sample), repeats)
     (median_1, p95_1), (median_n, p95_n) = one, many
     facts = (median_1, p95_1, median_n, p95_n, decoding[0], cold, grown)
     return Speed(threads, *(round(fact, 3) for fact in facts))

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 I = TypeVar("I")  # noqa: E741
 
 
@@ -36,6 +39,8 @@ class Prediction:
     """Objects, best first."""
     picture: tuple[int, int] | None = None
     """Width and height of the picture that the boxes refer to, pixels."""
+    tensors: tuple[tuple[str, NDArray[np.generic]], ...] = ()
+    """The model's own outputs, by name."""
 
 
 class Task(Protocol[I]):
@@ -45,8 +50,11 @@ class Task(Protocol[I]):
     def can_batch(self) -> bool:
         """Whether one run takes several inputs."""
 
+    def sample(self) -> bytes:
+        """What may be sent, to time the model with."""
+
     def prepared(self, content: bytes) -> I:
-        """The model's input from what was sent. Raises `ImageError` or another `AssetError`."""
+        """The model's input from what was sent. Raises `InputError`."""
 
     def answered(self, inputs: Sequence[I]) -> list[Prediction]:
         """The answers to several inputs, in one run; more than one only if `can_batch`."""

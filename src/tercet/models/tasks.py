@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from tercet.models.classification import Classification
 from tercet.models.detection.task import Detection
 from tercet.models.manifest import Entry, Manifest
+from tercet.models.raw_tensors import RawTensors
 from tercet.models.task import Task
 
 
@@ -21,7 +22,11 @@ class OpenTask(Protocol):
         """The variant of this file, ready to run; `names` are its labels."""
 
 
-OPEN: Mapping[str, OpenTask] = {"classification": Classification, "detection": Detection}
+OPEN: Mapping[str, OpenTask] = {
+    "classification": Classification,
+    "detection": Detection,
+    "tensors": RawTensors,
+}
 
 
 def opened(manifest: Manifest, variant: str, *, threads: int = 1) -> Task[Any]:

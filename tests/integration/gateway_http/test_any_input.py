@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tercet.models.raw_tensors import unpacked
+from tercet.models.tensor_signature import TensorSpec
 from tercet.services.gateway.http.open_inference_body import parse
+from tercet.services.gateway.http.open_inference_tensors import tensor_of
 from tercet.services.gateway.http.refusal import Refused
 from tercet.services.gateway.http.web_application import web_application
 from tests import gateway_clients
@@ -46,7 +50,30 @@ def test_any_body_is_parsed_or_refused(body: bytes, rest: bytes, length: str | N
         assert 400 <= refused.status < 500
         assert refused.reason
     else:
-        assert isinstance(parsed.picture, bytes)
+        assert isinstance(parsed.content, bytes)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    data=JSON,
+    shape=st.lists(st.integers(0, 2**63), max_size=3) | st.just([1, 2]),
+    size=st.none() | st.integers(-1, 12),
+    rest=st.binary(max_size=12),
+)
+def test_any_tensor_is_parsed_or_refused(
+    data: Any, shape: list[int], size: int | None, rest: bytes
+) -> None:
+    parameters = {} if size is None else {"binary_data_size": size}
+    given = {"name": "x", "shape": shape, "datatype": "UINT8", "data": data}
+    body = json.dumps({"inputs": [{**given, "parameters": parameters}]}).encode()
+    expected = TensorSpec(name="x", datatype="UINT8", shape=(-1, 2))
+    try:
+        read = partial(tensor_of, expected=expected)
+        parsed = parse(body + rest, str(len(body)), 10_000, read)
+    except Refused as refused:
+        assert refused.status == 400 and refused.reason
+    else:
+        assert unpacked(parsed.content).shape[1:] == (2,)
 
 
 @settings(

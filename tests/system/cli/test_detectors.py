@@ -61,10 +61,28 @@ def test_classify_locally_prints_boxes(models: Path, tmp_path: Path) -> None:
     assert all(f"{LABELS[label]}  (" in done.stdout for label, _ in truth)
 
 
+def test_any_model_can_be_offered_for_raw_tensors(shapes: dict[str, Path], tmp_path: Path) -> None:
+    add = ("models", "add", str(shapes["yolo"]), "--variant", "plain", "--accuracy", "40",
+           "--source", "ours", "--models", str(tmp_path), "--task", "tensors")  # fmt: skip
+    done = invoke(*add)
+    assert done.code == 0, done.stderr
+    assert "plain: input images FP32 [-1, 3, -1, -1]; outputs output0 FP32 [-1, 7, -1]" in (
+        done.stdout.replace("\n", " ")
+    )
+    for more, reason in (
+        (("--labels", str(shapes["labels"])), "of the other options --accuracy, --source"),
+        (("--task", "classification"), "--labels: the names of the classes are needed"),
+    ):
+        refused = invoke(*add, *more)
+        assert refused.code == 2 and reason in refused.stderr
+    measured = invoke("models", "evaluate", "--models", str(tmp_path), "--data", str(tmp_path))
+    assert "a family for tensors" in measured.stderr
+
+
 def test_what_does_not_fit_is_refused_in_one_line(shapes: dict[str, Path], models: Path) -> None:
     task = ("--task", "detection")
     for more, reason in (
-        (("--task", "colouring"), "--task colouring: one of classification, detection"),
+        (("--task", "colouring"), "--task colouring: one of classification, detection, tensors"),
         ((*task, "--metric", "top-1"), "--metric top-1: one of mAP@0.5, mAP@0.5:0.95"),
         ((*task, "--detection", "colour=red"), "--detection colour=red: KEY=VALUE, with a key"),
         ((*task, "--detection", "box_unit=miles"), "--detection box_unit: Input should be"),

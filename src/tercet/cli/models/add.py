@@ -1,4 +1,4 @@
-"""`tercet models add`: any ONNX classifier or detector as a variant of a family."""
+"""`tercet models add`: any ONNX model as a variant of a family."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from tercet.cli.models import add_detector
+from tercet.cli.models.add_tensors import add_tensors
 from tercet.cli.models.common import (
     AsJson,
     Family,
@@ -39,14 +40,19 @@ def add(
         typer.Argument(help="ONNX: float or uint8 [N, 3, S, S] or [N, S, S, 3], to [N, classes]."),
     ],
     variant: Annotated[str, typer.Option(help="Its name; one of the name is replaced.")],
-    labels: Annotated[Path, typer.Option(help="Names of the classes, a line each.")],
     accuracy: Annotated[float, typer.Option(help="Percent, from your own measurement.")],
     source: Annotated[str, typer.Option(help="Source of the accuracy, as text.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Names of the classes, a line each; needed but for --task tensors."),
+    ] = None,
     metric: Annotated[
         str | None,
         typer.Option(help="What the accuracy counts: top-1, top-5, mAP@0.5, mAP@0.5:0.95."),
     ] = None,
-    task: Annotated[str, typer.Option(help="classification or detection.")] = "classification",
+    task: Annotated[
+        str, typer.Option(help="classification, detection or tensors.")
+    ] = "classification",
     normalise: Annotated[
         str | None,
         typer.Option(
@@ -87,14 +93,22 @@ def add(
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add your own ONNX classifier or detector, after checks and a run on pictures."""
-    _one_of("--task", task, ("classification", "detection"))
+    """Add your own ONNX classifier, detector or other model, after checks and a run on pictures."""
+    _one_of("--task", task, ("classification", "detection", "tensors"))
     kind = _one_of("--output", output, ("logits", "probabilities"))
     order = _one_of("--layout", layout and layout.lower(), ("nchw", "nhwc"))
     form = TensorForm(cast("Layout | None", order and order.upper()), None, px, output_name)
     if not source.strip():
         raise UsageError("--source: name the source of the accuracy")
     pixels = _normalisation(normalise, mean, scale)
+    if task == "tensors":
+        if labels or pixels or order or output or output_name or metric or detection:
+            raise UsageError("--task tensors: of the other options --accuracy, --source and --px")
+        manifest, read = add_tensors(variant, file, directory(models, family), accuracy, source, px)
+        show(as_json, described(manifest), overview(manifest), f"{variant}: {read}")
+        return
+    if labels is None:
+        raise UsageError("--labels: the names of the classes are needed")
     if task == "detection":
         if output is not None:
             raise UsageError("--output is for classifiers: say --detection score_kind=…")

@@ -58,6 +58,8 @@ def evaluate(
     place = directory(models, family)
     with as_usage_errors():
         task = manifest.read(place).task
+    if task == "tensors":
+        raise UsageError(f"{place} is a family for tensors: nobody knows what is right")
     known = CLASSIFICATION if task == "classification" else DETECTION
     if metric not in (None, *known):
         raise UsageError(f"--metric {metric}: of {task}, {known[0]} or {known[1]}")

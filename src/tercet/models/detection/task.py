@@ -15,7 +15,7 @@ from tercet.models.detection.letterbox import Placement, placed
 from tercet.models.detection.output_form import DetectionOutput
 from tercet.models.detection.session import DetectorSession
 from tercet.models.errors import ModelError
-from tercet.models.images import normalised, upright
+from tercet.models.images import normalised, reference_photograph, upright
 from tercet.models.manifest import Entry
 from tercet.models.picture_decoding import only_image_errors
 from tercet.models.task import Box, Prediction
@@ -55,6 +55,10 @@ class Detection:
     def can_batch(self) -> bool:
         """Whether one run takes several pictures."""
         return self._session.input.can_batch
+
+    def sample(self) -> bytes:
+        """A photograph."""
+        return reference_photograph()
 
     def prepared(self, content: bytes) -> PlacedPicture:
         """Decode a picture and fit it into the input. Raises `ImageError`."""
