@@ -24,6 +24,7 @@ Modules that build, import and train; they need torch, onnx or h5py, or call mod
 | `imagenet` | the trained family: published weights, 8-bit forms that agree with them |
 | `onnx_import`, `onnx_file`, `onnx_inspection`, `output_kind`, `observed_output` | import ONNX |
 | `weight_import`, `published_weights`, `keras_file`, `timm_file` | import published weights |
+| `download` | Keras' published files, from the internet |
 | `fit`, `training_config`, `train`, `batches` | train on the user's classes |
 """
 

@@ -9,6 +9,7 @@ from tercet.cli.models import (
     build,
     evaluate,
     fit,
+    get,
     import_weights,
     list_families,
     profile,
@@ -22,6 +23,7 @@ app = typer.Typer(
     epilog="Example: [bold]tercet models fit --data ~/parts[/] makes all eight for your classes.",
 )
 app.command(epilog=build.EPILOG)(build.build)
+app.command(epilog=get.EPILOG)(get.get)
 app.command("import", epilog=import_weights.EPILOG)(import_weights.import_weights)
 app.command(epilog=add.EPILOG)(add.add)
 app.command(epilog=remove.EPILOG)(remove.remove)
