@@ -53,7 +53,7 @@ def test_evaluate_writes_map_for_each_resolution(models: Path, tmp_path: Path) -
 
 
 def test_classify_locally_prints_boxes(models: Path, tmp_path: Path) -> None:
-    picture, truth = drawn(703, (320, 240))
+    picture, truth = drawn(727, (320, 240))
     picture.save(tmp_path / "shapes.png")
     local = ("--local", "yolo-n-128", "--models", str(models / "shapes"))
     done = invoke("classify", str(tmp_path / "shapes.png"), *local)
