@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tercet.models import imagenet_classes
 from tercet.models.errors import ModelError, one_line
 
 
@@ -71,8 +72,19 @@ def _text(names: Sequence[str]) -> bytes:
 
 
 def class_index(folder: str, names: Sequence[str]) -> int | None:
-    """Index of the class a folder name means: the whole label or its first word; None if none."""
-    wanted = normalised_name(folder)
+    """Index of the class that a folder's name means; None if none.
+
+    It is the whole label, its first word, or the WordNet number of the label in ImageNet.
+    """
+    numbered = imagenet_classes.by_number().get(folder.strip())
+    for meant in (folder, numbered):
+        if meant is not None and (index := _index(meant, names)) is not None:
+            return index
+    return None
+
+
+def _index(meant: str, names: Sequence[str]) -> int | None:
+    wanted = normalised_name(meant)
     for index, name in enumerate(names):
         if wanted == normalised_name(name):
             return index

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tercet.models import imagenet_classes, images, manifest
+from tercet.models import imagenet_classes, images, labels, manifest
 from tercet.models.errors import ModelError
 from tercet.models.imagenet import agreement, export, family, weights
 from tercet.models.imagenet.variants import MIN_AGREEMENT, PUBLISHED, VARIANTS, Published
@@ -45,6 +45,13 @@ def test_the_classes_are_imagenets() -> None:
     assert len(set(names)) == 1000
     assert (names[0], names[652], names[698]) == ("tench", "military uniform", "palace")
     assert imagenet_classes.by_number()["n03763968"] == "military uniform"
+
+
+def test_a_folder_of_imagenet_is_named_by_its_wordnet_number() -> None:
+    names = imagenet_classes.names()
+    assert labels.class_index("n03763968", names) == labels.class_index("military uniform", names)
+    assert labels.class_index("n03763968", ["n03763968 military_uniform"]) == 0
+    assert labels.class_index("n03763968", ["dogs", "doors"]) is None
 
 
 def test_a_checkpoint_that_was_changed_is_refused(tmp_path: Path) -> None:
