@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.costs.cells_apart import SCALE, cells_apart
 from tercet.rl.costs.checks import check_experience
 from tercet.rl.costs.effects import BITS, INDEX, PRIOR_SCALE, Effects, key
 from tercet.rl.costs.encoding import Profile, Registry, Terms
@@ -42,6 +43,8 @@ LATE_ERROR, LATE_RATIO = 3.5, 2.5
 CELL_VARIANCE = float(PRIOR_SCALE[INDEX["cell"]] ** 2)
 """Prior variance of a cell's own effect."""
 
+COLUMNS = ("label", "share", "level", "column", "value")
+"""Columns of the parts, as `Design` takes them."""
 
 STEADY = 0.1
 """Weight of a row's labels below which it has no factor of its own: it scatters too far for one."""
@@ -261,9 +264,11 @@ class CostModel:
         if not labels.count:
             return
         trusted = labels["factor"] * self._row_weights(labels["row"])
-        precision = self.evidence.weights(self.windows) * trusted / self.noise
+        weight = self.evidence.weights(self.windows)
+        precision = weight * trusted / self.noise
         self._note_rows_apart()
         strength = robust_strength(self.effects, self.mean, self.variance, parts, self.row_priors)
+        strength[self._cells_apart(weight)] = 1.0 / SCALE**2
         # What is closed takes no part: honest rows are solved for as if there were no factors.
         value = parts["value"] * (strength < CLOSED)[parts["column"]]
         design = Design(
@@ -277,6 +282,13 @@ class CostModel:
         self.row_weight = row_weights(labels, expected, len(self.registry.rows.number))
         self._fit_noise()
         self._fit_ratios(design)
+
+    def _cells_apart(self, weight: Floats) -> Integers:
+        """Columns of cells that are far quicker than the rest says; `weight` [N] of the labels."""
+        labels, parts = self.evidence.labels, self.evidence.parts
+        design = Design(*(parts[name] for name in COLUMNS), labels["cell"])
+        expected, _ = design.totals(self.mean)
+        return cells_apart(labels, weight, expected, (self.noise, CELL_VARIANCE))
 
     def _note_rows_apart(self) -> None:
         """Which rows may have a factor on all that they report, by the estimates so far."""
