@@ -18,20 +18,18 @@ Integers = NDArray[np.int64]
 HURDLE = float(np.log(2.5))
 """Least size of what a cell is off by, log units."""
 DEVIATIONS = 5.0
-"""Standard deviations of the mean of its labels that it is off by at least."""
+"""Standard deviations that it is off by at least."""
 SCALE = 1.5
 """Prior standard deviation of the effect of such a cell."""
 
 
-def cells_apart(
-    labels: Table, weight: Floats, expected: Floats, noise: tuple[float, float]
-) -> Integers:
+def cells_apart(labels: Table, expected: Floats, variance: Floats) -> Integers:
     """Columns of the effects of such cells.
 
-    `weight` [N] is the present weight of each label and `expected` [N] its logarithm without the
-    cell's own effect; `noise` is the variance of one label, and of a cell whatever its labels.
+    `expected` [N] is the logarithm of each label without its cell's own effect, and `variance` [N]
+    how far the mean of the label may be from it by chance and for want of evidence.
     """
-    deviation = np.sqrt(noise[0] / np.maximum(weight, 1e-9) + noise[1])
-    below = expected - labels["log"] > np.maximum(DEVIATIONS * deviation, HURDLE)
-    found: Integers = labels["cell"][below & (labels["cell"] >= 0)]
+    off = np.maximum(DEVIATIONS * np.sqrt(variance), HURDLE)
+    apart = (expected - labels["log"] > off) & (labels["cell"] >= 0)
+    found: Integers = labels["cell"][apart]
     return found

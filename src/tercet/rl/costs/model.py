@@ -43,8 +43,6 @@ LATE_ERROR, LATE_RATIO = 3.5, 2.5
 CELL_VARIANCE = float(PRIOR_SCALE[INDEX["cell"]] ** 2)
 """Prior variance of a cell's own effect."""
 
-COLUMNS = ("label", "share", "level", "column", "value")
-"""Columns of the parts, as `Design` takes them."""
 
 STEADY = 0.1
 """Weight of a row's labels below which it has no factor of its own: it scatters too far for one."""
@@ -70,6 +68,8 @@ class CostModel:
     row_weight: Floats = field(default_factory=lambda: np.zeros(0))
     """Weight of a label of each row (number): 1 but for those that scatter far (`scatter.py`)."""
     row_priors: RowPriors = field(default_factory=RowPriors)
+    cells_apart: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Columns of cells that are far quicker than the rest says (`cells_apart.py`)."""
     evidence: Evidence = field(init=False)
 
     def __post_init__(self) -> None:
@@ -268,7 +268,7 @@ class CostModel:
         precision = weight * trusted / self.noise
         self._note_rows_apart()
         strength = robust_strength(self.effects, self.mean, self.variance, parts, self.row_priors)
-        strength[self._cells_apart(weight)] = 1.0 / SCALE**2
+        strength[self.cells_apart] = 1.0 / SCALE**2
         # What is closed takes no part: honest rows are solved for as if there were no factors.
         value = parts["value"] * (strength < CLOSED)[parts["column"]]
         design = Design(
@@ -278,17 +278,15 @@ class CostModel:
             design, labels["log"], precision, self.effects.mean, strength, self.mean
         )
         own = np.where(labels["cell"] >= 0, self.mean[np.maximum(labels["cell"], 0)], 0.0)
-        expected = design.totals(self.mean)[0] + own
+        shared, share = design.totals(self.mean)
+        expected = shared + own
         self.row_weight = row_weights(labels, expected, len(self.registry.rows.number))
+        each = (self.variance[design.column] * design.value**2).sum(axis=1) * share**2
+        uncertain = np.bincount(design.label, each, labels.count) + CELL_VARIANCE
+        noise = uncertain + self.noise / np.maximum(weight, 1e-9)
+        self.cells_apart = cells_apart(labels, shared, noise)
         self._fit_noise()
         self._fit_ratios(design)
-
-    def _cells_apart(self, weight: Floats) -> Integers:
-        """Columns of cells that are far quicker than the rest says; `weight` [N] of the labels."""
-        labels, parts = self.evidence.labels, self.evidence.parts
-        design = Design(*(parts[name] for name in COLUMNS), labels["cell"])
-        expected, _ = design.totals(self.mean)
-        return cells_apart(labels, weight, expected, (self.noise, CELL_VARIANCE))
 
     def _note_rows_apart(self) -> None:
         """Which rows may have a factor on all that they report, by the estimates so far."""
