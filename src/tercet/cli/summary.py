@@ -137,8 +137,10 @@ def _tables(summary: dict[str, Any]) -> list[tuple[str, tuple[str, ...], list[tu
 def _notes(summary: dict[str, Any], models: Manifest | None) -> str:
     notes = []
     if models is not None:
-        weights = ", ".join(sorted({entry.weights for entry in models.variants.values()}))
-        notes.append(f"Weights: {weights}.")
+        origins = {e.weights.removesuffix(", 8 bit") for e in models.variants.values()}
+        notes.append(f"Weights: {', '.join(sorted(origins))}.")
+        if models.untrained:
+            notes.append("Accuracies are those published for trained ones; labels mean nothing.")
     if summary["emulated"]:
         notes.append("Emulated tiers: compute time is thread time over each node's CPU share.")
     if summary.get("simulated"):

@@ -100,7 +100,8 @@ def _install_built(directory: Path, draft: Path, built: dict[str, Entry]) -> Non
         (draft / entry.file).replace(directory / entry.file)
     if not (directory / LABELS_FILE).exists():
         names = draft / LABELS_FILE
-        names.write_text("".join(f"class-{number}\n" for number in range(CLASSES)))
+        # Wherever a label is shown, it says that it means nothing.
+        names.write_text("".join(f"untrained-{number}\n" for number in range(CLASSES)))
         names.replace(directory / LABELS_FILE)
     if not (directory / FILE_NAME).exists():
         write(Manifest(family=PAPER_FAMILY, goal=PAPER_GOAL, directory=directory))

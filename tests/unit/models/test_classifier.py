@@ -73,7 +73,7 @@ def test_an_answer_is_five_named_probabilities_best_first(
 ) -> None:
     answer = classifier.classify(photographs[0].jpeg, "d3")
     names, chances = zip(*answer.labels, strict=True)
-    assert len(names) == 5 and all(name.startswith("class-") for name in names)
+    assert len(names) == 5 and all(name.startswith("untrained-") for name in names)
     assert list(chances) == sorted(chances, reverse=True) and 0 < sum(chances) <= 1
     assert answer.compute_ms > 0 and not answer.emulated and not answer.late
 

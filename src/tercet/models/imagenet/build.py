@@ -68,7 +68,7 @@ def _float_entry(row: Published, path: Path, labels_file: str) -> Entry:
         metric="top-1",
         accuracy_source=row.source,
         labels=labels_file,
-        weights=f"published: {Path(row.file).name}, package {row.package}",
+        weights=Path(row.file).name,
         licence=row.licence,
         normalisation=row.normalisation,
     )
