@@ -60,9 +60,17 @@ class ModelInput:
 
 
 def read_input(
-    path: Path, inputs: Sequence[Tensor], stated: TensorForm, *, square: bool = True
+    path: Path,
+    inputs: Sequence[Tensor],
+    stated: TensorForm,
+    *,
+    square: bool = True,
+    usual_px: int = INPUT_PX,
 ) -> ModelInput:
-    """The one input of the model; `ModelError` if it is no picture in colour, or not `square`."""
+    """The one input of the model; `ModelError` if it is no picture in colour, or not `square`.
+
+    `usual_px` is the size where neither the file nor the user states one.
+    """
     if len(inputs) != 1:
         names = ", ".join(one.name for one in inputs) or "none"
         raise ModelError(f"model file {path} must have one input, a picture; it has {names}")
@@ -78,7 +86,7 @@ def read_input(
     fixed = {side for side in sides if isinstance(side, int) and side > 0}
     if square and len(fixed) > 1:
         raise _unfit(path, tensor)
-    px = max(fixed, default=stated.input_px or INPUT_PX)
+    px = max(fixed, default=stated.input_px or usual_px)
     if stated.input_px not in (None, px):
         raise ModelError(
             f"model file {path}: input is fixed at {px} pixels, not {stated.input_px}:"

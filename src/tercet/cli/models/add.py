@@ -72,7 +72,10 @@ def add(
     ] = None,
     px: Annotated[
         int | None,
-        typer.Option(min=1, help="Input size where the file leaves it open; without it: 224."),
+        typer.Option(
+            min=1,
+            help="Input size where the file leaves it open; without it 224, of detectors 640.",
+        ),
     ] = None,
     output: Annotated[
         str | None,

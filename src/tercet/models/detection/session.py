@@ -13,6 +13,9 @@ from tercet.models.onnxruntime_errors import explain
 from tercet.models.session import Pixels, fed, opened
 from tercet.models.tensor_form import TensorForm, read_input
 
+USUAL_PX = 640
+"""Size of the input where neither the file nor the user states one."""
+
 
 class DetectorSession:
     """Several threads may run it at once; width and height may differ."""
@@ -28,7 +31,7 @@ class DetectorSession:
         """Open `path`; `outputs` are those that are read (default: all). Raises `ModelError`."""
         self._path, self._session = path, opened(path, threads)
         self.input = read_input(
-            path, self._session.get_inputs(), form or TensorForm(), square=False
+            path, self._session.get_inputs(), form or TensorForm(), square=False, usual_px=USUAL_PX
         )
         available = [output.name for output in self._session.get_outputs()]
         self.outputs = tuple(outputs) or tuple(available)
