@@ -38,7 +38,7 @@ def learned(last_ms: float | None) -> tuple[dict[str, float], CostModel]:
     return dict(zip(table.devices, table.costs[:, option, alone].tolist(), strict=True)), model
 
 
-def test_one_far_quicker_request_is_believed_and_says_nothing_of_the_others() -> None:
+def test_one_far_quicker_request_is_believed_and_shows_nothing_of_the_others() -> None:
     before, _ = learned(None)
     after, model = learned(40.0)
     assert after["S4"] == pytest.approx(40.0, rel=0.3)
