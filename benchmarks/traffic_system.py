@@ -73,7 +73,7 @@ async def measure(
         goal=goal,
         devices=devices,
         nodes=devices + 2,
-        models=prepared(None, None, Console(stderr=True)).directory,
+        models=prepared(None, None, None, Console(stderr=True))[0].directory,
         gateways=tuple(free_port() for _ in range(devices)),
     )
     async with live_system(goal) as system:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tercet.schemas.fleet import Tier
+from tercet.schemas.fleet import FamilyOffer, Tier
 from tercet.schemas.message import Message, Milliseconds, Name, Percent
 
 
@@ -31,6 +31,12 @@ class Capability(Message):
         (), description="variants whose accuracy was measured on labelled pictures, not quoted"
     )
 
+    families: dict[Name, FamilyOffer] = Field(
+        default_factory=dict,
+        max_length=64,
+        description="model families that a device asks for, or that an edge or the cloud can run; "
+        "empty: one without a name",
+    )
     allowed: tuple[Tier, ...] | None = Field(
         None,
         min_length=1,

@@ -21,10 +21,22 @@ class Alternative(Part):
     )
 
 
+class FamilyDecision(Part):
+    """What is decided for another family of the same device."""
+
+    family: Name
+    option: OptionText
+    node: Name
+    goal: GoalText
+    expected_ms: Milliseconds | None = None
+    alternatives: tuple[Alternative, ...] = Field((), max_length=16)
+
+
 class Decision(Message):
     """Published when a device's decision changes, and in force until the next one.
 
-    Also the reply to a Request, and then published, too.
+    Also the reply to a Request, and then published, too. A device with several model families has
+    one message for all: the first family's decision, and the others'.
     """
 
     SUBJECT: ClassVar = "decision.v1.{device}"
@@ -43,5 +55,11 @@ class Decision(Message):
     )
     window: int | None = Field(None, ge=1, description="number of the first window it is for")
     policy_version: int | None = Field(None, description="version of the parameters it used")
+    family: str = Field(
+        "", max_length=64, description="model family it is for; empty where there is only one"
+    )
+    others: tuple[FamilyDecision, ...] = Field(
+        (), max_length=64, description="for the other families of the device"
+    )
     round: int | None = Field(None, description="number of the round, if any")
     round_id: UUID | None = None

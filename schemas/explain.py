@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from tercet.schemas.message import Message, Name
 
 
@@ -14,3 +16,6 @@ class Explain(Message):
     type: Literal["explain.v1"] = "explain.v1"
 
     device: Name
+    family: str | None = Field(
+        None, max_length=64, description="one of the device's model families; null: its first"
+    )

@@ -63,6 +63,7 @@ class Explanation(Message):
     type: Literal["explanation.v1"] = "explanation.v1"
 
     device: Name
+    family: str = Field("", max_length=64, description="model family; empty: the only one")
     goal: GoalText
     policy: str = Field(description="what chose: explore, greedy, profile, a fixed policy's name")
     policy_version: int | None = Field(None, description="parameters in force; null: none yet")

@@ -41,6 +41,24 @@ class Condition(Part):
     throttled: Share = Field(0.0, description="share of its speed that is lost to heat, 0..1")
 
 
+class FamilyOffer(Part):
+    """What one node knows of a model family, and what it can run of it."""
+
+    task: str = Field("classification", max_length=64, description="what it answers of a picture")
+    variants: tuple[str, ...] = Field(
+        (), max_length=256, description="its variants that this node can run"
+    )
+    goal: GoalText | None = Field(
+        None, description="least average accuracy where the operator sets none; null: see goal.v1"
+    )
+    metric: str | None = Field(
+        None, max_length=64, description="what the accuracies count, such as top-1; null: not known"
+    )
+    labels: str | None = Field(
+        None, max_length=64, description="hash of its labels: nodes of one family agree in it"
+    )
+
+
 class Fleet(Part):
     """What is known without measuring response times: devices, homes, options, accuracies."""
 
@@ -81,9 +99,19 @@ class Fleet(Part):
         """Devices, edges and the cloud."""
         return frozenset((*self.devices, *self.home, self.cloud))
 
-    def node(self, device: str, option: str) -> str:
-        """Return the node on which an option runs for a device of this fleet."""
-        tier = option[-1]
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """What is decided for: every device, or each of its families."""
+        return tuple(row for device in self.devices for row in self.rows_of(device))
+
+    def rows_of(self, device: str) -> tuple[str, ...]:
+        """The device, or `device/family` for each of its families."""
+        families = self.families.get(device, ())
+        return tuple(f"{device}/{family}" for family in families) or (device,)
+
+    def node(self, row: str, option: str) -> str:
+        """Return the node on which an option runs for a device, or a row, of this fleet."""
+        tier, device = option[-1], row.partition("/")[0]
         if tier == "E":
             return self.home[self.devices.index(device)]
         return self.cloud if tier == "C" else device

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from tercet.schemas.fleet import GoalText
-from tercet.schemas.message import Message
+from tercet.schemas.message import Message, Name
 
 
 class GoalSet(Message):
@@ -17,4 +17,7 @@ class GoalSet(Message):
     type: Literal["goal.v1"] = "goal.v1"
 
     goal: GoalText
+    goals: dict[Name, GoalText] = Field(
+        default_factory=dict, max_length=64, description="model family to its own goal"
+    )
     by: str = Field("", description="who set it")

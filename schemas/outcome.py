@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from tercet.schemas.fleet import Label, Part
 from tercet.schemas.message import FrameText, Message, Milliseconds, Name, OptionText, SourceText
-from tercet.schemas.window import AttemptResult
+from tercet.schemas.window import AttemptResult, Family, row_name
 
 Fallback = Literal["none", "no-decision", "bad-decision", "overloaded", "no-responder", "refused"]
 
@@ -34,6 +34,7 @@ class Outcome(Message):
     type: Literal["outcome.v1"] = "outcome.v1"
 
     device: Name
+    family: Family = Field("", description="model family; empty where the device has only one")
     source: SourceText | None = Field(
         None, description="who handed the picture in: a camera, a folder, a program"
     )
@@ -96,6 +97,11 @@ class Outcome(Message):
     emulated: bool = False
     late: bool = False
     simulated: bool = Field(False, description="times are virtual: a simulated world")
+
+    @property
+    def row(self) -> str:
+        """`device`, or `device/family`."""
+        return row_name(self.device, self.family)
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Outcome:

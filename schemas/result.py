@@ -18,6 +18,9 @@ class Result(Message):
     type: Literal["result.v1"] = "result.v1"
 
     device: Name
+    family: str | None = Field(
+        None, max_length=64, description="model family that answered; null: the only one"
+    )
     request: UUID = Field(description="id of the request, as in the answer and in outcome.v1")
     source: SourceText = Field("", description="who handed the picture in")
     frame: FrameText | None = Field(None, description="the source's own name of the picture")

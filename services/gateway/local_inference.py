@@ -51,6 +51,7 @@ class LocalInference:
     async def _classified(self, place: Place, picture: bytes, queue_ms: float) -> Classification:
         variant = place.option.variant
         classifier = await asyncio.to_thread(self._classifier)
+        await asyncio.to_thread(classifier.reload)
         found = await asyncio.to_thread(partial(classifier.classify, picture, variant))
         return Classification.model_validate(
             {

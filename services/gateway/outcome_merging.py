@@ -119,6 +119,7 @@ class OutcomeMerger:
 def _key(o: Outcome) -> Key:
     """Requests with the same key may be reported together."""
     return (
-        o.cause, o.assigned, o.executed, o.node, o.fallback, o.window, o.straddled, o.source,
-        o.deadline_ms, o.emulated, o.late, *((a.option, a.node, a.result) for a in o.attempts),
+        o.family, o.cause, o.assigned, o.executed, o.node, o.fallback, o.window, o.straddled,
+        o.source, o.deadline_ms, o.emulated, o.late,
+        *((a.option, a.node, a.result) for a in o.attempts),
     )  # fmt: skip

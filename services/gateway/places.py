@@ -30,6 +30,8 @@ class ExecutionPlan:
     places: tuple[Place, ...]
     decision: Decision | None
     fallback: Fallback = "none"
+    family: str = ""
+    """The model family, where the device has several."""
 
 
 def plan(

@@ -21,7 +21,7 @@ SHORTEST_MS = 0.001
 LONGEST_MS = 86_400_000.0
 """A deadline that is further away is reported as a day."""
 
-Key = tuple[UUID | None, Place, int | None, bool, bool]
+Key = tuple[UUID | None, Place, int | None, bool, bool, str]
 
 
 @dataclass
@@ -54,7 +54,8 @@ class RefusedRequests:
         if not self._counts:
             self._since = self.clock()
         cause = planned.decision.id if planned.decision else None
-        key = (cause, planned.places[0], moment.window, begun, deadline_ms is None)
+        place, by_default = planned.places[0], deadline_ms is None
+        key = (cause, place, moment.window, begun, by_default, planned.family)
         counted, now = self._counts.get(key), wall.now()
         if counted is None:
             counted = self._counts[key] = _Count(now, now)
@@ -75,11 +76,12 @@ class RefusedRequests:
         return found
 
     def _outcome(self, key: Key, counted: _Count) -> Outcome:
-        cause, place, window, begun, by_default = key
+        cause, place, window, begun, by_default, family = key
         option = str(place.option)
         return Outcome(
             cause=cause,
             device=self.device,
+            family=family,
             arrived_at=counted.first,
             last_arrived_at=counted.last,
             node=place.node,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from uuid import uuid4, uuid5
 
 from tercet.messaging.bus import Bus
@@ -16,6 +17,7 @@ from tercet.schemas.round import Round
 from tercet.services.gateway.application import Answer, ApplicationRequest, Full
 from tercet.services.gateway.attempts import Attempts, Execution
 from tercet.services.gateway.decision_in_force import DecisionInForce
+from tercet.services.gateway.family_decisions import decision_for
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.local_inference import LocalInference
 from tercet.services.gateway.places import ExecutionPlan, plan
@@ -51,8 +53,10 @@ class RequestPipeline:
         self._refused = refused or RefusedRequests(settings.node)
         self._attempts = Attempts(bus, settings.inference_timeout, settings.probe_interval)
         self._last: Decision | None = None
-        self._plan, self._plan_of = ExecutionPlan((), None), tuple[object, ...]()
-        """The last plan, and what it follows from."""
+        self._plans: dict[tuple[str | None, str | None], ExecutionPlan] = {}
+        """Family and variant to the plan for them..."""
+        self._plans_of = tuple[object, ...]()
+        """...and what these follow from."""
         self._in_progress = 0
         self._secret = str(uuid4())
         """Part of the request id of a round, which derives from the round's id. All devices receive
@@ -114,7 +118,7 @@ class RequestPipeline:
 
     async def _answer(self, record: RequestRecord) -> Answer:
         request = record.request
-        planned = self._planned(request.variant)
+        planned = self._planned(request.family, request.variant)
         if not planned.places:
             return record.unanswered("failed", "no place can run it, or none is allowed to")
         deadline = record.start + request.deadline_ms / 1000
@@ -123,21 +127,34 @@ class RequestPipeline:
             await self._last_resort(execution, request.picture, planned, deadline)
         return self._finished(record, planned, execution)
 
-    def _planned(self, variant: str | None = None) -> ExecutionPlan:
+    def _planned(self, family: str | None = None, variant: str | None = None) -> ExecutionPlan:
         """The places for a request; computed anew when something that they follow from changed."""
         decision, local = self._decision(), self._local
-        known = local.profile_ms, local.accuracy_pct, local.allowed, local.goal
-        facts = (decision, variant, *known)
-        if facts != self._plan_of:
-            self._plan, self._plan_of = plan(decision, local, variant), facts
-        return self._plan
+        known = local.profile_ms, local.accuracy_pct, local.allowed, local.goal, local.families
+        facts = (decision, *known)
+        if facts != self._plans_of:
+            self._plans, self._plans_of = {}, facts
+        if (family, variant) not in self._plans:
+            self._plans[family, variant] = self._plan_for(decision, family, variant)
+        return self._plans[family, variant]
+
+    def _plan_for(
+        self, decision: Decision | None, family: str | None, variant: str | None
+    ) -> ExecutionPlan:
+        own = decision_for(decision, family)
+        if decision is None or not decision.family:
+            return plan(own, self._local.of(family, None), variant)
+        name = own.family if own else family or ""
+        found = plan(own, self._local.of(name, own.goal if own else None), variant)
+        return replace(found, family=name)
 
     def _decision(self) -> Decision | None:
         """The decision in force; its goal is that of the local fallback, too."""
         decision = self._decisions.current
         if decision is not None and decision is not self._last:
             self._last = decision
-            self._local.set_goal(decision.goal)
+            if not decision.family:
+                self._local.set_goal(decision.goal)
         return decision
 
     async def _tried(self, picture: bytes, planned: ExecutionPlan, deadline: float) -> Execution:

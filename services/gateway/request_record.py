@@ -53,6 +53,7 @@ class RequestRecord:
             id=uuid5(self.identity, Outcome.SUBJECT),
             cause=cause.id if cause else None,
             device=self.device,
+            family=planned.family,
             source=readable(self.request.source, 128),
             frame=None if self.request.frame is None else readable(self.request.frame, 256),
             arrived_at=self.arrived_at,
@@ -79,6 +80,7 @@ class RequestRecord:
         return Result(
             id=uuid5(self.identity, Result.SUBJECT),
             cause=outcome.id,
+            family=outcome.family or None,
             request=self.identity,
             arrived_at=self.arrived_at,
             option=outcome.executed,

@@ -23,7 +23,7 @@ from tercet.services.gateway.decision_in_force import DecisionInForce
 from tercet.services.gateway.http_front import HttpFront
 from tercet.services.gateway.local_fallback import LocalFallback
 from tercet.services.gateway.local_inference import LocalInference
-from tercet.services.gateway.model_families import offered_families
+from tercet.services.gateway.model_families import ModelFamilies
 from tercet.services.gateway.refused_requests import RefusedRequests
 from tercet.services.gateway.reporter import Reporter
 from tercet.services.gateway.request_pipeline import RequestPipeline
@@ -44,7 +44,12 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
 
     @cache
     def classifier() -> Classifier:
-        return Classifier(settings.models, threads=settings.threads, cpu_share=settings.cpu_share)
+        return Classifier(
+            settings.models,
+            families=settings.families,
+            threads=settings.threads,
+            cpu_share=settings.cpu_share,
+        )
 
     pipeline = RequestPipeline(
         bus,
@@ -56,8 +61,8 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
         windows,
         refused,
     )
-    demonstration = Demonstration(settings, pipeline.infer)
-    families = await asyncio.to_thread(offered_families, bus, settings, local)
+    families = await asyncio.to_thread(ModelFamilies, bus, settings, local)
+    demonstration = Demonstration(settings, pipeline.infer, families)
 
     async def infer(request: ApplicationRequest) -> Answer:
         demonstration.step_aside()
@@ -75,6 +80,7 @@ async def main(bus: Bus, settings: GatewaySettings, stop: asyncio.Event) -> None
     front = HttpFront(settings, infer, families, pipeline)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(follow())
+        tasks.create_task(families.follow(stop))
         tasks.create_task(outbox.run(stop))
         tasks.create_task(reporter.run(stop))
         tasks.create_task(front.serve(stop))
@@ -91,6 +97,7 @@ async def follow_node(
 
     async def on_capability(message: Capability) -> None:
         local.profile_ms, local.accuracy_pct = message.profile_ms, message.accuracy_pct
+        local.families = {name: one.variants for name, one in message.families.items()}
         pipeline.node_started(message.node)
         local.allowed = tuple(
             tier for tier in settings.allowed if message.allowed is None or tier in message.allowed

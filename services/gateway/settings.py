@@ -56,8 +56,11 @@ class GatewaySettings(NodeSettings):
     """Bytes of outcomes that may wait, some ten thousand; the oldest are dropped first."""
     spool_age: float = Field(86_400.0, gt=0)
     """Seconds after which a waiting outcome is dropped."""
-    family: str = Field("mobilenet-v1", pattern=NODE)
-    """Name under which applications ask for the models of `models`."""
+    families: tuple[str, ...] = ()
+    """Model families of `models`, as JSON: `["imagenet", "doors"]`, the first one answers where
+    none is named; empty: the directory's own, or all of its sub-directories."""
+    family: str | None = Field(None, pattern=NODE)
+    """Another name under which applications ask for the only family; unset: its own."""
     gateway_host: str = "127.0.0.1"
     """Address to listen on for applications; any but loopback lets the network in: see
     `gateway_token_file`."""

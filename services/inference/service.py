@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import get_args
 
 from tercet.messaging.bus import Bus
 from tercet.messaging.responder import RawRequest, responding
 from tercet.models.answer_fields import answer_fields
 from tercet.models.classifier import ClassifiedPicture, Classifier
-from tercet.models.errors import AssetError, InputError
+from tercet.models.errors import AssetError, InputError, ModelError
 from tercet.process import log, metrics
 from tercet.process.errors import Misconfigured, TryLater
 from tercet.process.waiting import within
 from tercet.schemas.capability import Capability
 from tercet.schemas.classification import Classification
-from tercet.schemas.fleet import Tier
 from tercet.services.inference.inference_queue import InferenceQueue, Overloaded
+from tercet.services.inference.offer import Offer
 from tercet.services.inference.settings import InferenceSettings
 
+FOLLOW_S = 1.0
+"""Seconds between two looks whether the models have changed."""
 MIN_BATCH_SPEEDUP = 1.1
 """Batches are used where they are at least this much faster than single pictures."""
 
@@ -38,13 +39,12 @@ async def main(bus: Bus, settings: InferenceSettings, stop: asyncio.Event) -> No
         classifier = await asyncio.to_thread(
             Classifier,
             settings.models,
+            families=settings.families,
             threads=settings.threads,
             cpu_share=settings.cpu_share,
             memory_mb=settings.memory_mb,
         )
-        profile = await asyncio.to_thread(
-            classifier.profile, settings.variants, settings.profile_repeats
-        )
+        offer = await asyncio.to_thread(Offer, settings, classifier)
         batch = await asyncio.to_thread(useful_batch, settings, classifier)
     except AssetError as error:
         raise Misconfigured(str(error)) from error
@@ -58,17 +58,26 @@ async def main(bus: Bus, settings: InferenceSettings, stop: asyncio.Event) -> No
     metrics.QUEUE.labels(settings.node).set_function(lambda: queue.in_progress)
     try:
         async with responding(bus, "inference", node=settings.node) as responder:
-            await responder.serve_raw(
-                f"inference.v1.{settings.node}", partial(answer, settings.node, queue),
-                name="inference",
-            )  # fmt: skip
-            await bus.publish(capability(settings, classifier, profile))
+            handle = partial(answer, settings.node, queue, was_removed=classifier.was_removed)
+            await responder.serve_raw(f"inference.v1.{settings.node}", handle, name="inference")
+            await bus.publish(offer.capability())
             bus.ready = True
-            _log.info("serving", variants=len(profile), batch=batch, loaded=classifier.loaded)
-            while not await within(stop, settings.announce):
-                await announce(bus, capability(settings, classifier, profile))
+            count = len(offer.profile_ms)
+            _log.info("serving", variants=count, batch=batch, loaded=classifier.loaded)
+            await announce_changes(bus, offer, settings.announce, stop)
     finally:
         queue.close()
+
+
+async def announce_changes(bus: Bus, offer: Offer, period: float, stop: asyncio.Event) -> None:
+    """Follow the models, and announce the capability when it changes or is old, until `stop`."""
+    loop = asyncio.get_running_loop()
+    announced = loop.time()
+    while not await within(stop, min(FOLLOW_S, period)):
+        changed = await asyncio.to_thread(offer.refresh)
+        if changed or loop.time() - announced >= period:
+            announced = loop.time()
+            await announce(bus, offer.capability())
 
 
 async def announce(bus: Bus, message: Capability) -> None:
@@ -85,7 +94,7 @@ def useful_batch(settings: InferenceSettings, classifier: Classifier) -> int:
     A device has one picture at a time, so it is not measured. Elsewhere the largest model is
     measured: it gains least.
     """
-    size, entries = settings.batch, classifier.manifest.variants
+    size, entries = settings.batch, classifier.library.variants
     if settings.tier == "device" or size == 1:
         return 1
     batching = [name for name in entries if classifier.can_batch(name)]
@@ -112,21 +121,37 @@ def run(
     return found
 
 
-async def answer(node: str, queue: PictureQueue, raw: RawRequest) -> Classification:
+def never(_variant: str) -> bool:
+    """No variant was removed."""
+    return False
+
+
+async def answer(
+    node: str,
+    queue: PictureQueue,
+    raw: RawRequest,
+    was_removed: Callable[[str], bool] = never,
+) -> Classification:
     """Classify one picture or give the reason why not, and count the status."""
-    reply = await _answer(node, queue, raw)
+    reply = await _answer(node, queue, raw, was_removed)
     metrics.INFERENCES.labels(reply.status).inc()
     if reply.status == "ok":
         metrics.COMPUTE.labels(reply.variant).observe(reply.compute_ms / 1000)
     return reply
 
 
-async def _answer(node: str, queue: PictureQueue, raw: RawRequest) -> Classification:
+async def _answer(
+    node: str, queue: PictureQueue, raw: RawRequest, was_removed: Callable[[str], bool]
+) -> Classification:
     variant = raw.headers.get("Variant", "")
     try:
         classified, waited_ms = await queue.run(variant, raw.body)
     except Overloaded as error:
         return Classification(node=node, status="overloaded", reason=str(error))
+    except ModelError as error:
+        if was_removed(variant):  # The decision is older than the change of models.
+            return Classification(node=node, status="overloaded", reason=str(error))
+        return Classification(node=node, status="refused", reason=str(error))
     except AssetError as error:
         _log.warning("picture refused", reason=str(error))
         return Classification(node=node, status="refused", reason=str(error))
@@ -150,28 +175,3 @@ def classification(
             **answer_fields(classified),
         }
     )
-
-
-def capability(
-    settings: InferenceSettings, classifier: Classifier, profile: dict[str, float]
-) -> Capability:
-    """The variants of this node, their accuracies and its measured profile."""
-    variants = classifier.manifest.variants
-    return Capability(
-        node=settings.node,
-        tier=settings.tier,
-        home=settings.home,
-        accuracy_pct={name: variants[name].accuracy_pct for name in profile},
-        measured=tuple(name for name in profile if variants[name].measured is not None),
-        profile_ms=profile,
-        cpu_share=settings.cpu_share,
-        workers=settings.workers,
-        weights=variants[next(iter(profile))].weights,
-        allowed=limited(settings),
-    )
-
-
-def limited(settings: InferenceSettings) -> tuple[Tier, ...] | None:
-    """The tiers that a device's pictures may reach; None: all."""
-    every = settings.tier != "device" or set(settings.allowed) == set(get_args(Tier))
-    return None if every else settings.allowed

@@ -21,7 +21,10 @@ class InferenceSettings(NodeSettings):
     allowed: tuple[Tier, ...] = ("L", "E", "C")
     """Tiers that a device's pictures may reach, as JSON; its gateway has the same setting."""
     models: Path | None = None
-    """Directory of the model variants; unset: the user's cache directory."""
+    """Directory of the model families; unset: the user's cache directory."""
+    families: tuple[str, ...] = ()
+    """Which of them, as JSON: `["doors"]`; empty: the directory's own, or all of its
+    sub-directories."""
     variants: tuple[str, ...] | None = Field(None, min_length=1)
     """Variants to offer, as JSON: `["d0"]`; unset: all of them."""
     threads: int = Field(1, ge=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from tercet.process.settings import BusSettings, PolicyName, SchedulerName
+from tercet.schemas.fleet import GoalText
 
 
 class OrchestratorSettings(BusSettings):
@@ -12,8 +13,11 @@ class OrchestratorSettings(BusSettings):
 
     policy: PolicyName = "hybrid"
     """The agent: `hybrid`, or `hybrid-paper` (extra `paper`, at most five devices)."""
-    goal: str = Field("85", pattern=r"^(min|max|100(\.0+)?|\d{1,2}(\.\d+)?)$")
-    """Goal until someone sets one (`tercet goal`): min, max, or percent."""
+    goal: GoalText | None = None
+    """Goal until someone sets one (`tercet goal`): min, max, or percent; unset: the default of each
+    model family, or `max` where none is known."""
+    goals: dict[str, GoalText] = Field(default_factory=dict)
+    """Goals of single model families, as JSON: `{"doors": "90"}`."""
     scheduler: SchedulerName = "rounds"
     """`rounds`: devices are told to make a request each, at once, for benchmarks and comparisons;
     `windows`: applications make requests at their own pace, and nothing asks them to; but rounds,

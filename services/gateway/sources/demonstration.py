@@ -16,6 +16,7 @@ from tercet.process import log
 from tercet.process.errors import Misconfigured
 from tercet.schemas.round import Round
 from tercet.services.gateway.application import Answer, ApplicationRequest
+from tercet.services.gateway.http.families import Families
 from tercet.services.gateway.settings import GatewaySettings
 
 SOURCE = "demonstration"
@@ -30,8 +31,12 @@ _log = log.get(__name__)
 class Demonstration:
     """Makes a request in every round that names this device, and where asked to without one."""
 
-    def __init__(self, settings: GatewaySettings, infer: InferInRound) -> None:
-        self._settings, self._infer = settings, infer
+    def __init__(
+        self, settings: GatewaySettings, infer: InferInRound, families: Families | None = None
+    ) -> None:
+        """`families`: asked for in turn; None: the device's first one."""
+        self._settings, self._infer, self._families = settings, infer, families
+        self._made = 0
         self._rounds: asyncio.Queue[Round] = asyncio.Queue(1)
         self._aside_until = 0.0
         """On the loop's clock."""
@@ -63,12 +68,17 @@ class Demonstration:
             source=SOURCE,
             frame=picture.name,
             deadline_ms=self._settings.deadline * 1000,
-            family=None,
+            family=self._next_family(),
             original=picture.original,
         )
         answer = await self._infer(request, opened)
         if answer.status == "failed":
             _log.error("request failed", picture=picture.name, reason=answer.reason)
+
+    def _next_family(self) -> str | None:
+        offered = self._families() if self._families else ()
+        self._made += 1
+        return offered[self._made % len(offered)].name if len(offered) > 1 else None
 
 
 async def next_round(

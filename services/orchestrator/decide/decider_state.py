@@ -31,20 +31,23 @@ class DeciderState:
     """Requests that each device may still send."""
     outcomes: RateLimiter
     """Outcomes that each device may still send."""
-    goal: str
+    goal: str | None
+    """Of every family that has none of its own; None: each family's default."""
+    goals: dict[str, str] = field(default_factory=dict)
+    """Family to the goal that an operator has set for it."""
     exploring: bool = True
     """False while an operator has paused it."""
     resets: int = 0
     """How often everything that was learned was erased."""
     in_force: dict[str, str] = field(default_factory=dict)
-    """Device to the option that its requests are answered with."""
+    """Row to the option that its requests are answered with."""
     policy_name: str = PROFILE
     """The policy that chose it."""
     open_round: RoundRecord | None = None
     demand: dict[str, float] = field(default_factory=dict)
-    """Device to requests per second; empty where devices are told when to make one."""
+    """Row to requests per second; empty where devices are told when to make one."""
     own_queue: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """Device to what a request finds of its own before it (`tercet.experience.own_queue`)."""
+    """Row to what a request finds of its own before it (`tercet.experience.own_queue`)."""
     window: int | None = None
     """Number of the window that is open, or opens next."""
     assignment: int = 0
@@ -55,8 +58,20 @@ class DeciderState:
         return asyncio.get_running_loop().time()
 
     def active(self) -> tuple[str, ...]:
-        """Devices that are present."""
-        return self.registry.active(self.now())
+        """Rows of the devices that are present."""
+        fleet = self.registry.fleet
+        present = self.registry.active(self.now()) if fleet else ()
+        return tuple(row for device in present if fleet for row in fleet.rows_of(device))
+
+    def goal_of(self, family: str) -> str:
+        """The goal in force of a family; that of the only one for ""."""
+        family = family or self.registry.only_family
+        default = self.registry.default_goals.get(family, "max")
+        return self.goals.get(family) or self.goal or default
+
+    def goals_of(self, fleet: Fleet) -> dict[str, str]:
+        """Goal group to its goal; empty where there is one family."""
+        return {group: self.goal_of(family) for family, group in fleet.groups.items()}
 
     def conditions(self) -> dict[str, Condition]:
         """Last condition of every node."""
@@ -75,9 +90,10 @@ class DeciderState:
         """
         unavailable = self.registry.unavailable(self.now())
         demand = {device: rate for device, rate in self.demand.items() if device in active}
-        own_queue = {device: own for device, own in self.own_queue.items() if device in active}
+        own_queue = {row: own for row, own in self.own_queue.items() if row in active}
+        goal, goals = self.goal_of(""), self.goals_of(fleet)
         return DecisionContext(
-            fleet, active, self.conditions(), self.goal, unavailable, demand, own_queue
+            fleet, active, self.conditions(), goal, unavailable, demand, own_queue, goals=goals
         )
 
     def put_in_force(self, policy: str, assigned: dict[str, str]) -> None:
@@ -106,7 +122,7 @@ class DeciderState:
         Only the node that the device was assigned is marked, so that a device cannot make others
         avoid arbitrary nodes.
         """
-        device, assigned = outcome.device, self.in_force.get(outcome.device)
+        device, assigned = outcome.device, self.in_force.get(outcome.row)
         self.registry.mark_present(device, self.now())
         fleet = self.registry.fleet
         if fleet is None or device not in fleet.devices:

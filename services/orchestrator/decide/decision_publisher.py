@@ -13,9 +13,10 @@ from tercet.process.waiting import within
 from tercet.rl.alternatives import ranked_alternatives
 from tercet.rl.goal import parse_goal, required_accuracy
 from tercet.rl.options import Option
-from tercet.schemas.decision import Alternative, Decision
+from tercet.schemas.decision import Alternative, Decision, FamilyDecision
 from tercet.schemas.fleet import Fleet
 from tercet.services.orchestrator.decide.decider_state import DeciderState
+from tercet.services.orchestrator.decide.first_option import first_option
 from tercet.services.orchestrator.decide.policy_process import PolicyProcess, PolicyProcessFailed
 
 REFRESH_S = 5.0
@@ -37,7 +38,7 @@ class DecisionPublisher:
     def __init__(self, bus: Bus, state: DeciderState, policy: PolicyProcess) -> None:
         self._bus, self._state, self._policy = bus, state, policy
         self._expected: dict[str, dict[str, float]] = {}
-        """Device to option to expected milliseconds, at the present loads of the others."""
+        """Row to option to expected milliseconds, at the present loads of the others."""
         self._refreshed = 0
         """How often the above was computed."""
         self._published: dict[str, tuple[Decision, float]] = {}
@@ -45,30 +46,48 @@ class DecisionPublisher:
         self._fields: dict[str, tuple[tuple[object, ...], dict[str, Any]]] = {}
         """Device to what its decision follows from, and its fields."""
 
-    def fields(self, device: str, option: str, fleet: Fleet) -> dict[str, Any]:
+    def fields(self, device: str, fleet: Fleet) -> dict[str, Any]:
         """Return all fields of a decision that follow from the assignment.
 
         Ranking takes a tenth of a millisecond, so they are kept until the assignment, the policy or
-        the expected times change.
+        the expected times change. Families that nothing was decided for have their most accurate
+        local option. ValueError for a device that has no option at all.
         """
         state, version = self._state, self._policy.version
-        basis = option, state.goal, state.policy_name, version, self._refreshed
+        options = {row: self._option(row, fleet) for row in fleet.rows_of(device)}
+        goals = tuple(state.goal_of(row.partition("/")[2]) for row in options)
+        basis = tuple(options.items()), goals, state.policy_name, version, self._refreshed
         known = self._fields.get(device)
         if known is not None and known[0] == basis:
             return known[1]
-        expected = self._expected.get(device) or profile_of(device, fleet)
+        first, *others = (
+            self._row_fields(row, option, goal, fleet)
+            for (row, option), goal in zip(options.items(), goals, strict=True)
+        )
         fields = {
             "device": device,
-            "option": option,
-            "node": fleet.node(device, option),
-            "goal": state.goal,
             "policy": state.policy_name,
             "policy_version": version,
-            "expected_ms": expected.get(option),
-            "alternatives": self._alternatives(device, option, fleet, expected),
+            **first,
+            "others": tuple(FamilyDecision(**other) for other in others),
         }
         self._fields[device] = basis, fields
         return fields
+
+    def _option(self, row: str, fleet: Fleet) -> str:
+        option = self._state.in_force.get(row)
+        return option if option in fleet.options else first_option(fleet, row)
+
+    def _row_fields(self, row: str, option: str, goal: str, fleet: Fleet) -> dict[str, Any]:
+        expected = self._expected.get(row) or profile_of(row, fleet)
+        return {
+            "family": row.partition("/")[2],
+            "option": option,
+            "node": fleet.node(row, option),
+            "goal": goal,
+            "expected_ms": expected.get(option),
+            "alternatives": self._alternatives(row, option, goal, fleet, expected),
+        }
 
     async def publish_changes(self) -> None:
         """Publish the decisions that have changed since they were published, or are old."""
@@ -76,15 +95,18 @@ class DecisionPublisher:
         for number, device in enumerate(fleet.devices if fleet else ()):
             if number % TOGETHER == TOGETHER - 1:
                 await asyncio.sleep(0)
-            option = self._state.in_force.get(device)
-            if fleet is not None and option is not None and option in fleet.options:
-                await self._publish(device, option, fleet, now)
+            if fleet is not None and self._is_decided(device, fleet):
+                await self._publish(device, fleet, now)
 
-    async def _publish(self, device: str, option: str, fleet: Fleet, now: float) -> None:
+    def _is_decided(self, device: str, fleet: Fleet) -> bool:
+        in_force = (self._state.in_force.get(row) for row in fleet.rows_of(device))
+        return any(option in fleet.options for option in in_force)
+
+    async def _publish(self, device: str, fleet: Fleet, now: float) -> None:
         """Publish one decision if there is a reason to."""
         last, at = self._published.get(device, (None, 0.0))
         known = self._fields.get(device)
-        fields = self.fields(device, option, fleet)
+        fields = self.fields(device, fleet)
         due = last is None or now - at > REPEAT_S
         if not due and known is not None and fields is known[1]:
             return
@@ -116,30 +138,33 @@ class DecisionPublisher:
             del self._fields[device]
 
     def _alternatives(
-        self, device: str, option: str, fleet: Fleet, expected: dict[str, float]
+        self, row: str, option: str, goal: str, fleet: Fleet, expected: dict[str, float]
     ) -> tuple[Alternative, ...]:
         platform = platform_of(fleet)
-        accuracies = [platform.accuracy[o.variant] for o in platform.options]
+        own = platform.variants.get(row)
+        accuracies = [
+            platform.accuracy[o.variant]
+            for o in platform.options
+            if own is None or o.variant in own
+        ]
         ranked = ranked_alternatives(
             platform,
-            device,
+            row,
             Option.parse(option),
             {Option.parse(text): ms for text, ms in expected.items()},
-            required_accuracy(parse_goal(self._state.goal), accuracies),
+            required_accuracy(parse_goal(goal), accuracies),
         )
         return tuple(
-            Alternative(
-                option=str(o), node=platform.node(device, o), expected_ms=expected.get(str(o))
-            )
+            Alternative(option=str(o), node=platform.node(row, o), expected_ms=expected.get(str(o)))
             for o in ranked
         )
 
 
-def profile_of(device: str, fleet: Fleet) -> dict[str, float]:
+def profile_of(row: str, fleet: Fleet) -> dict[str, float]:
     """Option to the time that its node has measured alone, for want of anything learned."""
     found = {}
     for option in fleet.options:
-        profile = fleet.profile_ms.get(fleet.node(device, option), {})
+        profile = fleet.profile_ms.get(fleet.node(row, option), {})
         if (ms := profile.get(option.partition("@")[0])) is not None:
             found[option] = ms
     return found
@@ -150,15 +175,25 @@ def differs(decision: Decision, last: Decision) -> bool:
 
     The version of the parameters alone makes no difference.
     """
-    ours, theirs = (
-        (d.option, d.node, d.goal, d.policy, [(a.option, a.node) for a in d.alternatives])
-        for d in (decision, last)
-    )
-    if ours != theirs:
+    ours, theirs = ([_place(f) for f in _families(d)] for d in (decision, last))
+    if (ours, decision.policy) != (theirs, last.policy):
         return True
-    times = [(d.expected_ms, *(a.expected_ms for a in d.alternatives)) for d in (decision, last)]
+    times = [[ms for f in _families(d) for ms in _times(f)] for d in (decision, last)]
     return any(
         (new is None) != (old is None)
         or (new is not None and old is not None and abs(new - old) > MATERIAL * max(old, 1.0))
         for new, old in zip(*times, strict=True)
     )
+
+
+def _families(decision: Decision) -> tuple[Decision | FamilyDecision, ...]:
+    return (decision, *decision.others)
+
+
+def _place(decided: Decision | FamilyDecision) -> tuple[object, ...]:
+    others = [(a.option, a.node) for a in decided.alternatives]
+    return decided.family, decided.option, decided.node, decided.goal, others
+
+
+def _times(decided: Decision | FamilyDecision) -> list[float | None]:
+    return [decided.expected_ms, *(a.expected_ms for a in decided.alternatives)]

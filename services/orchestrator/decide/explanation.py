@@ -35,7 +35,8 @@ class CurrentReasons:
     in_force: dict[str, str]
     policy: str
     version: int | None
-    goal: str
+    goal: object
+    """The goals in force."""
     valid_until: float
     """On the loop's clock."""
 
@@ -56,38 +57,41 @@ class Explainer:
         """Keep one request of a device that is known."""
         fleet = self._state.registry.fleet
         if fleet is not None and outcome.device in fleet.devices:
-            self._timings[outcome.device].appendleft(outcome)
-            self._answered[outcome.device].append((outcome.count, in_time(outcome, fleet)))
+            self._timings[outcome.row].appendleft(outcome)
+            self._answered[outcome.row].append((outcome.count, in_time(outcome, fleet)))
 
     async def explain(self, request: Explain) -> Explanation:
         """Answer; raises as `DeciderState.fleet_with`."""
         state, device = self._state, request.device
         fleet = state.fleet_with(device)
+        row = row_of(fleet, device, request.family)
+        family = row.partition("/")[2]
         current = await self._current_reasons(fleet)
         record, reasons = state.open_round, current.reasons
         return Explanation.caused_by(
             request,
             device=device,
-            goal=current.goal,
+            family=family,
+            goal=state.goal_of(family),
             policy=current.policy,
             policy_version=current.version,
             exploring=state.exploring,
             round=record.opened.number if record else None,
-            options=choices(device, fleet, current, state.registry.unavailable(state.now())),
+            options=choices(row, fleet, current, state.registry.unavailable(state.now())),
             average_ms=_bounded(reasons.average_ms) if reasons else None,
             accuracy_pct=reasons.accuracy if reasons else None,
             feasible=reasons.feasible if reasons else True,
             price_ms=reasons.price_ms if reasons else None,
-            demand=state.demand.get(device),
+            demand=state.demand.get(row),
             deadline_ms=fleet.deadline_ms,
-            answered_in_time=share_in_time(self._answered[device]),
-            trips=tuple(timing(outcome) for outcome in self._timings[device]),
+            answered_in_time=share_in_time(self._answered[row]),
+            trips=tuple(timing(outcome) for outcome in self._timings[row]),
         )
 
     async def _current_reasons(self, fleet: Fleet) -> CurrentReasons:
         """The last reasons while they are valid, else new ones. Requests come one at a time."""
         state, current, started = self._state, self._current, self._state.now()
-        policy, goal = state.policy_name, state.goal
+        policy, goal = state.policy_name, (state.goal_of(""), *state.goals_of(fleet).items())
         in_force, version = dict(state.in_force), self._policy.version
         valid = current is not None and started < current.valid_until
         if current is not None and valid and (current.policy, current.goal) == (policy, goal):
@@ -100,24 +104,32 @@ class Explainer:
         return self._current
 
 
+def row_of(fleet: Fleet, device: str, family: str | None) -> str:
+    """The row of a family; the device's first one, if that is not one of them."""
+    rows = fleet.rows_of(device)
+    return next((row for row in rows if family and row.partition("/")[2] == family), rows[0])
+
+
 def choices(
-    device: str, fleet: Fleet, current: CurrentReasons, unavailable: frozenset[str]
+    row: str, fleet: Fleet, current: CurrentReasons, unavailable: frozenset[str]
 ) -> tuple[Choice, ...]:
-    """The options that a device's nodes can run, and the one in force.
+    """The options that a row's nodes can run, and the one in force.
 
     Without reasons they hold only what is known without training.
     """
     reasons = current.reasons
-    expected = {str(e.option): e for e in reasons.options.get(device, ())} if reasons else {}
-    greedy = reasons.greedy.get(device) if reasons else None
-    others = [
-        fleet.node(d, o) for d, o in current.in_force.items() if d != device and d in fleet.devices
-    ]
+    expected = {str(e.option): e for e in reasons.options.get(row, ())} if reasons else {}
+    greedy = reasons.greedy.get(row) if reasons else None
+    rows = set(fleet.rows)
+    others = [fleet.node(d, o) for d, o in current.in_force.items() if d != row and d in rows]
     listed = []
+    own = fleet.variants.get(row.partition("/")[2])
     for option in fleet.options:
-        node, variant = fleet.node(device, option), option.partition("@")[0]
-        found, chosen = expected.get(option), current.in_force.get(device) == option
+        node, variant = fleet.node(row, option), option.partition("@")[0]
+        found, chosen = expected.get(option), current.in_force.get(row) == option
         runs = variant not in fleet.lacks.get(node, ())
+        if own is not None and variant not in own:
+            continue
         if not runs and not chosen:
             continue
         low, high = found.bounds_ms if found else (None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tercet.experience.fleet_families import conflict
 from tercet.experience.fleets import fleet_of
 from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Condition, Fleet
@@ -32,6 +33,10 @@ class NodeRegistry:
         self._unanswered: dict[str, float] = {}
         """Nodes that did not answer a picture, and when that was reported."""
         self._fleet: Fleet | None = None
+        self.default_goals: dict[str, str] = {}
+        """Family to the goal that its manifest asks for, where no operator sets one."""
+        self.only_family = ""
+        """Name of the only family; empty where there are several, or none has a name."""
 
     @property
     def fleet(self) -> Fleet | None:
@@ -70,8 +75,11 @@ class NodeRegistry:
         for cloud in self._other_clouds(capability):
             if self._is_present(cloud, now):
                 return f"a second cloud: {cloud} is present, and a fleet has one"
+        others = [c for c in self._capabilities.values() if c.node != capability.node]
+        if reason := conflict(others, capability):
+            return reason
         joined = {**self._capabilities, capability.node: capability}
-        if self._fleet is not None and self._joined(joined) is None:
+        if self._fleet is not None and fleet_of(joined.values()) is None:
             return "no option would remain for anyone"
         return ""
 
@@ -86,10 +94,17 @@ class NodeRegistry:
         return now - self._last_message.get(node, -1e9) <= self._absent
 
     def _joined(self, capabilities: dict[str, Capability]) -> Fleet | None:
+        self._enter_families(capabilities)
         fleet = fleet_of(capabilities.values())
         if fleet is None or self._deadline_ms is None:
             return fleet
         return fleet.model_copy(update={"deadline_ms": self._deadline_ms})
+
+    def _enter_families(self, capabilities: dict[str, Capability]) -> None:
+        offers = [(f, o) for c in capabilities.values() for f, o in c.families.items()]
+        self.default_goals = {family: offer.goal for family, offer in offers if offer.goal}
+        names = {family for family, _ in offers}
+        self.only_family = names.pop() if len(names) == 1 else ""
 
     def add_telemetry(self, telemetry: Telemetry, now: float) -> None:
         """Enter a node's condition; of nodes without a capability only so many are kept."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from tercet.experience.translation import platform_of, state_of
 from tercet.rl.experience import State
 from tercet.rl.explanation_data import Reasons
-from tercet.rl.goal import Goal, parse_goal
+from tercet.rl.goal import Goal, Goals, parse_goal
 from tercet.rl.platform import Platform
 from tercet.schemas.experience_v2 import Experience
 from tercet.schemas.fleet import Condition, Fleet
@@ -29,19 +29,21 @@ class DecisionContext:
 
     fleet: Fleet
     active: tuple[str, ...]
-    """Devices to decide for."""
+    """Rows to decide for: devices, or `device/family`."""
     conditions: dict[str, Condition]
     """Node to its last condition."""
     goal: str
     unavailable: frozenset[str] = frozenset()
     """Nodes to avoid."""
     demand: dict[str, float] = field(default_factory=dict)
-    """Device to requests per second; empty in a round: one request each."""
+    """Row to requests per second; empty in a round: one request each."""
     own_queue: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """Device to what a request finds of its own before it (`tercet.experience.own_queue`)."""
+    """Row to what a request finds of its own before it (`tercet.experience.own_queue`)."""
     held: tuple[int, float] = (0, 0.0)
     """Windows for which the trials of the last decision stayed in force beyond the first, and the
     sum over these of the share of the trials' requests that were still on trial."""
+    goals: dict[str, str] = field(default_factory=dict)
+    """Goal group to its goal; empty where there is one, `goal`."""
 
     @cached_property
     def platform(self) -> Platform:
@@ -57,6 +59,13 @@ class DecisionContext:
     def parsed_goal(self) -> Goal:
         """The goal; ValueError if it is not one."""
         return parse_goal(self.goal)
+
+    @property
+    def parsed_goals(self) -> Goals:
+        """The goal, or that of each goal group; ValueError if one is none."""
+        if not self.goals:
+            return self.parsed_goal
+        return {group: parse_goal(goal) for group, goal in self.goals.items()}
 
 
 class DecisionPolicy(Protocol):

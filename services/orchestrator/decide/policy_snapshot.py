@@ -23,6 +23,7 @@ from tercet.rl.hybrid.explanation import reasons
 from tercet.rl.hybrid.policy_parameters import Probes
 from tercet.rl.hybrid.validation import greedy_costs, rejection_reason
 from tercet.rl.options import Option
+from tercet.rl.planning.values import Values
 from tercet.rl.platform import Platform
 from tercet.services.orchestrator.decide.policy_interface import DecisionContext
 
@@ -77,11 +78,15 @@ class PolicySnapshot:
             self._knowledge,
             context.platform,
             context.state,
-            context.parsed_goal,
+            context.parsed_goals,
             context.fleet.profile_ms,
             context.unavailable,
-            self._parameters.values(context.parsed_goal),
+            self._values(context),
         )
+
+    def _values(self, context: DecisionContext) -> Values | None:
+        """What states are worth; they are computed for one goal, and not yet for several."""
+        return None if context.goals else self._parameters.values(context.parsed_goal)
 
     def explain(self, context: DecisionContext, in_force: dict[str, Option]) -> Reasons:
         """The reasons for an assignment."""
@@ -89,11 +94,11 @@ class PolicySnapshot:
             self._knowledge,
             context.platform,
             context.state,
-            context.parsed_goal,
+            context.parsed_goals,
             in_force,
             context.fleet.profile_ms,
             context.unavailable,
-            self._parameters.values(context.parsed_goal),
+            self._values(context),
         )
 
     def expected_ms(

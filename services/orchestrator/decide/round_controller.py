@@ -174,7 +174,7 @@ class RoundController:
         state.open_round = RoundRecord(
             opened=Round(number=number, devices=tuple(assigned), purpose=purpose, policy=name),
             fleet=context.fleet,
-            goal=state.goal,
+            goal=context.goal,
             policy_version=self._policy.version,
             assigned=assigned,
             state=state.conditions(),

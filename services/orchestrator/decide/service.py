@@ -19,7 +19,6 @@ from tercet.schemas.request import Request
 from tercet.services.orchestrator.decide.decider_state import DeciderState
 from tercet.services.orchestrator.decide.decision_publisher import DecisionPublisher
 from tercet.services.orchestrator.decide.explanation import Explainer
-from tercet.services.orchestrator.decide.first_option import first_option
 from tercet.services.orchestrator.decide.node_registry import NodeRegistry
 from tercet.services.orchestrator.decide.policy_process import policy_process
 from tercet.services.orchestrator.decide.policy_versions import PolicyVersions
@@ -43,6 +42,7 @@ async def decide(bus: Bus, settings: OrchestratorSettings, stop: asyncio.Event) 
             requests=RateLimiter(settings.rate),
             outcomes=RateLimiter(settings.rate),
             goal=settings.goal,
+            goals=dict(settings.goals),
         )
         versions = PolicyVersions(bus, await ParameterStore.open(bus), policy)
         subscriptions = await Subscriptions.start(bus, state, versions)
@@ -89,13 +89,12 @@ async def answer(state: DeciderState, publisher: DecisionPublisher, request: Req
     if not state.requests.allow(device, state.now()):
         metrics.REFUSED.labels("request").inc()
         raise RateLimited(f"device: {device} asks more than {state.requests.per_second:g} a second")
-    option = state.in_force.get(device) or first_option(fleet, device)
     record = state.open_round
     in_round = record is not None and request.round_id == record.opened.id
     metrics.DECISIONS.labels(state.policy_name).inc()
     return Decision.caused_by(
         request,
-        **publisher.fields(device, option, fleet),
+        **publisher.fields(device, fleet),
         window=state.window,
         round=record.opened.number if record and in_round else None,
         round_id=request.round_id,

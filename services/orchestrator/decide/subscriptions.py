@@ -66,7 +66,7 @@ class Subscriptions:
         await self._versions.refresh()
         goal = await self._control.goal()
         if goal is not None:
-            self._state.goal = goal.goal
+            self._state.goal, self._state.goals = goal.goal, dict(goal.goals)
         exploration = await self._control.exploration()
         if exploration is not None:
             self._state.exploring = exploration.explore
@@ -84,7 +84,7 @@ class Subscriptions:
         self._state.registry.add_telemetry(message, self._state.now())
 
     async def _on_goal(self, message: GoalSet) -> None:
-        self._state.goal = message.goal
+        self._state.goal, self._state.goals = message.goal, dict(message.goals)
 
     async def _on_exploration(self, message: Exploration) -> None:
         self._state.exploring = message.explore

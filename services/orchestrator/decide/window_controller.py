@@ -88,11 +88,11 @@ class WindowController:
         metrics.JOINED.labels(result).inc()
         teaches = message.begun and not message.straddled and not first
         if result == "counted" and message.assigned is not None and teaches:
-            self._decision.reported(message.device, message.assigned)
+            self._decision.reported(message.row, message.assigned)
         elif result == "late":
             self.metrics.add_missing(message.count)
             late_s = self._joiner.late_by(message.window or 0, now)
-            self._demand.add_late(message.device, message.count, late_s)
+            self._demand.add_late(message.row, message.count, late_s)
 
     def _waited_ms(self, message: Outcome, now: float) -> float:
         """Milliseconds since the window of an outcome began; without one, no limit."""
@@ -104,10 +104,10 @@ class WindowController:
         state = self._state
         await self._versions.adopt()
         fleet, active = state.fleet, state.active()
-        self._demand.keep(fleet.devices)
-        self._queues.keep(fleet.devices)
-        state.demand = self._demand.rates(fleet.devices)
-        state.own_queue = self._queues.means(fleet.devices)
+        self._demand.keep(fleet.rows)
+        self._queues.keep(fleet.rows)
+        state.demand = self._demand.rates(fleet.rows)
+        state.own_queue = self._queues.means(fleet.rows)
         context = state.context(fleet, active)
         exploring = state.exploring and not self._versions.state.comparing
         conditions = Conditions(self._policy.version, exploring, state.resets)
@@ -129,6 +129,7 @@ class WindowController:
             assigned=chosen.assigned,
             greedy=chosen.greedy,
             demand=context.demand,
+            goals=context.goals,
             state=context.conditions,
             own_queue=context.own_queue,
         )
@@ -166,7 +167,7 @@ class WindowController:
         window = await last_message(self._bus, Window)
         if experience is not None:
             rows = experience[1].active
-            self._demand.recall({r.device: r.demand for r in rows if r.demand is not None})
-            self._queues.recall({r.device: r.own_queue for r in rows if r.own_queue})
+            self._demand.recall({r.row: r.demand for r in rows if r.demand is not None})
+            self._queues.recall({r.row: r.own_queue for r in rows if r.own_queue})
         last = experience[1].window if experience else 0
         return 1 + max(last, window[1].number if window else 0)

@@ -46,8 +46,8 @@ class WindowDecision:
     async def choose(self, context: DecisionContext, conditions: Conditions) -> Chosen:
         """Decide; a trial that waits for its requests stays, and so does what it was part of."""
         same = (
-            context.active, context.goal, context.fleet, context.unavailable,
-            conditions.exploring, conditions.resets,
+            context.active, context.goal, tuple(context.goals.items()), context.fleet,
+            context.unavailable, conditions.exploring, conditions.resets,
         )  # fmt: skip
         held = self._held.held(same)
         if held is not None and self._latest is not None:

@@ -92,4 +92,4 @@ class Trainer(PolicyTrainer):
             return None
         seen, platform = experience_of(latest), platform_of(latest.fleet)
         known, profile = self._model.knowledge, latest.fleet.profile_ms
-        return decide(known, platform, seen.state, seen.goal, profile).average_ms
+        return decide(known, platform, seen.state, seen.goal_of_each, profile).average_ms

@@ -21,7 +21,7 @@ def answers(
     """Classify each picture; raises UsageError for a variant or a picture that cannot be used."""
     with input_checks.as_usage_errors():
         classifier = Classifier(models, preload=[variant])
-    if classifier.manifest.untrained:
+    if classifier.library.of(variant).untrained:
         print("Weights: seeded, untrained. Labels have no meaning.", file=sys.stderr)
     for path, content in pictures:
         started = time.perf_counter()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tercet.cli.finding import Finding
-from tercet.experience.fleets import fleet_of, variants_of
+from tercet.experience.announced_variants import variants_of
+from tercet.experience.fleets import fleet_of
 from tercet.experience.translation import platform_of
 from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import last_per_subject

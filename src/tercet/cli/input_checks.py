@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,9 +130,15 @@ def ports_or_free(first: int, count: int) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-def models(folder: Path | None, console: Console) -> Manifest:
-    """Build the variants that are missing, showing progress, and verify the files of all."""
-    from tercet.models.paper_family import ensure
+def models(
+    folder: Path | None, console: Console, names: Sequence[str] | None = None
+) -> list[Manifest]:
+    """The families, by name or all that are there, with the files of all variants verified.
+
+    One that Tercet can build is built where it is not there, showing progress. Nothing is added to
+    one that is there.
+    """
+    from tercet.models import built_in, families, manifest
 
     with as_usage_errors(), console.status("checking the models") as status:
 
@@ -141,13 +147,42 @@ def models(folder: Path | None, console: Console) -> Manifest:
             if not console.is_terminal:
                 console.print(f"building model {variant}: {stage}", highlight=False)
 
-        return ensure(folder, progress)
+        root = folder or manifest.default_directory()
+        there = families.directories(root)
+        for name in names or ([] if there else [built_in.DEFAULT]):
+            if name not in there and name in built_in.BUILDERS:
+                built_in.BUILDERS[name](families.directory(root, name), progress)
+        found = [manifest.load(one.directory) for one in families.chosen(root, names or ())]
+        families.check_distinct(found)
+        return found
 
 
 def goal(text: str) -> Goal:
     """Refuse a goal that is malformed."""
     with as_usage_errors():
         return parse_goal(text)
+
+
+def goals(given: Sequence[str]) -> dict[str, Goal]:
+    """Goals by family, "" for that of all; UsageError names what is malformed, or given twice."""
+    found: dict[str, Goal] = {}
+    for text in given:
+        family, equals, value = text.rpartition("=")
+        if equals and not family:
+            raise UsageError(f"--goal {text}: a family and its goal, such as doors=90")
+        if family in found:
+            raise UsageError(f"--goal {text}: given twice")
+        found[family] = goal(value)
+    return found
+
+
+def family_goal(goal: Goal | None, family: Manifest) -> str:
+    """The goal that is given, or the family's default; refused when no variant can reach it."""
+    accuracies = {name: entry.accuracy_pct for name, entry in family.variants.items()}
+    try:
+        return reachable(family.default_goal if goal is None else goal, accuracies)
+    except UsageError as error:
+        raise UsageError(f"family {family.name}: {error}") from None
 
 
 def reachable(goal: Goal, accuracies: Mapping[str, float]) -> str:

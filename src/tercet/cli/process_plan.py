@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,11 @@ class RunConfig:
     policy: PolicyName = "hybrid"
     """The agent that learns and decides."""
     images: Path | None = None
+    goals: dict[str, str] = field(default_factory=dict)
+    """Family to its goal, where there are several families."""
     models: Path | None = None
+    families: tuple[str, ...] = ()
+    """Those of the models directory that are offered."""
     shared_variant: str | None = None
     """The only variant of edge and cloud; None: they offer all."""
     world: str | None = None
@@ -146,7 +150,7 @@ def _simulator(config: RunConfig, common: dict[str, str]) -> list[Child]:
 
 
 def _emulated_nodes(config: RunConfig, common: dict[str, str]) -> list[Child]:
-    models = {"models": str(config.models)}
+    models = {"models": str(config.models), "families": json.dumps(config.families)}
     images = {"images": str(config.images)} if config.images else {}
     idle = str(config.period or "") if config.free_running else IDLE_S
     pace = {"idle": idle} if idle else {}
@@ -182,6 +186,8 @@ def _learning(config: RunConfig, common: dict[str, str], after: int) -> list[Chi
         "nodes": str(config.nodes),
         "seed": str(config.seed),
     }
+    if config.goals:
+        settings["goals"] = json.dumps(config.goals)
     if config.rounds:
         settings["rounds"] = str(config.rounds)
     if config.staleness is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -17,8 +18,10 @@ from tercet.cli.process_plan import RunConfig
 from tercet.cli.run import RunLocation, run
 from tercet.cli.run_record import RunRecord
 from tercet.cli.summary import show_summary, summarise
-from tercet.models.manifest import Manifest
+from tercet.cli.usage_error import UsageError
+from tercet.models.manifest import Manifest, default_directory
 from tercet.process.settings import PolicyName
+from tercet.rl.goal import Goal
 from tercet.services.dashboard.settings import DEFAULT_PORT
 from tercet.services.gateway.settings import FIRST_GATEWAY_PORT
 from tercet.services.simulator.environment_loader import load
@@ -26,6 +29,8 @@ from tercet.services.simulator.regret_evaluator import RegretEvaluator
 from tercet.sim.environment import Environment
 
 T = TypeVar("T")
+PAPER_GOAL = 85.0
+"""Goal in a world, unless one is given."""
 
 EPILOG = (
     "Examples: [bold]tercet up[/] runs until Ctrl-C. "
@@ -43,7 +48,17 @@ def up(
         int | None,
         typer.Option(min=1, help="Learning rounds; without it: free-running, until stopped."),
     ] = None,
-    goal: run_options.Goal = "85",
+    goal: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Least average accuracy: min, max, or percent 0..100; of one of several families:"
+            " doors=90. Without it: the family's own (in a world 85)."
+        ),
+    ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(help="Model families, by name; without it: the model directory's."),
+    ] = None,
     policy: Annotated[
         PolicyName,
         typer.Option(help="Who decides: hybrid, or hybrid-paper (extra: paper; five devices)."),
@@ -129,17 +144,21 @@ def up(
             input_checks.alone("--bus", store=store, port=None if port == -1 else port)
         users = len(environment.platform.devices) if environment else devices
         input_checks.policy(policy, users)
-        wanted = input_checks.goal(goal)
+        wanted = input_checks.goals(goal or ())
         input_checks.folders(logs=logs, store=store)
         input_checks.port(port)
-        found = None if simulated else prepared(images, models, console)
-        goal = input_checks.reachable(wanted, accuracies(found, environment))
+        found = [] if simulated else prepared(images, models, family, console)
+        if len(found) > 1 and rounds:
+            raise UsageError("--rounds goes with one family: several are free-running only")
+        goals = goals_in_force(wanted, found, environment)
     except KeyboardInterrupt:
         console.print("Stopped before anything was started.")
         raise typer.Exit from None
     served = _chosen(dashboard, console.is_terminal)
+    first = next(iter(goals.values()))
     config = RunConfig(
-        goal=goal,
+        goal=first,
+        goals=goals if len(found) > 1 else {},
         rounds=rounds,
         evaluations=_chosen(evaluations, 0 if simulated else 12) if rounds else 0,
         period=_chosen(period, 0.0 if simulated else 0.5),
@@ -149,8 +168,9 @@ def up(
         workers=workers,
         staleness=1 if simulated and staleness is None else staleness,
         images=images,
-        models=found.directory if found else None,
-        shared_variant=most_accurate(found) if found and policy == "hybrid-paper" else None,
+        models=(models or default_directory()) if found else None,
+        families=tuple(one.name for one in found),
+        shared_variant=most_accurate(found[0]) if found and policy == "hybrid-paper" else None,
         world=world,
         speed=speed,
         seed=seed,
@@ -169,32 +189,48 @@ def up(
         display = Display(console)
         with display.shown():
             asyncio.run(run(config, location, display, record))
-    summary = summarise(record, goal)
+    summary = summarise(record, first)
     if as_json:
         print(json.dumps(summary))
     else:
-        show_summary(summary, found)
+        show_summary(summary, found[0] if found else None)
 
 
-def prepared(images: Path | None, models: Path | None, console: Console) -> Manifest:
-    """Check the pictures, and build or verify the models."""
+def prepared(
+    images: Path | None, models: Path | None, families: list[str] | None, console: Console
+) -> list[Manifest]:
+    """Check the pictures, and build or verify the models; print what is to be known of them."""
     input_checks.pictures(images, console)
-    found = input_checks.models(models, console)
-    if found.untrained:
-        console.print("Weights: seeded, untrained. Timing is real, labels are not.", style="yellow")
+    found = input_checks.models(models, console, families)
+    for one in found:
+        if one.untrained:
+            which = f" of {one.name}" if len(found) > 1 else ""
+            notice = f"Weights{which}: seeded, untrained. Timing is real, labels are not."
+            console.print(notice, style="yellow", highlight=False)
+        for doubt in one.doubts():
+            console.print(f"{one.name}: {doubt}", style="yellow", highlight=False)
     return found
+
+
+def goals_in_force(
+    wanted: Mapping[str, Goal], found: list[Manifest], world: Environment | None
+) -> dict[str, str]:
+    """Family, or "" in a world, to its goal: given, or its default. UsageError if unreachable."""
+    if world is not None or not found:
+        accuracies = dict(world.platform.accuracy) if world else {}
+        return {"": input_checks.reachable(wanted.get("", PAPER_GOAL), accuracies)}
+    names = {one.name for one in found}
+    if unknown := [name for name in wanted if name and name not in names]:
+        raise UsageError(f"--goal: {unknown[0]} is none of {', '.join(sorted(names))}")
+    return {
+        one.name: input_checks.family_goal(wanted.get(one.name, wanted.get("")), one)
+        for one in found
+    }
 
 
 def most_accurate(found: Manifest) -> str:
     """What edge and cloud run for the paper's agent, which decides among all joint assignments."""
     return max(found.variants, key=lambda name: found.variants[name].accuracy_pct)
-
-
-def accuracies(found: Manifest | None, world: Environment | None) -> dict[str, float]:
-    """Variant to accuracy, of the models or of the world."""
-    if world is not None:
-        return dict(world.platform.accuracy)
-    return {name: entry.accuracy_pct for name, entry in found.variants.items()} if found else {}
 
 
 def _node_count(world: Environment | None, devices: int) -> int:

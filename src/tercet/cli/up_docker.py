@@ -39,12 +39,19 @@ def _is_given(context: typer.Context, parameter: str) -> bool:
 def compose_settings(options: dict[str, Any]) -> tuple[dict[str, str], int]:
     """The environment of the containers, and the number of workers."""
     names = {"period": "round_period"}
+    values = {**options, "goal": _single_goal(options["goal"])}
     settings = {
-        f"TERCET_{names.get(name, name).upper()}": str(options[name])
+        f"TERCET_{names.get(name, name).upper()}": str(values[name])
         for name in SETTINGS
-        if options[name] is not None
+        if values[name] is not None
     }
     return settings, options["workers"]
+
+
+def _single_goal(given: list[str] | None) -> str | None:
+    if given and (len(given) > 1 or "=" in given[0]):
+        raise UsageError("--goal of single families does not go with --docker: use tercet goal")
+    return given[0] if given else None
 
 
 def up(settings: dict[str, str], workers: int, *, given: list[str]) -> None:

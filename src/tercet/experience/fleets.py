@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from tercet.experience.announced_variants import variants_of
+from tercet.experience.fleet_families import asked, families_of
 from tercet.rl.options import Option, Tier
 from tercet.schemas.capability import Capability
 from tercet.schemas.fleet import Fleet
@@ -21,8 +22,10 @@ def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
     never reported as met.
     """
     nodes = sorted((c for c in capabilities if variants_of(c)), key=lambda c: c.node)
-    offered = _offered(nodes)
+    offered, families = _offered(nodes), families_of(nodes)
     devices = [c for c in nodes if c.tier == "device" and c.home and _has_place(c, nodes)]
+    rows = {c.node: asked(c, families, nodes) for c in devices} if families else {}
+    devices = [c for c in devices if rows.get(c.node, "one")]
     if not devices or not offered:
         return None
     return Fleet(
@@ -33,20 +36,14 @@ def fleet_of(capabilities: Iterable[Capability]) -> Fleet | None:
         profile_ms={c.node: c.profile_ms for c in nodes},
         cloud=next((c.node for c in nodes if c.tier == "cloud"), "cloud"),
         lacks=_lacking(nodes, offered),
+        families={c.node: rows[c.node] for c in devices if rows},
+        variants=families,
+        groups={family: family for family in families},
         allowed={c.node: c.allowed for c in devices if c.allowed is not None},
     )
 
 
-VARIANT_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
-"""What can be the variant of an option, `variant@tier`."""
-MAX_VARIANTS = 64
-"""Variants of one node that are decided on: what an outsider announces is not trusted."""
 TIERS: dict[str, Tier] = {"device": "L", "edge": "E", "cloud": "C"}
-
-
-def variants_of(node: Capability) -> list[str]:
-    """The variants of a node that can be decided on, in order."""
-    return [v for v in sorted(node.accuracy_pct) if VARIANT_NAME.fullmatch(v)][:MAX_VARIANTS]
 
 
 def _has_place(device: Capability, nodes: list[Capability]) -> bool:

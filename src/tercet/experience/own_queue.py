@@ -81,7 +81,7 @@ class OwnQueueEstimator:
         times: dict[str, list[float]] = {}
         for outcome in outcomes:
             if not outcome.simulated:
-                times.setdefault(outcome.device, []).extend(arrivals(outcome, seconds))
+                times.setdefault(outcome.row, []).extend(arrivals(outcome, seconds))
         found = {}
         for device, own in times.items():
             known = self._known.setdefault(device, _Arrivals())

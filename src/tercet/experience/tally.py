@@ -1,4 +1,4 @@
-"""Count outcomes: the requests of each device, and its attempts by place and result."""
+"""Count outcomes: the requests of each row, and its attempts by place and result."""
 
 from __future__ import annotations
 
@@ -29,26 +29,25 @@ def names_known(outcome: Outcome, fleet: Fleet) -> bool:
 def requests_of(
     outcomes: Iterable[Outcome], fleet: Fleet, assigned: Mapping[str, str] = ANYWHERE
 ) -> tuple[Requests, ...]:
-    """One entry per device. The sums do not depend on the order of the outcomes.
+    """One entry per row. The sums do not depend on the order of the outcomes.
 
-    `assigned`: device to the option in force, where requests may have been made under others.
+    `assigned`: row to the option in force, where requests may have been made under others.
     """
-    of_device: dict[str, list[Outcome]] = {}
+    of_row: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        of_device.setdefault(outcome.device, []).append(outcome)
-    return tuple(
-        _requests(device, made, fleet, assigned.get(device)) for device, made in of_device.items()
-    )
+        of_row.setdefault(outcome.row, []).append(outcome)
+    return tuple(_requests(made, fleet, assigned.get(row)) for row, made in of_row.items())
 
 
-def _requests(device: str, made: list[Outcome], fleet: Fleet, assigned: str | None) -> Requests:
+def _requests(made: list[Outcome], fleet: Fleet, assigned: str | None) -> Requests:
     straddled = [o for o in made if o.straddled]
     settled = [o for o in made if not o.straddled]
     elsewhere = _elsewhere([o for o in settled if o.begun], fleet, assigned)
     elsewhere += [o for o in settled if not o.begun]
     apart = {o.id for o in (*straddled, *elsewhere)}
     return Requests(
-        device=device,
+        device=made[0].device,
+        family=made[0].family,
         count=sum(o.count for o in made),
         answered_in_time=sum(in_time(o, fleet) for o in made),
         total_ms=math.fsum(cost_ms(o, fleet) for o in made),
@@ -129,17 +128,21 @@ def _parts_of_one(o: Outcome) -> tuple[float, float, float] | None:
 
 
 def attempts_of(outcomes: Iterable[Outcome], fleet: Fleet) -> tuple[Attempts, ...]:
-    """All tries by device, option, node, result, and whether the assignment changed meanwhile."""
-    found: dict[tuple[str, str, str, AttemptResult, bool], list[tuple[int, float, float]]] = {}
+    """All tries by row, option, node, result, and whether the assignment changed meanwhile."""
+    found: dict[
+        tuple[tuple[str, str], str, str, AttemptResult, bool], list[tuple[int, float, float]]
+    ] = {}
     for outcome in outcomes:
         if not outcome.begun:
             continue
         for tried in outcome.attempts or _inferred(outcome, fleet):
-            key = outcome.device, tried.option, tried.node, tried.result, outcome.straddled
+            row = outcome.device, outcome.family
+            key = row, tried.option, tried.node, tried.result, outcome.straddled
             found.setdefault(key, []).append(_sums(outcome, tried.ms))
     return tuple(
         Attempts(
             device=device,
+            family=family,
             option=option,
             node=node,
             result=result,
@@ -148,7 +151,7 @@ def attempts_of(outcomes: Iterable[Outcome], fleet: Fleet) -> tuple[Attempts, ..
             total_ms=math.fsum(total for _, total, _ in sums),
             squared_ms=math.fsum(squared for _, _, squared in sums),
         )
-        for (device, option, node, result, straddled), sums in found.items()
+        for ((device, family), option, node, result, straddled), sums in found.items()
     )
 
 

@@ -68,7 +68,7 @@ class WindowJoiner:
         self._slowest[-1] = max(self._slowest[-1], now - (now if ended is None else ended))
         if record is None:
             return "unknown" if ended is None else self._late(outcome)
-        if outcome.device not in record.in_force.assigned:
+        if outcome.row not in record.in_force.assigned:
             return "unknown"
         if not names_known(outcome, record.in_force.fleet):
             return "unknown"

@@ -26,15 +26,17 @@ class InForce:
     policy: str
     policy_version: int | None
     assigned: dict[str, str]
-    """Device to option, of all devices that are present."""
+    """Row to option, of all devices that are present."""
     greedy: dict[str, str]
     """What the policy would assign if it did not explore."""
     demand: dict[str, float]
-    """Device to requests per second, as it was known before; used where nothing newer is."""
+    """Row to requests per second, as it was known before; used where nothing newer is."""
     state: dict[str, Condition]
     """Per node, when the window began."""
     own_queue: dict[str, OwnQueue] = field(default_factory=dict)
-    """Device to what a request found of its own before it, as it was known before."""
+    """Row to what a request found of its own before it, as it was known before."""
+    goals: dict[str, str] = field(default_factory=dict)
+    """Family to its own goal."""
 
 
 @dataclass
@@ -52,10 +54,10 @@ class WindowRecord:
 
     @cached_property
     def users(self) -> dict[str, frozenset[tuple[str, str]]]:
-        """Node to the devices that it is assigned to, with their options: what loads it."""
+        """Node to the rows that it is assigned to, with their options: what loads it."""
         found: dict[str, set[tuple[str, str]]] = {}
-        for device, option in self.in_force.assigned.items():
-            found.setdefault(self.in_force.fleet.node(device, option), set()).add((device, option))
+        for row, option in self.in_force.assigned.items():
+            found.setdefault(self.in_force.fleet.node(row, option), set()).add((row, option))
         return {node: frozenset(users) for node, users in found.items()}
 
     @property
@@ -74,10 +76,10 @@ class WindowRecord:
 
     @property
     def arrived(self) -> dict[str, int]:
-        """Device to requests that arrived in this window."""
+        """Row to requests that arrived in this window."""
         count = Counter[str]()
         for outcome in self.outcomes.values():
-            count[outcome.device] += outcome.count
+            count[outcome.row] += outcome.count
         return dict(count)
 
     def join(
@@ -87,7 +89,7 @@ class WindowRecord:
     ) -> Experience | None:
         """The experience; None if nobody asked anything. Rows that asked nothing are not in it.
 
-        It does not depend on the order in which the outcomes came. `demand`: device to requests per
+        It does not depend on the order in which the outcomes came. `demand`: row to requests per
         second as known when the window is closed: the load that its times were measured under.
         `own_queue`: device to what those requests of this window found of their own before them.
         """
@@ -103,16 +105,18 @@ class WindowRecord:
             policy=decided.policy,
             policy_version=decided.policy_version,
             goal=decided.goal,
+            goals=decided.goals,
             fleet=fleet,
             active=tuple(
                 ActiveRow(
-                    device=device,
+                    device=row.partition("/")[0],
+                    family=row.partition("/")[2],
                     assigned=option,
-                    greedy=decided.greedy.get(device),
-                    demand=known.get(device, 0.0),
-                    own_queue=queues.get(device, ()),
+                    greedy=decided.greedy.get(row),
+                    demand=known.get(row, 0.0),
+                    own_queue=queues.get(row, ()),
                 )
-                for device, option in decided.assigned.items()
+                for row, option in decided.assigned.items()
             ),
             state={node: c for node, c in decided.state.items() if node in nodes},
             next_state={node: c for node, c in self.next_state.items() if node in nodes},

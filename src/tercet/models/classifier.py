@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.models import manifest
+from tercet.models import manifest, model_library
 from tercet.models.cpu_share import ComputeTime, CpuShareEmulator
 from tercet.models.errors import InputError
 from tercet.models.images import reference_photograph
@@ -49,11 +49,13 @@ class Classifier:
         *,
         threads: int = 1,
         cpu_share: float | None = None,
+        families: Sequence[str] = (),
         preload: Iterable[str] = (),
         memory_mb: float | None = None,
     ) -> None:
         """Verify the directory (default: the user's cache) and load `preload`; the rest on demand.
 
+        `families`: those of the directory, by name (default: its own, or all in it).
         `cpu_share` in (0, 1] emulates a slower node. It needs `threads=1`: only the calling
         thread's CPU time can be scaled. Beyond `memory_mb` of loaded models, the least recently
         used are evicted. Raises `ModelError` or `ValueError`.
@@ -61,16 +63,42 @@ class Classifier:
         if cpu_share is not None and threads != 1:
             raise ValueError("cpu_share can only be emulated with one thread")
         self._emulator = CpuShareEmulator(cpu_share)
-        self.manifest = manifest.load(directory or manifest.default_directory())
+        self._root, self._families = directory or manifest.default_directory(), tuple(families)
+        self._signature = model_library.signature(self._root)
+        self.library = model_library.load(self._root, self._families)
+        self._removed: frozenset[str] = frozenset()
         budget = None if memory_mb is None else int(memory_mb * 1e6)
-        self._cache = ModelCache(self.manifest, threads=threads, budget=budget)
+        self._cache = ModelCache(self.library, threads=threads, budget=budget)
         for variant in preload:
             self._cache.get(variant)
 
     @property
     def variants(self) -> tuple[str, ...]:
         """Names of all variants that can be run."""
-        return tuple(self.manifest.variants)
+        return tuple(self.library.variants)
+
+    def reload(self) -> tuple[str, ...] | None:
+        """Follow changes of the directory: variants that are new or other models; None without.
+
+        Models that stay the same stay loaded, and so do removed ones until `drop_removed`. Raises
+        `ModelError`, and keeps what there was.
+        """
+        signature = model_library.signature(self._root)
+        if signature == self._signature:
+            return None
+        known, fresh = self.library, model_library.load(self._root, self._families, self.library)
+        self._signature, self.library = signature, fresh
+        self._removed = (self._removed | known.variants.keys()) - fresh.variants.keys()
+        self._cache.change(fresh)
+        return tuple(name for name in fresh.variants if not fresh.is_same(name, known))
+
+    def drop_removed(self) -> None:
+        """Free the models of variants that were removed."""
+        self._cache.drop(self._removed)
+
+    def was_removed(self, variant: str) -> bool:
+        """Whether there was such a variant."""
+        return variant in self._removed
 
     @property
     def loaded(self) -> tuple[str, ...]:

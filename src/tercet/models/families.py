@@ -37,14 +37,43 @@ def directory(root: Path, name: str) -> Path:
     return directories(root).get(name, root / name)
 
 
-def chosen(root: Path, names: Sequence[str] = ()) -> list[Manifest]:
-    """The manifests of these families, all without names. Raises `ModelError`, also for none.
+def only(root: Path, name: str | None = None) -> Path:
+    """The directory of the family that is meant: named, the root's own, or the only one.
 
-    Files are not verified.
+    The root itself where that leaves nothing or several. Raises `ModelError` for an unknown name.
     """
     found = directories(root)
+    if name is not None:
+        return chosen(root, [name])[0].directory
+    inside = [*found.values()]
+    return inside[0] if len(inside) == 1 else root
+
+
+def chosen(root: Path, names: Sequence[str] = ()) -> list[Manifest]:
+    """The manifests of these families. Raises `ModelError`, also for none.
+
+    Without names: the root's own family, or all of its sub-directories. Files are not verified.
+    """
+    found = directories(root)
+    names = names or [name for name, place in found.items() if place == root]
     unknown = [name for name in names if name not in found]
     if unknown or not found:
         offered = ", ".join(found) or "no family"
         raise ModelError(f"{root} has {offered}" + f", not {unknown[0]!r}" * bool(unknown))
     return [manifest.read(found[name]) for name in names or found]
+
+
+def check_distinct(manifests: Sequence[Manifest]) -> None:
+    """Raise `ModelError` unless every variant's name belongs to one family.
+
+    Options name variants only, and one node may run several families.
+    """
+    owner: dict[str, Manifest] = {}
+    for one in manifests:
+        for variant in one.variants:
+            other = owner.setdefault(variant, one)
+            if other is not one:
+                raise ModelError(
+                    f"families {other.name} and {one.name} both have a variant {variant!r}:"
+                    " rename one (add it by another name, then remove this one)"
+                )

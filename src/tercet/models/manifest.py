@@ -37,6 +37,9 @@ LABELS_FILE = "labels.txt"
 PAPER_FAMILY = "mobilenet-v1"
 """Name of the paper's eight variants; their manifests of earlier versions name no family."""
 
+WITHIN_POINTS = 2.0
+"""A family's default goal is so many points below the accuracy of its best variant."""
+
 Task = Literal["classification", "detection", "tensors"]
 """What a family answers about a picture; every task has its own outputs and metrics."""
 NAME = r"^[A-Za-z0-9_-]{1,32}$"
@@ -97,6 +100,21 @@ class Manifest(BaseModel):
         known = self.variants.keys() <= MOBILENET_VARIANTS.keys()
         paper = known and any(entry.width is not None for entry in self.variants.values())
         return PAPER_FAMILY if paper else _name_from(self.directory.absolute().name)
+
+    @property
+    def default_goal(self) -> float | str:
+        """Least average accuracy where none is given: `min`, `max`, or percent."""
+        if self.goal is not None:
+            return self.goal if self.goal in ("min", "max") else float(self.goal)
+        best = max((entry.accuracy_pct for entry in self.variants.values()), default=0.0)
+        return round(max(best - WITHIN_POINTS, 0.0), 2)
+
+    def doubts(self) -> list[str]:
+        """What stands against decisions by these accuracies, each in one line."""
+        metrics = sorted({entry.metric for entry in self.variants.values() if entry.metric})
+        if len(metrics) < 2:
+            return []
+        return [f"accuracies of its variants are not alike: {', '.join(metrics)}"]
 
     @property
     def untrained(self) -> bool:

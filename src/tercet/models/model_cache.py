@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Any
 
-from tercet.models.manifest import Entry, Manifest
+from tercet.models.manifest import Entry
+from tercet.models.model_library import ModelLibrary
 from tercet.models.task import Task
 from tercet.models.tasks import opened
 
@@ -18,10 +20,14 @@ MEMORY_PER_FILE_BYTE, FIXED_MEMORY_BYTES = 3, 12_000_000
 class ModelCache:
     """Safe to use from several threads. An evicted model is freed when its last run ends."""
 
-    def __init__(self, manifest: Manifest, *, threads: int = 1, budget: int | None = None) -> None:
+    def __init__(
+        self, library: ModelLibrary, *, threads: int = 1, budget: int | None = None
+    ) -> None:
         """`budget` in bytes; None: no limit. The model in use is never evicted."""
-        self._manifest, self._threads, self._budget = manifest, threads, budget
+        self._library, self._threads, self._budget = library, threads, budget
         self._loaded: OrderedDict[str, Task[Any]] = OrderedDict()
+        self._bytes: dict[str, int] = {}
+        """Estimated memory of the loaded models."""
         self._index_lock, self._load_lock = threading.Lock(), threading.Lock()
 
     @property
@@ -36,11 +42,26 @@ class ModelCache:
         with self._load_lock:
             if (model := self._find(variant)) is not None:
                 return model
-            self._evict_for(footprint(self._manifest.entry(variant)))
-            model = self._load(variant)
+            needed = footprint(self._library.entry(variant))
+            self._evict_for(needed)
+            model = opened(self._library.of(variant), variant, threads=self._threads)
             with self._index_lock:
-                self._loaded[variant] = model
+                self._loaded[variant], self._bytes[variant] = model, needed
             return model
+
+    def change(self, library: ModelLibrary) -> None:
+        """Use these models from now on; those that are the same stay loaded."""
+        with self._load_lock, self._index_lock:
+            for name in library.variants.keys() & self._loaded.keys():
+                if not library.is_same(name, self._library):
+                    del self._loaded[name]
+            self._library = library
+
+    def drop(self, variants: Collection[str]) -> None:
+        """Free these models, as soon as their last run ends."""
+        with self._index_lock:
+            for name in variants:
+                self._loaded.pop(name, None)
 
     def _find(self, variant: str) -> Task[Any] | None:
         with self._index_lock:
@@ -57,10 +78,7 @@ class ModelCache:
                 self._loaded.popitem(last=False)
 
     def _used_bytes(self) -> int:
-        return sum(footprint(self._manifest.entry(variant)) for variant in self._loaded)
-
-    def _load(self, variant: str) -> Task[Any]:
-        return opened(self._manifest, variant, threads=self._threads)
+        return sum(self._bytes[variant] for variant in self._loaded)
 
 
 def footprint(entry: Entry) -> int:

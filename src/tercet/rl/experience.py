@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tercet.rl.goal import Goal
+from tercet.rl.goal import Goal, Goals
 from tercet.rl.options import Option
 from tercet.rl.platform import Assignment
 
@@ -121,3 +121,10 @@ class Experience:
     """As in `Outcome`."""
     parts: Mapping[str, Parts] = field(default_factory=dict)
     """As in `Outcome`."""
+    goals: Mapping[str, Goal] = field(default_factory=dict)
+    """Goal group to its goal; empty where there is one, `goal`."""
+
+    @property
+    def goal_of_each(self) -> Goals:
+        """The goal, or that of each goal group."""
+        return self.goals or self.goal

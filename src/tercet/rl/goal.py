@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 Goal = float | str
 """`min` (no constraint), a number 0..100 in percent, or `max` (the best variant's accuracy)."""
+
+Goals = Goal | Mapping[str, Goal]
+"""One goal for all rows, or one for each goal group."""
 
 SLACK = 1e-9
 """A goal is met when the average is at least the goal less this: rounding cannot miss it."""

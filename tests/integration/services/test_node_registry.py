@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tercet.experience.fleets import MAX_VARIANTS, fleet_of
+from tercet.experience.announced_variants import MAX_VARIANTS
+from tercet.experience.fleets import fleet_of
 from tercet.experience.translation import platform_of
 from tercet.rl.options import Option
 from tercet.schemas.capability import Capability

@@ -16,7 +16,7 @@ from tercet.models import evaluate, folders, manifest, onnx_import
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ImageError, ModelError
 from tercet.models.onnx_import import ModelDescription
-from tercet.services.inference.service import capability
+from tercet.services.inference.offer import Offer
 from tercet.services.inference.settings import InferenceSettings
 from tests.unit.models import small_classifier
 
@@ -62,7 +62,7 @@ def test_the_measured_accuracy_reaches_the_manifest_and_the_fleet(
     assert entry.measured == measured and entry.accuracy_pct == measured.top1_pct
     assert entry.accuracy_source.startswith("measured: top-1 on 30 pictures of colours")
     settings = InferenceSettings(node="pi", tier="device", home="edge-1")
-    announced = capability(settings, Classifier(copy), {"d3": 1.0, "d2": 9.0})
+    announced = Offer(settings, Classifier(copy)).capability()
     assert announced.measured == ("d3",)
     fleet = fleet_of([announced])
     assert fleet is not None and fleet.accuracy_pct["d3"] == measured.top1_pct

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from tercet.rl.assignment_arguments import General
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.costs.prediction import CostTable
-from tercet.rl.goal import Goal, required_accuracy
+from tercet.rl.goal import Goals, required_accuracy
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
-Goals = Goal | Mapping[str, Goal]
-"""One goal for all rows, or one for each goal group."""
+__all__ = ["Goals", "problem_of", "required"]
 
 
 def required(table: CostTable, goals: Goals) -> Floats:

@@ -60,7 +60,9 @@ def greedy_costs(
 ) -> list[float]:
     """Cost of each one's greedy assignment now, average milliseconds, by the latest windows."""
     recent, now = list(seen[-MIN_ROUNDS:]), seen[-1]
-    decisions = [decide(known, platform, now.state, now.goal, profile) for known in candidates]
+    decisions = [
+        decide(known, platform, now.state, now.goal_of_each, profile) for known in candidates
+    ]
     table = decisions[-1].table
     report = dict(zip(table.devices, table.report.tolist(), strict=True))
     measured = _measured(platform, recent, report)
