@@ -153,8 +153,20 @@ class Experience(Message):
     @property
     def accuracy_pct(self) -> float | None:
         """Mean accuracy over the requests, as executed; None without any."""
+        return self._accuracy_pct(self._ran().values())
+
+    @property
+    def family_accuracy_pct(self) -> dict[str, float]:
+        """Model family to the mean accuracy over its requests; empty where there is one."""
+        of: dict[str, list[Counter[str]]] = {}
+        for row, ran in self._ran().items():
+            of.setdefault(row.partition("/")[2], []).append(ran)
+        means = {name: self._accuracy_pct(ran) for name, ran in of.items() if name}
+        return {name: mean for name, mean in means.items() if mean is not None}
+
+    def _accuracy_pct(self, counted: Iterable[Counter[str]]) -> float | None:
         total = Counter[str]()
-        for ran in self._ran().values():
+        for ran in counted:
             total += ran
         if not total:
             return None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import compress
+
 import numpy as np
 
 from tercet.rl.assignment_solver import solve
 from tercet.rl.availability import UNAVAILABLE_MS, without_unavailable
-from tercet.rl.goal import required_accuracy
+from tercet.rl.goal import Goal, parse_goal, required_accuracy
 from tercet.rl.options import Option, Tier
 from tercet.rl.platform import decode
 from tercet.services.orchestrator.decide.policy_interface import DecisionContext
@@ -38,20 +41,29 @@ def fixed(tier: Tier, context: DecisionContext) -> dict[str, str] | None:
 
 def by_profile(context: DecisionContext) -> dict[str, Option]:
     """The solver on the nodes' start-up profiles, blind to contention and links."""
+    platform, chosen = context.platform, dict[str, Option]()
+    rows = [row for row in platform.devices if row in context.state.active]
+    for group in dict.fromkeys(platform.group.get(row, "") for row in rows):
+        own = tuple(row for row in rows if platform.group.get(row, "") == group)
+        chosen |= _of_group(context, own, parse_goal(context.goals.get(group, context.goal)))
+    return chosen
+
+
+def _of_group(context: DecisionContext, rows: tuple[str, ...], goal: Goal) -> dict[str, Option]:
+    """The same for the rows of one goal group, among the options that one of them has."""
     platform, fleet = context.platform, context.fleet
-    devices = tuple(d for d in platform.devices if d in context.state.active)
-    costs = np.empty((len(devices), len(platform.options), len(devices)))
-    for i, device in enumerate(devices):
-        for k, option in enumerate(platform.options):
-            profile = fleet.profile_ms.get(platform.node(device, option), {})
+    usable = [any(platform.offers(row, option) for row in rows) for option in platform.options]
+    some = replace(platform, options=tuple(compress(platform.options, usable)))
+    costs = np.empty((len(rows), len(some.options), len(rows)))
+    for i, row in enumerate(rows):
+        for k, option in enumerate(some.options):
+            profile = fleet.profile_ms.get(platform.node(row, option), {})
             costs[i, k, :] = profile.get(option.variant, UNAVAILABLE_MS)
-    home = [platform.edges.index(platform.home[platform.devices.index(d)]) for d in devices]
-    accuracies = (platform.accuracy[o.variant] for o in platform.options)
     solution = solve(
-        without_unavailable(platform, devices, costs, context.unavailable),
-        platform.option_accuracy,
-        required_accuracy(context.parsed_goal, accuracies),
-        [o.tier for o in platform.options],
-        home,
+        without_unavailable(some, rows, costs, context.unavailable),
+        some.option_accuracy,
+        required_accuracy(goal, some.option_accuracy.tolist()),
+        [o.tier for o in some.options],
+        [platform.edges.index(platform.home[platform.devices.index(row)]) for row in rows],
     )
-    return decode(platform, devices, solution.choice)
+    return decode(some, rows, solution.choice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -73,7 +73,7 @@ class Display:
 
     def experience(self, experience: Experience, regret: RegretEvaluator | None = None) -> None:
         """Show a round that has closed; `regret` is that of a simulated world."""
-        if self._now is not None and self._now.goal != experience.goal:
+        if self._now is not None and _goals(self._now) != _goals(experience):
             self._best = None  # The best under another goal cannot be compared.
         self._now, self._regret = experience, regret
         average_ms = experience.average_ms
@@ -91,16 +91,13 @@ class Display:
     def _line(self, now: Experience) -> str:
         of = f"/{self._last}" if self._last else ""
         best = number(self._best, unit=" ms")
-        average, accuracy = (
-            number(now.average_ms, unit=" ms"),
-            number(now.accuracy_pct, 2, " %"),
-        )
+        average = number(now.average_ms, unit=" ms")
         regret = f"  regret {self._regret.regret:.2%}" if self._regret else ""
         share = now.answered_in_time
         timely = f", {share:.1%} in time" if now.fleet.deadline_ms and share is not None else ""
         return clean(
             f"round {now.window}{of} ({now.policy})  average response {average}{timely}, "
-            f"best so far {best}  accuracy {accuracy}, goal {now.goal}{regret}"
+            f"best so far {best}  {_accuracy(now)}{regret}"
         )
 
     def _panel(self) -> RenderableType:
@@ -148,8 +145,31 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
     return (ran, *(f"{part:.1f} ms" for part in parts))
 
 
+def _goals(experience: Experience) -> object:
+    return experience.goal, experience.goals
+
+
+def _accuracy(now: Experience) -> str:
+    """Accuracy and goal; of each family, where there are several."""
+    if not now.goals:
+        return f"accuracy {number(now.accuracy_pct, 2, ' %')}, goal {now.goal}"
+    found = now.family_accuracy_pct
+    listed = (f"{f} {number(found.get(f), 2, ' %')}, goal {goal}" for f, goal in now.goals.items())
+    return f"accuracy of {'; '.join(listed)}"
+
+
 def _meets(experience: Experience) -> bool:
-    goal = experience.goal if experience.goal in ("min", "max") else float(experience.goal)
-    required = required_accuracy(goal, experience.fleet.accuracy_pct.values())
-    accuracy_pct = experience.accuracy_pct
+    """Whether the goal, or that of each family that asked, is met."""
+    fleet, found = experience.fleet, experience.family_accuracy_pct
+    if not experience.goals:
+        return _reached(experience.goal, experience.accuracy_pct, fleet.accuracy_pct.values())
+    return all(
+        _reached(goal, found[name], [fleet.accuracy_pct[v] for v in fleet.variants.get(name, ())])
+        for name, goal in experience.goals.items()
+        if name in found
+    )
+
+
+def _reached(goal: str, accuracy_pct: float | None, known: Iterable[float]) -> bool:
+    required = required_accuracy(goal if goal in ("min", "max") else float(goal), known)
     return accuracy_pct is not None and met(accuracy_pct, required)

@@ -85,7 +85,7 @@ async def _follow(
     """Start all processes; show and record every round, to the last one, a signal or a failure."""
     await _refuse_second_orchestrator(bus)
     await declare.declare(bus.js)
-    await write_goal(bus, GoalSet(goal=config.goal, by="tercet up"))
+    await write_goal(bus, GoalSet(goal=config.goal, goals=config.goals, by="tercet up"))
     before = await last_message(bus, Experience)
     sequence, after = (before[0], before[1].window) if before else (0, 0)
     await _subscribe(bus, config, display)

@@ -39,6 +39,7 @@ def summarise(record: RunRecord, goal: str) -> dict[str, Any]:
         "rounds": record.learned,
         "goal": learned[-1].goal if learned else goal,
         **figures,
+        **({"families": _families(learned)} if learned and learned[-1].goals else {}),
         "long_run_ms": round(fmean(record.average_ms), 3) if record.average_ms else None,
         "long_run_rounds": len(record.average_ms),
         "assignment": dict(learned[-1].assigned) if learned else {},
@@ -56,6 +57,16 @@ def summarise(record: RunRecord, goal: str) -> dict[str, Any]:
         "emulated": any(e.emulated for e in learned),
         **(_truth(record.regret) if record.regret else {}),
     }
+
+
+def _families(rounds: Sequence[Experience]) -> dict[str, dict[str, Any]]:
+    """Family to its goal and the mean of its accuracy."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, goal in rounds[-1].goals.items():
+        own = [e.family_accuracy_pct[name] for e in rounds if name in e.family_accuracy_pct]
+        mean = round(fmean(own), 3) if own else None
+        found[name] = {"goal": goal, "average_accuracy_pct": mean}
+    return found
 
 
 def _with_inapplicable(by_policy: dict[str, list[Experience]]) -> dict[str, list[Experience]]:

@@ -21,6 +21,8 @@ def directories(root: Path) -> dict[str, Path]:
 
     Manifests are parsed, files are not verified.
     """
+    if root.exists() and not root.is_dir():
+        raise ModelError(f"model directory {root}: not a folder")
     inside = sorted(path.parent for path in root.glob(f"*/{manifest.FILE_NAME}"))
     own = [root] if (root / manifest.FILE_NAME).exists() else []
     found: dict[str, Path] = {}
