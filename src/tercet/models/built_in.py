@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tercet.models import paper_family
+from tercet.models.imagenet import family as imagenet
 from tercet.models.manifest import PAPER_FAMILY, Manifest
 from tercet.models.model_directory import Progress
 
@@ -14,5 +15,6 @@ DEFAULT = PAPER_FAMILY
 
 BUILDERS: Mapping[str, Callable[[Path, Progress | None], Manifest]] = {
     PAPER_FAMILY: paper_family.complete,
+    "imagenet": imagenet.ensure,
 }
-"""Family to what builds the variants that are missing in its directory, and verifies all."""
+"""Family to what builds it in its directory and verifies it; slow imports come with the work."""
