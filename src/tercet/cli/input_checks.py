@@ -138,7 +138,8 @@ def models(
     One that Tercet can build is built where it is not there, showing progress. Nothing is added to
     one that is there.
     """
-    from tercet.models import built_in, families, manifest
+    from tercet.cli import built_in_families
+    from tercet.models import families, manifest
 
     with as_usage_errors(), console.status("checking the models") as status:
 
@@ -149,9 +150,9 @@ def models(
 
         root = folder or manifest.default_directory()
         there = families.directories(root)
-        for name in names or ([] if there else [built_in.DEFAULT]):
-            if name not in there and name in built_in.BUILDERS:
-                built_in.BUILDERS[name](families.directory(root, name), progress)
+        for name in names or ([] if there else [built_in_families.DEFAULT]):
+            if name not in there and name in built_in_families.BUILDERS:
+                built_in_families.BUILDERS[name](families.directory(root, name), progress)
         found = [manifest.load(one.directory) for one in families.chosen(root, names or ())]
         families.check_distinct(found)
         return found
