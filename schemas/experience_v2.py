@@ -156,6 +156,12 @@ class Experience(Message):
         return self._accuracy_pct(self._ran().values())
 
     @property
+    def group_goals(self) -> dict[str, str]:
+        """Goal group to its goal; empty where there is one, without a name."""
+        groups = set(self.fleet.groups.values()) if self.goals else ()
+        return {group: self.goals.get(group, self.goal) for group in groups}
+
+    @property
     def family_accuracy_pct(self) -> dict[str, float]:
         """Model family to the mean accuracy over its requests; empty where there is one."""
         of: dict[str, list[Counter[str]]] = {}

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from tercet.experience.latest_platforms import LatestPlatforms
 from tercet.rl import experience as rl
 from tercet.rl.experience import AttemptResult, Attempts, Experience, NodeState, Parts, State
-from tercet.rl.goal import Goal, parse_goal
+from tercet.rl.goal import parse_goal
 from tercet.rl.options import Option
 from tercet.rl.platform import Platform
 from tercet.schemas import experience_v2 as messages
@@ -115,20 +115,12 @@ def experience_of(message: messages.Experience) -> Experience:
         average_ms=average_ms,
         next_state=state_of(rows, message.next_state, demand, own_queue),
         goal=parse_goal(message.goal),
-        goals=_goals(message),
+        goals={name: parse_goal(goal) for name, goal in message.group_goals.items()},
         id=str(message.id),
         counts=counts,
         attempts=_attempts(message, assignment),
         parts=_parts(message),
     )
-
-
-def _goals(message: messages.Experience) -> dict[str, Goal]:
-    """Goal group to its goal; empty where there is one, without a name."""
-    if not message.goals:
-        return {}
-    groups = set(message.fleet.groups.values())
-    return {group: parse_goal(message.goals.get(group, message.goal)) for group in groups}
 
 
 def _costs(message: messages.Experience) -> tuple[dict[str, float], dict[str, int]]:

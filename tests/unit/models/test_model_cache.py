@@ -15,7 +15,7 @@ from tercet.models.profiling import Speed
 
 
 def test_the_least_recently_used_is_evicted_first(models: Path) -> None:
-    listed = manifest.load(models)
+    listed = model_library.load(models)
     budget = sum(footprint(listed.entry(name)) for name in ("d3", "d6", "d7"))
     cache = ModelCache(listed, budget=budget)
     for name in ("d3", "d6", "d7", "d3"):
