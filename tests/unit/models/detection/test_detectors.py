@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
@@ -196,3 +197,46 @@ def test_what_does_not_fit_a_family_of_detectors_is_refused(
     with pytest.raises(ModelError, match=r"variant 'a@b': letters, digits"):
         add("a@b", shapes["yolo"], family, shapes["labels"])
     assert set(manifest.load(family).variants) == {"yolo-96", "yolo-128", "ssd"}
+
+
+def test_an_oblong_input_and_one_of_uint8_with_channels_last(
+    shapes: dict[str, Path], tmp_path: Path
+) -> None:
+    directory, file = tmp_path / "family", tmp_path / "other.onnx"
+    oblong = onnx.load(shapes["yolo"])
+    for size, dimension in zip(
+        (1, 3, 96, 160), oblong.graph.input[0].type.tensor_type.shape.dim, strict=True
+    ):
+        dimension.dim_value = size
+    file.write_bytes(oblong.SerializeToString())
+    add("oblong", file, directory, shapes["labels"])
+    file.write_bytes(channels_last(onnx.load(shapes["yolo"])).SerializeToString())
+    add("bytes", file, directory, shapes["labels"], 128)
+    entries = manifest.load(directory)
+    assert entries.entry("oblong").input_px == 160 and not entries.entry("oblong").batches
+    raw = entries.entry("bytes")
+    assert (raw.layout, raw.input_type, raw.normalisation) == ("NHWC", "uint8", "raw")
+    classifier = Classifier(directory)
+    assert share_found(classifier, "oblong", (320, 192)) >= 0.75
+    assert share_found(classifier, "bytes", (320, 240)) >= 0.75
+
+
+def channels_last(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model for pixels of 0 to 255, uint8 [1, height, width, 3]."""
+    graph = model.graph
+    scale = onnx.numpy_helper.from_array(np.array(255, np.float32), "most")
+    first = [
+        onnx.helper.make_node("Cast", ["bytes"], ["floats"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Div", ["floats", "most"], ["shares"]),
+        onnx.helper.make_node("Transpose", ["shares"], ["images"], perm=[0, 3, 1, 2]),
+    ]
+    nodes = [*first, *graph.node]
+    given = onnx.helper.make_tensor_value_info(
+        "bytes", onnx.TensorProto.UINT8, [1, "height", "width", 3]
+    )
+    changed = onnx.helper.make_graph(
+        nodes, "bytes", [given], graph.output, [*graph.initializer, scale]
+    )
+    return onnx.helper.make_model(
+        changed, opset_imports=model.opset_import, ir_version=model.ir_version
+    )
