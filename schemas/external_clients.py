@@ -148,7 +148,10 @@ OPERATIONS = (
     ),
     Operation("receiveOutcome", "receive", "outcome.v1", "Every measured response time."),
     Operation(
-        "receiveResult", "receive", "result.v1", "The labels of every picture, and its source."
+        "receiveResult",
+        "receive",
+        "result.v1",
+        "The labels or boxes of every picture, and its source.",
     ),
     Operation(
         "requestExplanation", "send", "explain.v1", "Request the reasons of a device's decision."
