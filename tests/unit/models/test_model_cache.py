@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tercet.models import manifest, profiling
+from tercet.models import model_library, profiling
 from tercet.models.classifier import Classifier
 from tercet.models.errors import ModelError
 from tercet.models.images import Picture
