@@ -101,3 +101,23 @@ def test_no_object_at_all_is_an_empty_answer() -> None:
     assert len(decoded({"output0": nothing}, form, CLASSES, SIDE)) == 0
     rows = recognised([exported.yolo_v7_end_to_end()], CLASSES, {})
     assert len(decoded({"output": np.zeros((0, 7), np.float32)}, rows, CLASSES, SIDE)) == 0
+
+
+def test_six_values_are_an_object_or_a_candidate_by_what_they_hold() -> None:
+    """With two labels a YOLO v8 has six values per candidate, and so has a row per object."""
+    rows = np.array([[[10, 20, 110, 90, 0.9, 1], [200, 40, 260, 240, 0.7, 0]]], np.float32)
+    assert recognised([{"output": rows}], 2, {}).kind == "rows"
+    candidates = np.array([[[60, 55, 100, 70, 0.9, 0.1], [230, 140, 60, 20, 0.2, 0.6]]], np.float32)
+    form = recognised([{"output": candidates.transpose(0, 2, 1)}], 2, {})
+    assert (form.kind, form.box_order, form.objectness) == ("candidates", "cxcywh", False)
+    one_class = recognised([{"output": candidates}], 1, {})
+    assert (one_class.kind, one_class.objectness) == ("candidates", True)
+    with pytest.raises(ModelError, match="say --detection kind=rows or kind=candidates"):
+        recognised([{"output": np.zeros((1, 300, 6), np.float32)}], 2, {})
+
+
+def test_a_model_that_finds_nothing_in_trial_pictures_is_asked_about() -> None:
+    nothing = {"output": np.zeros((1, 100, 6), np.float32)}
+    with pytest.raises(ModelError, match="box_unit=pixels or box_unit=share"):
+        recognised([nothing], 3, {})
+    assert recognised([nothing], 3, {"box_unit": "share"}).box_unit == "share"
