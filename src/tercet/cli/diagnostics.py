@@ -16,8 +16,9 @@ from tercet.messaging import clock_skew, declare, inspection, stream_changes
 from tercet.messaging.bus import Bus
 from tercet.messaging.nats_errors import NATS_ERRORS
 from tercet.messaging.stream_reader import first_sequence_since, last_per_subject
+from tercet.models import families
 from tercet.models.errors import AssetError
-from tercet.models.manifest import default_directory, load
+from tercet.models.manifest import Manifest, default_directory, load
 from tercet.process.errors import NoAnswer
 from tercet.schemas.capability import Capability
 from tercet.schemas.telemetry import Telemetry
@@ -151,16 +152,25 @@ async def dead_letters(bus: Bus) -> list[Finding]:
 
 
 async def models(_: Bus | None = None) -> list[Finding]:
-    """Are the models of this host complete and unchanged?"""
+    """Are the model families of this host complete and unchanged?"""
     directory = _models()
     try:
-        manifest = load(directory)
+        found = [load(place) for place in families.directories(directory).values()]
+        families.check_distinct(found)
     except AssetError as error:
-        built = (directory / "manifest.json").exists()
-        advice = f"remove {directory} and build again" if built else "tercet up builds them"
-        return [Finding("models", "wrong" if built else "look", str(error), advice)]
+        advice = "correct it, or remove what is damaged and install it again"
+        return [Finding("models", "wrong", str(error), advice)]
+    if not found:
+        return [Finding("models", "look", f"{directory} holds none", "tercet up builds them")]
+    return [_family(one) for one in found]
+
+
+def _family(manifest: Manifest) -> Finding:
     weights = "seeded, untrained" if manifest.untrained else "trained"
-    return [Finding("models", "ok", f"{len(manifest.variants)} variants, {weights}")]
+    facts = f"{manifest.name}: {len(manifest.variants)} variants, {weights}"
+    if doubts := manifest.doubts():
+        return Finding("models", "look", f"{facts}; {doubts[0]}", "tercet models evaluate")
+    return Finding("models", "ok", facts)
 
 
 def _models() -> Path:

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tercet.cli.finding import Finding
-from tercet.experience.announced_variants import variants_of
+from tercet.experience.fleet_problems import listed, problems, unreachable_goals
 from tercet.experience.fleets import fleet_of
 from tercet.experience.translation import platform_of
 from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import last_per_subject
 from tercet.schemas.capability import Capability
-
-LISTED = 8
-"""Names in one line of the report."""
+from tercet.schemas.decision import Decision
 
 
 async def fleet(bus: Bus) -> list[Finding]:
     """Can something be decided for every device?"""
-    return of_capabilities(await last_per_subject(bus, Capability))
+    nodes = await last_per_subject(bus, Capability)
+    goals = unreachable_goals(nodes, await last_per_subject(bus, Decision))
+    found = [Finding(one.about, "look", one.found, one.advice) for one in goals]
+    return [*of_capabilities(nodes), *found]
 
 
 def of_capabilities(nodes: Sequence[Capability]) -> list[Finding]:
     """What is wrong with a fleet whose nodes have published these."""
-    found = [*_unknown_variants(nodes), *_clouds(nodes), *_homes(nodes)]
+    found = [Finding(p.about, "wrong", p.found, p.advice) for p in problems(nodes)]
+    found += [*_clouds(nodes), *_homes(nodes)]
     joined = fleet_of(nodes)
     if joined is None:
         missing = "no device" if not any(n.tier == "device" for n in nodes) else "no option"
@@ -36,23 +38,11 @@ def of_capabilities(nodes: Sequence[Capability]) -> list[Finding]:
     if stuck := sorted(devices - decided):
         advice = "its variants or its allowed tiers leave no option: see docs/deploy.md"
         found.append(
-            Finding("fleet", "wrong", f"nothing can be decided for {_list(stuck)}", advice)
+            Finding("fleet", "wrong", f"nothing can be decided for {listed(stuck)}", advice)
         )
     else:
         facts = f"{len(decided)} devices, {len(joined.options)} options"
         found.append(Finding("fleet", "ok", facts))
-    return found
-
-
-def _unknown_variants(nodes: Sequence[Capability]) -> list[Finding]:
-    """Variants that are left out, because no option can have their name."""
-    found = []
-    for node in nodes:
-        left_out = sorted(node.accuracy_pct.keys() - set(variants_of(node)))
-        if left_out or not node.accuracy_pct:
-            facts = f"left out: {_list(left_out)}" if left_out else "it names none"
-            advice = "name them in accuracy_pct: letters, digits, _ and -, at most 32"
-            found.append(Finding(f"variants of {node.node}", "wrong", facts, advice))
     return found
 
 
@@ -61,7 +51,7 @@ def _clouds(nodes: Sequence[Capability]) -> list[Finding]:
     if len(clouds) < 2:
         return []
     advice = "stop all but one; one that is gone is replaced when the other is started again"
-    return [Finding("cloud", "look", f"{len(clouds)} have announced: {_list(clouds)}", advice)]
+    return [Finding("cloud", "look", f"{len(clouds)} have announced: {listed(clouds)}", advice)]
 
 
 def _homes(nodes: Sequence[Capability]) -> list[Finding]:
@@ -70,10 +60,5 @@ def _homes(nodes: Sequence[Capability]) -> list[Finding]:
     away = [n for n in nodes if n.tier == "device" and n.home not in edges]
     if not away or not edges:
         return []
-    found = f"no such edge: {_list(sorted({n.home or '' for n in away}))}"
+    found = f"no such edge: {listed(sorted({n.home or '' for n in away}))}"
     return [Finding("homes", "look", found, f"start it, or set the home of {away[0].node}")]
-
-
-def _list(names: Sequence[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
