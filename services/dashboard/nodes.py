@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tercet.experience.fleet_problems import Problem, problems
 from tercet.schemas.capability import Capability
 from tercet.schemas.telemetry import Telemetry
 from tercet.services.dashboard.event_log import EventLog
@@ -12,8 +13,12 @@ TELEMETRY_TIMEOUT_S = 2.4
 """Seconds without telemetry, which is sent once a second, after which a node is shown as dead."""
 MAX_NODES = 1000
 """Nodes shown; further nodes are only counted."""
-MAX_VARIANTS = 16
+MAX_VARIANTS = 64
 """Variants shown per node."""
+LOOK_S = 5.0
+"""Seconds between two looks at what is missing for decisions."""
+LONGEST = 160
+"""Characters of an event's text."""
 
 
 class Nodes:
@@ -24,6 +29,12 @@ class Nodes:
         self._last_seen: dict[str, float] = {}
         self._left_out: set[str] = set()
         self._disconnected = False
+        self._capabilities: dict[str, Capability] = {}
+        self._problems: frozenset[Problem] = frozenset()
+        """What was missing for decisions when it was last looked at..."""
+        self._reported: frozenset[Problem] = frozenset()
+        """...and what of it has been reported."""
+        self._looked = 0.0
         self.accuracies: dict[str, float] = {}
         """Variant to accuracy in percent, as the nodes report it."""
 
@@ -48,6 +59,7 @@ class Nodes:
         """Show what a node offers; returns False if MAX_NODES is reached."""
         if not self.register(capability.node, now):
             return False
+        self._capabilities[capability.node] = capability
         accuracies = dict(sorted(capability.accuracy_pct.items())[:MAX_VARIANTS])
         self._state.put(
             "nodes",
@@ -64,6 +76,17 @@ class Nodes:
                 self.accuracies[clip(variant)] = percent
         self._state.put("site", "accuracies", **self.accuracies)
         return True
+
+    def _report_problems(self, now: float, wall: float) -> None:
+        """Say once what is missing for decisions, if it still is at the second look."""
+        if now - self._looked < LOOK_S:
+            return
+        self._looked = now
+        found = frozenset(problems([*self._capabilities.values()]))
+        for one in sorted(found & self._problems - self._reported, key=lambda p: p.about):
+            self._events.add(wall, "missing", f"{clip(one.about)}: {one.found[:LONGEST]}")
+        self._reported = (self._reported | self._problems) & found
+        self._problems = found
 
     def on_telemetry(self, telemetry: Telemetry, now: float, wall: float) -> None:
         """Show the condition of a node."""
@@ -104,6 +127,7 @@ class Nodes:
         """Mark nodes without telemetry for TELEMETRY_TIMEOUT_S as dead."""
         if self._disconnected:
             return
+        self._report_problems(now, wall)
         for node, seen in self._last_seen.items():
             if now - seen <= TELEMETRY_TIMEOUT_S:
                 continue

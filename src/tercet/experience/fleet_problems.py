@@ -40,18 +40,27 @@ def _names(nodes: Iterable[Capability]) -> Iterable[Problem]:
 
 
 def _conflicts(nodes: Sequence[Capability]) -> Iterable[Problem]:
-    for number, node in enumerate(nodes):
-        if reason := conflict(nodes[:number], node):
+    different: list[Capability] = []
+    """One node of each announcement about families: most nodes of a fleet say the same."""
+    for node in nodes:
+        if any(node.families == other.families for other in different):
+            continue
+        reason = conflict(different, node)
+        different.append(node)
+        if reason:
             advice = "give both the same models directory, or another family's name"
             yield Problem(f"families of {node.node}", reason, advice)
 
 
 def _unanswered(nodes: Sequence[Capability]) -> Iterable[Problem]:
     """Families that a device asks for, and no node in its reach can run."""
+    named = {node.node: node for node in nodes}
+    clouds = [node for node in nodes if node.tier == "cloud"]
     for device in nodes:
         if device.tier != "device":
             continue
-        reach = [node for node in nodes if is_in_reach(device, node)]
+        near = [device, named.get(device.home or ""), *clouds]
+        reach = [node for node in near if node is not None and is_in_reach(device, node)]
         for family in device.families:
             offered = {v for n in reach for v in _of(n, family) if v in n.accuracy_pct}
             if not offered:
