@@ -63,7 +63,9 @@ class ModelLibrary:
         """Whether a variant is the same model there: file, input, output and labels."""
         if variant not in self._owner or variant not in other._owner:
             return False
-        changing = {"accuracy_pct", "accuracy_source", "metric", "measured", "licence"}
+        changing = {
+            *("accuracy_pct", "accuracy_source", "metric", "measured", "measured_map", "licence"),
+        }
         ours, theirs = (one.entry(variant).model_dump(exclude=changing) for one in (self, other))
         return ours == theirs and self.path(variant) == other.path(variant)
 
