@@ -42,6 +42,10 @@ def classify(
         str | None,
         typer.Option(metavar="VARIANT", help="Run this variant in this process; no system needed."),
     ] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(help="The family that is to answer; without it the gateway's first."),
+    ] = None,
     deadline: Annotated[
         float, typer.Option(min=1.0, max=60_000.0, help="Milliseconds in which to answer.")
     ] = 5_000.0,
@@ -61,11 +65,13 @@ def classify(
     contents = [(picture, read(picture)) for picture in pictures]
     if local is not None:
         from tercet.cli.classify_locally import answers
+        from tercet.cli.input_checks import alone
 
+        alone("--local", family=family)
         found = answers(contents, local, models)
     else:
         place = url or _running() or DEFAULT_URL
-        found = ((path, ask(place, path, body, deadline, token)) for path, body in contents)
+        found = ((path, ask(place, path, body, deadline, token, family)) for path, body in contents)
     for path, answer in found:
         if as_lines:
             as_json({"picture": str(path), **answer}, flush=True)
@@ -90,7 +96,12 @@ def _running() -> str | None:
 
 
 def ask(
-    url: str, picture: Path, body: bytes, deadline_ms: float, token: str | None
+    url: str,
+    picture: Path,
+    body: bytes,
+    deadline_ms: float,
+    token: str | None,
+    family: str | None = None,
 ) -> dict[str, Any]:
     """The gateway's answer; raises UsageError with its reason, or that there is none."""
     if urlsplit(url).scheme not in ("http", "https"):
@@ -102,6 +113,7 @@ def ask(
         **({"Authorization": f"Bearer {token}"} if token else {}),
     }
     query = f"?frame={quote(picture.name[:128])}"
+    query += "" if family is None else f"&family={quote(family)}"
     request = urllib.request.Request(url.rstrip("/") + "/v1/infer" + query, body, headers)
     # No proxy: a gateway is on this host or on the local network.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

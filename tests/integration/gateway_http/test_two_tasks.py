@@ -22,6 +22,7 @@ from tests.gateway_clients import FORM, form
 from tests.integration.gateway_http.conftest import Gateway
 from tests.integration.gateway_http.test_running_gateway import until_ready
 from tests.shapes_detector import LABELS, drawn
+from tests.system.cli.invoke import invoke
 from tests.unit.models.exported import CLASSES, Export
 
 
@@ -80,3 +81,20 @@ async def test_each_route_asks_the_family_of_its_task(running: Gateway) -> None:
         assert [one["name"] for one in answer.json["outputs"]] == outputs
     plain = await running.ask("POST", "/v1/infer?family=shapes", content)
     assert plain.json["boxes"] and not plain.json["labels"]
+
+
+async def test_the_command_line_names_a_family(running: Gateway, tmp_path: Path) -> None:
+    file = tmp_path / "shapes.png"
+    drawn(727, (320, 240))[0].save(file)
+    url = f"http://127.0.0.1:{running.port}"
+    ask = ("classify", str(file), "--url", url, "--family")
+    boxes = await asyncio.to_thread(invoke, *ask, "shapes")
+    assert boxes.code == 0 and "yolo-128@L on cam-1" in boxes.stdout
+    assert ") to (" in boxes.stdout
+    labels = await asyncio.to_thread(invoke, *ask, "rooms")
+    assert labels.code == 0 and "room-" in labels.stdout
+    unknown = await asyncio.to_thread(invoke, *ask, "doors")
+    assert unknown.code == 2
+    assert "unknown model 'doors': this gateway offers" in unknown.stderr
+    local = await asyncio.to_thread(invoke, *ask, "shapes", "--local", "yolo-128")
+    assert "--family does not go with --local" in local.stderr
