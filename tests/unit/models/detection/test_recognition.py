@@ -116,7 +116,7 @@ def test_six_values_are_an_object_or_a_candidate_by_what_they_hold() -> None:
         recognised([{"output": np.zeros((1, 300, 6), np.float32)}], 2, {})
 
 
-def test_a_model_that_finds_nothing_in_trial_pictures_is_asked_about() -> None:
+def test_a_model_that_finds_nothing_is_asked_about() -> None:
     nothing = {"output": np.zeros((1, 100, 6), np.float32)}
     with pytest.raises(ModelError, match="box_unit=pixels or box_unit=share"):
         recognised([nothing], 3, {})
