@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tercet.process.settings import BusSettings, PolicyName, SchedulerName
 from tercet.schemas.fleet import GoalText
@@ -68,6 +68,12 @@ class OrchestratorSettings(BusSettings):
     """Versions of a member's parameters after which its planned experience is dropped as stale."""
     seed: int = 0
     """Seed of this process's random numbers."""
+
+    @field_validator("goal", mode="before")
+    @classmethod
+    def _unset(cls, goal: object) -> object:
+        """A stack file cannot leave a variable out: an empty one is none."""
+        return None if goal == "" else goal
 
     @property
     def deadline_ms(self) -> float | None:

@@ -172,16 +172,21 @@ def test_two_families_with_goals_of_their_own(up, tmp_path: Path) -> None:
     own_family.write(models / "doors", {"small": 80.0, "large": 95.0}, {"small": 32, "large": 256})
     own_family.write(models / "gates", {"tiny": 60.0, "huge": 75.0}, {"tiny": 32, "huge": 256})
     goals = ("--goal=doors=90", "--goal=gates=60")
-    gateway = up(models, "--family=doors", "--family=gates", *goals, "--period=0.2")
+    gateway = up(models, "--family=doors", "--family=gates", *goals)
     gateway.until_answered("doors", "gates")
     answers = {family: gateway.infer(family) for family in ("doors", "gates")}
     for family, answer in answers.items():
         assert all(label["name"].startswith(family) for label in answer["labels"])
-    gateway.until(lambda: "round 10 " in gateway.output())
+
+    def decided() -> bool:
+        used = {family: gateway.infer(family)["option"] for family in ("doors", "gates")}
+        return "round " in gateway.output() and used["gates"].startswith("tiny@")
+
+    gateway.until(decided)
     assignment = gateway.end()["assignment"]
     assert set(assignment) == {"device-1/doors", "device-1/gates"}
     assert assignment["device-1/doors"].startswith("large@")  # Alone in its group, it must be 90.
-    assert assignment["device-1/gates"].startswith(("tiny@", "huge@"))
+    assert assignment["device-1/gates"].startswith("tiny@")  # The fastest is good enough.
 
 
 @pytest.mark.slow

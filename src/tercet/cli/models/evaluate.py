@@ -29,8 +29,8 @@ from tercet.models.detection.evaluate import Progress
 
 EPILOG = (
     "Examples: [bold]tercet models evaluate --data ~/labelled[/], with one folder per class; of"
-    " detectors [bold]tercet models evaluate --family yard --data ~/coco[/], with COCO's JSON. The"
-    " orchestrator uses the measured figures after the services have been restarted."
+    " detectors [bold]tercet models evaluate --family yard --data ~/coco[/], with COCO's JSON."
+    " Running services announce the measured figures at once."
 )
 CLASSIFICATION, DETECTION = ("top1", "top5"), ("mAP@0.5", "mAP@0.5:0.95")
 
