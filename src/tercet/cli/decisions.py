@@ -16,7 +16,8 @@ from tercet.cli.running_system import Url, bus_at
 from tercet.cli.usage_error import UsageError
 from tercet.messaging.bus import Bus
 from tercet.messaging.stream_reader import first_sequence_since, replay, tail
-from tercet.schemas.decision import Alternative, Decision
+from tercet.schemas.decision import Alternative, Decision, FamilyDecision
+from tercet.schemas.window import row_name
 
 EPILOG = (
     "Examples: [bold]tercet decisions[/] prints the last twenty. "
@@ -58,14 +59,15 @@ async def _decisions(
                 if json:
                     as_json(decision.model_dump(mode="json"), flush=True)
                 else:
-                    print("\t".join(map(clean, _row(decision))), flush=True)
+                    for row in _rows(decision):
+                        print("\t".join(map(clean, row)), flush=True)
             return
         start = await _start(bus, last, span)
         found = [decision async for _, decision in replay(bus, Decision, start=start, only=tokens)]
     if json:
         as_json([decision.model_dump(mode="json") for decision in found])
     else:
-        show("decisions", COLUMNS, map(_row, found))
+        show("decisions", COLUMNS, [row for decision in found for row in _rows(decision)])
 
 
 async def _following(
@@ -84,17 +86,23 @@ async def _start(bus: Bus, last: int, span: float | None) -> int:
     return max(await first_sequence_since(bus, "DECISIONS", now + timedelta(days=1)) - last, 1)
 
 
-def _row(decision: Decision) -> tuple[object, ...]:
+def _rows(decision: Decision) -> list[tuple[object, ...]]:
+    """One row, or one for each model family, as `device/family`."""
+    of_families: list[Decision | FamilyDecision] = [decision, *decision.others]
+    return [_row(decision, one) for one in of_families]
+
+
+def _row(decision: Decision, decided: Decision | FamilyDecision) -> tuple[object, ...]:
     return (
         f"{decision.at:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
-        decision.device,
-        decision.option,
-        decision.node,
-        decision.goal,
+        row_name(decision.device, decided.family),
+        decided.option,
+        decided.node,
+        decided.goal,
         decision.policy,
         "–" if decision.policy_version is None else decision.policy_version,
         "–" if decision.round is None else decision.round,
-        ", ".join(map(_alternative, decision.alternatives)) or "–",
+        ", ".join(map(_alternative, decided.alternatives)) or "–",
     )
 
 

@@ -30,11 +30,14 @@ PARTS = (("decision_ms", "░"), ("network_ms", "▒"), ("queue_ms", "▓"), ("c
 
 def explain(
     device: Annotated[str, typer.Argument(help="Name of a device; tercet status lists them.")],
+    family: Annotated[
+        str | None, typer.Option(help="One of its model families; without it: the first.")
+    ] = None,
     bus: Url = None,
     json: Json = False,
 ) -> None:
     """Explain why a device is assigned its option."""
-    explanation = asyncio.run(_request(bus, device))
+    explanation = asyncio.run(_request(bus, device, family))
     if json:
         as_json(explanation.model_dump(mode="json"))
         return
@@ -51,9 +54,9 @@ def explain(
     show("last requests, newest first", columns, rows)
 
 
-async def _request(url: str | None, device: str) -> Explanation:
+async def _request(url: str | None, device: str, family: str | None) -> Explanation:
     try:
-        request = Explain(device=device)
+        request = Explain(device=device, family=family)
     except ValueError:
         named = clean(device, 64)
         raise UsageError(f"{named!r} is not a device name: letters, digits, - and _") from None
