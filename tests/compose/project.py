@@ -35,7 +35,7 @@ class Project:
         done = subprocess.run(
             ["docker", "compose", "-p", self.name, *files, *arguments],
             cwd=ROOT,
-            env={**os.environ, "TERCET_FAMILY": self.family, **self.variables},
+            env={**os.environ, "TERCET_MODELS_FAMILY": self.family, **self.variables},
             capture_output=True,
             text=True,
         )

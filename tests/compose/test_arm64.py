@@ -49,7 +49,9 @@ def models(base: None) -> Iterator[str]:
     volume = "tercet-arm64-models"
     command = ["build", "-q", "-f", str(ROOT / "compose/Dockerfile"), "--target", "models"]
     image = docker(*command, str(ROOT))
-    docker("run", "--rm", "-e", "TERCET_FAMILY=mobilenet-v1", "-v", f"{volume}:/models", image)
+    docker(
+        "run", "--rm", "-e", "TERCET_MODELS_FAMILY=mobilenet-v1", "-v", f"{volume}:/models", image
+    )
     yield volume
     docker("volume", "rm", volume)
 

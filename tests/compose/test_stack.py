@@ -63,7 +63,7 @@ def url(swarm: None, images: None, site: Path) -> Iterator[str]:
     variables = {f"TERCET_NATS_{k}_PORT": port for k, port in enumerate(ports, 1)}
     variables |= {f"TERCET_LEAF_{k}_PORT": str(free_port()) for k in range(1, 4)}
     variables |= {"TERCET_DEVICES": "5", "TERCET_NODES": "7", "TERCET_SCHEDULER": "rounds"}
-    variables |= {"TERCET_FAMILY": "mobilenet-v1"}
+    variables |= {"TERCET_MODELS_FAMILY": "mobilenet-v1"}
     variables |= {"TERCET_KEYS": str(site / "hosts" / "hub")}
     files = ("compose/stack.yaml", "tests/compose/stack-light.yaml")
     command = ["docker", "stack", "deploy", "--resolve-image", "never", "--detach=true"]

@@ -25,9 +25,9 @@ def built(tmp_path: Path) -> Path:
 
 
 def deliver(built: Path, family: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "TERCET_FAMILY"}
+    environment = {k: v for k, v in os.environ.items() if k != "TERCET_MODELS_FAMILY"}
     if family is not None:
-        environment["TERCET_FAMILY"] = family
+        environment["TERCET_MODELS_FAMILY"] = family
     command = ["sh", str(SCRIPT), str(built), str(built.parent / "volume")]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
