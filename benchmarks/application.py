@@ -28,6 +28,7 @@ from benchmarks.live_system import SOURCE_TREE
 from benchmarks.summary import markdown
 from tercet.messaging.broker import free_port
 from tercet.models.classifier import photograph
+from tercet.models.manifest import PAPER_FAMILY
 
 START_TIMEOUT_S = 300.0
 """Seconds for the system to start; the models may have to be built."""
@@ -59,7 +60,16 @@ def new_system(goal: str, devices: int) -> Iterator[list[str]]:
     first = free_port()
     urls = [f"http://127.0.0.1:{first + k}" for k in range(devices)]
     path = os.pathsep.join(filter(None, (str(SOURCE_TREE), os.environ.get("PYTHONPATH"))))
-    options = ("--goal", goal, "--devices", str(devices), "--gateway-port", str(first))
+    options = (
+        "--family",
+        PAPER_FAMILY,
+        "--goal",
+        goal,
+        "--devices",
+        str(devices),
+        "--gateway-port",
+        str(first),
+    )
     with tempfile.TemporaryFile() as messages:
         system = subprocess.Popen(
             [sys.executable, "-m", "tercet.cli", "up", *options],

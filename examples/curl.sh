@@ -15,5 +15,5 @@ echo
 curl -sS "$url/v2"
 echo
 curl -sS --data-binary "@$photo" -H "Inference-Header-Content-Length: 0" \
-    "$url/v2/models/${FAMILY:-mobilenet-v1}/infer"
+    "$url/v2/models/${FAMILY:-imagenet}/infer"
 echo

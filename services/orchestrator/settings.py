@@ -84,3 +84,9 @@ class OrchestratorSettings(BusSettings):
     def free_running(self) -> bool:
         """Whether windows follow the clock."""
         return self.scheduler == "windows" and self.rounds is None and self.policy == "hybrid"
+
+    @field_validator("goal", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, goal: object) -> object:
+        """A stack file sets every variable, if only to nothing."""
+        return None if goal == "" else goal

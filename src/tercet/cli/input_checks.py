@@ -133,7 +133,7 @@ def ports_or_free(first: int, count: int) -> tuple[int, ...]:
 def models(
     folder: Path | None, console: Console, names: Sequence[str] | None = None
 ) -> list[Manifest]:
-    """The families, by name or all that are there, with the files of all variants verified.
+    """The families, by name or those to offer without one, the files of all variants verified.
 
     One that Tercet can build is built where it is not there, showing progress. Nothing is added to
     one that is there.
@@ -150,10 +150,11 @@ def models(
 
         root = folder or manifest.default_directory()
         there = families.directories(root)
-        for name in names or ([] if there else [built_in_families.DEFAULT]):
+        wanted = names or built_in_families.offered(there, is_chosen=folder is not None)
+        for name in wanted:
             if name not in there and name in built_in_families.BUILDERS:
                 built_in_families.BUILDERS[name](families.directory(root, name), progress)
-        found = [manifest.load(one.directory) for one in families.chosen(root, names or ())]
+        found = [manifest.load(one.directory) for one in families.chosen(root, wanted)]
         families.check_distinct(found)
         return found
 

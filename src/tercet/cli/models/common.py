@@ -42,6 +42,15 @@ def directory(models: Path | None, family: str | None = None) -> Path:
         return families.directory(root, family)
 
 
+def present(models: Path | None, family: str | None = None) -> Path:
+    """As `directory`; but without a name the only family that is there, wherever it is."""
+    root = models or default_directory()
+    with as_usage_errors():
+        found = families.directories(root)
+    only = family is None and len(found) == 1
+    return next(iter(found.values())) if only else directory(models, family)
+
+
 @contextmanager
 def working(what: str, every: int = 1) -> Iterator[Progress]:
     """Report errors in one line; inside, `progress(item, stage)` shows progress on stderr.

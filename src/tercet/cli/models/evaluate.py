@@ -14,8 +14,8 @@ from tercet.cli.models.common import (
     Family,
     Models,
     described,
-    directory,
     precisions,
+    present,
     scores,
     show,
     skipped,
@@ -55,7 +55,7 @@ def evaluate(
     """Measure top-1 and top-5 with 95 % intervals, or mAP, and write them into the manifest."""
     if metric not in (None, *CLASSIFICATION, *DETECTION):
         raise UsageError(f"--metric {metric}: one of {', '.join((*CLASSIFICATION, *DETECTION))}")
-    place = directory(models, family)
+    place = present(models, family)
     with as_usage_errors():
         task = manifest.read(place).task
     if task == "tensors":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tercet.cli.models.common import AsJson, Family, Listing, Models, directory, show, working
+from tercet.cli.models.common import AsJson, Family, Listing, Models, present, show, working
 from tercet.models import profiling
 
 EPILOG = "Example: [bold]tercet models profile --threads 4 --json[/]. Best on a quiet host."
@@ -25,7 +25,7 @@ def profile(
 ) -> None:
     """Median and p95 at 1 and N threads, memory, cold start, and which variants are dominated."""
     with working("profiling") as progress:
-        found = profiling.profile(directory(models, family), variant, threads, repeats, progress)
+        found = profiling.profile(present(models, family), variant, threads, repeats, progress)
     times = ("median 1", "p95 1", "median N", "p95 N", "cold start")
     columns = ("variant", *(f"{t} ms" for t in times), "memory MB", "accuracy %", "dominated by")
     rows = []

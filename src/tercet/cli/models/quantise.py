@@ -13,7 +13,7 @@ from tercet.cli.models.common import (
     Family,
     Models,
     comparisons,
-    directory,
+    present,
     show,
     skipped,
     working,
@@ -40,7 +40,7 @@ def quantise(
     unused: dict[str, str] = {}
     with working("quantising") as progress:
         found = work.quantise_variants(
-            directory(models, family), data, variant, progress, unused.setdefault
+            present(models, family), data, variant, progress, unused.setdefault
         )
     skipped([*unused.items()])
     show(as_json, {name: asdict(like) for name, like in found.items()}, comparisons(found))
