@@ -184,7 +184,7 @@ async def test_a_refused_container_logs_the_reason_and_the_others_continue(
     docker("volume", "rm", "tercet-test-empty")
     assert "device device-1 runs already" in reasons[0]
     assert "inference device-3 runs already" in reasons[1]
-    assert "/models/manifest.json is missing" in reasons[2]
+    assert "/models has no family" in reasons[2]
     assert "nats://nowhere:4222" in reasons[3]
     active = {device for e in await next_rounds(client, 3) for device in e.assigned}
     assert active == {f"device-{k}" for k in range(1, 6)}

@@ -61,7 +61,7 @@ def chosen(root: Path, names: Sequence[str] = ()) -> list[Manifest]:
     unknown = [name for name in names if name not in found]
     if unknown or not found:
         offered = ", ".join(found) or "no family"
-        raise ModelError(f"{root} has {offered}" + f", not {unknown[0]!r}" * bool(unknown))
+        raise ModelError(f"{root} has {offered}" + "".join(f", not {n!r}" for n in unknown[:1]))
     return [manifest.read(found[name]) for name in names or found]
 
 

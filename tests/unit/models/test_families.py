@@ -115,3 +115,10 @@ def test_two_families_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_the_papers_variants_name_their_family(models: Path) -> None:
     assert manifest.read(models).name == "mobilenet-v1"
+
+
+def test_a_directory_without_a_family_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no family$"):
+        families.chosen(tmp_path)
+    with pytest.raises(ModelError, match=r"has no family, not 'doors'$"):
+        families.chosen(tmp_path, ["doors"])

@@ -43,12 +43,9 @@ def directory(models: Path | None, family: str | None = None) -> Path:
 
 
 def present(models: Path | None, family: str | None = None) -> Path:
-    """As `directory`; but without a name the only family that is there, wherever it is."""
-    root = models or default_directory()
+    """The directory of a family that is there: named, the root's own, or the only one."""
     with as_usage_errors():
-        found = families.directories(root)
-    only = family is None and len(found) == 1
-    return next(iter(found.values())) if only else directory(models, family)
+        return families.only(models or default_directory(), family)
 
 
 @contextmanager
