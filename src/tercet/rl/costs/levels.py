@@ -109,6 +109,12 @@ class Levels:
         """Jumps per window of each place."""
         return np.minimum(self.jumps / np.maximum(self.windows, 10.0), MAX_HAZARD)
 
+    def steady(self, place: Integers) -> float:
+        """Windows between the jumps of the least steady of some places; endless before a second."""
+        again = np.maximum(self.jumps - 1.0, 0.0) / np.maximum(self.windows, 10.0)
+        rate = float(self._of(again, place).max(initial=0.0))
+        return 1.0 / rate if rate > 0.0 else np.inf
+
     def changed(self, place: Integers) -> tuple[Floats, Floats]:
         """Probability that a place has jumped since its latest label, and by how much; [...]."""
         gone = 1.0 - np.exp(-self._rate() * self.unseen)

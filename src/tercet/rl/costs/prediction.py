@@ -78,6 +78,8 @@ class CostTable:
     """Probability that a place has changed since it was last measured, [n, O]..."""
     change: Floats
     """...and by how much, log units, [n, O]."""
+    steady: float
+    """Windows between the jumps of the least steady place; infinite before a second one."""
     report: Floats
     """What each row reports for a cost of 1, [n]: far from 1 only if it reports everything longer,
     or shorter, than the others do. Not in `costs`, so that such a row weighs as they do."""
@@ -177,6 +179,7 @@ class Knowledge:
             noise=self.noise,
             changed=changed,
             change=change,
+            steady=self.levels.steady(number),
             report=np.exp(row - counted),
         )
 

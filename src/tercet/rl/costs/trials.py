@@ -21,6 +21,9 @@ HORIZON, HORIZON_GROWTH = 30.0, 4.0
 """Windows over which a trial pays. A first trial also pays so many for each window that has passed:
 the world is taken to last for some time as it has lasted; another one can wait."""
 
+JUMPS = 2.0
+"""Jumps of the least steady place until which a trial pays at most."""
+
 UNLIKE = 0.2
 """Probability that an untried option is unlike what the structure predicts..."""
 UNKNOWN = 0.5
@@ -91,6 +94,7 @@ class Trials:
         saving[chosen] = 0.0
         saving[~problem.allowed] = 0.0
         horizon = HORIZON + HORIZON_GROWTH * windows * ~table.tried
+        horizon = np.minimum(horizon, JUMPS * table.steady)
         value = saving * horizon + HORIZON * _of_changes(table, cost, strike)
         scale = max(float(greedy.cost), 1e-9)
         alone = -1 - np.arange(n)[:, None]
