@@ -76,10 +76,10 @@ async def test_a_hung_node_costs_what_was_in_progress_and_one_request_per_interv
 async def test_requests_with_short_deadlines_find_out_that_a_node_hangs(bus: Bus) -> None:
     """None of them waits until an answer of its own is late; the later ones are not sent there."""
     device = gateway(
-        bus, lambda: pytest.fail("local"), decision("d0@C", "d2@L 5", expected_ms=60.0)
+        bus, lambda: pytest.fail("local"), decision("d0@C", "d2@L 15", expected_ms=180.0)
     )
     async with serving(bus, sky=Node(hangs=True), cam_1="ok") as requested:
         for _ in range(20):
-            await device.infer(deadline_ms=120.0)
+            await device.infer(deadline_ms=360.0)
     assert sum(node == "sky" for node, _ in requested) <= 4
     assert device.outcomes[-1].node == "cam-1"

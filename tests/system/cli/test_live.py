@@ -39,6 +39,8 @@ VERBS = (
 )
 """Verbs that read or change a running system; not `up` and those that need containers."""
 ENDLESS = {"tercet watch", "tercet decisions --follow"}
+ELSEWHERE = ("URL", "--family doors")
+"""In examples that need what this system has not: another broker, a family of models."""
 QUIET = {"NO_COLOR": "1", "COLUMNS": "200"}
 
 
@@ -111,7 +113,7 @@ def test_each_example_of_the_help_runs(
         assert command.startswith(f"tercet {verb}")
         if command in ENDLESS:
             assert first_line(system, command)
-        elif "URL" not in command:
+        elif not any(word in command for word in ELSEWHERE):
             assert system.run(command)
 
 
