@@ -29,7 +29,7 @@ from tercet.models.variants import MOBILENET_VARIANTS
 
 __all__ = [
     "UNTRAINED", "Entry", "Manifest", "Measured", "Metric", "Output", "check_labels", "check_name",
-    "load", "read", "verify", "write",
+    "load", "read", "untrained_labels", "verify", "write",
 ]  # fmt: skip
 
 FILE_NAME = "manifest.json"
@@ -185,14 +185,23 @@ def load(directory: Path, variants: Iterable[str] | None = None) -> Manifest:
 
 
 def check_labels(where: Path, labels: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise `ModelError` unless these variants have the same labels, in the same order."""
+    """Raise `ModelError` unless these variants have the same labels, in the same order.
+
+    Labels of seeded weights name nothing, so of theirs only the number counts.
+    """
+    meaningful = (name for name, names in labels.items() if names != untrained_labels(len(names)))
+    first = next(meaningful, next(iter(labels), ""))
     for name, names in labels.items():
-        first = next(iter(labels))
-        if names != labels[first]:
+        if names not in (labels[first], untrained_labels(len(labels[first]))):
             raise ModelError(
                 f"{where}: variants {first} and {name} have different labels: a family has one set;"
                 " replace all of its variants at once, or use a directory of its own"
             )
+
+
+def untrained_labels(classes: int) -> tuple[str, ...]:
+    """Labels of seeded weights: wherever one is shown, it says that it means nothing."""
+    return tuple(f"untrained-{number}" for number in range(classes))
 
 
 def verify(path: Path, entry: Entry) -> None:

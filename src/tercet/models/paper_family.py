@@ -24,6 +24,7 @@ from tercet.models.manifest import (
     Manifest,
     default_directory,
     load,
+    untrained_labels,
     write,
 )
 from tercet.models.model_directory import Progress, add_entries, current_manifest, locked
@@ -100,8 +101,7 @@ def _install_built(directory: Path, draft: Path, built: dict[str, Entry]) -> Non
         (draft / entry.file).replace(directory / entry.file)
     if not (directory / LABELS_FILE).exists():
         names = draft / LABELS_FILE
-        # Wherever a label is shown, it says that it means nothing.
-        names.write_text("".join(f"untrained-{number}\n" for number in range(CLASSES)))
+        names.write_text("".join(f"{label}\n" for label in untrained_labels(CLASSES)))
         names.replace(directory / LABELS_FILE)
     if not (directory / FILE_NAME).exists():
         write(Manifest(family=PAPER_FAMILY, goal=PAPER_GOAL, directory=directory))

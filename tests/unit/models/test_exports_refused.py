@@ -37,23 +37,29 @@ def test_an_export_is_quantised_but_for_its_scores(
 ) -> None:
     added(HEADS[name])
     found = weight_import.quantise_variants(tmp_path / "models", variants=["d2"])
-    assert found["d6"].top1_agreement_pct > 80
-    entry = manifest.load(tmp_path / "models").entry("d6")
+    assert found["d2-int8"].top1_agreement_pct > 80
+    entry = manifest.load(tmp_path / "models").entry("d2-int8")
     model = onnx.load(tmp_path / "models" / entry.file)
     assert entry.precision == onnx_inspection.precision(model) == "int8"
     producer = {name: node for node in model.graph.node for name in node.output}
     last = onnx_inspection.after_the_last_layer("y", producer)
     assert "QuantizeLinear" not in {node.op_type for node in last}
-    assert Classifier(tmp_path / "models").classify(photographs[0].jpeg, "d6").labels
+    assert Classifier(tmp_path / "models").classify(photographs[0].jpeg, "d2-int8").labels
 
 
-def test_precision_is_that_of_the_layers(added: Callable[..., Entry], tmp_path: Path) -> None:
+def test_precision_is_that_of_the_layers_under_any_name(
+    added: Callable[..., Entry], tmp_path: Path
+) -> None:
     assert added(Export(tail=QDQ), output="logits").precision == "fp32"
     plain = Export().write(tmp_path / "plain.onnx")
     quantization.quantize_dynamic(plain, tmp_path / "dynamic.onnx")
-    assert added(tmp_path / "dynamic.onnx", "d6").precision == "int8"
-    with pytest.raises(ModelError, match=r"dynamic\.onnx is int8, but d2 is for fp32"):
-        added(tmp_path / "dynamic.onnx")
+    for name in ("d2", "d6"):
+        assert added(tmp_path / "dynamic.onnx", name).precision == "int8"
+        assert added(plain, f"{name}-plain").precision == "fp32"
+    with pytest.raises(ModelError, match="d2 is no float variant"):
+        weight_import.quantise_variants(tmp_path / "models", variants=["d2"])
+    found = weight_import.quantise_variants(tmp_path / "models")
+    assert found.keys() == {"d2-plain-int8", "d6-plain-int8"}
 
 
 REFUSED = {

@@ -93,6 +93,15 @@ def test_mixed_label_sets_are_refused(tmp_path: Path) -> None:
     assert "variants small and other have different labels" in refused(tmp_path)
 
 
+def test_labels_of_seeded_weights_contradict_none_of_as_many_classes() -> None:
+    seeded = manifest.untrained_labels(2)
+    manifest.check_labels(Path(), {})
+    manifest.check_labels(Path(), {"d0": seeded, "d1": ("open", "closed"), "d2": seeded})
+    for others in [("closed", "open"), ("open", "half", "closed"), manifest.untrained_labels(3)]:
+        with pytest.raises(ModelError, match="variants d1 and d2 have different labels"):
+            manifest.check_labels(Path(), {"d0": seeded, "d1": ("open", "closed"), "d2": others})
+
+
 def test_families_of_a_directory_are_found_by_name(tmp_path: Path) -> None:
     write(tmp_path, family="imagenet")
     write(tmp_path / "doors")
