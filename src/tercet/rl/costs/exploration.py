@@ -35,6 +35,9 @@ SPARE, DEVIATIONS = 2.0, 2.0
 """Budget, in costs of a window, from which something is also tried because all rows together may
 save something, and the standard deviations that each cost may then be below what is expected."""
 
+RESERVED = 0.2
+"""Share of the budget, beyond it, for shared nodes that nobody has used for long."""
+
 REMEMBERED = 20
 """Windows for which it is remembered what a trial costs the others."""
 
@@ -48,9 +51,11 @@ class Explorer:
 
     share: float = 0.1
     """Added to the budget per window, as a share of the expected cost: exploration costs at most
-    this much in the long run."""
+    this much in the long run, and `RESERVED` of it more."""
     saved: float = 0.5
     """What may be spent now, in expected costs of a window."""
+    reserved: float = 0.0
+    """What may be spent now to measure places again, in expected costs of a window; at most 1."""
     windows: int = 0
     surcharge: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
     """What a trial costs beyond its own row, because others must make up for it, milliseconds; and
@@ -66,6 +71,7 @@ class Explorer:
         """The assignment to execute; `greedy` when no trial is worth its cost now."""
         self.windows += 1
         self.saved += self.share
+        self.reserved = min(self.reserved + RESERVED * self.share, 1.0)
         if not len(table.devices):
             return greedy
         trials = Trials.of(table, problem, greedy, self._surcharges(table, problem), self.windows)
@@ -77,7 +83,28 @@ class Explorer:
                 self.saved -= max(excess, 0.0)
                 return found
             forced.popitem()
-        return self._optimistic(table, problem, greedy)
+        hoped = self._optimistic(table, problem, greedy)
+        if hoped is not greedy:
+            return hoped
+        return self._measured_again(trials, table, problem, greedy)
+
+    def _measured_again(
+        self, trials: Trials, table: CostTable, problem: Problem, greedy: Solution
+    ) -> Solution:
+        """With a trial of a shared node that nobody has measured for long, within what is reserved.
+
+        It was never seen to change, so no other trial would find out that it has.
+        """
+        ratio = np.where(table.node >= 0, trials.doubted / np.maximum(trials.cost, 1e-9), 0.0)
+        row, option = divmod(int(ratio.argmax()), ratio.shape[1])
+        if ratio[row, option] <= 1.0 or trials.share(row, option) > self.reserved:
+            return greedy
+        found = _with(problem, {row: option}, greedy)
+        excess = max(_excess(found, greedy), 0.0)
+        if not found.feasible or excess > self.reserved:
+            return greedy
+        self.reserved -= excess
+        return found
 
     def _optimistic(self, table: CostTable, problem: Problem, greedy: Solution) -> Solution:
         """The best assignment if all costs are as low as they may be, while much is left to spend.

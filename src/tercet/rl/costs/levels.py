@@ -39,6 +39,8 @@ place is taken to drift more than was thought."""
 FIRST_DRIFT, DRIFT_UP, DRIFT_DOWN = 0.02, 1.15, 0.93
 """Drift at first, as a share of the covariance of consecutive errors, and its change per window
 while they are correlated, or negatively so."""
+UNSEEN_RATE, UNSEEN_JUMP = 0.01, float(np.log(3.0))
+"""Jumps per window of a place beyond those seen; their size, log units, before any was."""
 
 
 @dataclass
@@ -115,10 +117,15 @@ class Levels:
         rate = float(self._of(again, place).max(initial=0.0))
         return 1.0 / rate if rate > 0.0 else np.inf
 
-    def changed(self, place: Integers) -> tuple[Floats, Floats]:
-        """Probability that a place has jumped since its latest label, and by how much; [...]."""
-        gone = 1.0 - np.exp(-self._rate() * self.unseen)
-        return self._of(gone, place), self._of(np.sqrt(self.jump_size), place)
+    def changed(self, place: Integers) -> tuple[Floats, Floats, Floats]:
+        """Probability that a place has jumped since its latest label, and by how much; [...].
+
+        Third, the probability if it may also have jumped as it was never seen to.
+        """
+        unseen, rate = self._of(self.unseen, place), self._of(self._rate(), place)
+        size = self._of(np.where(self.jumps > 0.0, np.sqrt(self.jump_size), UNSEEN_JUMP), place)
+        doubted = 1.0 - np.exp(-(rate + UNSEEN_RATE) * unseen)
+        return 1.0 - np.exp(-rate * unseen), size, doubted
 
     def observe(
         self,

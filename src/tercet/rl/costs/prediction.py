@@ -78,6 +78,8 @@ class CostTable:
     """Probability that a place has changed since it was last measured, [n, O]..."""
     change: Floats
     """...and by how much, log units, [n, O]."""
+    doubted: Floats
+    """Probability that it has changed, if it may do so though it never did before, [n, O]."""
     steady: float
     """Windows between the jumps of the least steady place; infinite before a second one."""
     report: Floats
@@ -153,7 +155,7 @@ class Knowledge:
         row = self._row_effects(places.row[rows])
         counted = row / (1.0 + (row / ROW_COUNTED) ** 8)
         costs = (service * ratio + network[:, :, None]) * raised * np.exp(counted)[:, None, None]
-        changed, change = self.levels.changed(number)
+        changed, change, doubted = self.levels.changed(number)
         costs = np.minimum(costs * np.exp(0.5 * raised_by), platform.deadline_ms)
         if not state.demand:
             costs = _meeting_itself(
@@ -179,6 +181,7 @@ class Knowledge:
             noise=self.noise,
             changed=changed,
             change=change,
+            doubted=doubted,
             steady=self.levels.steady(number),
             report=np.exp(row - counted),
         )

@@ -44,6 +44,8 @@ class Trials:
     """Expected: an untried option may be unlike what the table says."""
     own: Floats
     """What of it the row itself bears; on a node that nobody has tried, as the table says."""
+    doubted: Floats
+    """Value if places may change that never did."""
     ratio: Floats
     node: Integers
     """Place of each option, shared or not, [n, O]."""
@@ -92,14 +94,15 @@ class Trials:
         )
         saving = np.where(table.tried, saving, (1.0 - unlike) * saving + unlike * other)
         saving[chosen] = 0.0
-        saving[~problem.allowed] = 0.0
         horizon = HORIZON + HORIZON_GROWTH * windows * ~table.tried
         horizon = np.minimum(horizon, JUMPS * table.steady)
-        value = saving * horizon + HORIZON * _of_changes(table, cost, strike)
+        value = saving * horizon + HORIZON * _of_changes(table, table.changed, cost, strike)
+        doubted = HORIZON * _of_changes(table, table.doubted, cost, strike)
+        value[~problem.allowed] = doubted[~problem.allowed] = 0.0
         scale = max(float(greedy.cost), 1e-9)
         alone = -1 - np.arange(n)[:, None]
         return cls(
-            value, excess, own, value / np.maximum(excess, MIN_COST * scale),
+            value, excess, own, doubted, value / np.maximum(excess, MIN_COST * scale),
             np.where(table.node >= 0, table.node, alone), table.demand / table.demand.sum(), scale,
         )  # fmt: skip
 
@@ -117,13 +120,13 @@ def _unlike(table: CostTable) -> Floats:
     return probability
 
 
-def _of_changes(table: CostTable, cost: Floats, strike: Floats) -> Floats:
+def _of_changes(table: CostTable, probability: Floats, cost: Floats, strike: Floats) -> Floats:
     """What all rows would save if a place has become quicker unseen, per request of a row, [n, O].
 
     One trial finds out for all of them.
     """
     back = np.maximum(strike - cost * np.exp(-table.change), 0.0)
-    saving = 0.5 * table.changed * back
+    saving = 0.5 * probability * back
     saving = np.where(strike < cost, saving, 0.0)
     found = saving.copy()
     for node in range(len(table.nodes)):
