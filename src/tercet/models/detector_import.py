@@ -22,7 +22,7 @@ from tercet.models.detection.recognition import Stated, recognised
 from tercet.models.detection.session import DetectorSession
 from tercet.models.detection.task import Detection
 from tercet.models.errors import ModelError
-from tercet.models.manifest import Entry, Manifest, check_name
+from tercet.models.manifest import Entry, Manifest, check_accuracy, check_name
 from tercet.models.normalisation import Normalisation
 from tercet.models.onnx_import import million_macs
 from tercet.models.tensor_form import TensorForm
@@ -54,8 +54,7 @@ def import_detector(
     """Import a detector as a variant. Raises `ModelError` that names what does not fit."""
     check_name(name)
     names = labels.read(description.labels)
-    if not 0 <= description.accuracy_pct <= 100:
-        raise ModelError(f"accuracy must be 0..100 percent, not {description.accuracy_pct}")
+    check_accuracy(description.accuracy_pct)
     model = onnx_file.read(file)
     with model_directory.drafting(directory) as draft:
         path = draft / f"{name}.onnx"

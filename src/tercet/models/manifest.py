@@ -128,6 +128,12 @@ def check_name(variant: str) -> None:
         raise ModelError(f"variant {variant!r}: letters, digits, _ and -, at most 32, are a name")
 
 
+def check_accuracy(percent: float) -> None:
+    """Raise `ModelError` for what cannot be an accuracy."""
+    if not 0 <= percent <= 100:
+        raise ModelError(f"accuracy must be 0..100 percent, not {percent}")
+
+
 def _name_from(text: str) -> str:
     """A directory's name with the characters that a family's name may have."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:64] or "models"

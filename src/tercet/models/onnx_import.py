@@ -23,7 +23,7 @@ from tercet.models import (
     output_kind,
 )
 from tercet.models.errors import ModelError
-from tercet.models.manifest import Entry, Manifest, Metric, check_name
+from tercet.models.manifest import Entry, Manifest, Metric, check_accuracy, check_name
 from tercet.models.normalisation import Normalisation
 from tercet.models.observed_output import ObservedOutput
 from tercet.models.output_kind import OutputKind
@@ -56,8 +56,7 @@ def import_classifier(
     """Import an ONNX classifier as a variant. Raises `ModelError` that names what does not fit."""
     check_name(name)
     names = labels.read(description.labels)
-    if not 0 <= description.accuracy_pct <= 100:
-        raise ModelError(f"accuracy must be 0..100 percent, not {description.accuracy_pct}")
+    check_accuracy(description.accuracy_pct)
     model = onnx_file.read(file)
     with model_directory.drafting(directory) as draft:
         path = draft / f"{name}.onnx"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tercet.models import labels, model_directory, onnx_file, onnx_inspection
 from tercet.models.errors import ModelError
-from tercet.models.manifest import Manifest, check_name
+from tercet.models.manifest import Manifest, check_accuracy, check_name
 from tercet.models.raw_tensors import RawTensors
 from tercet.models.session import opened
 from tercet.models.tensor_signature import TensorSignature, signature
@@ -25,8 +25,7 @@ def import_tensors(
     runs. All variants of a family take the same input and give the same outputs.
     """
     check_name(name)
-    if not 0 <= accuracy_pct <= 100:
-        raise ModelError(f"accuracy must be 0..100 percent, not {accuracy_pct}")
+    check_accuracy(accuracy_pct)
     model = onnx_file.read(file)
     with model_directory.drafting(directory) as draft:
         path = draft / f"{name}.onnx"
