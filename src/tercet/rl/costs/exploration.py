@@ -95,7 +95,8 @@ class Explorer:
 
         It was never seen to change, so no other trial would find out that it has.
         """
-        ratio = np.where(table.node >= 0, trials.doubted / np.maximum(trials.cost, 1e-9), 0.0)
+        value = trials.doubted(table, problem)
+        ratio = np.where(table.node >= 0, value / np.maximum(trials.cost, 1e-9), 0.0)
         row, option = divmod(int(ratio.argmax()), ratio.shape[1])
         if ratio[row, option] <= 1.0 or trials.share(row, option) > self.reserved:
             return greedy

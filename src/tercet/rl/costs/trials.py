@@ -44,8 +44,6 @@ class Trials:
     """Expected: an untried option may be unlike what the table says."""
     own: Floats
     """What of it the row itself bears; on a node that nobody has tried, as the table says."""
-    doubted: Floats
-    """Value if places may change that never did."""
     ratio: Floats
     node: Integers
     """Place of each option, shared or not, [n, O]."""
@@ -53,6 +51,10 @@ class Trials:
     """Share of each row in the mean, [n]."""
     scale: float
     """Expected cost of the greedy assignment."""
+    present: Floats
+    """Expected cost of each option at the present loads, and..."""
+    strike: Floats
+    """...below which it would save something, milliseconds per request, [n, O]."""
 
     def share(self, row: int, option: int) -> float:
         """Cost of a trial over the mean cost of a window."""
@@ -97,14 +99,20 @@ class Trials:
         horizon = HORIZON + HORIZON_GROWTH * windows * ~table.tried
         horizon = np.minimum(horizon, JUMPS * table.steady)
         value = saving * horizon + HORIZON * _of_changes(table, table.changed, cost, strike)
-        doubted = HORIZON * _of_changes(table, table.doubted, cost, strike)
-        value[~problem.allowed] = doubted[~problem.allowed] = 0.0
+        value[~problem.allowed] = 0.0
         scale = max(float(greedy.cost), 1e-9)
         alone = -1 - np.arange(n)[:, None]
         return cls(
-            value, excess, own, doubted, value / np.maximum(excess, MIN_COST * scale),
+            value, excess, own, value / np.maximum(excess, MIN_COST * scale),
             np.where(table.node >= 0, table.node, alone), table.demand / table.demand.sum(), scale,
+            cost, strike,
         )  # fmt: skip
+
+    def doubted(self, table: CostTable, problem: Problem) -> Floats:
+        """Value of each trial if places may have changed that never did, [n, O]."""
+        value = HORIZON * _of_changes(table, table.doubted, self.present, self.strike)
+        value[~problem.allowed] = 0.0
+        return value
 
 
 def _unlike(table: CostTable) -> Floats:

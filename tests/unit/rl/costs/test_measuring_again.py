@@ -45,5 +45,5 @@ def test_what_is_not_allowed_has_no_value() -> None:
     surcharge = 0.0 * table.variance[:, :, 0]
     free = Trials.of(table, problem, now.solution, surcharge, WINDOWS)
     bound = Trials.of(table, limited, now.solution, surcharge, WINDOWS)
-    assert free.doubted.any()
-    assert not bound.doubted[~allowed].any() and not bound.value[~allowed].any()
+    assert free.doubted(table, problem).any()
+    assert not bound.doubted(table, limited)[~allowed].any() and not bound.value[~allowed].any()
