@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tercet.rl.assignment_arguments import General
 from tercet.rl.assignment_problem import Problem
-from tercet.rl.costs.prediction import CostTable
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.goal import Goals, required_accuracy
 
 Floats = NDArray[np.float64]

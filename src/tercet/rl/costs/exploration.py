@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, nearby, solved
-from tercet.rl.costs.prediction import CostTable
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.trials import MIN_COST, Trials
 
 Floats = NDArray[np.float64]

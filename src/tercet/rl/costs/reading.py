@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.costs.prediction import CostTable
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.load_levels import along_levels
 from tercet.rl.platform import Assignment, Platform
 

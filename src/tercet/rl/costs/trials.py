@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution
-from tercet.rl.costs.prediction import CostTable
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.reading import Reading
 from tercet.rl.load_levels import along_levels
 from tercet.rl.normal import normal_distribution

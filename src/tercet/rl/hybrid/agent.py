@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, solved
 from tercet.rl.costs.choice import Goals
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.exploration import Explorer
 from tercet.rl.costs.model import CostModel
-from tercet.rl.costs.prediction import CostTable
 from tercet.rl.decomposition_solver import Prices
 from tercet.rl.experience import Experience, State
 from tercet.rl.hybrid.prediction_error import table_errors

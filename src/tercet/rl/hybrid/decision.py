@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from tercet.rl.assignment_solver import Solution, solved
 from tercet.rl.costs.choice import Goals
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.encoding import Profile
-from tercet.rl.costs.prediction import CostTable, Knowledge
+from tercet.rl.costs.prediction import Knowledge
 from tercet.rl.experience import State
 from tercet.rl.options import Option
 from tercet.rl.planning.problem import Priced, priced

@@ -7,8 +7,9 @@ from collections.abc import Collection
 import numpy as np
 
 from tercet.rl.costs.choice import Goals
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.encoding import Profile
-from tercet.rl.costs.prediction import CostTable, Knowledge
+from tercet.rl.costs.prediction import Knowledge
 from tercet.rl.costs.reading import Reading, choice_of
 from tercet.rl.experience import State
 from tercet.rl.explanation_data import Expectation, Reasons

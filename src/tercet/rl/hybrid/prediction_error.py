@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.encoding import Profile
 from tercet.rl.costs.model import MIN_MS
-from tercet.rl.costs.prediction import CostTable, Knowledge
+from tercet.rl.costs.prediction import Knowledge
 from tercet.rl.costs.reading import NONE, choice_of, costs_of
 from tercet.rl.experience import Experience
 from tercet.rl.platform import Platform

@@ -6,8 +6,8 @@ import numpy as np
 
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.exploration import Explorer
-from tercet.rl.costs.prediction import CostTable
 from tercet.rl.planning.probing import Probing
 
 

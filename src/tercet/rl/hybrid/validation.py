@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.encoding import Profile
-from tercet.rl.costs.prediction import CostTable, Knowledge
+from tercet.rl.costs.prediction import Knowledge
 from tercet.rl.costs.reading import Reading
 from tercet.rl.experience import Experience
 from tercet.rl.hybrid.decision import Decision, decide

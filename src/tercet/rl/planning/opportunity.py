@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import solved
 from tercet.rl.costs.choice import Goals
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.encoding import Profile
-from tercet.rl.costs.prediction import CostTable, Knowledge
+from tercet.rl.costs.prediction import Knowledge
 from tercet.rl.experience import State
 from tercet.rl.planning.conditions import with_condition
 from tercet.rl.planning.parameters import System

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from tercet.rl.assignment_solver import Solution, solved
 from tercet.rl.costs.choice import Goals
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.encoding import Profile
-from tercet.rl.costs.prediction import CostTable, Knowledge
+from tercet.rl.costs.prediction import Knowledge
 from tercet.rl.costs.reading import costs_of
 from tercet.rl.experience import Experience, State
 from tercet.rl.goal import Goal

@@ -14,7 +14,7 @@ import numpy as np
 
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution, solved
-from tercet.rl.costs.prediction import CostTable
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.planning.relevance import Assessment
 from tercet.rl.planning.system_model import SystemModel
 

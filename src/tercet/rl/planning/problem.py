@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tercet.rl.assignment_problem import Problem
 from tercet.rl.assignment_solver import Solution
 from tercet.rl.costs.choice import Goals, problem_of
-from tercet.rl.costs.prediction import CostTable
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.experience import State
 from tercet.rl.planning.values import StateCosts, Values
 from tercet.rl.platform import Platform

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.rl.costs.prediction import CostTable
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.experience import State
 from tercet.rl.planning.array_checks import checked
 from tercet.rl.planning.conditions import FIELDS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tercet.rl.costs.cost_table import CostTable
 from tercet.rl.costs.model import CostModel
-from tercet.rl.costs.prediction import CostTable
 from tercet.rl.experience import Experience, State
 from tercet.rl.hybrid.prediction_error import table_errors
 from tercet.rl.options import PAPER_ACCURACY, Option
