@@ -18,21 +18,15 @@ from PIL import Image
 
 from tercet.messaging import broker
 from tercet.messaging.bus import Bus
-from tercet.messaging.responder import responding
 from tercet.models.detector_import import DetectorDescription, import_detector
 from tercet.models.tensor_form import TensorForm
-from tercet.schemas.capability import Capability
-from tercet.schemas.decision import Decision
-from tercet.schemas.request import Request
 from tercet.schemas.result import Result
-from tercet.services.gateway import service as gateway
 from tercet.services.gateway.settings import GatewaySettings
-from tercet.services.inference import service as inference
 from tercet.services.inference.settings import InferenceSettings
 from tests import shapes_detector
 from tests.gateway_clients import FORM, form
 from tests.integration.gateway_http.conftest import Gateway
-from tests.integration.gateway_http.test_running_gateway import until_ready
+from tests.integration.gateway_http.running_nodes import serving
 from tests.shapes_detector import LABELS, Truth, drawn
 
 DECIDED, SIZE = "yolo-128@E", (320, 240)
@@ -56,38 +50,15 @@ def family(shapes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 async def running(bus: Bus, family: Path) -> AsyncIterator[Gateway]:
     """A device and its edge with the family of detectors; decisions are always the same."""
-    stop, known = asyncio.Event(), asyncio.Semaphore(0)
-
-    async def decide(request: Request) -> Decision:
-        return Decision.caused_by(
-            request, device=request.device, option=DECIDED, node="edge-1", goal="min", policy="test"
-        )
-
-    async def on_capability(_: Capability) -> None:
-        known.release()
-
-    await bus.subscribe(Capability, on_capability)
-    port, common = broker.free_port(), {"models": family, "profile_repeats": 1}
+    common = {"models": family, "profile_repeats": 1}
+    device = InferenceSettings(node="cam-1", home="edge-1", **common)
+    edge = InferenceSettings(node="edge-1", tier="edge", batch=4, **common)
     settings = GatewaySettings(
-        node="cam-1", gateway_port=port, idle=1000, gateway_deepstack_deadline_ms=5000,
-        models=family, family="shapes",
+        node="cam-1", gateway_port=broker.free_port(), idle=1000,
+        gateway_deepstack_deadline_ms=5000, models=family, family="shapes",
     )  # fmt: skip
-    async with responding(bus, "test") as responder, asyncio.TaskGroup() as tasks:
-        await responder.serve(Request, decide)
-        for node in (
-            InferenceSettings(node="cam-1", home="edge-1", **common),
-            InferenceSettings(node="edge-1", tier="edge", batch=4, **common),
-        ):
-            tasks.create_task(inference.main(bus, node, stop))
-        tasks.create_task(gateway.main(bus, settings, stop))
-        await known.acquire()
-        await known.acquire()
-        front = Gateway(port)
-        try:
-            await until_ready(front)
-            yield front
-        finally:
-            stop.set()
+    async with serving(bus, settings, device, edge, decided=DECIDED) as front:
+        yield front
 
 
 def sent(seed: int, size: tuple[int, int] = SIZE, quality: int = 92) -> tuple[bytes, Truth]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,18 +10,13 @@ import pytest
 
 from tercet.messaging import broker
 from tercet.messaging.bus import Bus
-from tercet.messaging.responder import responding
 from tercet.models.images import PHOTOGRAPHS
-from tercet.schemas.capability import Capability
-from tercet.schemas.decision import Decision
 from tercet.schemas.outcome import Outcome
-from tercet.schemas.request import Request
-from tercet.services.gateway import service as gateway
 from tercet.services.gateway.settings import GatewaySettings
-from tercet.services.inference import service as inference
 from tercet.services.inference.settings import InferenceSettings
 from tests.gateway_clients import check_all, directly
 from tests.integration.gateway_http.conftest import Gateway
+from tests.integration.gateway_http.running_nodes import serving
 from tests.integration.gateway_http.test_formats import PICTURE
 
 DECIDED = "d3@E"
@@ -31,48 +25,15 @@ DECIDED = "d3@E"
 @pytest.fixture
 async def running(bus: Bus, models: Path) -> AsyncIterator[Gateway]:
     """A device and its edge: services in this loop, and decisions that are always the same."""
-    stop, known = asyncio.Event(), asyncio.Semaphore(0)
-
-    async def decide(request: Request) -> Decision:
-        return Decision.caused_by(
-            request, device=request.device, option=DECIDED, node="edge-1", goal="min", policy="test"
-        )
-
-    async def on_capability(_: Capability) -> None:
-        known.release()
-
-    await bus.subscribe(Capability, on_capability)
-    port = broker.free_port()
-    common = {"models": models}
-    device = InferenceSettings(node="cam-1", home="edge-1", profile_repeats=1, **common)
-    edge = InferenceSettings(node="edge-1", tier="edge", profile_repeats=1, batch=1, **common)
+    common = {"models": models, "profile_repeats": 1}
+    device = InferenceSettings(node="cam-1", home="edge-1", **common)
+    edge = InferenceSettings(node="edge-1", tier="edge", batch=1, **common)
     settings = GatewaySettings(
-        node="cam-1", gateway_port=port, idle=1000, gateway_deepstack_deadline_ms=5000, **common
-    )
-    async with responding(bus, "test") as responder, asyncio.TaskGroup() as tasks:
-        await responder.serve(Request, decide)
-        for node in (device, edge):
-            tasks.create_task(inference.main(bus, node, stop))
-        tasks.create_task(gateway.main(bus, settings, stop))
-        await known.acquire()
-        await known.acquire()
-        front = Gateway(port)
-        try:
-            await until_ready(front)
-            yield front
-        finally:
-            stop.set()
-
-
-async def until_ready(front: Gateway) -> None:
-    for _ in range(200):
-        try:
-            if (await front.ask("GET", "/v2/health/ready")).status == 200:
-                return
-        except (ConnectionError, http.client.HTTPException):
-            pass
-        await asyncio.sleep(0.02)
-    pytest.fail("the gateway did not become ready")
+        node="cam-1", gateway_port=broker.free_port(), idle=1000,
+        gateway_deepstack_deadline_ms=5000, models=models,
+    )  # fmt: skip
+    async with serving(bus, settings, device, edge, decided=DECIDED) as front:
+        yield front
 
 
 async def test_answers_equal_direct_onnxruntime(bus: Bus, running: Gateway, models: Path) -> None:

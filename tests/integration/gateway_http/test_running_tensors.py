@@ -18,14 +18,12 @@ from tercet.models.classifier import Classifier
 from tercet.models.errors import InputError, ModelError
 from tercet.models.raw_tensors import packed, unpacked
 from tercet.models.tensor_import import import_tensors
-from tercet.services.gateway import service as gateway
 from tercet.services.gateway.settings import GatewaySettings
-from tercet.services.inference import service as inference
 from tercet.services.inference.settings import InferenceSettings
 from tests.gateway_clients import FORM, form
 from tests.integration.gateway_http.conftest import Gateway
+from tests.integration.gateway_http.running_nodes import serving
 from tests.integration.gateway_http.test_formats import PICTURE
-from tests.integration.gateway_http.test_running_gateway import until_ready
 
 GIVEN = np.random.default_rng(0).uniform(0, 1, (1, 3, 64, 96)).astype(np.float32)
 
@@ -39,20 +37,12 @@ def family(shapes: dict[str, Path], tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def running(bus: Bus, family: Path) -> AsyncIterator[Gateway]:
-    stop, port = asyncio.Event(), broker.free_port()
     node = InferenceSettings(node="cam-1", home="edge-1", models=family, profile_repeats=1)
     settings = GatewaySettings(
-        node="cam-1", gateway_port=port, idle=1000, models=family, family="raw"
+        node="cam-1", gateway_port=broker.free_port(), idle=1000, models=family, family="raw"
     )
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(inference.main(bus, node, stop))
-        tasks.create_task(gateway.main(bus, settings, stop))
-        front = Gateway(port)
-        try:
-            await until_ready(front)
-            yield front
-        finally:
-            stop.set()
+    async with serving(bus, settings, node) as front:
+        yield front
 
 
 async def test_tensors_are_those_of_direct_onnxruntime(

@@ -14,13 +14,11 @@ from tercet.messaging.bus import Bus
 from tercet.models.detector_import import DetectorDescription, import_detector
 from tercet.models.onnx_import import ModelDescription, import_classifier
 from tercet.models.tensor_form import TensorForm
-from tercet.services.gateway import service as gateway
 from tercet.services.gateway.settings import GatewaySettings
-from tercet.services.inference import service as inference
 from tercet.services.inference.settings import InferenceSettings
 from tests.gateway_clients import FORM, form
 from tests.integration.gateway_http.conftest import Gateway
-from tests.integration.gateway_http.test_running_gateway import until_ready
+from tests.integration.gateway_http.running_nodes import serving
 from tests.shapes_detector import LABELS, drawn
 from tests.system.cli.invoke import invoke
 from tests.unit.models.exported import CLASSES, Export
@@ -39,21 +37,13 @@ def families(shapes: dict[str, Path], tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def running(bus: Bus, families: Path) -> AsyncIterator[Gateway]:
-    stop, port = asyncio.Event(), broker.free_port()
     node = InferenceSettings(node="cam-1", home="edge-1", models=families, profile_repeats=1)
     settings = GatewaySettings(
-        node="cam-1", gateway_port=port, idle=1000, models=families,
+        node="cam-1", gateway_port=broker.free_port(), idle=1000, models=families,
         gateway_deepstack_deadline_ms=9000, inference_timeout=9,
     )  # fmt: skip
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(inference.main(bus, node, stop))
-        tasks.create_task(gateway.main(bus, settings, stop))
-        front = Gateway(port)
-        try:
-            await until_ready(front)
-            yield front
-        finally:
-            stop.set()
+    async with serving(bus, settings, node) as front:
+        yield front
 
 
 async def test_each_route_asks_the_family_of_its_task(running: Gateway) -> None:
